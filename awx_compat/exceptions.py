@@ -1,0 +1,35 @@
+"""Errors as AWX words them. Whatever goes wrong, a client reads JSON and never a traceback."""
+
+import logging
+from typing import Any
+
+from django.core.signals import got_request_exception
+from rest_framework import status
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAcceptable, NotAuthenticated, NotFound
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+logger = logging.getLogger(__name__)
+
+LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
+SERVER_ERROR = "A server error has occurred."
+
+
+class NotFoundByName(NotFound):
+    """No record that the user may see has this name. AWX answers as if there were no such path."""
+
+    default_detail = "Not found."
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response:
+    """The answer to ``error``, for DRF's EXCEPTION_HANDLER. One that nobody foresaw is logged and becomes a 500."""
+    if isinstance(error, NotAuthenticated | AuthenticationFailed):
+        error.detail = NotAuthenticated(LOGIN_HINT).detail
+    response = exception_handler(error, context)
+    if response is None:
+        request = context["request"]
+        got_request_exception.send(sender=None, request=request._request)
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        set_rollback()
+        response = Response({"detail": SERVER_ERROR}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+    return response

@@ -1,0 +1,42 @@
+"""AWX's pages: 25 records unless ``page_size`` asks for up to 200, ``page`` a number or ``last``."""
+
+import sys
+from typing import Any
+
+from django.core.paginator import Paginator
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+
+class UncountedPaginator(Paginator):
+    """Pages of a list whose length nobody wants to know: any page may be asked for."""
+
+    count = sys.maxsize
+
+
+class Pagination(PageNumberPagination):
+    """``next`` and ``previous`` are paths. With ``count_disabled``, whatever its value, only results are told."""
+
+    page_size = 25
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        self.counted = "count_disabled" not in request.query_params
+        if not self.counted:
+            self.django_paginator_class = UncountedPaginator
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return super().get_paginated_response(data) if self.counted else Response({"results": data})
+
+    def get_next_link(self) -> str | None:
+        return self.link(self.page.next_page_number()) if self.page.has_next() else None
+
+    def get_previous_link(self) -> str | None:
+        return self.link(self.page.previous_page_number()) if self.page.has_previous() else None
+
+    def link(self, number: int) -> str:
+        return replace_query_param(self.request.get_full_path(), self.page_query_param, number)

@@ -1,0 +1,66 @@
+"""What all views of the API share: AWX's headers, and finding a record by its id or its name."""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from awx_compat import paths
+from awx_compat.exceptions import NotFoundByName
+
+HIGHEST_ID = 2**63 - 1
+
+
+class ApiView(APIView):
+    """A view whose answers carry AWX's headers: X-API-Product-Name and -Version, X-API-Node, X-API-Time."""
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        self.started = time.perf_counter()
+        return super().initialize_request(request, *args, **kwargs)
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {
+            "Allow": ", ".join(self.allowed_methods),
+            "Vary": "Accept",
+            "X-API-Product-Name": "AWX",
+            "X-API-Node": settings.CLUSTER_HOST_ID,
+        }
+
+    def handle_exception(self, error: Exception) -> Response:
+        if isinstance(error, NotFoundByName):
+            self.headers = {"Vary": "Accept"}
+        return super().handle_exception(error)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if "X-API-Product-Name" in response:
+            if request.user.is_authenticated:
+                response["X-API-Product-Version"] = settings.AWX_VERSION
+            response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
+        return response
+
+
+def find(records: QuerySet[Any], key: str, name_field: str, user: Any) -> Any:
+    """The record that ``key`` names, by its id where it is a number and by ``name_field`` otherwise.
+
+    Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for one that ``user`` may
+    not see, NotFoundByName for a name of neither kind.
+    """
+    by_id = key.isascii() and key.isdecimal()
+    if by_id:
+        records = records.filter(pk=int(key)) if len(key) <= len(str(HIGHEST_ID)) else records.none()
+    else:
+        name = paths.name_in(key)
+        records = records.filter(**{name_field: name}) if "\0" not in name else records.none()
+    found = records.with_visibility(user).first()
+    if found is not None and found.is_visible:
+        return found
+    if not by_id:
+        raise NotFoundByName
+    raise NotFound if found is None else PermissionDenied

@@ -1,0 +1,43 @@
+"""Beginning and ending a session, as AWX's web interface and command line do it: forms, not JSON."""
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth import views
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+
+def set_logged_in(response: HttpResponse, logged_in: bool) -> None:
+    """Tell AWX's web interface, whose scripts read this cookie, whether there is a session."""
+    response.set_cookie("userLoggedIn", "true" if logged_in else "false", secure=settings.SESSION_COOKIE_SECURE)
+
+
+@method_decorator(ensure_csrf_cookie, name="dispatch")
+class Login(views.LoginView):
+    """GET shows the form; POST username, password and next begins a session (302), or refuses it (401)."""
+
+    template_name = "awx_compat/login.html"
+    next_page = "/api/"
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        response["X-API-Session-Cookie-Name"] = settings.SESSION_COOKIE_NAME
+        set_logged_in(response, True)
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        response.status_code = 401
+        return response
+
+
+@never_cache
+def logout(request: HttpRequest) -> HttpResponse:
+    """End the session, also on GET: AWX's clients follow a link here."""
+    auth.logout(request)
+    response = HttpResponseRedirect("/api/")
+    set_logged_in(response, False)
+    return response

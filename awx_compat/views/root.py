@@ -1,0 +1,66 @@
+"""The entry points: what the API offers, how the service is, who asks."""
+
+from typing import Any
+
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import ensure_csrf_cookie
+from rest_framework.generics import ListAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from awx_compat import paths
+from awx_compat.serializers.ping import ping
+from awx_compat.serializers.user import UserSerializer
+from awx_compat.views.base import ApiView
+from instances.models import Instance, InstanceGroup, User
+
+
+@method_decorator(ensure_csrf_cookie, name="dispatch")
+class ApiRoot(ApiView):
+    """The versions of the API. Hands out the CSRF token that /api/login/ asks for."""
+
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "description": "AWX REST API",
+                "current_version": paths.ROOT,
+                "available_versions": {"v2": paths.ROOT},
+                "oauth2": "/api/o/",
+                "custom_logo": "",
+                "custom_login_info": "",
+                "login_redirect_override": "",
+            }
+        )
+
+
+class VersionRoot(ApiView):
+    """The collections of version 2. Command-line clients make a subcommand of each."""
+
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        return Response({name: paths.collection(name) for name in ("ping", "instances", "me")})
+
+
+class Ping(ApiView):
+    """Whether the service is up, and what it serves; for anybody, so it looks at no credentials."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        instances = Instance.objects.exclude(node_type=Instance.NodeType.HOP).order_by("hostname")
+        groups = InstanceGroup.objects.with_members().order_by("name")
+        return Response(ping(instances, groups))
+
+
+class Me(ApiView, ListAPIView):
+    """The user who asks, as a list of one."""
+
+    serializer_class = UserSerializer
+
+    def get_queryset(self) -> Any:
+        return User.objects.filter(pk=self.request.user.pk).order_by("pk")

@@ -1,0 +1,66 @@
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
+
+
+class LinkInline(admin.TabularInline):
+    model = InstanceLink
+    fk_name = "source"
+    autocomplete_fields = ["target"]
+    extra = 0
+
+
+@admin.register(Instance)
+class InstanceAdmin(admin.ModelAdmin):
+    list_display = ["hostname", "node_type", "node_state", "enabled", "capacity", "last_seen"]
+    list_filter = ["node_type", "node_state", "enabled", "rampart_groups"]
+    search_fields = ["hostname", "ip_address"]
+    ordering = ["hostname"]
+    inlines = [LinkInline]
+    readonly_fields = [
+        "capacity",
+        "cpu",
+        "memory",
+        "cpu_capacity",
+        "mem_capacity",
+        "last_seen",
+        "health_check_started",
+        "last_health_check",
+        "errors",
+    ]
+
+
+@admin.register(InstanceGroup)
+class InstanceGroupAdmin(admin.ModelAdmin):
+    list_display = ["name", "is_container_group", "policy_instance_percentage", "policy_instance_minimum"]
+    search_fields = ["name"]
+    ordering = ["name"]
+    filter_horizontal = ["instances"]
+
+
+@admin.register(UnifiedJob)
+class UnifiedJobAdmin(admin.ModelAdmin):
+    list_display = ["id", "type", "name", "status", "execution_node", "controller_node", "task_impact"]
+    list_filter = ["status", "type"]
+    search_fields = ["=id", "=execution_node"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: object) -> bool:
+        return False
+
+    def has_change_permission(self, request: object, obj: object = None) -> bool:
+        return False
+
+
+class RoleInline(admin.TabularInline):
+    model = InstanceGroupRole
+    extra = 0
+
+
+@admin.register(User)
+class MeshUserAdmin(UserAdmin):
+    list_display = ["username", "email", "is_superuser", "is_system_auditor", "is_active"]
+    fieldsets = [*UserAdmin.fieldsets, ("Automation mesh", {"fields": ["is_system_auditor"]})]
+    inlines = [RoleInline]

@@ -1,0 +1,52 @@
+"""The arithmetic of capacity: pure functions, without a database. Source: AWX_BEHAVIOUR, "Computed values"."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+
+EXECUTING = frozenset({"execution", "hybrid"})
+CONTROLLING = frozenset({"control", "hybrid"})
+MEBIBYTE = 2**20
+RESERVED_MEMORY = 2 * 2**30  # bytes left to the operating system, outside Kubernetes
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the jobs of one node add up to; "running" counts those that are running or waiting."""
+
+    jobs_total: int = 0
+    jobs_running: int = 0
+    impact: int = 0
+    jobs_controlled: int = 0
+
+
+def cpu_capacity(cpu: Decimal) -> int:
+    """Forks that ``cpu`` cores can carry."""
+    return max(1, int(cpu * settings.SYSTEM_TASK_FORKS_CPU))
+
+
+def mem_capacity(memory: int) -> int:
+    """Forks that ``memory`` bytes can carry."""
+    reserved = 0 if settings.IS_K8S else RESERVED_MEMORY
+    return max(1, (memory - reserved) // MEBIBYTE // settings.SYSTEM_TASK_FORKS_MEM)
+
+
+def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:
+    """The point between the two capacities that ``adjustment`` chooses: 0 the lower one, 1 the higher one."""
+    lower, higher = sorted((cpu_forks, mem_forks))
+    return int(lower + (higher - lower) * adjustment)
+
+
+def consumed(node_type: str, load: Load) -> int:
+    """Forks in use: the impact of the jobs that run here, and a share for each job controlled from here."""
+    executing = load.impact if node_type in EXECUTING else 0
+    controlling = load.jobs_controlled if node_type in CONTROLLING else 0
+    return executing + controlling * settings.AWX_CONTROL_NODE_TASK_IMPACT
+
+
+def percent_remaining(capacity: int, consumed_capacity: int) -> float:
+    """The free part of ``capacity`` in percent, to two places; 0.0 where nothing is free."""
+    if capacity <= 0 or consumed_capacity >= capacity:
+        return 0.0
+    return round((capacity - consumed_capacity) / capacity * 100, 2)

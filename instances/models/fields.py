@@ -1,0 +1,44 @@
+"""Kinds of column that several models share."""
+
+import json
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+from psycopg.types.json import Json
+
+
+class NameField(models.CharField):
+    """A name that AWX orders and compares by code point, whatever collation the database has."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("db_collation", "C")
+        super().__init__(*args, **kwargs)
+
+
+class VerbatimJSONField(models.JSONField):
+    """JSON kept as it was written: PostgreSQL's ``json``, since ``jsonb`` forgets the order of an object's keys."""
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "json"
+
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
+        return None if value is None else Json(value, dumps=json.dumps)
+
+
+class Timestamped(models.Model):
+    """``created`` and ``modified``; data that is imported brings its own, ``save()`` moves ``modified``."""
+
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    modified = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.modified = timezone.now()
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "modified"}
+        super().save(*args, **kwargs)

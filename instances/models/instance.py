@@ -1,0 +1,154 @@
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from instances import capacity
+from instances.capacity import Load
+from instances.models.fields import NameField, Timestamped
+from instances.models.link import InstanceLink
+from instances.querysets import InstanceQuerySet
+
+NO_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+class Instance(Timestamped):
+    """A node of the automation mesh.
+
+    The figures that depend on jobs and links are annotations: read an instance through ``with_load()``,
+    ``with_peers()`` and ``with_links()`` to have them. Source: AWX_BEHAVIOUR, "Instance".
+    """
+
+    class NodeType(models.TextChoices):
+        CONTROL = "control", "Control plane node"
+        EXECUTION = "execution", "Execution plane node"
+        HYBRID = "hybrid", "Controller and execution"
+        HOP = "hop", "Message-passing node, no execution capability"
+
+    class NodeState(models.TextChoices):
+        PROVISIONING = "provisioning", "Provisioning"
+        PROVISION_FAIL = "provision-fail", "Provisioning Failure"
+        INSTALLED = "installed", "Installed"
+        READY = "ready", "Ready"
+        UNAVAILABLE = "unavailable", "Unavailable"
+        DEPROVISIONING = "deprovisioning", "De-provisioning"
+        DEPROVISION_FAIL = "deprovision-fail", "De-provisioning Failure"
+
+    hostname = NameField(max_length=250, unique=True)
+    uuid = models.CharField(max_length=40, default=NO_UUID)
+    ip_address = models.CharField(max_length=50, blank=True, default="")
+    version = models.CharField(max_length=120, blank=True, default="")
+    node_type = models.CharField(
+        max_length=16,
+        choices=NodeType,
+        default=NodeType.HYBRID,
+        help_text="Role that this node plays in the mesh.",
+    )
+    node_state = models.CharField(
+        max_length=16,
+        choices=NodeState,
+        default=NodeState.READY,
+        help_text="Indicates the current life cycle stage of this instance.",
+    )
+    last_seen = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=(
+            "Last time instance ran its heartbeat task for main cluster nodes. "
+            "Last known connection to receptor mesh for execution nodes."
+        ),
+    )
+    health_check_started = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The last time a health check was initiated on this instance.",
+    )
+    last_health_check = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Last time a health check was ran on this instance to refresh cpu, memory, and capacity.",
+    )
+    errors = models.TextField(
+        blank=True, default="", editable=False, help_text="Any error details from the last health check."
+    )
+    cpu = models.DecimalField(
+        max_digits=4, decimal_places=1, default=0, validators=[MinValueValidator(0)], editable=False
+    )
+    memory = models.BigIntegerField(
+        default=0,
+        validators=[MinValueValidator(0)],
+        editable=False,
+        help_text="Total system memory of this instance in bytes.",
+    )
+    cpu_capacity = models.IntegerField(default=0, editable=False)
+    mem_capacity = models.IntegerField(default=0, editable=False)
+    capacity = models.PositiveIntegerField(default=100, editable=False)
+    capacity_adjustment = models.DecimalField(
+        max_digits=3, decimal_places=2, default=1, validators=[MinValueValidator(0)]
+    )
+    enabled = models.BooleanField(default=True)
+    managed_by_policy = models.BooleanField(default=True)
+    listener_port = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1024), MaxValueValidator(65535)],
+        help_text="Port that Receptor will listen for incoming connections on.",
+    )
+    peers = models.ManyToManyField(
+        "self",
+        symmetrical=False,
+        through=InstanceLink,
+        through_fields=("source", "target"),
+        related_name="peers_from",
+    )
+    peers_from_control_nodes = models.BooleanField(
+        default=False,
+        help_text="If True, control plane cluster nodes should automatically peer to it.",
+    )
+
+    objects = InstanceQuerySet.as_manager()
+
+    # What with_load() annotates.
+    load: Load
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ip_address"], condition=~Q(ip_address=""), name="instance_ip_address_is_unique"
+            ),
+            models.CheckConstraint(condition=~Q(hostname=""), name="instance_has_a_hostname"),
+            models.CheckConstraint(
+                condition=Q(capacity_adjustment__gte=0), name="instance_capacity_adjustment_not_negative"
+            ),
+            models.CheckConstraint(condition=Q(cpu__gte=0), name="instance_cpu_not_negative"),
+            models.CheckConstraint(condition=Q(memory__gte=0), name="instance_memory_not_negative"),
+            models.CheckConstraint(
+                condition=Q(listener_port__isnull=True) | Q(listener_port__range=(1024, 65535)),
+                name="instance_listener_port_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.hostname
+
+    @property
+    def executes(self) -> bool:
+        """Whether jobs run on this node."""
+        return self.node_type in capacity.EXECUTING
+
+    @property
+    def consumed_capacity(self) -> int:
+        return capacity.consumed(self.node_type, self.load)
+
+    @property
+    def percent_capacity_remaining(self) -> float:
+        return capacity.percent_remaining(self.capacity, self.consumed_capacity)
+
+    @property
+    def health_check_pending(self) -> bool:
+        """Whether a health check was started and has not reported yet."""
+        if self.health_check_started is None:
+            return False
+        return self.last_health_check is None or self.health_check_started > self.last_health_check

@@ -1,0 +1,28 @@
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+
+from instances.models.fields import NameField
+
+
+class User(AbstractUser):
+    """Somebody who asks the API. Superusers may do everything, system auditors read everything."""
+
+    username = NameField(
+        max_length=150,
+        unique=True,
+        validators=[AbstractUser.username_validator],
+        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+        error_messages={"unique": "A user with that username already exists."},
+    )
+    is_system_auditor = models.BooleanField(
+        "system auditor", default=False, help_text="May read everything and change nothing."
+    )
+
+    objects: ClassVar[UserManager["User"]] = UserManager()
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether every instance, group and job is visible to this user."""
+        return self.is_superuser or self.is_system_auditor

@@ -1,0 +1,23 @@
+#!/usr/bin/env python
+"""Run the service's commands: ``python manage.py help`` lists them."""
+
+import os
+import sys
+
+from django.conf import settings
+from django.core.management import execute_from_command_line
+
+from settings.env import SettingsError
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reads the environment
+    except SettingsError as error:
+        sys.exit(str(error))
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

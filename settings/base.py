@@ -1,0 +1,169 @@
+"""The service's settings, each read from the environment; README.md lists the variables."""
+
+import socket
+
+from settings import env
+
+read = env.Environment()
+
+DEBUG = read.bool("DEBUG", False)
+SECRET_KEY = read.str("SECRET_KEY", validate=env.not_empty)
+ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [])
+DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
+LOG_LEVEL = read.str(
+    "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+)
+
+# --- AWX's own settings, under AWX's names
+CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env.not_empty)
+INSTALL_UUID = str(read.uuid("INSTALL_UUID", "00000000-0000-0000-0000-000000000000"))
+IS_K8S = read.bool("IS_K8S", False)
+AWX_VERSION = read.str("AWX_VERSION", "23.6.0", validate=env.not_empty)
+AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, validate=env.not_negative)
+SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positive)
+SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.positive)
+
+# --- the database
+# Connections live in a pool, so that a worker holds no more of them than it has threads (``serve --threads``).
+DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 4, validate=env.positive)
+DATABASES = {
+    "default": env.database(
+        read.str("DATABASE_URL", "", validate=env.postgresql_url),
+        pool={"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- applications
+INSTALLED_APPS = [
+    "awx_compat",
+    "instances",
+    "oauth2_provider",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_guid",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+# The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
+MIDDLEWARE = [
+    "django_guid.middleware.guid_middleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "awx_compat.middleware.dialect_headers",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "settings.urls"
+WSGI_APPLICATION = "settings.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # static files are served from the installed packages; nothing to collect
+WHITENOISE_AUTOREFRESH = False
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [(code, code) for code in ("en", "es", "fr", "ja", "ko", "nl", "zh-hans")]  # those that AWX speaks
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- who is who
+AUTH_USER_MODEL = "instances.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "/api/login/"
+LOGIN_REDIRECT_URL = "/api/"
+SESSION_COOKIE_NAME = "awx_sessionid"
+SESSION_COOKIE_AGE = read.int("SESSION_COOKIE_AGE", 1800, validate=env.positive)
+SESSION_SAVE_EVERY_REQUEST = True  # a session ends SESSION_COOKIE_AGE seconds after its last request
+OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int(
+    "OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.positive
+)
+OAUTH2_PROVIDER = {
+    "SCOPES": {"read": "Read", "write": "Read and change"},
+    "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS,
+    # RFC 9700: only a token's SHA-256 is stored, and none of the older ways to obtain or carry one is offered.
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+}
+
+# --- behind HTTPS
+HTTPS = read.bool("HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = read.int("SECURE_HSTS_SECONDS", 31536000 if HTTPS else 0, validate=env.not_negative)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+
+# --- the API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "awx_compat.authentication.BearerAuthentication",
+        "awx_compat.authentication.BasicAuthentication",
+        "awx_compat.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["awx_compat.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "awx_compat.pagination.Pagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "awx_compat.exceptions.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AWX-compatible instance service",
+    "DESCRIPTION": "Instances, their capacity, load, health and peers, as AWX 23.6.0 tells them.",
+    "VERSION": "2",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+DJANGO_GUID = {"GUID_HEADER_NAME": "X-API-Request-Id", "VALIDATE_GUID": True, "INTEGRATIONS": []}
+
+# --- logs: one line an event, on standard error
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
+        "django_guid": {"level": "WARNING"},
+    },
+}
+
+read.seal()

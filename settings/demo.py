@@ -1,0 +1,22 @@
+"""The settings of ``make run``: a demonstration on this machine, which invents what a site must choose."""
+
+import os
+import secrets
+from pathlib import Path
+
+from settings.env import PROJECT
+
+data_dir = Path(os.environ.get("DATA_DIR") or PROJECT / ".data")
+secret_key = data_dir / "secret_key"
+if not secret_key.exists():
+    data_dir.mkdir(parents=True, exist_ok=True)
+    secret_key.touch(mode=0o600)
+    secret_key.write_text(secrets.token_urlsafe(50))
+if not os.environ.get("SECRET_KEY"):
+    os.environ.setdefault("SECRET_KEY_FILE", str(secret_key))
+os.environ.setdefault("CLUSTER_HOST_ID", "control-1.demo")
+os.environ.setdefault("IS_K8S", "true")
+
+from settings.base import *
+
+DEMO = True

@@ -1,0 +1,76 @@
+"""Typed reads of the environment, for the settings modules.
+
+Every variable may instead be given as ``NAME_FILE``, the path of a file that holds the value, so that a secret
+need not stand in the environment. A value that cannot be used does not stop at the first one: ``seal()`` at
+the end of a settings module raises one ``SettingsError`` that names every bad variable, never its value.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ImproperlyConfigured):
+    """The environment holds values that cannot be used; the message has one line for each."""
+
+
+class Environment(FileAwareEnv):
+    """environs' reader, which also collects the NAME_FILE that cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__(eager=False, strip_whitespace=True)
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        try:
+            return super()._get_value(env_key, default)
+        except (ValueError, OSError):
+            self._errors[f"{env_key}_FILE"].append("Must name a readable text file.")
+            return ""
+
+    def seal(self) -> None:
+        """Raise SettingsError if any variable read so far could not be used."""
+        try:
+            super().seal()
+        except EnvValidationError as error:
+            problems: dict[str, Any] = dict(error.error_messages)
+            lines = [f"  {name}: {' '.join(map(str, texts))}" for name, texts in sorted(problems.items())]
+            raise SettingsError("The environment cannot be used:\n" + "\n".join(lines)) from None
+
+
+positive = validate.Range(min=1, error="Must be 1 or more.")
+not_negative = validate.Range(min=0, error="Must be 0 or more.")
+not_empty = validate.Length(min=1, error="Must not be empty.")
+
+
+def postgresql_url(value: str) -> None:
+    """Validator: ``value`` is empty, or a connection string of libpq's that names a database."""
+    if not value:
+        return
+    try:
+        named = conninfo_to_dict(value).get("dbname")
+    except ProgrammingError:
+        named = None
+    if not named:
+        raise ValidationError("Must name a database, as in postgresql://user:password@host:5432/name.")
+
+
+def database(url: str | None, **options: Any) -> dict[str, Any]:
+    """Django's description of the database that ``url`` names, or of the embedded PostgreSQL without one.
+
+    ``url`` is what libpq reads: ``postgresql://user@host:port/name?sslmode=require`` or ``host=… dbname=…``.
+    """
+    if not url:
+        return {"ENGINE": "settings.embedded", "NAME": "postgres", "OPTIONS": options}
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:  # named by postgresql_url() already; seal() reports it with the others
+        parts = {}
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
+    return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": {**parts, **options}}

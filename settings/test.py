@@ -1,0 +1,13 @@
+"""The settings of the tests: those of the service, for a server that AWX's recordings were made on."""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
+os.environ.setdefault("ALLOWED_HOSTS", "*")
+os.environ.setdefault("CLUSTER_HOST_ID", "control-1.example.org")
+os.environ.setdefault("INSTALL_UUID", "f0f0f0f0-1111-4222-8333-abcdefabcdef")
+os.environ.setdefault("IS_K8S", "true")
+
+from settings.base import *
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; the tests hash many passwords
