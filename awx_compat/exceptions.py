@@ -5,7 +5,12 @@ from typing import Any
 
 from django.core.signals import got_request_exception
 from rest_framework import status
-from rest_framework.exceptions import APIException, AuthenticationFailed, NotAcceptable, NotAuthenticated, NotFound
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    NotFound,
+)
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
@@ -13,6 +18,14 @@ logger = logging.getLogger(__name__)
 
 LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
 SERVER_ERROR = "A server error has occurred."
+
+
+class NotWritable(APIException):
+    """The method is AWX's, and this service does not have it yet."""
+
+    status_code = status.HTTP_501_NOT_IMPLEMENTED
+    default_detail = "This service cannot change records yet."
+    default_code = "not_writable"
 
 
 class NotFoundByName(NotFound):

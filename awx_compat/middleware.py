@@ -9,7 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
 
-def dialect_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def dialect_headers(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
     """Add ``X-API-Total-Time`` (seconds), ``Vary: Origin`` and, to somebody's session, ``Session-Timeout``."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -62,5 +62,5 @@ class RoleInline(admin.TabularInline):
 @admin.register(User)
 class MeshUserAdmin(UserAdmin):
     list_display = ["username", "email", "is_superuser", "is_system_auditor", "is_active"]
-    fieldsets = [*UserAdmin.fieldsets, ("Automation mesh", {"fields": ["is_system_auditor"]})]
+    fieldsets = [*(UserAdmin.fieldsets or ()), ("Automation mesh", {"fields": ["is_system_auditor"]})]
     inlines = [RoleInline]

@@ -67,9 +67,7 @@ class InstanceQuerySet(VisibleQuerySet):
     def with_links(self) -> Self:
         """``outgoing_links``: for each link from the instance its id, target_id, target and link_state, by id."""
         links = apps.get_model("instances", "InstanceLink").objects.filter(source=OuterRef("pk"))
-        link = JSONObject(
-            id="id", target_id="target_id", target=F("target__hostname"), link_state="link_state"
-        )
+        link = JSONObject(id="id", target_id="target_id", target=F("target__hostname"), link_state="link_state")
         return self.annotate(outgoing_links=ArraySubquery(links.order_by("id").values(json=link)))
 
 

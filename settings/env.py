@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import EnvValidationError, FileAwareEnv, ValidationError, validate
+from environs import EnvValidationError, FileAwareEnv, ValidationError
+from environs import validate as validate
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -38,7 +39,7 @@ class Environment(FileAwareEnv):
         try:
             super().seal()
         except EnvValidationError as error:
-            problems: dict[str, Any] = dict(error.error_messages)
+            problems: Any = error.error_messages
             lines = [f"  {name}: {' '.join(map(str, texts))}" for name, texts in sorted(problems.items())]
             raise SettingsError("The environment cannot be used:\n" + "\n".join(lines)) from None
 

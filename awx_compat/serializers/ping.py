@@ -27,7 +27,7 @@ def _node(instance: Instance) -> dict[str, Any]:
         "node": instance.hostname,
         "node_type": instance.node_type,
         "uuid": instance.uuid,
-        "heartbeat": _time.to_representation(instance.last_seen),
+        "heartbeat": instance.last_seen and _time.to_representation(instance.last_seen),
         "capacity": instance.capacity,
         "version": instance.version,
     }

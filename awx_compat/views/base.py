@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +11,7 @@ from rest_framework.views import APIView
 
 from awx_compat import paths
 from awx_compat.exceptions import NotFoundByName
+from instances.querysets import VisibleQuerySet
 
 HIGHEST_ID = 2**63 - 1
 
@@ -46,7 +46,7 @@ class ApiView(APIView):
         return response
 
 
-def find(records: QuerySet[Any], key: str, name_field: str, user: Any) -> Any:
+def find(records: VisibleQuerySet, key: str, name_field: str, user: Any) -> Any:
     """The record that ``key`` names, by its id where it is a number and by ``name_field`` otherwise.
 
     Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for one that ``user`` may

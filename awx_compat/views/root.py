@@ -57,10 +57,10 @@ class Ping(ApiView):
         return Response(ping(instances, groups))
 
 
-class Me(ApiView, ListAPIView):
+class Me(ApiView, ListAPIView[User]):
     """The user who asks, as a list of one."""
 
     serializer_class = UserSerializer
 
     def get_queryset(self) -> Any:
-        return User.objects.filter(pk=self.request.user.pk).order_by("pk")
+        return User.objects.filter(pk=self.request.user.pk or 0).order_by("pk")

@@ -26,6 +26,9 @@ class VerbatimJSONField(models.JSONField):
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         return None if value is None else Json(value, dumps=json.dumps)
 
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        return value  # psycopg has read it already
+
 
 class Timestamped(models.Model):
     """``created`` and ``modified``; data that is imported brings its own, ``save()`` moves ``modified``."""

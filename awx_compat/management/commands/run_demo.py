@@ -1,0 +1,43 @@
+"""``make run``: a small mesh to look at, on this machine only."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+import instances
+from awx_compat.management.commands.serve import positive
+from instances.models import Instance, User
+
+HOST = "127.0.0.1"
+DEMO_MESH = Path(instances.__file__).parent / "demo_mesh.json"
+WELCOME = """
+  API               http://{0}:{1}/api/v2/instances/
+  Documentation     http://{0}:{1}/api/docs/
+  Administration    http://{0}:{1}/admin/
+  {logins}
+  Try it            curl -u admin:admin http://{0}:{1}/api/v2/instances/1/
+  Ctrl-C ends it; the data stay in {data_dir}.
+"""
+LOGINS = "Log in as         admin, auditor, operator or visitor; the password is the name"
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, load the demonstration mesh into an empty one, and serve it. Used by 'make run'."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=positive, default=8000, metavar="PORT", help="of 127.0.0.1 (default: 8000)")
+
+    def handle(self, *args: Any, port: int, **options: Any) -> None:
+        if not getattr(settings, "DEMO", False):
+            raise CommandError("The demonstration has known passwords; it runs with settings.demo, as in 'make run'.")
+        call_command("migrate", verbosity=0)
+        if not (Instance.objects.exists() or User.objects.exists()):
+            call_command("import_awx", str(DEMO_MESH))
+        is_demo = User.objects.filter(username="visitor").exists()
+        logins = LOGINS if is_demo else "Log in with the users of your database"
+        self.stdout.write(WELCOME.format(HOST, port, logins=logins, data_dir=settings.DATA_DIR))
+        call_command("serve", bind=(HOST, port))

@@ -1,0 +1,87 @@
+"""``manage.py serve``: the production server."""
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+
+def address(text: str) -> tuple[str, int]:
+    """``HOST:PORT`` as a pair; an IPv6 host stands in brackets."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise ArgumentTypeError(f"{text!r} is not HOST:PORT, as in 127.0.0.1:8000")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def positive(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = "Serve the API with the production server, until it is interrupted."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--bind", type=address, default=("127.0.0.1", 8000), metavar="HOST:PORT")
+        parser.add_argument(
+            "--workers",
+            type=positive,
+            default=os.cpu_count() or 1,
+            metavar="N",
+            help="processes (default: CPUs)",
+        )
+        parser.add_argument(
+            "--threads",
+            type=positive,
+            default=settings.DATABASE_POOL_SIZE,
+            metavar="N",
+            help="threads of each process (default: DATABASE_POOL_SIZE)",
+        )
+
+    def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
+        refuse_unmigrated_database()
+        share_embedded_database()
+        host, port = bind
+        Server(
+            "settings.wsgi:application",
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=threads,
+            respawn_failed_workers=True,
+            workers_kill_timeout=10,
+            log_level=LogLevels(settings.LOG_LEVEL.lower()),
+        ).serve()
+
+
+def refuse_unmigrated_database() -> None:
+    """Raise CommandError unless the database can be reached and has every migration."""
+    try:
+        executor = MigrationExecutor(connection)
+    except OperationalError as error:
+        raise CommandError(f"The database cannot be reached: {error}") from None
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        first = missing[0][0]
+        raise CommandError(
+            f"{len(missing)} migrations are not applied, the first of them {first.app_label}.{first.name}: "
+            "run 'manage.py migrate' first."
+        )
+
+
+def share_embedded_database() -> None:
+    """Tell the workers where the embedded PostgreSQL is, which this process holds for them."""
+    if connection.settings_dict["ENGINE"] == "settings.embedded":
+        host, name, user = (connection.settings_dict[key] for key in ("HOST", "NAME", "USER"))
+        os.environ["DATABASE_URL"] = f"host={host} dbname={name} user={user}"
+    connection.close()

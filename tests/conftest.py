@@ -1,0 +1,81 @@
+import hashlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from oauth2_provider.models import AccessToken
+from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from tests.service import DATASET, manage, new_database, served
+
+
+@pytest.fixture(scope="session")
+def dataset_url(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The DATABASE_URL of a database that holds the recorded AWX's records."""
+    with django_db_blocker.unblock(), new_database() as url:
+        manage(url, "migrate", "--verbosity", "0")
+        manage(url, "import_awx", str(DATASET))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def service(dataset_url: str) -> Iterator[str]:
+    """The address of the service, serving the recorded AWX's records."""
+    with served(dataset_url) as address:
+        yield address
+
+
+def token_for(user: User, scope: str = "write", **changes: Any) -> str:
+    """A new access token of ``user``."""
+    token = f"token-of-{user.username}-{AccessToken.objects.count()}"
+    AccessToken.objects.create(
+        user=user,
+        token_checksum=hashlib.sha256(token.encode()).hexdigest(),
+        scope=scope,
+        **{"expires": timezone.now() + timedelta(days=1), **changes},
+    )
+    return token
+
+
+def client_of(user: User | None) -> APIClient:
+    """An HTTP client that asks as ``user``, with a bearer token."""
+    client = APIClient()
+    if user is not None:
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token_for(user)}")
+    return client
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create_superuser("admin", password="admin")
+
+
+@pytest.fixture
+def auditor(db: None) -> User:
+    return User.objects.create_user("auditor", password="auditor", is_system_auditor=True)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """A user without any right."""
+    return User.objects.create_user("alice", password="alice")
+
+
+@pytest.fixture
+def edge(db: None) -> InstanceGroup:
+    """A group with one member, exec-1."""
+    group = InstanceGroup.objects.create(name="edge")
+    group.instances.add(Instance.objects.create(hostname="exec-1", node_type="execution"))
+    return group
+
+
+@pytest.fixture
+def bob(edge: InstanceGroup) -> User:
+    """A user who may use the group ``edge``."""
+    user = User.objects.create_user("bob", password="bob")
+    InstanceGroupRole.objects.create(user=user, instance_group=edge, role=InstanceGroupRole.Role.USE)
+    return user

@@ -1,0 +1,21 @@
+"""Records for tests, with everything that a test does not care about filled in."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from instances.models import UnifiedJob
+
+
+def make_jobs(number: int, **fields: Any) -> list[UnifiedJob]:
+    """``number`` jobs, written by one statement."""
+    now = timezone.now()
+    defaults = {
+        "type": UnifiedJob.Type.JOB,
+        "status": UnifiedJob.Status.SUCCESSFUL,
+        "task_impact": 1,
+        "created": now,
+        "modified": now,
+        "representation": {},
+    }
+    return UnifiedJob.objects.bulk_create(UnifiedJob(**{**defaults, **fields}) for _ in range(number))

@@ -1,0 +1,92 @@
+"""The service as an operator runs it: its own database, its own processes, asked over HTTP."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import requests
+from django.db import connection
+from psycopg import sql
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATASET = PROJECT / "tests" / "contract" / "dataset.json"
+
+
+@contextlib.contextmanager
+def new_database() -> Iterator[str]:
+    """A database of its own, empty, on the server that the tests run on; yields its DATABASE_URL."""
+    connection.ensure_connection()
+    name = f"test_service_{uuid.uuid4().hex[:12]}"
+    server = connection.connection.info
+    password = f" password={server.password}" if server.password else ""
+    url = f"host={server.host} port={server.port} user={server.user}{password} dbname="
+    with psycopg.connect(url + "postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield url + name
+    finally:
+        with psycopg.connect(url + "postgres", autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def environment(url: str, **changes: str) -> dict[str, str]:
+    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "settings.test", **changes}
+
+
+def manage(url: str, *arguments: str, check: bool = True, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` with these arguments on the database at ``url``."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=environment(url, **changes),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@contextlib.contextmanager
+def served(url: str, workers: int = 1, **changes: str) -> Iterator[str]:
+    """``manage.py serve`` on the database at ``url``; yields the address, without a slash at its end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    arguments = ["serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+    server = subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=environment(url, **changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(address, server)
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        output, _ = server.communicate(timeout=30)
+    assert "Traceback" not in output, output
+
+
+def wait_for(address: str, server: subprocess.Popen[str], seconds: float = 30) -> None:
+    """Return once the service answers; fail with its output if it ends or stays silent."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert server.poll() is None, server.communicate()[0]
+        with contextlib.suppress(requests.ConnectionError):
+            requests.get(f"{address}/api/v2/ping/", timeout=5)
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{address} did not answer within {seconds} s")

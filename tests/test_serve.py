@@ -1,0 +1,85 @@
+"""``manage.py serve`` and ``manage.py run_demo``, as processes."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.service import PROJECT, environment, manage, new_database, served, wait_for
+
+pytestmark = pytest.mark.django_db
+
+
+def test_refuses_to_start_on_unapplied_migrations() -> None:
+    with new_database() as url:
+        done = manage(url, "serve", check=False)
+    assert done.returncode == 1
+    assert "migrations are not applied" in done.stderr
+    assert "manage.py migrate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_refuses_to_start_without_a_database() -> None:
+    done = manage("postgresql://nobody:hunter2@127.0.0.1:1/none", "serve", check=False)
+    assert done.returncode == 1
+    assert "The database cannot be reached" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--bind", "8000"], ["--bind", "host:port"], ["--bind", "::1"], ["--workers", "0"], ["--workers", "x"]],
+)
+def test_refuses_arguments_that_it_cannot_use(arguments: list[str], dataset_url: str) -> None:
+    done = manage(dataset_url, "serve", *arguments, check=False)
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+
+
+def test_a_port_in_use_is_a_clear_error(dataset_url: str, service: str) -> None:
+    done = manage(dataset_url, "serve", "--bind", service.removeprefix("http://"), check=False)
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_several_workers_answer(dataset_url: str) -> None:
+    with served(dataset_url, workers=2) as address:
+        headers = {"Authorization": "Bearer oracle-admin-token"}
+        ids = {requests.get(f"{address}/api/v2/instances/{n}/", headers=headers).json()["id"] for n in range(1, 16)}
+    assert ids == set(range(1, 16))
+
+
+def test_the_demo_keeps_its_data_and_ends_cleanly(tmp_path: Path) -> None:
+    """With an embedded database of its own, twice, as ``make run`` does it."""
+    changed = {"DJANGO_SETTINGS_MODULE": "settings.demo", "DATA_DIR": str(tmp_path / "data")}
+    env = environment("", **changed)
+    for name in ("DATABASE_URL", "SECRET_KEY", "CLUSTER_HOST_ID", "INSTALL_UUID", "ALLOWED_HOSTS"):
+        env.pop(name, None)
+    outputs = []
+    for _ in range(2):
+        command = [sys.executable, "manage.py", "run_demo", "--port", "8931"]
+        demo = subprocess.Popen(
+            command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        wait_for("http://127.0.0.1:8931", demo, seconds=60)
+        answer = requests.get("http://127.0.0.1:8931/api/v2/instances/1/", auth=("admin", "admin"))
+        assert answer.json()["hostname"] == "control-1.demo"
+        demo.send_signal(signal.SIGINT)
+        outputs.append(demo.communicate(timeout=30)[0])
+        assert demo.returncode == 0, outputs[-1]
+    assert "Imported" in outputs[0]
+    assert "Imported" not in outputs[1]
+    assert "curl -u admin:admin http://127.0.0.1:8931/api/v2/instances/1/" in outputs[1]
+    assert "Traceback" not in "".join(outputs)
+    assert not (tmp_path / "data" / "postgresql" / "postmaster.pid").exists()
+
+
+def test_the_demo_runs_with_its_own_settings_only(dataset_url: str) -> None:
+    done = manage(dataset_url, "run_demo", check=False)
+    assert done.returncode == 1
+    assert "known passwords" in done.stderr

@@ -1,0 +1,89 @@
+"""A start with values that cannot be used stops, naming every one of them and telling none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service import PROJECT
+
+KEPT = ("PATH", "HOME", "LANG")
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=PROJECT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_secret_key_is_enough() -> None:
+    assert start(SECRET_KEY="a secret").returncode == 0
+
+
+def test_there_is_no_default_secret_key() -> None:
+    done = start()
+    assert done.returncode == 1
+    assert "SECRET_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
+    done = start(
+        SECRET_KEY="",
+        DEBUG="perhaps",
+        IS_K8S="kubernetes",
+        DATABASE_URL="mysql://root:hunter2@db/awx",
+        INSTALL_UUID="not-a-uuid",
+        SYSTEM_TASK_FORKS_CPU="0",
+        SYSTEM_TASK_FORKS_MEM="many",
+        AWX_CONTROL_NODE_TASK_IMPACT="-1",
+        SESSION_COOKIE_AGE="soon",
+        LOG_LEVEL="LOUD",
+        CLUSTER_HOST_ID="",
+        DATABASE_POOL_SIZE="0",
+    )
+    named = {line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]}
+    assert named == {
+        "SECRET_KEY",
+        "DEBUG",
+        "IS_K8S",
+        "DATABASE_URL",
+        "INSTALL_UUID",
+        "SYSTEM_TASK_FORKS_CPU",
+        "SYSTEM_TASK_FORKS_MEM",
+        "AWX_CONTROL_NODE_TASK_IMPACT",
+        "SESSION_COOKIE_AGE",
+        "LOG_LEVEL",
+        "CLUSTER_HOST_ID",
+        "DATABASE_POOL_SIZE",
+    }
+    assert done.returncode == 1
+    for value in ("hunter2", "perhaps", "kubernetes", "not-a-uuid", "LOUD"):
+        assert value not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://user@host/", "postgresql://user@host", "host=x", "nonsense", "postgresql://[::1"]
+)
+def test_a_database_url_must_name_a_database(url: str) -> None:
+    done = start(SECRET_KEY="x", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("a secret\n")
+    assert start(SECRET_KEY_FILE=str(secret)).returncode == 0
+    done = start(SECRET_KEY_FILE=str(tmp_path / "missing"))
+    assert done.returncode == 1
+    assert "SECRET_KEY_FILE" in done.stderr
