@@ -37,6 +37,11 @@ class BasicAuthentication(authentication.BasicAuthentication):
         except AuthenticationFailed:
             return None
 
+    def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
+        if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
+            raise AuthenticationFailed
+        return super().authenticate_credentials(userid, password, request)
+
 
 class SessionAuthentication(authentication.SessionAuthentication):
     """The session that /api/login/ begins."""

@@ -1,9 +1,9 @@
 """Errors as AWX words them. Whatever goes wrong, a client reads JSON and never a traceback."""
 
-import logging
 from typing import Any
 
 from django.core.signals import got_request_exception
+from django.utils.log import log_response
 from rest_framework import status
 from rest_framework.exceptions import (
     APIException,
@@ -13,8 +13,6 @@ from rest_framework.exceptions import (
 )
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
-
-logger = logging.getLogger(__name__)
 
 LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
 SERVER_ERROR = "A server error has occurred."
@@ -41,8 +39,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     response = exception_handler(error, context)
     if response is None:
         request = context["request"]
-        got_request_exception.send(sender=None, request=request._request)
-        logger.error("%s %s failed", request.method, request.path, exc_info=error)
         set_rollback()
         response = Response({"detail": SERVER_ERROR}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+        got_request_exception.send(sender=None, request=request._request)
+        log_response("%s failed", request.path, response=response, request=request._request, exception=error)
     return response

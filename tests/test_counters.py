@@ -101,7 +101,7 @@ def apply(step: tuple[Any, ...], group: InstanceGroup) -> None:
             fold()
         case ("empty",):
             with connection.cursor() as cursor:
-                cursor.execute("TRUNCATE instances_unifiedjob")
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE instances_unifiedjob")
 
 
 def fold() -> None:

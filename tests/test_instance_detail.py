@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries as Queries
 
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
@@ -24,7 +24,7 @@ def test_costs_two_queries(
     admin: User,
     bob: User,
     edge: InstanceGroup,
-    django_assert_num_queries: DjangoAssertNumQueries,
+    django_assert_num_queries: Queries,
 ) -> None:
     instance = edge.instances.get()
     for number in range(links):

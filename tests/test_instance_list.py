@@ -1,7 +1,7 @@
 """GET /api/v2/instances/, beyond what the recordings show."""
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries as Queries
 
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
@@ -19,7 +19,7 @@ def test_costs_three_queries(
     admin: User,
     bob: User,
     edge: InstanceGroup,
-    django_assert_num_queries: DjangoAssertNumQueries,
+    django_assert_num_queries: Queries,
 ) -> None:
     instances = Instance.objects.bulk_create(Instance(hostname=f"node-{n}") for n in range(number))
     edge.instances.add(*instances)
@@ -52,9 +52,7 @@ def test_two_roles_on_one_group_show_an_instance_once(bob: User, edge: InstanceG
     assert client_of(bob).get(URL).json()["count"] == 1
 
 
-def test_the_count_is_not_asked_for_where_it_is_disabled(
-    admin: User, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_the_count_is_not_asked_for_where_it_is_disabled(admin: User, django_assert_num_queries: Queries) -> None:
     client = client_of(admin)
     with django_assert_num_queries(2):
         assert client.get(f"{URL}?count_disabled=1").json() == {"results": []}
