@@ -10,7 +10,19 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 
-class UncountedPaginator(Paginator):
+class StablePaginator(Paginator):
+    """Where there is more than one page, records that the asked order leaves equal come by id.
+
+    Otherwise a record could be on two pages and another on none. A single page keeps the database's order, as AWX's.
+    """
+
+    def page(self, number: int | str) -> Any:
+        if self.num_pages > 1:
+            self.object_list = self.object_list.order_by(*self.object_list.query.order_by, "pk")
+        return super().page(number)
+
+
+class UncountedPaginator(StablePaginator):
     """Pages of a list whose length nobody wants to know: any page may be asked for."""
 
     count = sys.maxsize
@@ -22,6 +34,7 @@ class Pagination(PageNumberPagination):
     page_size = 25
     page_size_query_param = "page_size"
     max_page_size = 200
+    django_paginator_class = StablePaginator
     page: Page
     request: Request
 

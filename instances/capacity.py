@@ -47,6 +47,11 @@ def consumed(node_type: str, load: Load) -> int:
 
 def percent_remaining(capacity: int, consumed_capacity: int) -> float:
     """The free part of ``capacity`` in percent, to two places; 0.0 where nothing is free."""
-    if capacity <= 0 or consumed_capacity >= capacity:
+    return max(0.0, percent_free(capacity, consumed_capacity))
+
+
+def percent_free(capacity: int, consumed_capacity: int) -> float:
+    """The same, negative where more is consumed than there is; 0.0 without capacity."""
+    if capacity <= 0:
         return 0.0
     return round((capacity - consumed_capacity) / capacity * 100, 2)

@@ -9,10 +9,10 @@ from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Subquery, Sum, Value
+from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, JSONObject
 
-from instances.capacity import Load
+from instances.capacity import CONTROLLING, EXECUTING, Load
 
 if TYPE_CHECKING:
     from instances.models import User
@@ -25,10 +25,16 @@ class LoadField(models.JSONField):
         return Load() if value is None else Load(**json.loads(value))
 
 
+def _sums(rows: models.QuerySet[Any], key: str, *figures: str) -> Subquery:
+    """The ``Load`` that the rows with one ``key`` add up to."""
+    total = rows.order_by().values(key).annotate(load=JSONObject(**{name: Sum(name) for name in figures}))
+    return Subquery(total.values("load"), output_field=LoadField())
+
+
 class VisibleQuerySet(models.QuerySet[Any]):
     """Records of which a user sees some. Superusers and system auditors see all. Source: AWX_BEHAVIOUR."""
 
-    def visible_condition(self, user: User) -> Exists:
+    def visible_condition(self, user: User) -> Q | Exists:
         """The condition under which somebody who does not see everything sees a record."""
         raise NotImplementedError
 
@@ -42,8 +48,9 @@ class VisibleQuerySet(models.QuerySet[Any]):
         """All records; ``is_visible`` tells which of them ``user`` may see."""
         if isinstance(user, AnonymousUser):
             return self.annotate(is_visible=Value(False))
-        seen = Value(True) if user.sees_everything else self.visible_condition(user)
-        return self.annotate(is_visible=seen)
+        if user.sees_everything:
+            return self.annotate(is_visible=Value(True))
+        return self.annotate(is_visible=ExpressionWrapper(Q(self.visible_condition(user)), models.BooleanField()))
 
 
 class InstanceQuerySet(VisibleQuerySet):
@@ -54,9 +61,11 @@ class InstanceQuerySet(VisibleQuerySet):
     def with_load(self) -> Self:
         """``load``: the ``Load`` of the node, from which its consumed capacity follows."""
         parts = apps.get_model("instances", "NodeLoad").objects.filter(node=OuterRef("hostname"))
-        sums = {name: Sum(name) for name in ("jobs_total", "jobs_running", "impact", "jobs_controlled")}
-        load = parts.values("node").annotate(load=JSONObject(**sums)).values("load")
-        return self.annotate(load=Subquery(load, output_field=LoadField()))
+        return self.annotate(load=_sums(parts, "node", "jobs_total", "jobs_running", "impact", "jobs_controlled"))
+
+    def in_service(self) -> Self:
+        """The instances that count in their groups and metrics: ready, enabled, and not hop nodes."""
+        return self.filter(node_state="ready", enabled=True).exclude(node_type="hop")
 
     def with_peers(self) -> Self:
         """``peer_hostnames``: the hostnames of the peers, ordered."""
@@ -75,6 +84,40 @@ class InstanceGroupQuerySet(VisibleQuerySet):
     def visible_condition(self, user: User) -> Exists:
         return Exists(user.instance_group_roles.filter(instance_group=OuterRef("pk")))
 
+    def with_load(self) -> Self:
+        """What the group's figures follow from.
+
+        ``own_load``: the ``Load`` of the jobs that were sent to the group; ``members``: how many instances are in
+        service; ``capacity_in_service`` and ``load_in_service``: the sums over these, where a node's load counts
+        only for what nodes of its type do.
+        """
+        sent = apps.get_model("instances", "GroupLoad").objects.filter(group=OuterRef("pk"))
+        members = apps.get_model("instances", "Instance").objects.filter(rampart_groups=OuterRef("pk")).in_service()
+        by_group = members.order_by().values("rampart_groups")
+        executing = Q(node_type__in=EXECUTING)
+        return self.annotate(
+            own_load=_sums(sent, "group", "jobs_total", "jobs_running", "impact"),
+            members=Coalesce(Subquery(by_group.annotate(n=Count("pk")).values("n")), 0),
+            capacity_in_service=Coalesce(Subquery(by_group.annotate(n=Sum("capacity")).values("n")), 0),
+            load_in_service=Subquery(
+                by_group.annotate(
+                    load=JSONObject(
+                        jobs_running=Coalesce(Sum("loads__jobs_running", filter=executing), 0),
+                        impact=Coalesce(Sum("loads__impact", filter=executing), 0),
+                        jobs_controlled=Coalesce(Sum("loads__jobs_controlled", filter=Q(node_type__in=CONTROLLING)), 0),
+                    )
+                ).values("load"),
+                output_field=LoadField(),
+            ),
+        )
+
+    def with_administration_by(self, user: User | AnonymousUser) -> Self:
+        """``is_administered``: whether ``user`` may change the group."""
+        if isinstance(user, AnonymousUser) or user.is_superuser:
+            return self.annotate(is_administered=Value(user.is_superuser))
+        roles = user.instance_group_roles.filter(instance_group=OuterRef("pk"), role="admin_role")
+        return self.annotate(is_administered=Exists(roles))
+
     def with_members(self) -> Self:
         """``member_hostnames``, ordered, and ``members_capacity``, the sum of their capacities in any state."""
         members = apps.get_model("instances", "Instance").objects.filter(rampart_groups=OuterRef("pk"))
@@ -83,3 +126,20 @@ class InstanceGroupQuerySet(VisibleQuerySet):
             member_hostnames=ArraySubquery(members.order_by("hostname").values("hostname")),
             members_capacity=Coalesce(Subquery(total), 0),
         )
+
+
+class UnifiedJobQuerySet(VisibleQuerySet):
+    def visible_condition(self, user: User) -> Q:
+        """Rights on jobs come from templates and inventories, which this service does not keep: none are visible."""
+        return Q(pk__in=[])
+
+
+class UserQuerySet(VisibleQuerySet):
+    def visible_condition(self, user: User) -> Q:
+        """Users see themselves, and who administers or audits the system."""
+        return Q(pk=user.pk) | Q(is_superuser=True) | Q(is_system_auditor=True)
+
+    def with_rights(self) -> Self:
+        """``has_more_than_read``: whether a user holds a role above "read" on any group."""
+        roles = apps.get_model("instances", "InstanceGroupRole").objects.filter(user=OuterRef("pk"))
+        return self.annotate(has_more_than_read=Exists(roles.exclude(role="read_role")))

@@ -104,6 +104,7 @@ SESSION_COOKIE_AGE = read.int("SESSION_COOKIE_AGE", 1800, validate=env.positive)
 CSRF_COOKIE_AGE = None  # as long as the browser runs
 SESSION_SAVE_EVERY_REQUEST = True  # a session ends SESSION_COOKIE_AGE seconds after its last request
 OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int("OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.positive)
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth2_provider.AccessToken"  # noqa: S105
 OAUTH2_PROVIDER = {
     "SCOPES": {"read": "Read", "write": "Read and change"},
     "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS,
@@ -132,6 +133,13 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["awx_compat.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "awx_compat.filters.FieldFilter",
+        "awx_compat.filters.TypeFilter",
+        "rest_framework.filters.SearchFilter",
+        "awx_compat.filters.OrderFilter",
+    ],
+    "DEFAULT_METADATA_CLASS": "awx_compat.metadata.Metadata",
     "DEFAULT_PAGINATION_CLASS": "awx_compat.pagination.Pagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "awx_compat.exceptions.handle",

@@ -7,24 +7,43 @@ from awx_compat import paths
 from instances.models import User
 
 
+class TypeField(serializers.ReadOnlyField):
+    """``type``: what kind of record this is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="*", **kwargs)
+
+    def to_representation(self, record: Model) -> str:
+        return self.parent.record_type  # type: ignore[attr-defined, no-any-return]
+
+
+class UrlField(serializers.SerializerMethodField):
+    """``url``: the path of the record."""
+
+
+class ObjectField(serializers.SerializerMethodField):
+    """``related`` and ``summary_fields``: an object whose keys depend on the record and the reader."""
+
+
+class IdField(serializers.IntegerField):
+    """The id of a record of another kind."""
+
+
 class RecordSerializer(serializers.ModelSerializer[Any]):
     """The fields that every record of AWX's API begins with: type, url, related, summary_fields."""
 
     record_type: ClassVar[str]
     collection: ClassVar[str]
 
-    type = serializers.SerializerMethodField()
-    url = serializers.SerializerMethodField()
-    related = serializers.SerializerMethodField()
-    summary_fields = serializers.SerializerMethodField()
+    type = TypeField()
+    url = UrlField()
+    related = ObjectField()
+    summary_fields = ObjectField()
 
     @property
     def reader(self) -> User:
         """The user who asks."""
         return self.context["request"].user  # type: ignore[no-any-return]
-
-    def get_type(self, record: Model) -> str:
-        return self.record_type
 
     def get_url(self, record: Model) -> str:
         return paths.record(self.collection, record.pk)

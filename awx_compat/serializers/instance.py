@@ -4,9 +4,17 @@ from rest_framework import serializers
 
 from awx_compat import paths
 from awx_compat.serializers.base import RecordSerializer
+from awx_compat.serializers.mesh import link_body
 from instances.models import Instance
 
 INSTALLED_BY_BUNDLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)
+
+
+class PeersField(serializers.Field[Any, Any, Any, Any]):
+    """The hostnames of the peers."""
+
+    def to_representation(self, hostnames: list[str]) -> list[str]:
+        return hostnames
 
 
 class InstanceSerializer(RecordSerializer):
@@ -15,6 +23,7 @@ class InstanceSerializer(RecordSerializer):
     record_type = "instance"
     collection = "instances"
 
+    capacity = serializers.IntegerField(read_only=True, min_value=0)
     consumed_capacity = serializers.ReadOnlyField()
     percent_capacity_remaining = serializers.ReadOnlyField()
     health_check_pending = serializers.ReadOnlyField()
@@ -26,7 +35,7 @@ class InstanceSerializer(RecordSerializer):
     jobs_total = serializers.IntegerField(
         source="load.jobs_total", read_only=True, help_text="Count of all jobs that target this instance"
     )
-    peers = serializers.ReadOnlyField(source="peer_hostnames")
+    peers = PeersField(source="peer_hostnames", required=False)
 
     class Meta:
         model = Instance
@@ -65,6 +74,12 @@ class InstanceSerializer(RecordSerializer):
             "peers",
             "peers_from_control_nodes",
         )
+        read_only_fields = ("uuid", "ip_address", "version")
+        extra_kwargs = {
+            "node_type": {"default": Instance.NodeType.EXECUTION},
+            "node_state": {"default": Instance.NodeState.INSTALLED},
+            "listener_port": {"min_value": 0},
+        }
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]
@@ -79,26 +94,39 @@ class InstanceSerializer(RecordSerializer):
         return {"user_capabilities": {"edit": False}}  # AWX says so to everybody, while PATCH works
 
 
-class InstanceDetailSerializer(InstanceSerializer):
-    """An instance by itself, with its named URL and, from ``with_links()``, the links that start at it."""
+class LinkedInstanceSerializer(InstanceSerializer):
+    """An instance in a list below another record: with the links that start at it, from ``with_links()``."""
+
+    def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
+        links = [
+            link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
+            for link in instance.outgoing_links
+        ]
+        return {**super().get_summary_fields(instance), "links": links}
+
+
+class InstanceDetailSerializer(LinkedInstanceSerializer):
+    """An instance by itself, with its named URL."""
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         return {"named_url": paths.named(self.collection, instance.hostname), **super().get_related(instance)}
 
-    def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
-        links = [link_summary(instance, link) for link in instance.outgoing_links]
-        return {**super().get_summary_fields(instance), "links": links}
 
+class HealthCheckSerializer(serializers.ModelSerializer[Instance]):
+    """What the last health check of an instance found."""
 
-def link_summary(source: Instance, link: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": link["id"],
-        "url": "",
-        "related": {
-            "source_instance": paths.record("instances", source.pk),
-            "target_instance": paths.record("instances", link["target_id"]),
-        },
-        "source": source.hostname,
-        "target": link["target"],
-        "link_state": link["link_state"],
-    }
+    class Meta:
+        model = Instance
+        fields = read_only_fields = (
+            "uuid",
+            "hostname",
+            "ip_address",
+            "version",
+            "last_health_check",
+            "errors",
+            "cpu",
+            "memory",
+            "cpu_capacity",
+            "mem_capacity",
+            "capacity",
+        )

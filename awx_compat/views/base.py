@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,6 +19,17 @@ HIGHEST_ID = 2**63 - 1
 
 class ApiView(APIView):
     """A view whose answers carry AWX's headers: X-API-Product-Name and -Version, X-API-Node, X-API-Time."""
+
+    title: str  # what AWX calls the view
+    attaches = False  # whether POST puts a record that exists into this list
+    creates = True  # whether POST makes a new record
+
+    def may_write(self, user: Any) -> bool:
+        """Whether OPTIONS tells ``user`` of the methods that change something."""
+        return bool(user.is_authenticated and user.is_superuser)
+
+    def get_view_name(self) -> str:
+        return self.title
 
     def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
         self.started = time.perf_counter()
@@ -44,6 +56,22 @@ class ApiView(APIView):
                 response["X-API-Product-Version"] = settings.AWX_VERSION
             response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
         return response
+
+
+class ListView(ApiView, ListAPIView[Any]):
+    """A page of records."""
+
+    search_fields: tuple[str, ...] = ()
+
+
+class DetailView(ApiView, RetrieveAPIView[Any]):
+    """One record, by the ``key`` in its path: an id, or a name in ``name_field``."""
+
+    name_field: str
+
+    def get_object(self) -> Any:
+        records: Any = self.get_queryset()
+        return find(records, self.kwargs["key"], self.name_field, self.request.user)
 
 
 def find(records: VisibleQuerySet, key: str, name_field: str, user: Any) -> Any:

@@ -1,17 +1,32 @@
+from functools import cached_property
 from typing import Any
 
-from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.exceptions import NotWritable
-from awx_compat.serializers.instance import InstanceDetailSerializer, InstanceSerializer
-from awx_compat.views.base import ApiView, find
-from instances.models import Instance
+from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
+from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.serializers.group import InstanceGroupSerializer
+from awx_compat.serializers.instance import (
+    INSTALLED_BY_BUNDLE,
+    HealthCheckSerializer,
+    InstanceDetailSerializer,
+    InstanceSerializer,
+    LinkedInstanceSerializer,
+)
+from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.views.base import ApiView, DetailView, ListView, find
+from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
-class InstanceList(ApiView, ListAPIView[Instance]):
+class InstanceList(ListView):
+    title = "Instances"
     serializer_class = InstanceSerializer
+    filterset_class = InstanceFilters
+    search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
         return Instance.objects.visible_to(self.request.user).with_load().with_peers().order_by("id")
@@ -20,15 +35,90 @@ class InstanceList(ApiView, ListAPIView[Instance]):
         raise NotWritable
 
 
-class InstanceDetail(ApiView, RetrieveAPIView[Instance]):
+class InstanceDetail(DetailView):
+    title = "Instance Detail"
     serializer_class = InstanceDetailSerializer
-
-    def get_object(self) -> Any:
-        instances = Instance.objects.with_load().with_peers().with_links()
-        return find(instances, self.kwargs["key"], "hostname", self.request.user)
+    queryset = Instance.objects.with_load().with_peers().with_links()
+    name_field = "hostname"
 
     def put(self, request: Request, key: str) -> Response:
         raise NotWritable
 
     def patch(self, request: Request, key: str) -> Response:
+        raise NotWritable
+
+
+class OfInstance(ApiView):
+    """A view below an instance, which must be visible to the user."""
+
+    @cached_property
+    def instance(self) -> Any:
+        return find(Instance.objects.all(), self.kwargs["key"], "hostname", self.request.user)
+
+
+class InstancePeers(OfInstance, ListView):
+    title = "Instance Peers"
+    serializer_class = LinkedInstanceSerializer
+    filterset_class = InstanceFilters
+    search_fields = ("hostname",)
+
+    def get_queryset(self) -> Any:
+        peers = Instance.objects.filter(peers_from=self.instance).visible_to(self.request.user)
+        return peers.with_load().with_peers().with_links().order_by("hostname")
+
+
+class InstanceGroupsOfInstance(OfInstance, ListView):
+    title = "Instance's Instance Groups"
+    attaches = True
+    serializer_class = InstanceGroupSerializer
+    filterset_class = InstanceGroupFilters
+    search_fields = ("name",)
+
+    def get_queryset(self) -> Any:
+        user = self.request.user
+        groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(user)
+        return groups.with_load().with_administration_by(user).order_by("id")
+
+    def post(self, request: Request, key: str) -> Response:
+        raise NotWritable
+
+
+class InstanceJobs(OfInstance, ListView):
+    title = "Instance Jobs"
+    serializer_class = UnifiedJobSerializer
+    filterset_class = UnifiedJobFilters
+    search_fields = ("description", "name")
+
+    def get_queryset(self) -> Any:
+        jobs = UnifiedJob.objects.filter(execution_node=self.instance.hostname)
+        return jobs.visible_to(self.request.user).order_by("id")
+
+
+class InstanceHealthCheck(OfInstance, DetailView):
+    """The last health check of an execution node; other nodes have none."""
+
+    title = "Instance Health Check"
+    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+    serializer_class = HealthCheckSerializer
+    queryset = Instance.objects.all()
+
+    def get_object(self) -> Any:
+        if self.instance.node_type != Instance.NodeType.EXECUTION:
+            raise NotFound
+        return self.instance
+
+    def post(self, request: Request, key: str) -> Response:
+        raise NotWritable
+
+
+class InstallBundle(OfInstance, DetailView):
+    """What has to be installed on a node, for the nodes that are installed so."""
+
+    title = "Install Bundle"
+    serializer_class = InstanceSerializer
+    queryset = Instance.objects.all()
+
+    def get(self, request: Request, key: str) -> Response:
+        if self.instance.node_type not in INSTALLED_BY_BUNDLE:
+            return Response({"msg": "Install bundle can only be generated for execution or hop nodes."}, status=400)
         raise NotWritable

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
-from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,14 +11,17 @@ from rest_framework.response import Response
 from awx_compat import paths
 from awx_compat.serializers.ping import ping
 from awx_compat.serializers.user import UserSerializer
-from awx_compat.views.base import ApiView
+from awx_compat.views.base import ApiView, ListView
 from instances.models import Instance, InstanceGroup, User
+
+COLLECTIONS = ("ping", "instances", "instance_groups", "me", "unified_jobs", "mesh_visualizer")
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class ApiRoot(ApiView):
     """The versions of the API. Hands out the CSRF token that /api/login/ asks for."""
 
+    title = "REST API"
     permission_classes = [AllowAny]
 
     def get(self, request: Request) -> Response:
@@ -39,15 +41,17 @@ class ApiRoot(ApiView):
 class VersionRoot(ApiView):
     """The collections of version 2. Command-line clients make a subcommand of each."""
 
+    title = "Version 2"
     permission_classes = [AllowAny]
 
     def get(self, request: Request) -> Response:
-        return Response({name: paths.collection(name) for name in ("ping", "instances", "me")})
+        return Response({name: paths.collection(name) for name in COLLECTIONS})
 
 
 class Ping(ApiView):
     """Whether the service is up, and what it serves; for anybody, so it looks at no credentials."""
 
+    title = "Ping"
     authentication_classes = []
     permission_classes = [AllowAny]
 
@@ -57,9 +61,10 @@ class Ping(ApiView):
         return Response(ping(instances, groups))
 
 
-class Me(ApiView, ListAPIView[User]):
+class Me(ListView):
     """The user who asks, as a list of one."""
 
+    title = "Me"
     serializer_class = UserSerializer
 
     def get_queryset(self) -> Any:

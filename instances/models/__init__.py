@@ -3,6 +3,7 @@ from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, NodeLoad
+from instances.models.token import TokenNote
 from instances.models.user import User
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "InstanceGroupRole",
     "InstanceLink",
     "NodeLoad",
+    "TokenNote",
     "UnifiedJob",
     "User",
 ]

@@ -2,8 +2,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from instances.models.fields import NameField, Timestamped
+from instances import capacity
+from instances.capacity import Load
+from instances.models.fields import NameField, Timestamped, VerbatimJSONField
+from instances.models.instance import Instance
 from instances.querysets import InstanceGroupQuerySet
+
+PROTECTED = ("controlplane", "default")
 
 
 class InstanceGroup(Timestamped):
@@ -23,7 +28,7 @@ class InstanceGroup(Timestamped):
         ),
     )
     credential = models.BigIntegerField(null=True, blank=True)
-    credential_summary = models.JSONField(null=True, blank=True, editable=False)
+    credential_summary = VerbatimJSONField(null=True, blank=True, editable=False)
     pod_spec_override = models.TextField(blank=True, default="")
     max_concurrent_jobs = models.IntegerField(
         default=0,
@@ -62,6 +67,11 @@ class InstanceGroup(Timestamped):
     # What the queryset's methods annotate.
     member_hostnames: list[str]
     members_capacity: int
+    own_load: Load
+    members: int
+    capacity_in_service: int
+    load_in_service: Load
+    is_administered: bool
 
     objects = InstanceGroupQuerySet.as_manager()
 
@@ -79,6 +89,34 @@ class InstanceGroup(Timestamped):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the group is one of AWX's own, which keep their names and cannot be deleted."""
+        return self.name in PROTECTED
+
+    @property
+    def capacity(self) -> int:
+        return self.max_forks if self.is_container_group else self.capacity_in_service
+
+    @property
+    def consumed_capacity(self) -> int:
+        if self.is_container_group:
+            return self.own_load.impact
+        return capacity.consumed(Instance.NodeType.HYBRID, self.load_in_service)
+
+    @property
+    def percent_capacity_remaining(self) -> float:
+        """In percent, to two places; negative where more is consumed than there is."""
+        return capacity.percent_free(self.capacity, self.consumed_capacity)
+
+    @property
+    def jobs_running(self) -> int:
+        return (self.own_load if self.is_container_group else self.load_in_service).jobs_running
+
+    @property
+    def jobs_total(self) -> int:
+        return self.own_load.jobs_total
 
 
 class InstanceGroupRole(models.Model):

@@ -1,7 +1,9 @@
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from instances.models.fields import NameField, VerbatimJSONField
+from instances.querysets import UnifiedJobQuerySet
 
 
 class UnifiedJob(models.Model):
@@ -11,12 +13,23 @@ class UnifiedJob(models.Model):
     """
 
     class Type(models.TextChoices):
+        PROJECT_UPDATE = "project_update", "SCM Update"
+        INVENTORY_UPDATE = "inventory_update", "Inventory Sync"
         JOB = "job", "Playbook Run"
-        PROJECT_UPDATE = "project_update", "Project Update"
-        INVENTORY_UPDATE = "inventory_update", "Inventory Update"
         AD_HOC_COMMAND = "ad_hoc_command", "Command"
         SYSTEM_JOB = "system_job", "Management Job"
         WORKFLOW_JOB = "workflow_job", "Workflow Job"
+
+    class LaunchType(models.TextChoices):
+        MANUAL = "manual", "Manual"
+        RELAUNCH = "relaunch", "Relaunch"
+        CALLBACK = "callback", "Callback"
+        SCHEDULED = "scheduled", "Scheduled"
+        DEPENDENCY = "dependency", "Dependency"
+        WORKFLOW = "workflow", "Workflow"
+        WEBHOOK = "webhook", "Webhook"
+        SYNC = "sync", "Sync"
+        SCM = "scm", "SCM Update"
 
     class Status(models.TextChoices):
         NEW = "new", "New"
@@ -31,24 +44,44 @@ class UnifiedJob(models.Model):
     type = models.CharField(max_length=32, choices=Type)
     name = models.CharField(max_length=512, blank=True, default="")
     description = models.TextField(blank=True, default="")
-    launch_type = models.CharField(max_length=20, blank=True, default="manual")
+    unified_job_template = models.BigIntegerField("unified job template", null=True, blank=True)
+    launch_type = models.CharField(max_length=20, choices=LaunchType, default=LaunchType.MANUAL)
+    execution_environment = models.BigIntegerField(
+        null=True, blank=True, help_text="The container image to be used for execution."
+    )
     status = models.CharField(max_length=20, choices=Status, default=Status.NEW)
     created = models.DateTimeField()
     modified = models.DateTimeField()
-    started = models.DateTimeField(null=True, blank=True)
-    finished = models.DateTimeField(null=True, blank=True)
-    canceled_on = models.DateTimeField(null=True, blank=True)
-    elapsed = models.DecimalField(max_digits=12, decimal_places=3, default=0)
+    started = models.DateTimeField(
+        null=True, blank=True, help_text="The date and time the job was queued for starting."
+    )
+    finished = models.DateTimeField(null=True, blank=True, help_text="The date and time the job finished execution.")
+    canceled_on = models.DateTimeField(
+        null=True, blank=True, help_text="The date and time when the cancel request was sent."
+    )
+    elapsed = models.DecimalField(
+        max_digits=12, decimal_places=3, default=0, help_text="Elapsed time in seconds that the job ran."
+    )
     failed = models.BooleanField(default=False)
-    job_explanation = models.TextField(blank=True, default="")
-    execution_node = NameField(max_length=250, blank=True, default="")
-    controller_node = NameField(max_length=250, blank=True, default="")
-    work_unit_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - null is AWX's "none"
+    job_explanation = models.TextField(
+        blank=True,
+        default="",
+        help_text="A status field to indicate the state of the job if it wasn't able to run and capture stdout",
+    )
+    execution_node = NameField(max_length=250, blank=True, default="", help_text="The node the job executed on.")
+    controller_node = NameField(
+        max_length=250, blank=True, default="", help_text="The instance that managed the execution environment."
+    )
+    work_unit_id = models.CharField(  # noqa: DJ001 - null is AWX's "none"
+        max_length=255, null=True, blank=True, help_text="The Receptor work unit ID associated with this job."
+    )
     instance_group = models.ForeignKey(
         "instances.InstanceGroup", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
     )
     task_impact = models.PositiveIntegerField(default=0)
     representation = VerbatimJSONField()
+
+    objects = UnifiedJobQuerySet.as_manager()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(task_impact__gte=0), name="job_impact_not_negative")]
@@ -63,3 +96,10 @@ class UnifiedJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.pk}"
+
+    @property
+    def seconds_running(self) -> float:
+        """How long the job has run: so far, while it has not finished."""
+        if self.started is None or self.finished is not None:
+            return float(self.elapsed)
+        return (timezone.now() - self.started).total_seconds()

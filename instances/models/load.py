@@ -7,13 +7,19 @@ folded into one. The load of a node is the sum of its rows, at any moment. See d
 
 from django.db import models
 
-from instances.models.fields import NameField
-
 
 class NodeLoad(models.Model):
     """A part of the load of the node with this hostname, which need not be an instance (any more)."""
 
-    node = NameField(max_length=250)
+    node = models.ForeignKey(
+        "instances.Instance",
+        to_field="hostname",
+        db_column="node",
+        db_constraint=False,
+        db_index=False,
+        on_delete=models.DO_NOTHING,
+        related_name="loads",
+    )
     jobs_total = models.BigIntegerField()
     jobs_running = models.BigIntegerField(help_text="running or waiting, as execution node")
     impact = models.BigIntegerField(help_text="task impact of jobs_running")
@@ -23,7 +29,7 @@ class NodeLoad(models.Model):
         indexes = [models.Index(fields=["node"], name="load_by_node")]
 
     def __str__(self) -> str:
-        return self.node
+        return self.node_id
 
 
 class GroupLoad(models.Model):

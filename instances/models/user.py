@@ -1,7 +1,14 @@
-from django.contrib.auth.models import AbstractUser
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
 from instances.models.fields import NameField
+from instances.querysets import UserQuerySet
+
+
+class MeshUserManager(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    use_in_migrations = False
 
 
 class User(AbstractUser):
@@ -17,6 +24,8 @@ class User(AbstractUser):
     is_system_auditor = models.BooleanField(
         "system auditor", default=False, help_text="May read everything and change nothing."
     )
+
+    objects: ClassVar[MeshUserManager] = MeshUserManager()
 
     @property
     def sees_everything(self) -> bool:

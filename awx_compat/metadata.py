@@ -1,0 +1,177 @@
+"""OPTIONS as AWX answers it; its command line builds its arguments from this.
+
+Everything is read off the view: its serializer's fields, its filters, its search fields.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+from rest_framework.metadata import SimpleMetadata
+from rest_framework.request import Request
+from rest_framework.utils.field_mapping import ClassLookupDict
+
+from awx_compat.filters import FORBIDDEN, columns
+from awx_compat.pagination import Pagination
+from awx_compat.serializers.base import IdField, ObjectField, TypeField, UrlField
+from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
+
+# What AWX says of the fields that all kinds of records share.
+LARGEST_INTEGER = 2**31 - 1
+HELP_TEXTS = {
+    "id": "Database ID for this {}.",
+    "type": "Data type for this {}.",
+    "url": "URL for this {}.",
+    "related": "Data structure with URLs of related resources.",
+    "summary_fields": (
+        "Data structure with name/description for related resources.  "
+        "The output for some objects may be limited for performance reasons."
+    ),
+    "created": "Timestamp when this {} was created.",
+    "modified": "Timestamp when this {} was last modified.",
+    "name": "Name of this {}.",
+    "description": "Optional description of this {}.",
+}
+
+
+class Metadata(SimpleMetadata):
+    """Describes a view, and for each method that the user may call the fields it reads or tells."""
+
+    label_lookup: Any = ClassLookupDict(
+        {
+            **SimpleMetadata.label_lookup.mapping,
+            TypeField: "choice",
+            UrlField: "string",
+            ObjectField: "object",
+            IdField: "id",
+            serializers.ListField: "json",
+        }
+    )
+
+    def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
+        told: dict[str, Any] = {"name": view.get_view_name()}
+        serializer = view.get_serializer() if hasattr(view, "get_serializer") else None
+        if serializer is not None and hasattr(view, "retrieve"):
+            told["description"] = self.describe(serializer)
+        told["renders"] = ["application/json", "text/html"]
+        told["parses"] = [parser.media_type for parser in view.parser_classes]
+        if serializer is None:
+            return told
+        told["actions"] = dict(self.actions(request, view, serializer))
+        told["types"] = types_of(serializer)
+        if getattr(view, "search_fields", ()):
+            told["search_fields"] = list(view.search_fields)
+            told["related_search_fields"] = view.filterset_class.related_searches()
+        if serializer.Meta.model is InstanceGroup:
+            told["object_roles"] = InstanceGroupRole.Role.values
+        if hasattr(view, "list"):
+            told["max_page_size"] = Pagination.max_page_size
+        return told
+
+    def actions(self, request: Request, view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The fields of each method, in AWX's order of methods."""
+        may_write = view.may_write(request.user)
+        if "POST" in view.allowed_methods and may_write:
+            yield "POST", self.written_on_post(view, serializer)
+        yield "GET", {name: self.told_field(serializer, name) for name in serializer.fields}
+        if "PUT" in view.allowed_methods and may_write:
+            yield "PUT", self.written(serializer)
+
+    def written_on_post(self, view: Any, serializer: Any) -> dict[str, Any]:
+        if not view.attaches:
+            return self.written(serializer)
+        own_id = {"id": self.written_field(serializer, "id")}
+        return {**own_id, **self.written(serializer)} if view.creates else own_id
+
+    def written(self, serializer: Any) -> dict[str, Any]:
+        return {
+            name: self.written_field(serializer, name)
+            for name, field in serializer.fields.items()
+            if not field.read_only
+        }
+
+    def told_field(self, serializer: Any, name: str) -> dict[str, Any]:
+        """A field of an answer."""
+        field = serializer.fields[name]
+        info = {"type": self.label_lookup[field], "label": field.label, **self.help(serializer, name)}
+        info.update(limits(field, "min_value", "max_value"))
+        info.update(filterable(serializer, name))
+        info.update(choices(serializer, field))
+        if isinstance(field, serializers.ListField):
+            info["child"] = {"type": self.label_lookup[field.child]}
+        return info
+
+    def written_field(self, serializer: Any, name: str) -> dict[str, Any]:
+        """A field of a request."""
+        field = serializer.fields[name]
+        info = {"type": self.label_lookup[field], "required": field.required, "label": field.label}
+        info.update({**limits(field, "max_length"), **self.help(serializer, name)})
+        info.update(limits(field, "min_value", "max_value"))
+        info.update({**filterable(serializer, name), **default(serializer, name), **choices(serializer, field)})
+        if isinstance(field, serializers.ListField):
+            info["child"] = {"type": self.label_lookup[field.child], "required": True, "read_only": False}
+        return info
+
+    def help(self, serializer: Any, name: str) -> dict[str, str]:
+        field = serializer.fields[name]
+        if field.help_text:
+            return {"help_text": str(field.help_text)}
+        if name in HELP_TEXTS:
+            return {"help_text": HELP_TEXTS[name].format(serializer.Meta.model._meta.verbose_name)}
+        return {}
+
+    def describe(self, serializer: Any) -> str:
+        """The fields of a record, a line each, as AWX's documentation lists them."""
+        noun = serializer.Meta.model._meta.verbose_name
+        article = "an" if noun[0] in "aeiou" else "a"
+        lines = [f"# Retrieve {article} {noun.title()}:", ""]
+        lines += [f"A GET request tells the {noun} with these fields:", ""]
+        for name in serializer.fields:
+            info = self.told_field(serializer, name)
+            lines.append(f"* `{name}`: {info.get('help_text', '')} ({info['type']})")
+            if name != "type":
+                lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
+        return "\n".join(lines)
+
+
+def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[str, Any]:
+    """Bounds that mean something; the largest number that a column can hold does not."""
+    values = {name: getattr(field, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None and value != LARGEST_INTEGER}
+
+
+def filterable(serializer: Any, name: str) -> dict[str, bool]:
+    model = serializer.Meta.model
+    is_column = name in columns(model) or name in FORBIDDEN.get(model, ())
+    return {} if name == "type" and not is_column else {"filterable": is_column}
+
+
+def choices(serializer: Any, field: Any) -> dict[str, Any]:
+    if isinstance(field, TypeField):
+        model = serializer.Meta.model
+        return {"choices": [[serializer.record_type, model._meta.verbose_name.title()]]}
+    if isinstance(field, serializers.ChoiceField):
+        return {"choices": [[value, str(label)] for value, label in field.choices.items()]}
+    return {}
+
+
+def default(serializer: Any, name: str) -> dict[str, Any]:
+    """What the field is, where a request leaves it out: the serializer's default before the model's."""
+    field = serializer.fields[name]
+    if name in getattr(serializer, "told_defaults", {}):
+        return {"default": serializer.told_defaults[name]}
+    if field.default is not serializers.empty:
+        return {"default": field.default}
+    if name in serializer._declared_fields or field.source == "*":
+        return {}
+    value = serializer.Meta.model._meta.get_field(field.source).default
+    if value is models.NOT_PROVIDED or callable(value):
+        return {"default": None} if field.allow_null else {}
+    return {"default": float(value) if isinstance(field, serializers.DecimalField) else value}
+
+
+def types_of(serializer: Any) -> list[str]:
+    if serializer.Meta.model is UnifiedJob:
+        return UnifiedJob.Type.values
+    return [getattr(serializer, "record_type", "instance")]

@@ -1,0 +1,120 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from awx_compat import paths
+from awx_compat.serializers.base import IdField, RecordSerializer
+from instances.models import InstanceGroup, InstanceGroupRole
+
+ROLE_DESCRIPTIONS = {
+    InstanceGroupRole.Role.ADMIN: "Can manage all aspects of the instance group",
+    InstanceGroupRole.Role.USE: "Can use the instance group in a job template",
+    InstanceGroupRole.Role.READ: "May view settings for the instance group",
+}
+# What AWX runs containers with, where a container group says nothing else.
+DEFAULT_POD_SPEC = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"namespace": "default"},
+    "spec": {
+        "serviceAccountName": "default",
+        "automountServiceAccountToken": False,
+        "containers": [
+            {
+                "image": "quay.io/ansible/awx-ee:latest",
+                "name": "worker",
+                "args": ["ansible-runner", "worker", "--private-data-dir=/runner"],
+                "resources": {"requests": {"cpu": "250m", "memory": "100Mi"}},
+            }
+        ],
+    },
+}
+
+
+def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
+    """AWX numbers the roles of all records in one sequence; here the number follows from the group's."""
+    return (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role) + 1
+
+
+class InstanceGroupSerializer(RecordSerializer):
+    """A group in a list. The queryset brings ``with_load()`` and ``with_administration_by()``."""
+
+    record_type = "instance_group"
+    told_defaults = {"pod_spec_override": DEFAULT_POD_SPEC}
+    collection = "instance_groups"
+
+    capacity = serializers.ReadOnlyField()
+    consumed_capacity = serializers.ReadOnlyField()
+    percent_capacity_remaining = serializers.ReadOnlyField()
+    jobs_running = serializers.ReadOnlyField()
+    jobs_total = serializers.IntegerField(read_only=True, help_text="Count of all jobs that target this instance group")
+    instances = serializers.ReadOnlyField(source="members")
+    is_container_group = serializers.BooleanField(
+        required=False, help_text=InstanceGroup._meta.get_field("is_container_group").help_text
+    )
+    credential = IdField(required=False, allow_null=True)
+    policy_instance_list = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        label="Policy Instance List",
+        help_text=InstanceGroup._meta.get_field("policy_instance_list").help_text,
+    )
+
+    class Meta:
+        model = InstanceGroup
+        fields = (
+            "id",
+            "type",
+            "url",
+            "related",
+            "name",
+            "created",
+            "modified",
+            "capacity",
+            "consumed_capacity",
+            "percent_capacity_remaining",
+            "jobs_running",
+            "max_concurrent_jobs",
+            "max_forks",
+            "jobs_total",
+            "instances",
+            "is_container_group",
+            "credential",
+            "policy_instance_percentage",
+            "policy_instance_minimum",
+            "policy_instance_list",
+            "pod_spec_override",
+            "summary_fields",
+        )
+        extra_kwargs = {
+            name: {"label": name.replace("_", " ").title()}
+            for name in ("max_concurrent_jobs", "max_forks", "policy_instance_percentage", "policy_instance_minimum")
+        }
+
+    def get_related(self, group: InstanceGroup) -> dict[str, str]:
+        subs = ("jobs", "instances", "access_list", "object_roles")
+        related = {sub: paths.record(self.collection, group.pk, sub) for sub in subs}
+        if group.credential is not None:
+            related["credential"] = paths.record("credentials", group.credential)
+        return related
+
+    def get_summary_fields(self, group: InstanceGroup) -> dict[str, Any]:
+        summary: dict[str, Any] = {}
+        if group.credential_summary is not None:
+            summary["credential"] = group.credential_summary
+        summary["object_roles"] = {
+            role: {"description": description, "name": role.label, "id": role_id(group, role)}
+            for role, description in ROLE_DESCRIPTIONS.items()
+        }
+        summary["user_capabilities"] = {
+            "edit": group.is_administered,
+            "delete": self.reader.is_superuser and not group.is_protected,
+        }
+        return summary
+
+
+class InstanceGroupDetailSerializer(InstanceGroupSerializer):
+    """A group by itself, with its named URL."""
+
+    def get_related(self, group: InstanceGroup) -> dict[str, str]:
+        return {"named_url": paths.named(self.collection, group.name), **super().get_related(group)}

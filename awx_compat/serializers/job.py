@@ -1,0 +1,67 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from awx_compat.serializers.base import IdField, RecordSerializer
+from instances.models import UnifiedJob
+
+
+class UnifiedJobSerializer(RecordSerializer):
+    """A job of any kind, as AWX told of it, but for what depends on the reader and on the clock.
+
+    The fields declared here are those that all kinds share, for OPTIONS; a job also has those of its kind.
+    """
+
+    collection = "unified_jobs"
+
+    unified_job_template = IdField(read_only=True, label="unified job template")
+    execution_environment = IdField(
+        read_only=True, help_text=UnifiedJob._meta.get_field("execution_environment").help_text
+    )
+    launched_by = serializers.ReadOnlyField()
+    type = serializers.ChoiceField(choices=UnifiedJob.Type.choices, read_only=True)  # type: ignore[assignment]
+
+    class Meta:
+        model = UnifiedJob
+        fields = read_only_fields = (
+            "id",
+            "type",
+            "url",
+            "related",
+            "summary_fields",
+            "created",
+            "modified",
+            "name",
+            "description",
+            "unified_job_template",
+            "launch_type",
+            "status",
+            "execution_environment",
+            "failed",
+            "started",
+            "finished",
+            "canceled_on",
+            "elapsed",
+            "job_explanation",
+            "execution_node",
+            "controller_node",
+            "launched_by",
+            "work_unit_id",
+        )
+
+    def get_related(self, job: UnifiedJob) -> Any:
+        return job.representation.get("related", {})
+
+    def get_summary_fields(self, job: UnifiedJob) -> Any:
+        summary = job.representation.get("summary_fields", {})
+        if self.reader.is_superuser or "user_capabilities" not in summary:
+            return summary
+        return {**summary, "user_capabilities": dict.fromkeys(summary["user_capabilities"], False)}
+
+    def to_representation(self, job: UnifiedJob) -> dict[str, Any]:
+        told = dict(job.representation)
+        if "summary_fields" in told:
+            told["summary_fields"] = self.get_summary_fields(job)
+        if job.started is not None and job.finished is None:
+            told["elapsed"] = job.seconds_running
+        return told

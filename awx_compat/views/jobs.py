@@ -1,0 +1,16 @@
+from typing import Any
+
+from awx_compat.filters import UnifiedJobFilters
+from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.views.base import ListView
+from instances.models import UnifiedJob
+
+
+class UnifiedJobList(ListView):
+    title = "Unified Jobs"
+    serializer_class = UnifiedJobSerializer
+    filterset_class = UnifiedJobFilters
+    search_fields = ("description", "name")
+
+    def get_queryset(self) -> Any:
+        return UnifiedJob.objects.visible_to(self.request.user).order_by("id")
