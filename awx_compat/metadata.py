@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import models
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.utils.field_mapping import ClassLookupDict
@@ -75,7 +76,7 @@ class Metadata(SimpleMetadata):
         if "POST" in view.allowed_methods and may_write:
             yield "POST", self.written_on_post(view, serializer)
         yield "GET", {name: self.told_field(serializer, name) for name in serializer.fields}
-        if "PUT" in view.allowed_methods and may_write:
+        if "PUT" in view.allowed_methods and may_write and exists(view):
             yield "PUT", self.written(serializer)
 
     def written_on_post(self, view: Any, serializer: Any) -> dict[str, Any]:
@@ -133,6 +134,15 @@ class Metadata(SimpleMetadata):
             if name != "type":
                 lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
         return "\n".join(lines)
+
+
+def exists(view: Any) -> bool:
+    """Whether there is a record at this path that the user may see."""
+    try:
+        view.get_object()
+    except (NotFound, PermissionDenied):
+        return False
+    return True
 
 
 def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[str, Any]:

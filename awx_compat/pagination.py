@@ -18,7 +18,8 @@ class StablePaginator(Paginator):
 
     def page(self, number: int | str) -> Any:
         if self.num_pages > 1:
-            self.object_list = self.object_list.order_by(*self.object_list.query.order_by, "pk")
+            records: Any = self.object_list
+            self.object_list = records.order_by(*records.query.order_by, "pk")
         return super().page(number)
 
 

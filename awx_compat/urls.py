@@ -1,14 +1,58 @@
-from django.urls import path
+import oauth2_provider.urls
+from django.urls import include, path
 
-from awx_compat.views import groups, instances, jobs, login, mesh, root
+from awx_compat.views import (
+    config,
+    dashboard,
+    empty,
+    groups,
+    instances,
+    jobs,
+    login,
+    mesh,
+    metrics,
+    root,
+    tokens,
+    users,
+)
+
+TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
+NOTHING_OF_USER = (
+    "teams",
+    "organizations",
+    "admin_of_organizations",
+    "projects",
+    "credentials",
+    "roles",
+    "activity_stream",
+    "access_list",
+)
 
 urlpatterns = [
     path("", root.ApiRoot.as_view()),
+    path("o/", root.OAuthRoot.as_view()),
+    path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
     path("login/", login.Login.as_view()),
     path("logout/", login.logout),
     path("v2/", root.VersionRoot.as_view()),
     path("v2/ping/", root.Ping.as_view()),
-    path("v2/me/", root.Me.as_view()),
+    path("v2/config/", config.Config.as_view()),
+    path("v2/settings/", config.SettingCategories.as_view()),
+    path("v2/settings/<slug>/", config.SettingCategory.as_view()),
+    path("v2/auth/", root.AuthProviders.as_view()),
+    path("v2/me/", users.Me.as_view()),
+    path("v2/users/", users.UserList.as_view()),
+    path("v2/users/<key>/", users.UserDetail.as_view()),
+    *(path(f"v2/users/<key>/{name}/", tokens.TokensOfUser.as_view()) for name in TOKENS_OF_USER),
+    *(path(f"v2/users/<key>/{name}/", users.NothingOfUser.as_view()) for name in NOTHING_OF_USER),
+    path("v2/tokens/", tokens.TokenList.as_view()),
+    path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
+    path("v2/tokens/<key>/activity_stream/", empty.EmptyList.as_view()),
+    path("v2/organizations/", empty.Organizations.as_view()),
+    path("v2/workflow_approvals/", empty.WorkflowApprovals.as_view()),
+    path("v2/dashboard/", dashboard.Dashboard.as_view()),
+    path("v2/dashboard/graphs/jobs/", dashboard.JobGraph.as_view()),
+    path("v2/metrics/", metrics.Metrics.as_view()),
     path("v2/instances/", instances.InstanceList.as_view()),
     path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
     path("v2/instances/<key>/peers/", instances.InstancePeers.as_view()),
@@ -19,6 +63,8 @@ urlpatterns = [
     path("v2/instance_groups/", groups.InstanceGroupList.as_view()),
     path("v2/instance_groups/<key>/", groups.InstanceGroupDetail.as_view()),
     path("v2/instance_groups/<key>/instances/", groups.InstancesOfGroup.as_view()),
+    path("v2/instance_groups/<key>/object_roles/", groups.RolesOfGroup.as_view()),
+    path("v2/instance_groups/<key>/access_list/", groups.UsersOfGroup.as_view()),
     path("v2/instance_groups/<key>/jobs/", groups.JobsOfGroup.as_view()),
     path("v2/unified_jobs/", jobs.UnifiedJobList.as_view()),
     path("v2/mesh_visualizer/", mesh.MeshVisualizer.as_view()),

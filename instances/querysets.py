@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
@@ -10,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
 from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.functions import Coalesce, JSONObject, TruncDay
 
 from instances.capacity import CONTROLLING, EXECUTING, Load
 
@@ -133,11 +135,31 @@ class UnifiedJobQuerySet(VisibleQuerySet):
         """Rights on jobs come from templates and inventories, which this service does not keep: none are visible."""
         return Q(pk__in=[])
 
+    def ended_by_day(self, since: datetime, outcome: str) -> Iterator[tuple[float, int]]:
+        """Jobs that ended ``successful`` or ``failed`` (in whatever way) since then: each day's start, and how many."""
+        statuses = ["successful"] if outcome == "successful" else ["failed", "error", "canceled"]
+        ended = self.filter(finished__gte=since, status__in=statuses).order_by()
+        days = ended.values(day=TruncDay("finished")).annotate(number=Count("pk")).order_by("day")
+        return ((row["day"].timestamp(), row["number"]) for row in days)
+
+    def by_node(self) -> Iterator[tuple[str, str, str, int]]:
+        """Hostname of the execution node, status, launch type, and how many jobs have these."""
+        keys = ("execution_node", "status", "launch_type")
+        return iter(self.order_by().values_list(*keys).annotate(number=Count("pk")).order_by(*keys))
+
 
 class UserQuerySet(VisibleQuerySet):
     def visible_condition(self, user: User) -> Q:
         """Users see themselves, and who administers or audits the system."""
         return Q(pk=user.pk) | Q(is_superuser=True) | Q(is_system_auditor=True)
+
+    def with_access_to(self, group: Any) -> Self:
+        """The users who see ``group``; ``group_roles`` are the roles that they hold on it themselves."""
+        roles = apps.get_model("instances", "InstanceGroupRole").objects.filter(instance_group=group)
+        held = Exists(roles.filter(user=OuterRef("pk")))
+        own = roles.filter(user=OuterRef("pk")).order_by("role").values("role")
+        everybody = Q(held) | Q(is_superuser=True) | Q(is_system_auditor=True)
+        return self.filter(everybody).annotate(group_roles=ArraySubquery(own))
 
     def with_rights(self) -> Self:
         """``has_more_than_read``: whether a user holds a role above "read" on any group."""

@@ -61,9 +61,19 @@ class UserSerializer(RecordSerializer):
         return {name: paths.record(self.collection, user.pk, name) for name in RELATED}
 
     def get_summary_fields(self, user: User) -> dict[str, Any]:
-        is_self = user.pk == self.reader.pk
-        administers = self.reader.is_superuser
-        return {"user_capabilities": {"edit": administers or is_self, "delete": administers and not is_self}}
+        reader = self.reader
+        is_self = user.pk == reader.pk
+        return {
+            "user_capabilities": {
+                "edit": reader.is_superuser or is_self,
+                "delete": not is_self and (reader.is_superuser or self.covers_rights_of(user)),
+            }
+        }
+
+    def covers_rights_of(self, user: User) -> bool:
+        """AWX would let an auditor delete whoever has no right that the auditor has not; a quirk that shows here."""
+        is_ordinary = not (user.is_superuser or user.is_system_auditor or user.has_more_than_read)
+        return self.reader.is_system_auditor and is_ordinary
 
     def get_modified(self, user: User) -> None:
         return None
@@ -79,3 +89,10 @@ class UserSerializer(RecordSerializer):
 
     def get_auth(self, user: User) -> list[Any]:
         return []
+
+
+class UserDetailSerializer(UserSerializer):
+    """A user alone, with the named URL."""
+
+    def get_related(self, user: User) -> dict[str, str]:
+        return {"named_url": paths.named(self.collection, user.username), **super().get_related(user)}

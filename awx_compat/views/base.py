@@ -74,15 +74,24 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         return find(records, self.kwargs["key"], self.name_field, self.request.user)
 
 
+def is_id(key: str) -> bool:
+    return key.isascii() and key.isdecimal()
+
+
+def id_in(key: str) -> int:
+    """The id that a path's segment stands for; 0, which no record has, where it is none or too large for one."""
+    return int(key) if is_id(key) and len(key) <= len(str(HIGHEST_ID)) else 0
+
+
 def find(records: VisibleQuerySet, key: str, name_field: str, user: Any) -> Any:
     """The record that ``key`` names, by its id where it is a number and by ``name_field`` otherwise.
 
     Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for one that ``user`` may
     not see, NotFoundByName for a name of neither kind.
     """
-    by_id = key.isascii() and key.isdecimal()
+    by_id = is_id(key)
     if by_id:
-        records = records.filter(pk=int(key)) if len(key) <= len(str(HIGHEST_ID)) else records.none()
+        records = records.filter(pk=id_in(key))
     else:
         name = paths.name_in(key)
         records = records.filter(**{name_field: name}) if "\0" not in name else records.none()

@@ -9,8 +9,9 @@ from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJob
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
 from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.serializers.role import AccessSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView, find
-from instances.models import Instance, InstanceGroup, UnifiedJob
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
 
 class InstanceGroupList(ListView):
@@ -77,3 +78,27 @@ class JobsOfGroup(OfGroup, ListView):
 
     def get_queryset(self) -> Any:
         return UnifiedJob.objects.filter(instance_group=self.group).visible_to(self.request.user).order_by("id")
+
+
+class RolesOfGroup(OfGroup):
+    """The roles that a user can hold on the group."""
+
+    title = "Instance Group Roles List"
+
+    def get(self, request: Request, key: str) -> Response:
+        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role]
+        return Response({"count": len(roles), "next": None, "previous": None, "results": roles})
+
+
+class UsersOfGroup(OfGroup, ListView):
+    """The users who may see the group, and why."""
+
+    title = "Instance Group Access List"
+    serializer_class = AccessSerializer
+
+    def get_queryset(self) -> Any:
+        users = User.objects.visible_to(self.request.user).with_access_to(self.group).with_rights()
+        return users.order_by("username")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "group": self.group}

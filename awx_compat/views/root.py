@@ -1,7 +1,5 @@
 """The entry points: what the API offers, how the service is, who asks."""
 
-from typing import Any
-
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
 from rest_framework.permissions import AllowAny
@@ -10,11 +8,25 @@ from rest_framework.response import Response
 
 from awx_compat import paths
 from awx_compat.serializers.ping import ping
-from awx_compat.serializers.user import UserSerializer
-from awx_compat.views.base import ApiView, ListView
-from instances.models import Instance, InstanceGroup, User
+from awx_compat.views.base import ApiView
+from instances.models import Instance, InstanceGroup
 
-COLLECTIONS = ("ping", "instances", "instance_groups", "me", "unified_jobs", "mesh_visualizer")
+COLLECTIONS = (
+    "ping",
+    "instances",
+    "instance_groups",
+    "config",
+    "settings",
+    "me",
+    "dashboard",
+    "organizations",
+    "users",
+    "tokens",
+    "metrics",
+    "unified_jobs",
+    "workflow_approvals",
+    "mesh_visualizer",
+)
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
@@ -61,11 +73,23 @@ class Ping(ApiView):
         return Response(ping(instances, groups))
 
 
-class Me(ListView):
-    """The user who asks, as a list of one."""
+class OAuthRoot(ApiView):
+    """Where OAuth2 clients go, below /api/o/."""
 
-    title = "Me"
-    serializer_class = UserSerializer
+    title = "API OAuth 2 Authorization Root"
+    permission_classes = [AllowAny]
 
-    def get_queryset(self) -> Any:
-        return User.objects.filter(pk=self.request.user.pk or 0).order_by("pk")
+    def get(self, request: Request) -> Response:
+        return Response({name: f"/api/o/{name}/" for name in ("authorize", "token", "revoke_token")})
+
+
+class AuthProviders(ApiView):
+    """The identity providers that the login page offers: none."""
+
+    title = "Auth"
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        request.session.accessed = True  # AWX's answer depends on the session, and says so in Vary
+        return Response({})

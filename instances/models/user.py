@@ -25,6 +25,10 @@ class User(AbstractUser):
         "system auditor", default=False, help_text="May read everything and change nothing."
     )
 
+    # What the queryset's methods annotate.
+    has_more_than_read: bool
+    group_roles: list[str]
+
     objects: ClassVar[MeshUserManager] = MeshUserManager()
 
     @property

@@ -1,0 +1,79 @@
+from typing import Any
+
+from oauth2_provider.models import AccessToken
+from rest_framework import serializers
+
+from awx_compat import paths
+from awx_compat.serializers.base import IdField, RecordSerializer
+from instances import tokens
+
+HIDDEN = "*" * 12
+
+
+class TokenSerializer(RecordSerializer):
+    """An access token. Its text is told only by the answer that made it, from the context's ``raw_token``."""
+
+    record_type = "o_auth2_access_token"
+    collection = "tokens"
+
+    modified = serializers.DateTimeField(source="updated", read_only=True)
+    description = serializers.CharField(required=False, allow_blank=True, default="")
+    token = serializers.SerializerMethodField()
+    refresh_token = serializers.SerializerMethodField()
+    application = IdField(required=False, allow_null=True, default=None, source="application_id")
+    scope = serializers.CharField(required=False, default="write")
+
+    class Meta:
+        model = AccessToken
+        fields = (
+            "id",
+            "type",
+            "url",
+            "related",
+            "summary_fields",
+            "created",
+            "modified",
+            "description",
+            "user",
+            "token",
+            "refresh_token",
+            "application",
+            "expires",
+            "scope",
+        )
+        read_only_fields = ("user", "created", "expires")
+
+    def get_related(self, token: Any) -> dict[str, str]:
+        return {
+            "user": paths.record("users", token.user_id),
+            "activity_stream": paths.record(self.collection, token.pk, "activity_stream"),
+        }
+
+    def get_summary_fields(self, token: Any) -> dict[str, Any]:
+        names = ("id", "username", "first_name", "last_name")
+        return {"user": {name: getattr(token.user, name) for name in names}}
+
+    def get_token(self, token: Any) -> str:
+        return str(self.context.get("raw_token", HIDDEN))
+
+    def get_refresh_token(self, token: Any) -> None:
+        return None
+
+    def validate_scope(self, scope: str) -> str:
+        if not scope.split() or not set(scope.split()) <= set(tokens.SCOPES):
+            raise serializers.ValidationError(
+                f"Must be a simple space-separated string with allowed scopes {list(tokens.SCOPES)}."
+            )
+        return scope
+
+    def validate_application(self, application: int | None) -> None:
+        if application is not None:
+            raise serializers.ValidationError(f'Invalid pk "{application}" - object does not exist.')
+
+    def update(self, token: Any, validated: dict[str, Any]) -> Any:
+        if "description" in validated:
+            tokens.describe(token, validated["description"])
+        if "scope" in validated:
+            token.scope = validated["scope"]
+        token.save(update_fields=["scope", "updated"])
+        return token

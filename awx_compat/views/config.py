@@ -1,0 +1,79 @@
+"""How the service is set up, in the shape that AWX's clients expect of AWX."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from awx_compat import paths
+from awx_compat.exceptions import NotWritable
+from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.views.base import ApiView
+
+SYSTEM_SETTINGS = ("IS_K8S", "INSTALL_UUID", "AWX_CONTROL_NODE_TASK_IMPACT")
+CATEGORIES = {"all": "All", "system": "System"}
+
+
+class Config(ApiView):
+    """The version and the licence; AWX is open, and so is this."""
+
+    title = "Configuration"
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "time_zone": settings.TIME_ZONE,
+                "license_info": {
+                    "license_type": "open",
+                    "valid_key": True,
+                    "subscription_name": "OPEN",
+                    "product_name": "AWX",
+                },
+                "version": settings.AWX_VERSION,
+                "eula": "",
+                "analytics_status": "off",
+                "analytics_collectors": {},
+                "become_methods": [],
+            }
+        )
+
+    def post(self, request: Request) -> Response:
+        raise NotWritable
+
+    def delete(self, request: Request) -> Response:
+        raise NotWritable
+
+
+class SettingCategories(ApiView):
+    """The categories of settings that the user may read."""
+
+    title = "Setting Categories"
+
+    def get(self, request: Request) -> Response:
+        user: Any = request.user
+        categories = [
+            {"url": paths.record("settings", slug), "slug": slug, "name": name}
+            for slug, name in CATEGORIES.items()
+            if user.sees_everything
+        ]
+        return Response({"count": len(categories), "next": None, "previous": None, "results": categories})
+
+
+class SettingCategory(ApiView):
+    """The settings of a category. They come from the environment, so that none can be changed here."""
+
+    title = "Setting Detail"
+    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+
+    def get(self, request: Request, slug: str) -> Response:
+        if slug not in CATEGORIES:
+            raise NotFound
+        return Response({name: getattr(settings, name) for name in SYSTEM_SETTINGS})
+
+    def refuse(self, request: Request, slug: str) -> Response:
+        raise NotWritable
+
+    put = patch = delete = refuse

@@ -1,0 +1,45 @@
+from typing import Any
+
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.renderers import JSONRenderer
+from awx_compat.serializers.metrics import Figures, as_json, as_text
+from awx_compat.views.base import ApiView
+from instances.models import Instance, UnifiedJob
+
+
+class TextRenderer(BaseRenderer):
+    """Prometheus' text format; errors as JSON."""
+
+    media_type = "text/plain"
+    format = "txt"
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if isinstance(data, Figures):
+            return as_text(data)
+        renderer_context["response"]["Content-Type"] = "application/json"
+        return JSONRenderer().render(data, accepted_media_type, renderer_context)
+
+
+class FiguresRenderer(JSONRenderer):
+    """The same figures as JSON."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        told = as_json(data) if isinstance(data, Figures) else data
+        return super().render(told, accepted_media_type, renderer_context)
+
+
+class Metrics(ApiView):
+    """Figures for Prometheus: text, or JSON with ``format=json``."""
+
+    title = "Metrics"
+    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+    renderer_classes = [TextRenderer, FiguresRenderer]
+
+    def get(self, request: Request) -> Response:
+        instances = Instance.objects.in_service().with_load().order_by("hostname")
+        return Response(Figures(instances, UnifiedJob.objects.by_node()))

@@ -1,0 +1,69 @@
+from functools import cached_property
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from awx_compat.exceptions import NotWritable
+from awx_compat.filters import UserFilters
+from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
+from awx_compat.views.base import ApiView, DetailView, ListView, find
+from awx_compat.views.empty import EmptyList
+from instances.models import User
+
+
+class UserList(ListView):
+    title = "Users"
+    serializer_class = UserSerializer
+    filterset_class = UserFilters
+    search_fields = ("username", "first_name", "last_name", "email")
+
+    def get_queryset(self) -> Any:
+        return User.objects.visible_to(self.request.user).with_rights().order_by("username")
+
+    def post(self, request: Request) -> Response:
+        raise NotWritable
+
+
+class Me(ListView):
+    """The user who asks, as a list of one."""
+
+    title = "Me"
+    serializer_class = UserSerializer
+
+    def get_queryset(self) -> Any:
+        return User.objects.filter(pk=self.request.user.pk or 0).with_rights().order_by("pk")
+
+
+class UserDetail(DetailView):
+    title = "User Detail"
+    serializer_class = UserDetailSerializer
+    name_field = "username"
+
+    def get_queryset(self) -> Any:
+        return User.objects.with_rights()
+
+    def put(self, request: Request, key: str) -> Response:
+        raise NotWritable
+
+    def patch(self, request: Request, key: str) -> Response:
+        raise NotWritable
+
+    def delete(self, request: Request, key: str) -> Response:
+        raise NotWritable
+
+
+class OfUser(ApiView):
+    """A view below a user, who must be visible to the user who asks."""
+
+    @cached_property
+    def user(self) -> Any:
+        return find(User.objects.all(), self.kwargs["key"], "username", self.request.user)
+
+
+class NothingOfUser(OfUser, EmptyList):
+    """What AWX keeps about a user and this service does not."""
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        self.user  # noqa: B018 - refuses whoever may not see the user
+        return super().get(request)

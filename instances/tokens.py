@@ -1,0 +1,45 @@
+"""Access tokens of users. They are django-oauth-toolkit's, which keeps the SHA-256 of a token and not the token."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, set_token_value
+from oauthlib.common import generate_token
+
+from instances.models import TokenNote, User
+
+SCOPES = ("read", "write")
+
+
+def every() -> QuerySet[Any]:
+    """All tokens, with their owners; ``description`` is what the owner noted."""
+    tokens: QuerySet[Any] = AccessToken.objects.filter(user__isnull=False).select_related("user").order_by("id")
+    return tokens.annotate(description=Coalesce("note__description", Value("")))
+
+
+def visible_to(user: Any) -> QuerySet[Any]:
+    """The tokens that ``user`` may see: all, or the user's own."""
+    return every() if user.sees_everything else every().filter(user=user)
+
+
+@transaction.atomic
+def issue(user: User, scope: str = "write", description: str = "") -> tuple[Any, str]:
+    """A new token of ``user``, which may do what its owner may, or only read. The text is told this once."""
+    raw = generate_token()
+    expires = timezone.now() + timedelta(seconds=settings.OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS)
+    token = AccessToken(user=user, scope=scope, expires=expires)
+    set_token_value(token, raw)
+    token.save()
+    describe(token, description)
+    return token, raw
+
+
+def describe(token: Any, description: str) -> None:
+    """Note what ``token`` is for."""
+    TokenNote.objects.update_or_create(token=token, defaults={"description": description})
+    token.description = description
