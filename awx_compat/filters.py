@@ -367,7 +367,10 @@ class TypeFilter(BaseFilterBackend):
 
 
 class OrderFilter(BaseFilterBackend):
-    """``order_by`` or ``order``: fields separated by commas, each with ``-`` to reverse it."""
+    """``order_by`` or ``order``: fields separated by commas, each with ``-`` to reverse it.
+
+    Where they leave records equal, the view's own ``ordering`` decides, if it has one.
+    """
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         asked = request.query_params.get("order_by", request.query_params.get("order", ""))
@@ -379,4 +382,4 @@ class OrderFilter(BaseFilterBackend):
         filters = view.filterset_class(request.query_params, queryset=queryset)
         for name in names:
             filters.find(name.removeprefix("-"))
-        return queryset.order_by(*names)
+        return queryset.order_by(*names, *view.ordering)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Value
+from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, set_token_value
@@ -18,8 +18,10 @@ SCOPES = ("read", "write")
 
 def every() -> QuerySet[Any]:
     """All tokens, with their owners; ``description`` is what the owner noted."""
-    tokens: QuerySet[Any] = AccessToken.objects.filter(user__isnull=False).select_related("user").order_by("id")
-    return tokens.annotate(description=Coalesce("note__description", Value("")))
+    tokens: QuerySet[Any] = AccessToken.objects.filter(user__isnull=False).annotate(
+        description=Coalesce("note__description", Value(""), output_field=TextField())
+    )
+    return tokens.select_related("user").order_by("id")
 
 
 def visible_to(user: Any) -> QuerySet[Any]:

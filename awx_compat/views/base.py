@@ -62,6 +62,7 @@ class ListView(ApiView, ListAPIView[Any]):
     """A page of records."""
 
     search_fields: tuple[str, ...] = ()
+    ordering: tuple[str, ...] = ()  # as AWX's view has it; few have one
 
 
 class DetailView(ApiView, RetrieveAPIView[Any]):

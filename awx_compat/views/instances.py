@@ -27,9 +27,10 @@ class InstanceList(ListView):
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
     search_fields = ("hostname",)
+    ordering = ("id",)
 
     def get_queryset(self) -> Any:
-        return Instance.objects.visible_to(self.request.user).with_load().with_peers().order_by("id")
+        return Instance.objects.visible_to(self.request.user).with_load().with_peers().order_by(*self.ordering)
 
     def post(self, request: Request) -> Response:
         raise NotWritable
