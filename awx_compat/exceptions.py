@@ -3,14 +3,18 @@
 from typing import Any
 
 from django.core.signals import got_request_exception
+from django.db import DatabaseError, DataError, InternalError
 from django.utils.log import log_response
+from psycopg.errors import QueryCanceled
 from rest_framework import status
 from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
     NotAuthenticated,
     NotFound,
+    ParseError,
 )
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
@@ -32,10 +36,21 @@ class NotFoundByName(NotFound):
     default_detail = "Not found."
 
 
+def of_query(error: DatabaseError) -> Exception:
+    """What a client reads of the database's refusal of its query string: the fault is the client's."""
+    if isinstance(error.__cause__, QueryCanceled):
+        return ParseError("The query takes too long to answer; ask for less.")
+    if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
+        return ParseError("The query holds a value that the database cannot use.")
+    return error
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response:
     """The answer to ``error``, for DRF's EXCEPTION_HANDLER. One that nobody foresaw is logged and becomes a 500."""
     if isinstance(error, NotAuthenticated | AuthenticationFailed):
         error.detail = NotAuthenticated(LOGIN_HINT).detail
+    elif context["request"].method in SAFE_METHODS and isinstance(error, DatabaseError):
+        error = of_query(error)
     response = exception_handler(error, context)
     if response is None:
         request = context["request"]

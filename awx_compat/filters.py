@@ -23,8 +23,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django_filters import Filter, FilterSet
 from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import filters
 from rest_framework.exceptions import APIException, ParseError, PermissionDenied
-from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
@@ -350,11 +350,19 @@ class FieldFilter(DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         if not request.query_params.keys() - RESERVED:
             return queryset
-        filters = self.get_filterset(request, queryset, view)
-        return queryset if filters is None else filters.qs
+        filterset = self.get_filterset(request, queryset, view)
+        return queryset if filterset is None else filterset.qs
 
 
-class TypeFilter(BaseFilterBackend):
+class SearchFilter(filters.SearchFilter):
+    """``search``: records of which the view's ``search_fields`` contain every term."""
+
+    def get_search_terms(self, request: Request) -> list[str]:
+        reject_null(request.query_params.get(self.search_param, ""))
+        return super().get_search_terms(request)
+
+
+class TypeFilter(filters.BaseFilterBackend):
     """``type``: only records of these types, separated by commas."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
@@ -366,7 +374,7 @@ class TypeFilter(BaseFilterBackend):
         return queryset if view.get_serializer_class().record_type in wanted else queryset.none()
 
 
-class OrderFilter(BaseFilterBackend):
+class OrderFilter(filters.BaseFilterBackend):
     """``order_by`` or ``order``: fields separated by commas, each with ``-`` to reverse it.
 
     Where they leave records equal, the view's own ``ordering`` decides, if it has one.
@@ -379,7 +387,7 @@ class OrderFilter(BaseFilterBackend):
             raise ParseError(f"A list can be ordered by at most {MOST_JOINS} fields.")
         if not names or getattr(view, "filterset_class", None) is None:
             return queryset
-        filters = view.filterset_class(request.query_params, queryset=queryset)
+        filterset = view.filterset_class(request.query_params, queryset=queryset)
         for name in names:
-            filters.find(name.removeprefix("-"))
+            filterset.find(name.removeprefix("-"))
         return queryset.order_by(*names, *view.ordering)

@@ -1,14 +1,24 @@
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework import permissions
 from rest_framework.request import Request
 
 
-class IsSuperuserOrAuditor(BasePermission):
+class IsAuthenticated(permissions.IsAuthenticated):
+    """Whoever is known; a token with the scope "read" alone changes nothing."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        scope = getattr(request.auth, "scope", None)
+        return scope is None or request.method in permissions.SAFE_METHODS or "write" in scope.split()
+
+
+class IsSuperuserOrAuditor(IsAuthenticated):
     """Superusers, and system auditors where they only GET. AWX does not count HEAD and OPTIONS as reading here."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        user = request.user
-        if not user.is_authenticated:
+        if not super().has_permission(request, view):
             return False
-        return user.is_superuser or (user.is_system_auditor and request.method == "GET")
+        user: Any = request.user
+        return bool(user.is_superuser or (user.is_system_auditor and request.method == "GET"))

@@ -28,10 +28,14 @@ SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.posi
 # --- the database
 # Connections live in a pool, so that a worker holds no more of them than it has threads (``serve --threads``).
 DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 4, validate=env.positive)
+# Milliseconds after which the database gives up a statement, so that no query string can hold a worker; 0 is never.
+# Only the WSGI application sets it: a migration or an import may take its time.
+STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)
 DATABASES = {
     "default": env.database(
         read.str("DATABASE_URL", "", validate=env.postgresql_url),
         pool={"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
+        options=f"-c statement_timeout={STATEMENT_TIMEOUT}" if STATEMENT_TIMEOUT else "",
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -130,13 +134,13 @@ REST_FRAMEWORK = {
         "awx_compat.authentication.BasicAuthentication",
         "awx_compat.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["awx_compat.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["awx_compat.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": [
         "awx_compat.filters.FieldFilter",
         "awx_compat.filters.TypeFilter",
-        "rest_framework.filters.SearchFilter",
+        "awx_compat.filters.SearchFilter",
         "awx_compat.filters.OrderFilter",
     ],
     "DEFAULT_METADATA_CLASS": "awx_compat.metadata.Metadata",

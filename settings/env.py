@@ -74,4 +74,5 @@ def database(url: str | None, **options: Any) -> dict[str, Any]:
         parts = {}
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
+    options["options"] = f"{parts.get('options', '')} {options.get('options', '')}".strip()
     return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": {**parts, **options}}

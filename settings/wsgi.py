@@ -5,4 +5,5 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
+os.environ.setdefault("STATEMENT_TIMEOUT", "900")  # a list takes two statements; together they stay below 2 s
 application = get_wsgi_application()

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -66,7 +65,7 @@ class SettingCategory(ApiView):
     """The settings of a category. They come from the environment, so that none can be changed here."""
 
     title = "Setting Detail"
-    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+    permission_classes = [IsSuperuserOrAuditor]
 
     def get(self, request: Request, slug: str) -> Response:
         if slug not in CATEGORIES:

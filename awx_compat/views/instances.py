@@ -2,7 +2,6 @@ from functools import cached_property
 from typing import Any
 
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -99,7 +98,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
     """The last health check of an execution node; other nodes have none."""
 
     title = "Instance Health Check"
-    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+    permission_classes = [IsSuperuserOrAuditor]
     serializer_class = HealthCheckSerializer
     queryset = Instance.objects.all()
 

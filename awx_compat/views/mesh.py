@@ -1,4 +1,3 @@
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,7 +11,7 @@ class MeshVisualizer(ApiView):
     """All nodes and links of the mesh, for a drawing of it."""
 
     title = "Mesh Visualizer"
-    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+    permission_classes = [IsSuperuserOrAuditor]
 
     def get(self, request: Request) -> Response:
         links = InstanceLink.objects.select_related("source", "target").order_by("id")

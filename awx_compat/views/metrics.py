@@ -1,6 +1,5 @@
 from typing import Any
 
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -37,7 +36,7 @@ class Metrics(ApiView):
     """Figures for Prometheus: text, or JSON with ``format=json``."""
 
     title = "Metrics"
-    permission_classes = [IsAuthenticated, IsSuperuserOrAuditor]
+    permission_classes = [IsSuperuserOrAuditor]
     renderer_classes = [TextRenderer, FiguresRenderer]
 
     def get(self, request: Request) -> Response:
