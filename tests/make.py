@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Max
 from django.utils import timezone
 
 from instances.models import UnifiedJob
@@ -16,6 +17,8 @@ def make_jobs(number: int, **fields: Any) -> list[UnifiedJob]:
         "task_impact": 1,
         "created": now,
         "modified": now,
-        "representation": {},
     }
-    return UnifiedJob.objects.bulk_create(UnifiedJob(**{**defaults, **fields}) for _ in range(number))
+    first = (UnifiedJob.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    return UnifiedJob.objects.bulk_create(
+        UnifiedJob(pk=pk, representation={"id": pk}, **{**defaults, **fields}) for pk in range(first, first + number)
+    )

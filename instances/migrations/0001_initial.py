@@ -9,6 +9,20 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+# Ordered by code point, as C, with Unicode's cases. PostgreSQL brings one of its own from 17 on; before, the system's.
+MAKE_COLLATION = """
+DO $$ BEGIN
+    IF current_setting('server_version_num')::int >= 170000 THEN
+        CREATE COLLATION mesh_text (provider = builtin, locale = 'C.UTF-8');
+    ELSIF EXISTS (SELECT FROM pg_collation WHERE collname IN ('C.utf8', 'C.UTF-8')) THEN
+        CREATE COLLATION mesh_text (provider = libc, locale = 'C.UTF-8');
+    ELSE
+        CREATE COLLATION mesh_text FROM "C";
+    END IF;
+END $$;
+"""
+
+
 class Migration(migrations.Migration):
 
     initial = True
@@ -18,13 +32,14 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(MAKE_COLLATION, 'DROP COLLATION mesh_text'),
         migrations.CreateModel(
             name='Instance',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('modified', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('hostname', instances.models.fields.NameField(db_collation='C', max_length=250, unique=True)),
+                ('hostname', instances.models.fields.NameField(db_collation='mesh_text', max_length=250, unique=True)),
                 ('uuid', models.CharField(default='00000000-0000-0000-0000-000000000000', max_length=40)),
                 ('ip_address', models.CharField(blank=True, default='', max_length=50)),
                 ('version', models.CharField(blank=True, default='', max_length=120)),
@@ -59,7 +74,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('username', instances.models.fields.NameField(db_collation='C', error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()])),
+                ('username', instances.models.fields.NameField(db_collation='mesh_text', error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()])),
                 ('is_system_auditor', models.BooleanField(default=False, help_text='May read everything and change nothing.', verbose_name='system auditor')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
@@ -89,7 +104,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('modified', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('name', instances.models.fields.NameField(db_collation='C', help_text='Name of this instance group.', max_length=250, unique=True)),
+                ('name', instances.models.fields.NameField(db_collation='mesh_text', help_text='Name of this instance group.', max_length=250, unique=True)),
                 ('is_container_group', models.BooleanField(default=False, help_text='Indicates whether instances in this group are containerized.Containerized groups have a designated Openshift or Kubernetes cluster.')),
                 ('credential', models.BigIntegerField(blank=True, null=True)),
                 ('credential_summary', instances.models.fields.VerbatimJSONField(blank=True, editable=False, null=True)),
@@ -155,8 +170,8 @@ class Migration(migrations.Migration):
                 ('elapsed', models.DecimalField(decimal_places=3, default=0, help_text='Elapsed time in seconds that the job ran.', max_digits=12)),
                 ('failed', models.BooleanField(default=False)),
                 ('job_explanation', models.TextField(blank=True, default='', help_text="A status field to indicate the state of the job if it wasn't able to run and capture stdout")),
-                ('execution_node', instances.models.fields.NameField(blank=True, db_collation='C', default='', help_text='The node the job executed on.', max_length=250)),
-                ('controller_node', instances.models.fields.NameField(blank=True, db_collation='C', default='', help_text='The instance that managed the execution environment.', max_length=250)),
+                ('execution_node', instances.models.fields.NameField(blank=True, db_collation='mesh_text', default='', help_text='The node the job executed on.', max_length=250)),
+                ('controller_node', instances.models.fields.NameField(blank=True, db_collation='mesh_text', default='', help_text='The instance that managed the execution environment.', max_length=250)),
                 ('work_unit_id', models.CharField(blank=True, help_text='The Receptor work unit ID associated with this job.', max_length=255, null=True)),
                 ('task_impact', models.PositiveIntegerField(default=0)),
                 ('representation', instances.models.fields.VerbatimJSONField()),

@@ -8,12 +8,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from psycopg.types.json import Json
 
+from instances.lookups import COLLATION
+
 
 class NameField(models.CharField):
     """A name that AWX orders and compares by code point, whatever collation the database has."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("db_collation", "C")
+        kwargs.setdefault("db_collation", COLLATION)
         super().__init__(*args, **kwargs)
 
 

@@ -1,5 +1,6 @@
 """``manage.py serve``: the production server."""
 
+import multiprocessing
 import os
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
@@ -50,6 +51,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
         refuse_unmigrated_database()
         share_embedded_database()
+        # Workers start afresh rather than as copies of this process: no connection or thread is shared by accident,
+        # and they read the settings as the WSGI application has them.
+        multiprocessing.set_start_method("spawn", force=True)
         host, port = bind
         Server(
             "settings.wsgi:application",

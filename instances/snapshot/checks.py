@@ -1,0 +1,98 @@
+"""What no single record shows: values given twice, and ids that nothing has."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import models
+
+from instances.snapshot.content import Content
+from instances.snapshot.database import rows_of
+from instances.snapshot.problems import Problems, within
+from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Row, Table
+
+Key = tuple[Any, ...]
+
+
+def check(content: Content, problems: Problems, *, replace: bool) -> None:
+    """Note what is wrong between the records of ``content``, and between them and the rows that stay."""
+    for table, rows in content.rows.items():
+        check_keys(table, rows, problems)
+    check_links(content.rows[LINKS], problems)
+    for table, target in ((LINKS, INSTANCES), (MEMBERS, INSTANCES), (ROLES, GROUPS)):
+        check_references(table, content, target, problems, replace=replace)
+    if not replace:
+        for table in [*content.LISTS.values(), TOKENS]:
+            check_stored_keys(table, content.rows[table], problems)
+        check_stored_tokens(content.rows[TOKENS], problems)
+
+
+def keyed(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
+    """The rows with their values of ``key``; an empty text, such as no address, is nobody's own."""
+    for row in rows:
+        values = tuple(row.values[name] for name in key)
+        if "" not in values:
+            yield values, row
+
+
+def place_of(table: Table, row: Row, key: tuple[str, ...]) -> str:
+    """The place of the field that fills the one column of ``key``; of the record if they are several."""
+    keys = {column.attname: column.key for column in table.columns}
+    return within(row.place, keys[key[0]] if len(key) == 1 else "")
+
+
+def check_keys(table: Table, rows: list[Row], problems: Problems) -> None:
+    for key in table.keys:
+        first: dict[Key, Row] = {}
+        for values, row in keyed(rows, key):
+            other = first.setdefault(values, row)
+            if other is not row:
+                problems.add(place_of(table, row, key), f"is given twice (also {other.place})")
+
+
+def check_links(links: list[Row], problems: Problems) -> None:
+    for row in links:
+        if row.values["source_id"] == row.values["target_id"]:
+            problems.add(f"{row.place}.target", "is the source itself")
+
+
+def check_references(table: Table, content: Content, target: Table, problems: Problems, *, replace: bool) -> None:
+    """Note the rows of ``table`` that refer to a row of ``target`` that will not exist."""
+    references = [column for column in table.columns if column.target is target.model]
+    wanted = {row.values[column.attname] for row in content.rows[table] for column in references}
+    unknown = unknown_ids(wanted, content, target, replace=replace)
+    for row in content.rows[table]:
+        for column in references:
+            if row.values[column.attname] in unknown:
+                reason = nothing_has(target.model, row.values[column.attname])
+                problems.add(within(row.place, column.key), reason)
+
+
+def unknown_ids(wanted: set[int], content: Content, target: Table, *, replace: bool) -> set[int]:
+    """Those of the ids that no row of ``target`` will have."""
+    unknown = wanted - content.ids(target)
+    if unknown and not replace:
+        unknown -= set(rows_of(target.model).filter(pk__in=unknown).values_list("pk", flat=True))
+    return unknown
+
+
+def nothing_has(model: type[models.Model], pk: int) -> str:
+    return f"no {model._meta.verbose_name} has the id {pk}"
+
+
+def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None:
+    """Note the rows with a value that is already stored, under an id that the snapshot does not update."""
+    ids = [row.values["id"] for row in rows]
+    for key in table.keys:
+        given = dict(keyed(rows, key))
+        others = rows_of(table.model).exclude(pk__in=ids).filter(**{f"{key[0]}__in": {values[0] for values in given}})
+        for *values, pk in others.values_list(*key, "pk"):
+            if row := given.get(tuple(values)):
+                problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
+
+
+def check_stored_tokens(tokens: list[Row], problems: Problems) -> None:
+    """Note the tokens with the id of another user's: nobody loses a token to somebody else."""
+    given = {row.values["id"]: row for row in tokens}
+    for pk, owner in rows_of(TOKENS.model).filter(pk__in=given).values_list("pk", "user_id"):
+        if owner != given[pk].values["user_id"]:
+            problems.add(f"{given[pk].place}.token_id", "is the id of a token of another user in the database")

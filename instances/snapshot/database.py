@@ -1,0 +1,110 @@
+"""Writing the small lists, and what the database needs to know afterwards."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
+
+from instances.snapshot.content import Content
+from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Row, Table
+
+BATCH = 1000  # rows a statement
+LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def rows_of(model: type[models.Model]) -> QuerySet[Any]:
+    """The rows in the database that is written to, even where reads are sent elsewhere."""
+    return model._base_manager.using(DEFAULT_DB_ALIAS)
+
+
+def clear() -> None:
+    """Remove everything that a snapshot tells."""
+    for table in (JOBS, LINKS, GROUPS, INSTANCES, TOKENS, USERS):
+        rows_of(table.model).all().delete()
+
+
+def write(content: Content) -> None:
+    """Write the rows of ``content``, over those with the same ids."""
+    upsert(USERS, with_hashes(content.rows[USERS]))
+    upsert(TOKENS, content.rows[TOKENS], expires=expiry())
+    upsert(INSTANCES, content.rows[INSTANCES])
+    upsert(GROUPS, content.rows[GROUPS])
+    exchange(LINKS, "id", content.ids(LINKS), content.rows[LINKS])
+    for table, owners in content.owners.items():
+        exchange(table, table.owner, owners, content.rows[table])
+
+
+def with_hashes(users: list[Row]) -> list[Row]:
+    """The users with their passwords' hashes; who has none keeps what is stored, or has no usable one."""
+    stored = dict(rows_of(USERS.model).values_list("pk", "password"))
+    return [Row(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
+
+
+def credentials(user: dict[str, Any], stored: dict[int, str]) -> dict[str, Any]:
+    given = user["password"]
+    kept = stored.get(user["id"]) if given is None else None
+    return {
+        "password": kept or make_password(given),
+        "is_staff": user["is_staff"] or user["is_superuser"],  # AWX's superusers administer this service too
+    }
+
+
+def expiry() -> datetime:
+    """When a token that is written now expires; at the latest on the last day that there is."""
+    now = timezone.now()
+    seconds = min(settings.OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS, (LAST_DAY - now) // timedelta(seconds=1))
+    return now + timedelta(seconds=seconds)
+
+
+def upsert(table: Table, rows: list[Row], **values: Any) -> None:
+    """Insert the rows, or update those whose ids are stored."""
+    if not rows:
+        return
+    release_keys(table, rows)
+    rows_of(table.model).bulk_create(
+        [table.model(**row.values, **values) for row in rows],
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=[name for name in (*rows[0].values, *values) if name != "id"],
+    )
+
+
+def release_keys(table: Table, rows: list[Row]) -> None:
+    """Take their unique values from the stored rows that will be updated, so that two may exchange theirs."""
+    stored = rows_of(table.model).filter(pk__in=[row.values["id"] for row in rows])
+    nobodys = Concat(Value(f"{secrets.token_hex(8)} "), Cast("pk", CharField()))
+    names = [name for key in table.keys for name in key if name != "id"]
+    stored.update(**dict.fromkeys(names, nobodys))
+
+
+def exchange(table: Table, column: str, values: Iterable[int], rows: list[Row]) -> None:
+    """Put ``rows`` in the place of those whose ``column`` has one of ``values``."""
+    rows_of(table.model).filter(**{f"{column}__in": values}).delete()
+    rows_of(table.model).bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)
+
+
+def move_sequences(tables: Iterable[Table]) -> None:
+    """Let the next ids lie above the highest ones. No sequence goes back: it may serve others at this moment."""
+    with connection.cursor() as cursor:
+        for table in tables:
+            name = connection.ops.quote_name(table.model._meta.db_table)
+            cursor.execute(
+                f"SELECT setval(sequence, max(id)) FROM {name}, pg_get_serial_sequence(%s, 'id') AS sequence "  # noqa: S608
+                "GROUP BY sequence HAVING max(id) > coalesce(pg_sequence_last_value(sequence::regclass), 0)",
+                [name],
+            )
+
+
+def analyze(tables: Iterable[Table]) -> None:
+    """Tell the planner of the rows."""
+    names = ", ".join(connection.ops.quote_name(table.model._meta.db_table) for table in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {names}")

@@ -1,0 +1,78 @@
+"""The import itself, from the first byte to the last row: all of it, or nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from django.db import connection, transaction
+
+from instances.snapshot import database
+from instances.snapshot.checks import check
+from instances.snapshot.content import Content
+from instances.snapshot.jobs import Jobs
+from instances.snapshot.problems import Problems, SnapshotError, shown
+from instances.snapshot.reader import Reader
+from instances.snapshot.tables import JOBS
+
+NOT_STORED = ("install_uuid", "cluster_host_id")  # the environment tells them
+LISTS = (*Content.LISTS, "unified_jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many records were read."""
+
+    users: int
+    instances: int
+    links: int
+    groups: int
+    jobs: int
+
+
+def import_snapshot(
+    stream: BinaryIO, *, replace: bool = False, announce: Callable[[str], None] = lambda phase: None
+) -> Imported:
+    """Read the snapshot in ``stream`` into the database, in one transaction.
+
+    Ids are kept and no value is computed. Records whose ids are stored are updated and the others stay, unless
+    ``replace`` removes everything first. ``announce`` is told what is being done: "Reading", "Writing".
+
+    Raises SnapshotError if the stream does not hold a snapshot or its records do not fit together, and
+    django.db.DatabaseError if the database refuses them for another reason. In both cases nothing is written.
+    """
+    with transaction.atomic(), connection.wrap_database_errors:
+        problems = Problems()
+        content, jobs = Content(problems), Jobs(problems)
+        announce("Reading")
+        read(Reader(stream), content, jobs, problems)
+        check(content, problems, replace=replace)
+        jobs.check(content, replace=replace)
+        problems.refuse()
+        announce("Writing")
+        if replace:
+            database.clear()
+        database.write(content)
+        jobs.write()
+        database.move_sequences([*content.rows, JOBS])
+        database.analyze([*content.rows, JOBS])
+    users, instances, links, groups = (len(content.rows[table]) for table in Content.LISTS.values())
+    return Imported(users, instances, links, groups, jobs.count)
+
+
+def read(reader: Reader, content: Content, jobs: Jobs, problems: Problems) -> None:
+    """Take in the lists in the order of the file; raise SnapshotError if any record is wrong by itself."""
+    seen = set()
+    for key in reader.members():
+        if key in seen:
+            raise SnapshotError(f"{key}: is given twice")
+        seen.add(key)
+        if key == "unified_jobs":
+            problems.refuse()  # rather than after the minutes that they may take
+            jobs.read(reader.items())
+        elif key in Content.LISTS:
+            content.read(key, reader.items())
+        elif key in NOT_STORED:
+            reader.value()
+        else:
+            raise SnapshotError(f"{shown(key)}: is not part of a snapshot, which has {', '.join(LISTS)}")
+    problems.refuse()

@@ -1,0 +1,48 @@
+"""What can be wrong with a snapshot, and how it is told."""
+
+import json
+from typing import Any
+
+AT_MOST = 20  # problems that are told at once
+LONGEST = 60  # characters of a value that are repeated
+
+
+class SnapshotError(Exception):
+    """The snapshot cannot be imported. The message has one line for each problem, beginning with its place."""
+
+
+class Invalid(ValueError):  # noqa: N818 - it reads "raise Invalid(reason)"
+    """A value that its column does not take; the message is the reason."""
+
+
+class Problems:
+    """The problems found so far."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, place: str, reason: object) -> None:
+        """Note a problem at ``place``, such as ``instances[3].hostname``; raise SnapshotError if they are many."""
+        self._lines.append(f"{place}: {reason}")
+        if len(self._lines) == AT_MOST:
+            self.refuse()
+
+    def refuse(self) -> None:
+        """Raise SnapshotError if there is any problem."""
+        if self._lines:
+            raise SnapshotError("\n".join(self._lines))
+
+
+def within(place: str, key: str) -> str:
+    """The place of a record's field; of the record itself where ``key`` is ""."""
+    return f"{place}.{key}" if key else place
+
+
+def shown(value: Any) -> str:
+    """A JSON value as a message repeats it: short, and in ASCII since a terminal may refuse anything else."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,0 +1,108 @@
+"""The lists of a snapshot and the tables that they fill."""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import UniqueConstraint
+from oauth2_provider.models import get_access_token_model
+
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
+from instances.snapshot.columns import Column, column, written
+from instances.snapshot.problems import shown
+
+AccessToken: type[models.Model] = get_access_token_model()
+Membership = InstanceGroup.instances.through
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table and those of its columns that records of a snapshot fill."""
+
+    model: type[models.Model]
+    columns: tuple[Column, ...]
+    owner: str = ""
+    """The column that tells whose the row is, where the records are part of another record."""
+
+    @cached_property
+    def keys(self) -> list[tuple[str, ...]]:
+        """The columns, and combinations of columns, that no two rows share."""
+        meta = self.model._meta
+        attnames = {field.name: field.attname for field in meta.concrete_fields}
+        named: list[Sequence[str]] = [[field.name] for field in meta.concrete_fields if field.unique]
+        named += meta.unique_together
+        named += [rule.fields for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
+        keys = [tuple(attnames[name] for name in names) for names in named]
+        filled = {self.owner, *(column.attname for column in self.columns)}
+        return [key for key in keys if filled.issuperset(key)]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row to be written: its values by attname, and its place in the snapshot."""
+
+    place: str
+    values: dict[str, Any]
+
+
+def columns(
+    model: type[models.Model], *, only: Collection[str] = (), without: Collection[str] = ()
+) -> tuple[Column, ...]:
+    """The columns that are told under their own name: all of the model, ``only`` those, or all ``without`` those."""
+    fields = [field for field in model._meta.concrete_fields if field.name not in without]
+    return tuple(column(field) for field in fields if not only or field.name in only)
+
+
+def known_scopes(value: str) -> None:
+    """Validator: ``value`` is made of the scopes that tokens have."""
+    known: dict[str, str] = settings.OAUTH2_PROVIDER["SCOPES"]  # type: ignore[assignment]
+    for scope in value.split():
+        if scope not in known:
+            raise ValidationError(f"{shown(scope)} is not one of {', '.join(known)}")
+
+
+def checksum(value: Any) -> str:
+    """What is stored of a token (RFC 9700)."""
+    token: str = TOKEN_TEXT.convert(value)
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# Told in clear, stored as hashes. That of a password takes long: it is made when all is known to be right.
+PASSWORD = column(models.TextField(null=True), "password", "password")
+TOKEN_TEXT = column(models.TextField(), "token", "token_checksum")
+TOKEN = replace(TOKEN_TEXT, convert=checksum)
+TOKEN_SCOPE = column(models.TextField(blank=True, default="write", validators=[known_scopes]), "token_scope", "scope")
+
+USERS = Table(User, (*columns(User, without=["password"]), PASSWORD))
+TOKENS = Table(AccessToken, (column(AccessToken._meta.pk, "token_id"), TOKEN, TOKEN_SCOPE), owner="user_id")
+ROLES = Table(InstanceGroupRole, columns(InstanceGroupRole, only=["instance_group", "role"]), owner="user_id")
+INSTANCES = Table(Instance, columns(Instance))
+LINKS = Table(InstanceLink, columns(InstanceLink))
+GROUPS = Table(InstanceGroup, columns(InstanceGroup, without=["credential_summary"]))
+GROUP_SUMMARY = (column(InstanceGroup._meta.get_field("credential_summary"), "credential"),)
+MEMBERS = Table(Membership, (column(Membership._meta.get_field("instance"), ""),), owner="instancegroup_id")
+
+# Of a job, the record tells some columns and AWX's representation within it the others.
+JOB_RECORD = ["id", "task_impact", "instance_group", "execution_node", "controller_node", "representation"]
+REPRESENTATION = column(UnifiedJob._meta.get_field("representation"))
+JOBS = Table(
+    UnifiedJob,
+    (*columns(UnifiedJob, only=JOB_RECORD, without=[REPRESENTATION.key]), replace(REPRESENTATION, convert=written)),
+)
+ELAPSED = column(UnifiedJob._meta.get_field("elapsed"))
+
+
+def milliseconds(value: Any) -> Any:
+    """``elapsed``, which AWX tells to the microsecond while a job is active and else to the millisecond."""
+    return ELAPSED.convert(round(value, 3) if type(value) is float else value)
+
+
+JOB_REPRESENTATION = (
+    *columns(UnifiedJob, without=[*JOB_RECORD, ELAPSED.key]),
+    replace(ELAPSED, convert=milliseconds),
+)
