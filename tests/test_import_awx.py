@@ -35,7 +35,7 @@ from instances.models import (
     User,
 )
 from instances.snapshot import Imported, SnapshotError, import_snapshot, reader
-from tests.factories import Record, group, instance, job, link, snapshot, user
+from tests.factories import TIME, Record, group, instance, job, link, snapshot, user
 from tests.service import DATASET, PROJECT, environment, manage, new_database
 from tests.test_counters import counted, recounted
 
@@ -240,17 +240,23 @@ def test_a_representation_keeps_the_order_of_its_keys(load: Load) -> None:
 @pytest.mark.parametrize(
     ("elapsed", "stored"), [(92329090.394339, "92329090.394"), (0, "0.000"), (2.5, "2.500"), ("1.234", "1.234")]
 )
-def test_the_elapsed_time_of_an_active_job_is_kept_to_the_millisecond(elapsed: Any, stored: str, load: Load) -> None:
-    load({"unified_jobs": [job(1, elapsed=elapsed)]})
+def test_the_elapsed_time_of_a_job_is_kept_to_the_millisecond(elapsed: Any, stored: str, load: Load) -> None:
+    load({"unified_jobs": [job(1, elapsed=elapsed, finished=TIME)]})
     row = UnifiedJob.objects.get()
     assert str(row.elapsed) == stored
     assert row.representation["elapsed"] == elapsed
 
 
+def test_an_active_job_has_no_elapsed_time_yet(load: Load) -> None:
+    """What AWX tells of it is the time so far, which its column does not hold."""
+    load({"unified_jobs": [job(1, status="running", elapsed=92329090.394339)]})
+    assert UnifiedJob.objects.get().elapsed == 0
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 64, 4096])
 def test_a_file_is_read_in_pieces(chunk: int, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "CHUNK", chunk)
-    load(snapshot(unified_jobs=[job(n, name="é😀" * 50, elapsed=1234.5) for n in range(1, 20)]))
+    load(snapshot(unified_jobs=[job(n, name="é😀" * 50, elapsed=1234.5, finished=TIME) for n in range(1, 20)]))
     assert set(UnifiedJob.objects.values_list("name", "elapsed")) == {("é😀" * 50, Decimal("1234.500"))}
 
 

@@ -76,6 +76,8 @@ class Jobs:
         if isinstance(representation, dict):
             place = f"{place}.representation"
             values |= clean(representation, JOB_REPRESENTATION, place, self._problems)
+            if values.get("finished") is None and "elapsed" in values:
+                values["elapsed"] = 0  # AWX's column too; what it tells until the job ends is the time so far
         return [*values.values()]
 
 
