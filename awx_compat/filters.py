@@ -23,6 +23,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django_filters import Filter, FilterSet
 from django_filters.rest_framework import DjangoFilterBackend
+from oauth2_provider.models import AccessToken
 from rest_framework import filters
 from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.request import Request
@@ -40,12 +41,14 @@ RELATIONS: dict[type[models.Model], dict[str, type[models.Model]]] = {
     InstanceGroup: {"instances": Instance},
     UnifiedJob: {"instance_group": InstanceGroup},
     User: {},
+    AccessToken: {"user": User},
 }
 FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
 NOT_AWX = {
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"task_impact", "representation"},
     User: {"is_staff", "is_active", "date_joined"},
+    AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
 }
 HOPS = 2  # relations that a filter may follow
 SEARCHED_IN_RELATED = ("username", "first_name", "last_name", "email", "name", "description")
@@ -342,6 +345,11 @@ class UnifiedJobFilters(Filters):
 class UserFilters(Filters):
     class Meta:
         model = User
+
+
+class AccessTokenFilters(Filters):
+    class Meta:
+        model = AccessToken
 
 
 class FieldFilter(DjangoFilterBackend):

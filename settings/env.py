@@ -61,18 +61,20 @@ def postgresql_url(value: str) -> None:
         raise ValidationError("Must name a database, as in postgresql://user:password@host:5432/name.")
 
 
-def database(url: str | None, **options: Any) -> dict[str, Any]:
+def database(url: str | None, pool_size: int | None, statement_timeout: int | None) -> dict[str, Any]:
     """Django's description of the database that ``url`` names, or of the embedded PostgreSQL without one.
 
     ``url`` is what libpq reads: ``postgresql://user@host:port/name?sslmode=require`` or ``host=… dbname=…``.
+    ``pool_size`` is the number of connections to hold, ``statement_timeout`` in milliseconds; neither where it is 0.
     """
-    if not url:
-        return {"ENGINE": "settings.embedded", "NAME": "postgres", "OPTIONS": options}
     try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:  # named by postgresql_url() already; seal() reports it with the others
+        parts = conninfo_to_dict(url or "dbname=postgres")
+    except ProgrammingError:  # found by postgresql_url() already; seal() reports it with the others
         parts = {}
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
-    options["options"] = f"{parts.get('options', '')} {options.get('options', '')}".strip()
-    return {"ENGINE": "django.db.backends.postgresql", **known, "OPTIONS": {**parts, **options}}
+    if statement_timeout:
+        parts["options"] = f"{parts.get('options', '')} -c statement_timeout={statement_timeout}".strip()
+    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    engine = "django.db.backends.postgresql" if url else "settings.embedded"
+    return {"ENGINE": engine, **known, "OPTIONS": {**parts, **({"pool": pool} if pool_size else {})}}

@@ -14,12 +14,26 @@ from tests.service import DATASET, manage, new_database, served
 
 
 @pytest.fixture(scope="session")
-def dataset_url(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """The DATABASE_URL of a database that holds the recorded AWX's records."""
+def dataset_template(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The name of a database that holds the recorded AWX's records and that nobody is connected to."""
     with django_db_blocker.unblock(), new_database() as url:
         manage(url, "migrate", "--verbosity", "0")
         manage(url, "import_awx", str(DATASET))
+        yield url.rpartition("=")[2]
+
+
+@pytest.fixture(scope="session")
+def dataset_url(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The DATABASE_URL of a database that holds the recorded AWX's records, for tests that leave them as they are."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as url:
         yield url
+
+
+@pytest.fixture
+def own_service(dataset_template: str, db: None) -> Iterator[str]:
+    """The address of a service on a copy of the recorded AWX's records, for one test that changes them."""
+    with new_database(dataset_template) as url, served(url) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

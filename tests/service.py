@@ -21,15 +21,15 @@ DATASET = PROJECT / "tests" / "contract" / "dataset.json"
 
 
 @contextlib.contextmanager
-def new_database() -> Iterator[str]:
-    """A database of its own, empty, on the server that the tests run on; yields its DATABASE_URL."""
+def new_database(template: str = "template1") -> Iterator[str]:
+    """A database of its own on the server that the tests run on, a copy of ``template``; yields its DATABASE_URL."""
     connection.ensure_connection()
     name = f"test_service_{uuid.uuid4().hex[:12]}"
     server = connection.connection.info
     password = f" password={server.password}" if server.password else ""
     url = f"host={server.host} port={server.port} user={server.user}{password} dbname="
     with psycopg.connect(url + "postgres", autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
     try:
         yield url + name
     finally:

@@ -83,59 +83,60 @@ class TestSession:
     """Over HTTP, as AWX's web interface does it."""
 
     @pytest.fixture
-    def session(self, service: str) -> requests.Session:
+    def session(self, own_service: str) -> requests.Session:
         session = requests.Session()
-        session.get(f"{service}/api/")
+        session.get(f"{own_service}/api/")
         return session
 
-    def log_in(self, session: requests.Session, service: str, password: str) -> requests.Response:
+    def log_in(self, session: requests.Session, own_service: str, password: str) -> requests.Response:
         return session.post(
-            f"{service}/api/login/",
+            f"{own_service}/api/login/",
             data={"username": "admin", "password": password, "next": "/api/"},
-            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{service}/api/login/"},
+            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{own_service}/api/login/"},
             allow_redirects=False,
         )
 
-    def test_login_begins_it_and_logout_ends_it(self, session: requests.Session, service: str) -> None:
-        answer = self.log_in(session, service, "admin")
+    def test_login_begins_it_and_logout_ends_it(self, session: requests.Session, own_service: str) -> None:
+        answer = self.log_in(session, own_service, "admin")
         assert (answer.status_code, answer.headers["Location"]) == (302, "/api/")
         assert answer.headers["X-API-Session-Cookie-Name"] == "awx_sessionid"
         assert answer.headers["Session-Timeout"] == "1800"
         assert "userLoggedIn=true; Path=/" in answer.headers["Set-Cookie"]
         assert "HttpOnly; Max-Age=1800; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
 
-        me = session.get(f"{service}{ME}")
+        me = session.get(f"{own_service}{ME}")
         assert me.json()["results"][0]["username"] == "admin"
         assert me.headers["Vary"] == "Accept, Accept-Language, Origin, Cookie"
         assert me.headers["Session-Timeout"] == "1800"
         assert "awx_sessionid=" in me.headers["Set-Cookie"]
 
-        out = session.get(f"{service}/api/logout/", allow_redirects=False)
+        out = session.get(f"{own_service}/api/logout/", allow_redirects=False)
         assert (out.status_code, out.headers["Location"]) == (302, "/api/")
         assert "userLoggedIn=false; Path=/" in out.headers["Set-Cookie"]
-        assert session.get(f"{service}{ME}").status_code == 401
+        assert session.get(f"{own_service}{ME}").status_code == 401
 
-    def test_a_wrong_password_is_401(self, session: requests.Session, service: str) -> None:
-        answer = self.log_in(session, service, "wrong")
+    def test_a_wrong_password_is_401(self, session: requests.Session, own_service: str) -> None:
+        answer = self.log_in(session, own_service, "wrong")
         assert answer.status_code == 401
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert session.get(f"{service}{ME}").status_code == 401
+        assert session.get(f"{own_service}{ME}").status_code == 401
 
-    def test_login_without_a_csrf_token_is_403(self, service: str) -> None:
+    def test_login_without_a_csrf_token_is_403(self, own_service: str) -> None:
         assert (
-            requests.post(f"{service}/api/login/", data={"username": "admin", "password": "admin"}).status_code == 403
+            requests.post(f"{own_service}/api/login/", data={"username": "admin", "password": "admin"}).status_code
+            == 403
         )
 
-    def test_a_change_without_a_csrf_token_is_403(self, session: requests.Session, service: str) -> None:
-        self.log_in(session, service, "admin")
-        answer = session.patch(f"{service}/api/v2/instances/1/", json={"enabled": False})
+    def test_a_change_without_a_csrf_token_is_403(self, session: requests.Session, own_service: str) -> None:
+        self.log_in(session, own_service, "admin")
+        answer = session.patch(f"{own_service}/api/v2/instances/1/", json={"enabled": False})
         assert (answer.status_code, answer.json()) == (403, {"detail": "CSRF Failed: CSRF token missing."})
 
-    def test_login_leads_nowhere_else(self, session: requests.Session, service: str) -> None:
+    def test_login_leads_nowhere_else(self, session: requests.Session, own_service: str) -> None:
         answer = session.post(
-            f"{service}/api/login/",
+            f"{own_service}/api/login/",
             data={"username": "admin", "password": "admin", "next": "https://evil.example/"},
-            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{service}/api/login/"},
+            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{own_service}/api/login/"},
             allow_redirects=False,
         )
         assert answer.headers["Location"] == "/api/"

@@ -166,6 +166,7 @@ FILTERSETS = {
     "instance_groups": filters.InstanceGroupFilters,
     "unified_jobs": filters.UnifiedJobFilters,
     "users": filters.UserFilters,
+    "tokens": filters.AccessTokenFilters,
 }
 EVERY_FIELD = [
     (collection, name, lookup)

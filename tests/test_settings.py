@@ -48,7 +48,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         SESSION_COOKIE_AGE="soon",
         LOG_LEVEL="LOUD",
         CLUSTER_HOST_ID="",
-        DATABASE_POOL_SIZE="0",
+        DATABASE_POOL_SIZE="-1",
     )
     named = {line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]}
     assert named == {

@@ -38,8 +38,10 @@ class InstanceList(ListView):
 class InstanceDetail(DetailView):
     title = "Instance Detail"
     serializer_class = InstanceDetailSerializer
-    queryset = Instance.objects.with_load().with_peers().with_links()
     name_field = "hostname"
+
+    def get_queryset(self) -> Any:
+        return Instance.objects.with_load().with_peers().with_links()
 
     def put(self, request: Request, key: str) -> Response:
         raise NotWritable

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import paths
+from awx_compat.filters import AccessTokenFilters
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.views.base import ApiView, ListView, id_in
 from awx_compat.views.users import OfUser
@@ -19,6 +20,7 @@ class TokenList(ListView):
 
     title = "OAuth2 Tokens"
     serializer_class = TokenSerializer
+    filterset_class = AccessTokenFilters
 
     def get_queryset(self) -> Any:
         return tokens.visible_to(self.request.user)

@@ -94,12 +94,13 @@ def _decoded(answer: requests.Response) -> tuple[str, Any]:
 
 
 def _compare(wanted: Any, own: Any, path: str, ignore: list[str], subset: bool) -> Iterator[str]:
-    if any(fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"{pattern}.*") for pattern in ignore):
+    if _ignored(path, ignore):
         if wanted is not None and own is not None and type(wanted) is not type(own):
             yield f"{path}: {own!r:.80} is of another type than {wanted!r:.80}"
     elif isinstance(wanted, dict) and isinstance(own, dict):
         missing = wanted.keys() - own.keys()
-        if missing if subset else list(wanted) != list(own):
+        told = [key for key in own if key in wanted or not _ignored(f"{path}.{key}".lstrip("."), ignore)]
+        if missing if subset else list(wanted) != told:
             yield f"{path or 'body'}: keys {list(own)}, not {list(wanted)}"
         for key in wanted.keys() & own.keys():
             yield from _compare(wanted[key], own[key], f"{path}.{key}".lstrip("."), ignore, subset)
@@ -110,6 +111,10 @@ def _compare(wanted: Any, own: Any, path: str, ignore: list[str], subset: bool) 
             yield from _compare(*pair, f"{path}.{index}".lstrip("."), ignore, subset)
     elif type(wanted) is not type(own) or wanted != own:
         yield f"{path or 'body'}: {own!r:.200}, not {wanted!r:.200}"
+
+
+def _ignored(path: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"{pattern}.*") for pattern in patterns)
 
 
 def _with_sorted_samples(metrics: Any) -> Any:

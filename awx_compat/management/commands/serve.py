@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
@@ -17,7 +18,13 @@ from granian.server import Server
 def address(text: str) -> tuple[str, int]:
     """``HOST:PORT`` as a pair; an IPv6 host stands in brackets."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdecimal() and int(port) < 65536):
+    bracketed = host.startswith("[") and host.endswith("]")
+    if (
+        not colon
+        or not host
+        or (":" in host and not bracketed)
+        or not (port.isascii() and port.isdecimal() and int(port) < 65536)
+    ):
         raise ArgumentTypeError(f"{text!r} is not HOST:PORT, as in 127.0.0.1:8000")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -43,14 +50,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--threads",
             type=positive,
-            default=settings.DATABASE_POOL_SIZE,
+            default=settings.DATABASE_POOL_SIZE or 4,
             metavar="N",
-            help="threads of each process (default: DATABASE_POOL_SIZE)",
+            help="threads of each process, and its connections to the database (default: DATABASE_POOL_SIZE, or 4)",
         )
 
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
         refuse_unmigrated_database()
         share_embedded_database()
+        os.environ["DATABASE_POOL_SIZE"] = str(threads)
+        refuse_used_address(bind)
         # Workers start afresh rather than as copies of this process: no connection or thread is shared by accident,
         # and they read the settings as the WSGI application has them.
         multiprocessing.set_start_method("spawn", force=True)
@@ -66,6 +75,14 @@ class Command(BaseCommand):
             workers_kill_timeout=10,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
         ).serve()
+
+
+def refuse_used_address(bind: tuple[str, int]) -> None:
+    """Raise CommandError if nothing can listen there; the server would try again and again."""
+    try:
+        socket.create_server(bind, family=socket.AF_INET6 if ":" in bind[0] else socket.AF_INET).close()
+    except OSError as error:
+        raise CommandError(f"Cannot listen at {bind[0]}:{bind[1]}: {error.strerror}") from None
 
 
 def refuse_unmigrated_database() -> None:

@@ -1,0 +1,131 @@
+"""Instance groups, what they add up to, and what lies below them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from tests.conftest import client_of
+from tests.make import make_jobs
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v2/instance_groups/"
+FIGURES = ("capacity", "consumed_capacity", "percent_capacity_remaining", "jobs_running", "jobs_total", "instances")
+ACTIVE = ("running", "waiting")
+
+members = st.builds(
+    dict,
+    node_type=st.sampled_from(Instance.NodeType.values),
+    node_state=st.sampled_from(["ready", "ready", "unavailable", "installed"]),
+    enabled=st.sampled_from([True, True, False]),
+    capacity=st.integers(0, 100),
+)
+jobs = st.builds(
+    dict,
+    execution_node=st.integers(0, 5).map("node-{}".format),
+    controller_node=st.integers(0, 5).map("node-{}".format),
+    status=st.sampled_from(["running", "waiting", "pending", "successful"]),
+    task_impact=st.integers(0, 50),
+    in_group=st.booleans(),
+)
+
+
+def figures(nodes: list[dict[str, Any]], work: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a group of these nodes shows, worked out one node at a time."""
+    served = {
+        f"node-{n}": node
+        for n, node in enumerate(nodes)
+        if node["node_state"] == "ready" and node["enabled"] and node["node_type"] != "hop"
+    }
+    capacity = sum(node["capacity"] for node in served.values())
+    consumed = running = 0
+    for job in work:
+        if job["status"] not in ACTIVE:
+            continue
+        if served.get(job["execution_node"], {}).get("node_type") in ("execution", "hybrid"):
+            consumed, running = consumed + job["task_impact"], running + 1
+        if served.get(job["controller_node"], {}).get("node_type") in ("control", "hybrid"):
+            consumed += 1
+    return {
+        "capacity": capacity,
+        "consumed_capacity": consumed,
+        "percent_capacity_remaining": round((capacity - consumed) / capacity * 100, 2) if capacity else 0.0,
+        "jobs_running": running,
+        "jobs_total": sum(job["in_group"] for job in work),
+        "instances": len(served),
+    }
+
+
+class TestFigures(TestCase):
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(members, max_size=6), st.lists(jobs, max_size=8))
+    def test_of_any_group_are_the_sums_of_its_members(self, nodes: list[Any], work: list[Any]) -> None:
+        admin = User.objects.create_superuser("admin")
+        group = InstanceGroup.objects.create(name="any")
+        InstanceGroup.objects.create(name="other").instances.add(Instance.objects.create(hostname="stranger"))
+        for n, node in enumerate(nodes):
+            group.instances.add(Instance.objects.create(hostname=f"node-{n}", **node))
+        for job in work:
+            fields = {name: value for name, value in job.items() if name != "in_group"}
+            make_jobs(1, instance_group=group if job["in_group"] else None, **fields)
+        client = client_of(admin)
+        detail = client.get(f"{URL}{group.pk}/").json()
+        listed = next(told for told in client.get(URL).json()["results"] if told["id"] == group.pk)
+        assert {name: detail[name] for name in FIGURES} == figures(nodes, work)
+        assert {name: listed[name] for name in FIGURES} == figures(nodes, work)
+
+
+def test_a_container_group_counts_its_own_jobs(admin: User) -> None:
+    group = InstanceGroup.objects.create(name="pods", is_container_group=True, max_forks=20)
+    for status in ("running", "waiting", "pending", "failed"):
+        make_jobs(1, instance_group=group, status=status, task_impact=11)
+    body = client_of(admin).get(f"{URL}{group.pk}/").json()
+    assert {name: body[name] for name in FIGURES} == {
+        "capacity": 20,
+        "consumed_capacity": 22,
+        "percent_capacity_remaining": -10.0,
+        "jobs_running": 2,
+        "jobs_total": 4,
+        "instances": 0,
+    }
+
+
+@pytest.mark.parametrize("role", InstanceGroupRole.Role.values)
+def test_every_role_shows_the_group_and_only_admin_may_edit(role: str, alice: User, edge: InstanceGroup) -> None:
+    hidden = InstanceGroup.objects.create(name="hidden")
+    InstanceGroupRole.objects.create(user=alice, instance_group=edge, role=role)
+    client = client_of(alice)
+    shown = client.get(URL).json()["results"]
+    assert [group["name"] for group in shown] == ["edge"]
+    assert shown[0]["summary_fields"]["user_capabilities"] == {"edit": role == "admin_role", "delete": False}
+    for sub in ("", "instances/", "jobs/", "object_roles/", "access_list/"):
+        assert client.get(f"{URL}{edge.pk}/{sub}").status_code == 200
+        assert client.get(f"{URL}edge/{sub}").status_code == 200
+        assert client.get(f"{URL}{hidden.pk}/{sub}").status_code == 403
+        assert client.get(f"{URL}hidden/{sub}").status_code == 404
+
+
+def test_the_access_list_tells_why(admin: User, auditor: User, alice: User, bob: User, edge: InstanceGroup) -> None:
+    told = client_of(admin).get(f"{URL}{edge.pk}/access_list/").json()["results"]
+    why = {
+        user["username"]: [
+            [access["role"]["name"] for access in user["summary_fields"][kind]]
+            for kind in ("direct_access", "indirect_access")
+        ]
+        for user in told
+    }
+    assert why == {
+        "admin": [[], ["System Administrator"]],
+        "auditor": [[], ["System Auditor"]],
+        "bob": [["Use"], []],
+    }
+
+
+@pytest.mark.parametrize("name", ["controlplane", "default", "other"])
+def test_own_groups_of_awx_cannot_be_deleted(name: str, admin: User) -> None:
+    group = InstanceGroup.objects.create(name=name)
+    summary = client_of(admin).get(f"{URL}{group.pk}/").json()["summary_fields"]
+    assert summary["user_capabilities"]["delete"] is (name == "other")

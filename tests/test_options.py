@@ -1,0 +1,62 @@
+"""OPTIONS, beyond what the recordings show: it agrees with the answers, the filters and the field list of AWX."""
+
+import re
+from typing import Any
+
+import pytest
+
+from instances.models import Instance, InstanceGroup, User
+from tests.conftest import client_of
+from tests.make import make_jobs
+from tests.service import PROJECT
+
+pytestmark = pytest.mark.django_db
+LISTS = ("instances", "instance_groups", "users", "tokens", "unified_jobs")
+
+
+@pytest.fixture
+def records(edge: InstanceGroup) -> None:
+    make_jobs(1, execution_node="exec-1")
+
+
+@pytest.mark.parametrize("collection", ["instances", "instance_groups", "users", "tokens"])
+def test_tells_the_fields_of_the_answer_in_their_order(collection: str, admin: User, records: None) -> None:
+    client = client_of(admin)
+    told = client.options(f"/api/v2/{collection}/").json()["actions"]["GET"]
+    assert list(client.get(f"/api/v2/{collection}/").json()["results"][0]) == list(told)
+
+
+@pytest.mark.parametrize("collection", ["instances", "instance_groups", "users", "tokens", "unified_jobs"])
+def test_what_is_called_filterable_is(collection: str, admin: User, records: None) -> None:
+    client = client_of(admin)
+    fields = client.options(f"/api/v2/{collection}/").json()["actions"]["GET"]
+    for name, info in fields.items():
+        status = client.get(f"/api/v2/{collection}/", {f"{name}__isnull": "false"}).status_code
+        # AWX does not call relations filterable, though they are, nor `type`; and calls so what nobody may filter by
+        if name not in ("type", "peers", "instances", "user", "pod_spec_override", "password"):
+            assert (status == 200) is info["filterable"], name
+
+
+def test_the_description_lists_the_fields_as_awx_does(admin: User) -> None:
+    """Name, help and type of each of the 33 fields, word by word."""
+    text = (PROJECT / "tests" / "field_list.txt").read_text()
+    documented = re.findall(r"^• (\w+): ?(.*?) ?\((\w+)\)$", text, re.MULTILINE)
+    description = client_of(admin).options("/api/v2/instances/1/").json()["description"]
+    told = re.findall(r"^\* `(\w+)`: ?(.*?) ?\((\w+)\)$", description, re.MULTILINE)
+    assert len(told) == 33
+    assert [(name, " ".join(text.split()), kind) for name, text, kind in told] == documented
+    for value, label in [*Instance.NodeType.choices, *Instance.NodeState.choices]:
+        assert f"    - `{value}`: {label}" in description
+
+
+@pytest.mark.parametrize(("who", "methods"), [("admin", ["POST", "GET"]), ("auditor", ["GET"]), ("alice", ["GET"])])
+def test_only_who_may_change_reads_how(who: str, methods: list[str], request: pytest.FixtureRequest) -> None:
+    user = request.getfixturevalue(who)
+    assert list(client_of(user).options("/api/v2/instances/").json()["actions"]) == methods
+
+
+@pytest.mark.parametrize("collection", LISTS)
+def test_read_only_fields_are_absent_from_post(collection: str, admin: User) -> None:
+    actions: dict[str, Any] = client_of(admin).options(f"/api/v2/{collection}/").json()["actions"]
+    assert not {"id", "url", "related", "summary_fields", "created"} & actions.get("POST", {}).keys()
+    assert "PUT" not in actions

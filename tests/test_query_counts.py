@@ -1,0 +1,83 @@
+"""What each answer costs in SQL queries, however many records and jobs there are."""
+
+from typing import Any
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
+from tests.conftest import client_of, token_for
+from tests.make import make_jobs
+
+pytestmark = pytest.mark.django_db
+
+# The token with its user is one; a list adds its count and its page; a record below another adds that.
+COSTS = {
+    "/api/": 1,
+    "/api/v2/": 1,
+    "/api/v2/ping/": 2,
+    "/api/v2/me/": 3,
+    "/api/v2/config/": 1,
+    "/api/v2/settings/": 1,
+    "/api/v2/dashboard/": 2,
+    "/api/v2/dashboard/graphs/jobs/": 3,
+    "/api/v2/instances/": 3,
+    "/api/v2/instances/?rampart_groups__name=edge&search=node&order_by=-capacity": 3,
+    "/api/v2/instances/{instance}/": 2,
+    "/api/v2/instances/node-0/": 2,
+    "/api/v2/instances/{instance}/peers/": 4,
+    "/api/v2/instances/{instance}/instance_groups/": 4,
+    "/api/v2/instances/{instance}/jobs/": 4,
+    "/api/v2/instances/{instance}/health_check/": 2,
+    "/api/v2/instance_groups/": 3,
+    "/api/v2/instance_groups/{group}/": 2,
+    "/api/v2/instance_groups/edge/": 2,
+    "/api/v2/instance_groups/{group}/instances/": 4,
+    "/api/v2/instance_groups/{group}/jobs/": 4,
+    "/api/v2/instance_groups/{group}/object_roles/": 2,
+    "/api/v2/instance_groups/{group}/access_list/": 4,
+    "/api/v2/mesh_visualizer/": 3,
+    "/api/v2/unified_jobs/": 3,
+    "/api/v2/metrics/": 3,
+    "/api/v2/metrics/?format=json": 3,
+    "/api/v2/users/": 3,
+    "/api/v2/users/admin/": 2,
+    "/api/v2/tokens/": 3,
+}
+
+
+@pytest.fixture(params=[(1, 1), (20, 1), (1, 2000), (20, 2000)], ids=lambda size: f"{size[0]}-rows-{size[1]}-jobs")
+def mesh(request: pytest.FixtureRequest, admin: User) -> dict[str, Any]:
+    """So many instances, links, groups and users, and so many jobs on the first instance."""
+    rows, jobs = request.param
+    instances = Instance.objects.bulk_create(Instance(hostname=f"node-{n}", node_type="execution") for n in range(rows))
+    hub = Instance.objects.create(hostname="hub")
+    InstanceLink.objects.bulk_create(InstanceLink(source=instances[0], target=one) for one in [hub, *instances[1:]])
+    groups = [InstanceGroup.objects.create(name="edge" if n == 0 else f"group-{n}") for n in range(rows)]
+    for group in groups:
+        group.instances.set(instances)
+    for n in range(rows):
+        user = User.objects.create(username=f"user-{n}")
+        token_for(user)
+        InstanceGroupRole.objects.create(user=user, instance_group=groups[0], role="use_role")
+    make_jobs(jobs, execution_node="node-0", controller_node="hub", status="running", instance_group=groups[0])
+    return {"instance": instances[0].pk, "group": groups[0].pk}
+
+
+@pytest.mark.parametrize("path", sorted(COSTS))
+def test_an_answer_costs_the_same_in_any_mesh(
+    path: str, mesh: dict[str, Any], admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = client_of(admin)
+    with django_assert_num_queries(COSTS[path]):
+        answer = client.get(path.format(**mesh))
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v2/instances/", "/api/v2/instances/{instance}/", "/api/v2/instance_groups/"])
+def test_options_costs_at_most_two(
+    path: str, mesh: dict[str, Any], admin: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = client_of(admin)
+    with django_assert_max_num_queries(2):
+        assert client.options(path.format(**mesh)).status_code == 200
