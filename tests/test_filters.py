@@ -2,6 +2,7 @@
 
 import json
 import operator
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -168,12 +169,7 @@ FILTERSETS = {
     "users": filters.UserFilters,
     "tokens": filters.AccessTokenFilters,
 }
-EVERY_FIELD = [
-    (collection, name, lookup)
-    for collection, filterset in FILTERSETS.items()
-    for name in columns(filterset._meta.model)
-    for lookup in sorted(LOOKUPS)
-]
+EVERY_FIELD = [(kind, name) for kind, filterset in FILTERSETS.items() for name in columns(filterset._meta.model)]
 
 
 @pytest.fixture
@@ -182,24 +178,24 @@ def one_of_each(mesh: list[Instance], bob: User) -> None:
     make_jobs(2, instance_group=group, execution_node="a", status="running")
 
 
-@pytest.mark.parametrize(("collection", "name", "lookup"), EVERY_FIELD)
-def test_every_field_has_every_lookup(collection: str, name: str, lookup: str, admin: User, one_of_each: None) -> None:
+@pytest.mark.parametrize(("collection", "name"), EVERY_FIELD)
+def test_every_field_has_every_lookup(collection: str, name: str, admin: User, one_of_each: None) -> None:
     """An existing value is found again; what a lookup cannot do is a 400 in words."""
-    filterset = FILTERSETS[collection]
-    record = filterset._meta.model._default_manager.order_by("pk").first()
-    value = getattr(record, name)
-    text = (
-        json.dumps(value) if isinstance(filters.columns(filterset._meta.model)[name], models.JSONField) else str(value)
-    )
-    text = text.replace("\\", "\\\\") if "regex" in lookup else text
-    text = {"isnull": str(value is None)}.get(lookup, text)
     client = client_of(admin)
-    answer = client.get(f"/api/v2/{collection}/", {f"{name}__{lookup}": text, "page_size": "200"})
-    assert answer.status_code in (200, 400), answer.content
-    if answer.status_code == 400:
-        assert set(answer.json()) == {"detail"}
-    elif lookup in ("exact", "in", "gte", "lte", "isnull") and value is not None and "," not in text:
-        assert record.pk in [told["id"] for told in answer.json()["results"]]
+    model = FILTERSETS[collection]._meta.model
+    record = model._default_manager.order_by("pk").first()
+    value = getattr(record, name)
+    written = json.dumps(value) if isinstance(columns(model)[name], models.JSONField) else str(value)
+    for lookup in LOOKUPS:
+        text = {"isnull": str(value is None), "regex": re.escape(written), "iregex": re.escape(written)}.get(
+            lookup, written
+        )
+        answer = client.get(f"/api/v2/{collection}/", {f"{name}__{lookup}": text, "page_size": "200"})
+        assert answer.status_code in (200, 400), (lookup, answer.content)
+        if answer.status_code == 400:
+            assert set(answer.json()) == {"detail"}
+        elif lookup in ("exact", "in", "gte", "lte", "isnull") and value is not None and "," not in text:
+            assert record.pk in [told["id"] for told in answer.json()["results"]], lookup
 
 
 @pytest.mark.parametrize("collection", sorted(FILTERSETS))
