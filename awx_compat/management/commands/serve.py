@@ -72,7 +72,7 @@ class Command(BaseCommand):
             workers=workers,
             blocking_threads=threads,
             respawn_failed_workers=True,
-            workers_kill_timeout=10,
+            workers_kill_timeout=5,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
         ).serve()
 
