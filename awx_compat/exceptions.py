@@ -13,12 +13,17 @@ from rest_framework.exceptions import (
     NotAuthenticated,
     NotFound,
     ParseError,
+    UnsupportedMediaType,
 )
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
+MEDIA_TYPE_HINT = (
+    "You did not use correct Content-Type in your HTTP request. "
+    "If you are using our REST API, the Content-Type must be application/json"
+)
 SERVER_ERROR = "A server error has occurred."
 
 
@@ -28,6 +33,12 @@ class NotWritable(APIException):
     status_code = status.HTTP_501_NOT_IMPLEMENTED
     default_detail = "This service cannot change records yet."
     default_code = "not_writable"
+
+
+class NotAvailable(APIException):
+    """The service is set up without what this needs."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
 
 
 class NotFoundByName(NotFound):
@@ -49,6 +60,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     """The answer to ``error``, for DRF's EXCEPTION_HANDLER. One that nobody foresaw is logged and becomes a 500."""
     if isinstance(error, NotAuthenticated | AuthenticationFailed):
         error.detail = NotAuthenticated(LOGIN_HINT).detail
+    elif isinstance(error, UnsupportedMediaType):
+        error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
     elif context["request"].method in SAFE_METHODS and isinstance(error, DatabaseError):
         error = of_query(error)
     response = exception_handler(error, context)

@@ -14,6 +14,16 @@ class IsAuthenticated(permissions.IsAuthenticated):
         return scope is None or request.method in permissions.SAFE_METHODS or "write" in scope.split()
 
 
+class ChangesNeedSuperuser(IsAuthenticated):
+    """Everybody may ask; only superusers change anything. Methods that the view has not are refused as such."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        reads = request.method in permissions.SAFE_METHODS or request.method not in view.allowed_methods
+        return reads or bool(request.user.is_superuser)
+
+
 class IsSuperuserOrAuditor(IsAuthenticated):
     """Superusers, and system auditors where they only GET. AWX does not count HEAD and OPTIONS as reading here."""
 

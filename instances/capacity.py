@@ -32,10 +32,15 @@ def mem_capacity(memory: int) -> int:
     return max(1, (memory - reserved) // MEBIBYTE // settings.SYSTEM_TASK_FORKS_MEM)
 
 
-def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:
+def between(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> Decimal:
     """The point between the two capacities that ``adjustment`` chooses: 0 the lower one, 1 the higher one."""
     lower, higher = sorted((cpu_forks, mem_forks))
-    return int(lower + (higher - lower) * adjustment)
+    return lower + (higher - lower) * adjustment
+
+
+def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:
+    """The capacity of an instance: that point, in whole forks."""
+    return int(between(cpu_forks, mem_forks, adjustment))
 
 
 def consumed(node_type: str, load: Load) -> int:
@@ -45,13 +50,13 @@ def consumed(node_type: str, load: Load) -> int:
     return executing + controlling * settings.AWX_CONTROL_NODE_TASK_IMPACT
 
 
-def percent_remaining(capacity: int, consumed_capacity: int) -> float:
+def percent_remaining(capacity: int | Decimal, consumed_capacity: int) -> float:
     """The free part of ``capacity`` in percent, to two places; 0.0 where nothing is free."""
     return max(0.0, percent_free(capacity, consumed_capacity))
 
 
-def percent_free(capacity: int, consumed_capacity: int) -> float:
+def percent_free(capacity: int | Decimal, consumed_capacity: int) -> float:
     """The same, negative where more is consumed than there is; 0.0 without capacity."""
     if capacity <= 0:
         return 0.0
-    return round((capacity - consumed_capacity) / capacity * 100, 2)
+    return round((float(capacity) - consumed_capacity) / float(capacity) * 100, 2)

@@ -25,6 +25,9 @@ AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, valid
 SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positive)
 SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.positive)
 
+# How health checks are done: "agent" is to wait for the node's own report; without any, none can be started.
+HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "agent"]))
+
 # --- the database
 # What the WSGI application sets for its processes (settings/wsgi.py); a command has one connection and all its time.
 DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 0, validate=env.not_negative)  # connections; 0 is no pool
@@ -137,7 +140,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["awx_compat.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["awx_compat.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["awx_compat.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": [
         "awx_compat.filters.FieldFilter",
         "awx_compat.filters.TypeFilter",
@@ -148,6 +151,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "awx_compat.pagination.Pagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "awx_compat.exceptions.handle",
+    "NON_FIELD_ERRORS_KEY": "__all__",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {

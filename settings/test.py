@@ -7,6 +7,7 @@ os.environ.setdefault("ALLOWED_HOSTS", "*")
 os.environ.setdefault("CLUSTER_HOST_ID", "control-1.example.org")
 os.environ.setdefault("INSTALL_UUID", "f0f0f0f0-1111-4222-8333-abcdefabcdef")
 os.environ.setdefault("IS_K8S", "true")
+os.environ.setdefault("HEALTH_PROBE", "agent")
 
 from settings.base import *
 

@@ -137,11 +137,3 @@ def test_the_health_check_is_offered_to_those_who_may_read_it(
     for user, offered in {admin: True, auditor: True, bob: False}.items():
         related = client_of(user).get(url(edge.instances.get().pk)).json()["related"]
         assert ("health_check" in related) is offered
-
-
-@pytest.mark.parametrize("method", ["put", "patch"])
-def test_what_cannot_be_done_yet_says_so(method: str, admin: User) -> None:
-    instance = Instance.objects.create(hostname="exec")
-    answer = getattr(client_of(admin), method)(url(instance.pk), {"enabled": False}, format="json")
-    assert answer.status_code == 501
-    assert Instance.objects.get().enabled

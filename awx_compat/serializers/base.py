@@ -4,6 +4,7 @@ from django.db.models import Model
 from rest_framework import serializers
 
 from awx_compat import paths
+from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField
 from instances.models import User
 
 
@@ -34,6 +35,8 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
 
     record_type: ClassVar[str]
     collection: ClassVar[str]
+    serializer_field_mapping = FIELDS_OF_COLUMNS
+    serializer_choice_field = ChoiceField
 
     type = TypeField()
     url = UrlField()
@@ -47,3 +50,13 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
 
     def get_url(self, record: Model) -> str:
         return paths.record(self.collection, record.pk)
+
+
+class NamedRecordSerializer(RecordSerializer):
+    """A record that is told by itself: with its named URL."""
+
+    name_field: ClassVar[str]
+
+    def get_related(self, record: Model) -> dict[str, str]:
+        named = paths.named(self.collection, getattr(record, self.name_field))
+        return {"named_url": named, **super().get_related(record)}  # type: ignore[misc]

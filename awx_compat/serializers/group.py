@@ -3,7 +3,9 @@ from typing import Any
 from rest_framework import serializers
 
 from awx_compat import paths
-from awx_compat.serializers.base import IdField, RecordSerializer
+from awx_compat.serializers.base import IdField, NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.fields import BooleanField
+from instances import groups
 from instances.models import InstanceGroup, InstanceGroupRole
 
 ROLE_DESCRIPTIONS = {
@@ -31,6 +33,11 @@ DEFAULT_POD_SPEC = {
 }
 
 
+def refuse_blank(name: str) -> None:
+    if not name:
+        raise serializers.ValidationError("This field cannot be blank.")
+
+
 def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
     """AWX numbers the roles of all records in one sequence; here the number follows from the group's."""
     return (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role) + 1
@@ -49,7 +56,7 @@ class InstanceGroupSerializer(RecordSerializer):
     jobs_running = serializers.ReadOnlyField()
     jobs_total = serializers.IntegerField(read_only=True, help_text="Count of all jobs that target this instance group")
     instances = serializers.ReadOnlyField(source="members")
-    is_container_group = serializers.BooleanField(
+    is_container_group = BooleanField(
         required=False, help_text=InstanceGroup._meta.get_field("is_container_group").help_text
     )
     credential = IdField(required=False, allow_null=True)
@@ -91,6 +98,33 @@ class InstanceGroupSerializer(RecordSerializer):
             for name in ("max_concurrent_jobs", "max_forks", "policy_instance_percentage", "policy_instance_minimum")
         }
 
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        field, options = super().build_standard_field(field_name, model_field)
+        if field_name == "name":
+            options["validators"] = [refuse_blank, *options["validators"]]
+        return field, options
+
+    def validate_name(self, name: str) -> str:
+        return groups.checked_name(self.instance, name)
+
+    def validate_is_container_group(self, value: bool) -> bool:
+        return groups.checked_is_container_group(self.instance, value)
+
+    def validate_policy_instance_percentage(self, value: int) -> Any:
+        return groups.checked_policy(self.instance, "policy_instance_percentage", value)
+
+    def validate_policy_instance_minimum(self, value: int) -> Any:
+        return groups.checked_policy(self.instance, "policy_instance_minimum", value)
+
+    def validate_policy_instance_list(self, hostnames: list[str]) -> list[str]:
+        return groups.checked_policy_list(self.instance, hostnames)
+
+    def validate_credential(self, credential: int | None) -> int | None:
+        return groups.checked_credential(self.instance, credential)
+
+    def update(self, group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
+        return groups.change(group.pk, values)
+
     def get_related(self, group: InstanceGroup) -> dict[str, str]:
         subs = ("jobs", "instances", "access_list", "object_roles")
         related = {sub: paths.record(self.collection, group.pk, sub) for sub in subs}
@@ -113,8 +147,7 @@ class InstanceGroupSerializer(RecordSerializer):
         return summary
 
 
-class InstanceGroupDetailSerializer(InstanceGroupSerializer):
+class InstanceGroupDetailSerializer(NamedRecordSerializer, InstanceGroupSerializer):
     """A group by itself, with its named URL."""
 
-    def get_related(self, group: InstanceGroup) -> dict[str, str]:
-        return {"named_url": paths.named(self.collection, group.name), **super().get_related(group)}
+    name_field = "name"

@@ -3,18 +3,13 @@ from typing import Any
 from rest_framework import serializers
 
 from awx_compat import paths
-from awx_compat.serializers.base import RecordSerializer
+from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.fields import PeersField
 from awx_compat.serializers.mesh import link_body
+from instances import lifecycle
 from instances.models import Instance
 
 INSTALLED_BY_BUNDLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)
-
-
-class PeersField(serializers.Field[Any, Any, Any, Any]):
-    """The hostnames of the peers."""
-
-    def to_representation(self, hostnames: list[str]) -> list[str]:
-        return hostnames
 
 
 class InstanceSerializer(RecordSerializer):
@@ -78,8 +73,42 @@ class InstanceSerializer(RecordSerializer):
         extra_kwargs = {
             "node_type": {"default": Instance.NodeType.EXECUTION},
             "node_state": {"default": Instance.NodeState.INSTALLED},
-            "listener_port": {"min_value": 0},
+            "listener_port": {"default": None, "min_value": 0},
+            "peers_from_control_nodes": {"default": False},
         }
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        field, options = super().build_standard_field(field_name, model_field)
+        if field_name == "hostname":
+            options["validators"] = [*lifecycle.HOSTNAME_RULES, *options["validators"]]
+        return field, options
+
+    def validate_hostname(self, hostname: str) -> str:
+        return lifecycle.checked_hostname(self.instance, hostname)
+
+    def validate_node_type(self, node_type: str) -> str:
+        return lifecycle.checked_node_type(self.instance, node_type)
+
+    def validate_node_state(self, node_state: str) -> str:
+        return lifecycle.checked_node_state(self.instance, node_state)
+
+    def validate_listener_port(self, port: int | None) -> int | None:
+        return lifecycle.checked_listener_port(self.instance, port)
+
+    def validate_peers_from_control_nodes(self, value: bool) -> bool:
+        return lifecycle.checked_peers_from_control_nodes(self.instance, value)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "peer_hostnames" in values:
+            values["peers"] = values.pop("peer_hostnames")
+        lifecycle.check_together(self.instance, values)
+        return values
+
+    def create(self, values: dict[str, Any]) -> Instance:
+        return lifecycle.create(values)
+
+    def update(self, instance: Instance, values: dict[str, Any]) -> Instance:
+        return lifecycle.change(instance.pk, values)
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]
@@ -105,11 +134,16 @@ class LinkedInstanceSerializer(InstanceSerializer):
         return {**super().get_summary_fields(instance), "links": links}
 
 
-class InstanceDetailSerializer(LinkedInstanceSerializer):
-    """An instance by itself, with its named URL."""
+class CreatedInstanceSerializer(NamedRecordSerializer, InstanceSerializer):
+    """An instance that was just made; AWX tells no links of it yet."""
 
-    def get_related(self, instance: Instance) -> dict[str, str]:
-        return {"named_url": paths.named(self.collection, instance.hostname), **super().get_related(instance)}
+    name_field = "hostname"
+
+
+class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
+    """An instance by itself."""
+
+    name_field = "hostname"
 
 
 class HealthCheckSerializer(serializers.ModelSerializer[Instance]):

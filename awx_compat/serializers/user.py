@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from awx_compat import paths
-from awx_compat.serializers.base import RecordSerializer
+from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from instances.models import User
 
 RELATED = (
@@ -91,8 +91,7 @@ class UserSerializer(RecordSerializer):
         return []
 
 
-class UserDetailSerializer(UserSerializer):
+class UserDetailSerializer(NamedRecordSerializer, UserSerializer):
     """A user alone, with the named URL."""
 
-    def get_related(self, user: User) -> dict[str, str]:
-        return {"named_url": paths.named(self.collection, user.username), **super().get_related(user)}
+    name_field = "username"

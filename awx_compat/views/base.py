@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 from django.conf import settings
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework import status
+from rest_framework.exceptions import NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +13,7 @@ from rest_framework.views import APIView
 
 from awx_compat import paths
 from awx_compat.exceptions import NotFoundByName
+from awx_compat.parsers import BodyError
 from instances.querysets import VisibleQuerySet
 
 HIGHEST_ID = 2**63 - 1
@@ -23,6 +25,7 @@ class ApiView(APIView):
     title: str  # what AWX calls the view
     attaches = False  # whether POST puts a record that exists into this list
     creates = True  # whether POST makes a new record
+    tells_version = True
 
     def may_write(self, user: Any) -> bool:
         """Whether OPTIONS tells ``user`` of the methods that change something."""
@@ -47,12 +50,13 @@ class ApiView(APIView):
     def handle_exception(self, error: Exception) -> Response:
         if isinstance(error, NotFoundByName):
             self.headers = {"Vary": "Accept"}
+        self.tells_version = not isinstance(error, BodyError | UnsupportedMediaType)  # nor does AWX
         return super().handle_exception(error)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         if "X-API-Product-Name" in response:
-            if request.user.is_authenticated:
+            if self.tells_version and request.user.is_authenticated:
                 response["X-API-Product-Version"] = settings.AWX_VERSION
             response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
         return response
@@ -64,6 +68,11 @@ class ListView(ApiView, ListAPIView[Any]):
     search_fields: tuple[str, ...] = ()
     ordering: tuple[str, ...] = ()  # as AWX's view has it; few have one
 
+    def created(self, record: Any, serializer_class: Any) -> Response:
+        """The answer to a POST that made ``record``."""
+        told = serializer_class(record, context=self.get_serializer_context()).data
+        return Response(told, status=status.HTTP_201_CREATED, headers={"Location": told["url"]})
+
 
 class DetailView(ApiView, RetrieveAPIView[Any]):
     """One record, by the ``key`` in its path: an id, or a name in ``name_field``."""
@@ -73,6 +82,16 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
     def get_object(self) -> Any:
         records: Any = self.get_queryset()
         return find(records, self.kwargs["key"], self.name_field, self.request.user)
+
+    def change(self, request: Request, partial: bool = False) -> Response:
+        """Change the record as ``request`` asks, and tell it as GET does."""
+        asked = self.get_serializer(self.get_object(), data=request.data, partial=partial)
+        asked.is_valid(raise_exception=True)
+        return Response(self.get_serializer(self.changed(asked.save().pk)).data)
+
+    def changed(self, pk: int) -> Any:
+        """The record as it is told after a change."""
+        return self.get_queryset().get(pk=pk)
 
 
 def is_id(key: str) -> bool:

@@ -1,20 +1,25 @@
 from functools import cached_property
 from typing import Any
 
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.exceptions import NotWritable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
+from awx_compat.permissions import ChangesNeedSuperuser
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
 from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, role_body
-from awx_compat.views.base import ApiView, DetailView, ListView, find
+from awx_compat.views.base import ApiView, DetailView, ListView, find, id_in
+from awx_compat.views.membership import moved, record_in, wants_detaching
+from instances import groups as domain
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
 
 class InstanceGroupList(ListView):
+    permission_classes = [ChangesNeedSuperuser]
     title = "Instance Groups"
     serializer_class = InstanceGroupSerializer
     filterset_class = InstanceGroupFilters
@@ -25,7 +30,13 @@ class InstanceGroupList(ListView):
         return InstanceGroup.objects.visible_to(user).with_load().with_administration_by(user).order_by("id")
 
     def post(self, request: Request) -> Response:
-        raise NotWritable
+        return self.created(self.made(request), InstanceGroupDetailSerializer)
+
+    def made(self, request: Request) -> Any:
+        """The group that ``request`` asks for, new."""
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self.get_queryset().get(pk=asked.save().pk)
 
 
 class InstanceGroupDetail(DetailView):
@@ -36,14 +47,40 @@ class InstanceGroupDetail(DetailView):
     def get_queryset(self) -> Any:
         return InstanceGroup.objects.with_load().with_administration_by(self.request.user)
 
+    def may_write(self, user: Any) -> bool:
+        return super().may_write(user) or any(
+            group.is_administered for group in self.get_queryset().filter(pk=id_in(self.kwargs["key"]))
+        )
+
     def put(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        return self.change(request)
 
     def patch(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        return self.change(request, partial=True)
+
+    def changed(self, pk: int) -> Any:
+        group = super().changed(pk)
+        if group.is_container_group:  # AWX answers a change so, whatever is stored for when it is none any more
+            group.policy_instance_percentage = group.policy_instance_minimum = 0
+            group.policy_instance_list = []
+        return group
 
     def delete(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        group = self.get_object()
+        if not request.user.is_superuser or group.is_protected:
+            raise PermissionDenied
+        jobs = domain.unfinished_jobs(group)
+        if jobs:
+            body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
+            return Response(body, status=status.HTTP_409_CONFLICT)
+        group.delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def get_object(self) -> Any:
+        group = super().get_object()
+        if self.request.method in ("PUT", "PATCH") and not group.is_administered:
+            raise PermissionDenied
+        return group
 
 
 class OfGroup(ApiView):
@@ -67,7 +104,11 @@ class InstancesOfGroup(OfGroup, ListView):
         return members.with_load().with_peers().with_links().order_by("hostname")
 
     def post(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        if not InstanceGroup.objects.with_administration_by(request.user).get(pk=self.group.pk).is_administered:
+            raise PermissionDenied
+        instance = record_in(request, Instance.objects.visible_to(request.user))
+        move = domain.detach if wants_detaching(request) else domain.attach
+        return moved(move, self.group.pk, instance)
 
 
 class JobsOfGroup(OfGroup, ListView):

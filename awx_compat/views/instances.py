@@ -1,16 +1,18 @@
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.exceptions import NotWritable
+from awx_compat.exceptions import NotAvailable, NotWritable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import (
     INSTALLED_BY_BUNDLE,
+    CreatedInstanceSerializer,
     HealthCheckSerializer,
     InstanceDetailSerializer,
     InstanceSerializer,
@@ -18,10 +20,14 @@ from awx_compat.serializers.instance import (
 )
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView, find
+from awx_compat.views.membership import moved, record_in, wants_detaching
+from instances import groups as domain
+from instances import lifecycle
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
 class InstanceList(ListView):
+    permission_classes = [ChangesNeedSuperuser]
     title = "Instances"
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
@@ -32,10 +38,13 @@ class InstanceList(ListView):
         return Instance.objects.visible_to(self.request.user).with_load().with_peers().order_by(*self.ordering)
 
     def post(self, request: Request) -> Response:
-        raise NotWritable
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self.created(self.get_queryset().get(pk=asked.save().pk), CreatedInstanceSerializer)
 
 
 class InstanceDetail(DetailView):
+    permission_classes = [ChangesNeedSuperuser]
     title = "Instance Detail"
     serializer_class = InstanceDetailSerializer
     name_field = "hostname"
@@ -44,10 +53,15 @@ class InstanceDetail(DetailView):
         return Instance.objects.with_load().with_peers().with_links()
 
     def put(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        return self.change(request)
 
     def patch(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        return self.change(request, partial=True)
+
+    def changed(self, pk: int) -> Any:
+        instance = super().changed(pk)
+        instance.capacity = lifecycle.exact_capacity(instance)  # AWX tells the percentage of what it has not truncated
+        return instance
 
 
 class OfInstance(ApiView):
@@ -70,6 +84,7 @@ class InstancePeers(OfInstance, ListView):
 
 
 class InstanceGroupsOfInstance(OfInstance, ListView):
+    permission_classes = [ChangesNeedSuperuser]
     title = "Instance's Instance Groups"
     attaches = True
     serializer_class = InstanceGroupSerializer
@@ -82,7 +97,10 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
         return groups.with_load().with_administration_by(user).order_by("id")
 
     def post(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        group = record_in(request, InstanceGroup.objects.visible_to(request.user))
+        if wants_detaching(request):
+            return moved(domain.detach, group.pk, self.instance, "instance")
+        return moved(domain.attach, group.pk, self.instance)
 
 
 class InstanceJobs(OfInstance, ListView):
@@ -110,7 +128,12 @@ class InstanceHealthCheck(OfInstance, DetailView):
         return self.instance
 
     def post(self, request: Request, key: str) -> Response:
-        raise NotWritable
+        instance = self.get_object()
+        if not settings.HEALTH_PROBE:
+            raise NotAvailable("Health checks are not set up: HEALTH_PROBE names no way to do them.")
+        started = lifecycle.start_health_check(instance.pk)
+        state = "is running" if started else "was already in progress"
+        return Response({"msg": f"Health check {state} for {instance.hostname}."})
 
 
 class InstallBundle(OfInstance, DetailView):

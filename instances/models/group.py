@@ -18,7 +18,12 @@ class InstanceGroup(Timestamped):
     told of it. Source: AWX_BEHAVIOUR, "Instance group".
     """
 
-    name = NameField(max_length=250, unique=True, help_text="Name of this instance group.")
+    name = NameField(
+        max_length=250,
+        unique=True,
+        help_text="Name of this instance group.",
+        error_messages={"unique": "Instance group with this Name already exists."},
+    )
     instances = models.ManyToManyField("instances.Instance", related_name="rampart_groups", blank=True)
     is_container_group = models.BooleanField(
         default=False,

@@ -35,7 +35,7 @@ class Instance(Timestamped):
         DEPROVISIONING = "deprovisioning", "De-provisioning"
         DEPROVISION_FAIL = "deprovision-fail", "De-provisioning Failure"
 
-    hostname = NameField(max_length=250, unique=True)
+    hostname = NameField(max_length=250, unique=True, error_messages={"unique": "This field must be unique."})
     uuid = models.CharField(max_length=40, default=NO_UUID)
     ip_address = models.CharField(max_length=50, blank=True, default="")
     version = models.CharField(max_length=120, blank=True, default="")

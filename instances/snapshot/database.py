@@ -91,6 +91,17 @@ def exchange(table: Table, column: str, values: Iterable[int], rows: list[Row]) 
     rows_of(table.model).bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)
 
 
+def restart_sequences(tables: Iterable[Table]) -> None:
+    """Let the next ids be those above the highest ones, where nothing else is stored."""
+    with connection.cursor() as cursor:
+        for table in tables:
+            name = connection.ops.quote_name(table.model._meta.db_table)
+            cursor.execute(f"SELECT pg_get_serial_sequence(%s, 'id'), coalesce(max(id), 0) + 1 FROM {name}", [name])  # noqa: S608
+            sequence, following = cursor.fetchone()
+            # Unlike setval() this is undone with the transaction.
+            cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {min(following, 2**63 - 1)}")
+
+
 def move_sequences(tables: Iterable[Table]) -> None:
     """Let the next ids lie above the highest ones. No sequence goes back: it may serve others at this moment."""
     with connection.cursor() as cursor:

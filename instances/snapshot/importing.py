@@ -53,7 +53,8 @@ def import_snapshot(
             database.clear()
         database.write(content)
         jobs.write()
-        database.move_sequences([*content.rows, JOBS])
+        follow_on = database.restart_sequences if replace else database.move_sequences
+        follow_on([*content.rows, JOBS])
         database.analyze([*content.rows, JOBS])
     users, instances, links, groups = (len(content.rows[table]) for table in Content.LISTS.values())
     return Imported(users, instances, links, groups, jobs.count)

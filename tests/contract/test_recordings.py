@@ -36,6 +36,24 @@ def test_start_of_clients(exchange: Exchange, session: requests.Session, boot_se
     compare(exchange, session, boot_service)
 
 
+@pytest.fixture(scope="module", params=["writes.jsonl", "writes_no_k8s.jsonl"])
+def written_service(
+    request: pytest.FixtureRequest, dataset_template: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[tuple[str, str]]:
+    """A file of changes, and a service of its own, in Kubernetes or not, that they are made on."""
+    is_k8s = str("no_k8s" not in request.param)
+    with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url, IS_K8S=is_k8s) as address:
+        yield request.param, address
+
+
+def test_changes(written_service: tuple[str, str], session: requests.Session, subtests: pytest.Subtests) -> None:
+    """One sequence: each exchange sees what those before it changed."""
+    name, address = written_service
+    for exchange in exchanges(name):
+        with subtests.test(exchange["id"]):
+            compare(exchange, session, address)
+
+
 def compare(exchange: Exchange, session: requests.Session, service: str) -> None:
     found = differences(exchange, send(session, service, exchange))
     if exchange["id"] in KNOWN:

@@ -1,0 +1,34 @@
+import codecs
+import json
+from typing import Any
+
+from rest_framework import parsers
+from rest_framework.exceptions import ParseError
+
+HINT = "\nPossible cause: trailing comma."
+
+
+class BodyError(ParseError):
+    """The body of the request cannot be read."""
+
+
+class JSONParser(parsers.BaseParser):
+    """JSON objects; an empty body counts as an empty one. Errors as AWX words them."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        try:
+            text = codecs.decode(stream.read(), "utf-8-sig")
+            data = json.loads(text, parse_constant=refuse) if text else {}
+        except RecursionError:
+            raise BodyError("JSON parse error - it is nested too deeply") from None
+        except ValueError as error:
+            raise BodyError(f"JSON parse error - {error}{HINT}") from None
+        if not isinstance(data, dict):
+            raise BodyError("JSON parse error - not a JSON object")
+        return data
+
+
+def refuse(name: str) -> None:
+    raise ValueError(f"Out of range float values are not JSON compliant: {name}")

@@ -1,0 +1,60 @@
+"""How AWX reads the values of a request, where it differs from DRF: null for a boolean is false, for a text empty."""
+
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from instances.models import Instance
+
+
+class BooleanField(serializers.BooleanField):
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation(False if data is None else data)
+
+
+class ChoiceField(serializers.ChoiceField):
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation("" if data is None else data)
+
+
+class CharField(serializers.CharField):
+    """A text. Whatever is empty counts as the empty text, which its validators then see, unless it is a text itself."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is None or data in ([], {}):
+            self.run_validators("")
+            return ""
+        return super().run_validation(data)
+
+
+class PeersField(serializers.Field[Any, Any, Any, Any]):
+    """The hostnames of the peers; a request may name any that exist, each as often as it likes."""
+
+    default_error_messages = {
+        "not_a_list": 'Expected a list of items but got type "{input_type}".',
+        "does_not_exist": "Object with hostname={hostname} does not exist.",
+    }
+
+    def to_representation(self, hostnames: list[str]) -> list[str]:
+        return hostnames
+
+    def to_internal_value(self, data: Any) -> list[Instance]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        hostnames = [str(hostname) for hostname in data]
+        findable = [hostname for hostname in hostnames if "\0" not in hostname]
+        found = {peer.hostname: peer for peer in Instance.objects.filter(hostname__in=findable)}
+        for hostname in hostnames:
+            if hostname not in found:
+                self.fail("does_not_exist", hostname=hostname)
+        return list(found.values())
+
+
+FIELDS_OF_COLUMNS = {
+    **serializers.ModelSerializer.serializer_field_mapping,
+    models.BooleanField: BooleanField,
+    models.CharField: CharField,
+    models.TextField: CharField,
+}

@@ -1,0 +1,227 @@
+"""Creating and changing instances: what may become what, and what follows from it.
+
+The ``checked_…`` functions take the instance that is changed, or None for a new one, and a value; they return the value
+or raise ValidationError in AWX's words. Source: AWX_BEHAVIOUR, "Writing", and recorded answers.
+"""
+
+import ipaddress
+import re
+import socket
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+from django.db import transaction
+from django.utils import timezone
+
+from instances import capacity
+from instances.models import Instance, InstanceLink
+
+INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
+CONTROLLING = (Instance.NodeType.CONTROL, Instance.NodeType.HYBRID)  # nodes that AWX itself runs on
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOSTNAME = re.compile(rf"(?:{LABEL}\.)+(?=[^.]{{2}}){LABEL}|{LABEL}")  # one label, or several and the last not a letter
+
+
+# --- hostnames
+
+
+def refuse_loopback(hostname: str) -> None:
+    if hostname.lower() == "localhost" or is_loopback(hostname):
+        raise ValidationError("hostname cannot be localhost or 127.0.0.1")
+
+
+def is_loopback(hostname: str) -> bool:
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        pass
+    try:  # short forms of IPv4, as 127.1
+        return not re.search(r"\s", hostname) and socket.inet_aton(hostname)[0] == 127
+    except (OSError, UnicodeError, ValueError):
+        return False
+
+
+def refuse_illegal_characters(hostname: str) -> None:
+    if re.search(r"\s", hostname):
+        raise ValidationError("whitespaces in hostnames are illegal")
+    if not (HOSTNAME.fullmatch(hostname) or is_address(hostname)):
+        raise ValidationError(f"illegal characters detected in hostname={hostname}. Please verify.")
+
+
+def is_address(hostname: str) -> bool:
+    try:
+        ipaddress.ip_address(hostname)
+    except ValueError:
+        return False
+    return True
+
+
+LONGEST_HOSTNAME = Instance._meta.get_field("hostname").max_length or 0
+HOSTNAME_RULES = (refuse_loopback, MaxLengthValidator(LONGEST_HOSTNAME), refuse_illegal_characters)
+
+
+def checked_hostname(instance: Instance | None, hostname: str) -> str:
+    if instance and hostname != instance.hostname:
+        raise ValidationError("Cannot change hostname.")
+    return hostname
+
+
+# --- single fields
+
+
+def checked_node_type(instance: Instance | None, node_type: str) -> str:
+    if instance is None and node_type not in INSTALLABLE:
+        raise ValidationError("Can only create execution or hop nodes.")
+    if instance and node_type != instance.node_type:
+        raise ValidationError("Cannot change node type.")
+    return node_type
+
+
+def checked_node_state(instance: Instance | None, node_state: str) -> str:
+    states = Instance.NodeState
+    if instance is None:
+        if node_state != states.INSTALLED:
+            raise ValidationError("Can only create instances in the 'installed' state.")
+    elif node_state != instance.node_state:
+        if not settings.IS_K8S:
+            raise ValidationError("Can only change the state on Kubernetes or OpenShift.")
+        if node_state != states.DEPROVISIONING:
+            raise ValidationError("Can only change instances to the 'deprovisioning' state.")
+        if instance.node_type not in INSTALLABLE:
+            raise ValidationError("Can only deprovision execution or hop nodes.")
+    return node_state
+
+
+def checked_listener_port(instance: Instance | None, port: int | None) -> int | None:
+    own = instance.listener_port if instance else None
+    if port is not None and own is not None and port != own:
+        raise ValidationError("Cannot change listener port.")
+    return port
+
+
+def checked_peers_from_control_nodes(instance: Instance | None, value: bool) -> bool:
+    if value and not settings.IS_K8S:
+        raise ValidationError("Can only be enabled on Kubernetes or Openshift.")
+    return value
+
+
+# --- fields together
+
+
+def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
+    """Raise ValidationError if an instance with these ``values`` (``peers``: instances) may not be."""
+
+    def will_be(name: str) -> Any:
+        return values.get(name, getattr(instance or Instance(), name))
+
+    if instance is None and not settings.IS_K8S:
+        raise ValidationError("Can only create instances on Kubernetes or OpenShift.")
+    if will_be("peers_from_control_nodes"):
+        if will_be("node_type") not in INSTALLABLE:
+            raise ValidationError("peers_from_control_nodes can only be enabled for execution or hop nodes.")
+        if will_be("listener_port") is None:
+            raise ValidationError(
+                "Field listener_port must be a valid integer when peers_from_control_nodes is enabled."
+            )
+    if instance and will_be("listener_port") is None and instance.peers_from.exists():
+        raise ValidationError("Field listener_port must be a valid integer when other nodes peer to it.")
+    if "peers" in values:
+        check_peers(instance, values["peers"])
+    if values.get("listener_port") is not None:
+        check_listener_port(values["listener_port"])
+
+
+def check_listener_port(port: int) -> None:
+    try:
+        for rule in Instance._meta.get_field("listener_port").validators:
+            rule(port)
+    except ValidationError as error:
+        raise ValidationError({"listener_port": error.messages}) from None
+
+
+def check_peers(instance: Instance | None, peers: list[Instance]) -> None:
+    if instance and instance.node_type in CONTROLLING:
+        raise ValidationError(
+            "Setting peers manually for control nodes is not allowed. "
+            "Enable peers_from_control_nodes on the hop and execution nodes instead."
+        )
+    for peer in peers:
+        if peer.listener_port is None:
+            raise ValidationError(f"Field listener_port must be set on peer {peer.hostname}.")
+    if instance and not settings.IS_K8S and set(peers) != set(instance.peers.all()):
+        raise ValidationError("Cannot change peers.")
+    if instance in peers:
+        raise ValidationError({"peers": ["An instance cannot peer to itself."]})
+
+
+# --- doing it
+
+
+@transaction.atomic
+def create(values: dict[str, Any]) -> Instance:
+    """A new instance with these checked ``values``, its links, and those that control nodes make to it."""
+    fields = {name: value for name, value in values.items() if name != "peers"}
+    instance = Instance.objects.create(**fields)
+    set_peers(instance, values.get("peers", []))
+    if instance.peers_from_control_nodes:
+        peer_from_control_nodes(instance)
+    return instance
+
+
+@transaction.atomic
+def change(pk: int, values: dict[str, Any]) -> Instance:
+    """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
+
+    The capacity is worked out anew, from the stored capacities of its CPUs and its memory.
+    """
+    instance: Instance = Instance.objects.select_for_update(of=("self",)).get(pk=pk)
+    was_peered = instance.peers_from_control_nodes
+    fields = {name: value for name, value in values.items() if name != "peers"}
+    for name, value in fields.items():
+        setattr(instance, name, value)
+    instance.capacity = int(exact_capacity(instance))
+    instance.save(update_fields=[*fields, "capacity"])
+    if "peers" in values:
+        set_peers(instance, values["peers"])
+    if settings.IS_K8S and instance.peers_from_control_nodes != was_peered:
+        if was_peered:
+            InstanceLink.objects.filter(target=instance, source__node_type__in=CONTROLLING).delete()
+        else:
+            peer_from_control_nodes(instance)
+    return instance
+
+
+def exact_capacity(instance: Instance) -> Decimal:
+    """The capacity that follows from the stored ones of CPUs and memory, before it is truncated."""
+    if not instance.enabled or instance.node_type == Instance.NodeType.HOP:
+        return Decimal(0)
+    return capacity.between(instance.cpu_capacity, instance.mem_capacity, instance.capacity_adjustment)
+
+
+def set_peers(instance: Instance, peers: list[Instance]) -> None:
+    """Let ``instance`` have exactly these peers. New links begin as "adding"; those that stay keep their state."""
+    links = InstanceLink.objects.filter(source=instance)
+    links.exclude(target__in=peers).delete()
+    kept = set(links.values_list("target_id", flat=True))
+    new = {peer.pk: peer for peer in peers if peer.pk not in kept}
+    InstanceLink.objects.bulk_create(InstanceLink(source=instance, target=peer) for peer in new.values())
+
+
+def peer_from_control_nodes(instance: Instance) -> None:
+    """Let every control and hybrid node peer to ``instance``."""
+    sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=instance).order_by("pk")
+    InstanceLink.objects.bulk_create(InstanceLink(source=source, target=instance) for source in sources)
+
+
+@transaction.atomic
+def start_health_check(pk: int) -> bool:
+    """Note that a health check of the instance begins; False if one is already under way."""
+    instance = Instance.objects.select_for_update(of=("self",)).get(pk=pk)
+    if instance.health_check_pending:
+        return False
+    instance.health_check_started = timezone.now()
+    instance.save(update_fields=["health_check_started"])
+    return True
