@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.signals import got_request_exception
-from django.db import DatabaseError, DataError, InternalError
+from django.db import DataError, IntegrityError, InternalError
 from django.utils.log import log_response
 from psycopg.errors import QueryCanceled
 from rest_framework import status
@@ -18,6 +19,8 @@ from rest_framework.exceptions import (
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
+
+from instances.locking import StaleError
 
 LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
 MEDIA_TYPE_HINT = (
@@ -41,13 +44,27 @@ class NotAvailable(APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
 
 
+class PreconditionFailed(APIException):
+    """``If-Match`` names another state than the record has."""
+
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_detail = "The record was changed since you read it; nothing was changed now."
+
+
+class Conflict(APIException):
+    """Somebody else wrote at the same moment what this cannot go with."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "The change conflicts with one that was made at the same moment; nothing was changed now."
+
+
 class NotFoundByName(NotFound):
     """No record that the user may see has this name. AWX answers as if there were no such path."""
 
     default_detail = "Not found."
 
 
-def of_query(error: DatabaseError) -> Exception:
+def of_query(error: Exception) -> Exception:
     """What a client reads of the database's refusal of its query string: the fault is the client's."""
     if isinstance(error.__cause__, QueryCanceled):
         return ParseError("The query takes too long to answer; ask for less.")
@@ -62,8 +79,12 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         error.detail = NotAuthenticated(LOGIN_HINT).detail
     elif isinstance(error, UnsupportedMediaType):
         error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
-    elif context["request"].method in SAFE_METHODS and isinstance(error, DatabaseError):
+    elif isinstance(error, StaleError):
+        error = PreconditionFailed()
+    elif context["request"].method in SAFE_METHODS:
         error = of_query(error)
+    elif isinstance(error, IntegrityError | ObjectDoesNotExist):
+        error = Conflict()
     response = exception_handler(error, context)
     if response is None:
         request = context["request"]

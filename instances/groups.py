@@ -3,11 +3,13 @@
 Source: AWX_BEHAVIOUR, "Writing", and recorded answers.
 """
 
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from instances.locking import locked
 from instances.models import Instance, InstanceGroup
 from instances.models.group import PROTECTED
 
@@ -67,15 +69,21 @@ def checked_credential(group: InstanceGroup | None, credential: int | None) -> i
 
 
 @transaction.atomic
-def change(pk: int, values: dict[str, Any]) -> InstanceGroup:
+def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> InstanceGroup:
     """Change the group with these checked ``values``; other fields stay as they are."""
-    group: InstanceGroup = InstanceGroup.objects.select_for_update().get(pk=pk)
+    group: InstanceGroup = locked(InstanceGroup, pk, unchanged_since)
     for name, value in values.items():
         setattr(group, name, value)
     if group.credential is None:
         group.credential_summary = None
     group.save(update_fields={*values, "credential_summary"})
     return group
+
+
+@transaction.atomic
+def delete(pk: int) -> None:
+    """Delete the group. It is held first, so that nobody changes its members halfway."""
+    locked(InstanceGroup, pk).delete()
 
 
 def unfinished_jobs(group: InstanceGroup) -> list[dict[str, Any]]:
@@ -95,7 +103,7 @@ def refuse_move(instance: Instance) -> None:
 def attach(group_pk: int, instance: Instance) -> None:
     """Make ``instance`` a member, by policy too, so that it stays one."""
     refuse_move(instance)
-    group = InstanceGroup.objects.select_for_update().get(pk=group_pk)
+    group: InstanceGroup = locked(InstanceGroup, group_pk)
     group.instances.add(instance)
     if instance.hostname not in group.policy_instance_list:
         group.policy_instance_list.append(instance.hostname)
@@ -106,7 +114,7 @@ def attach(group_pk: int, instance: Instance) -> None:
 def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
     """End the membership; ``noun`` is what AWX calls the instance in its refusal."""
     refuse_move(instance)
-    group = InstanceGroup.objects.select_for_update().get(pk=group_pk)
+    group: InstanceGroup = locked(InstanceGroup, group_pk)
     if instance.node_type == Instance.NodeType.HYBRID and group.name == CONTROL_PLANE:
         raise ValidationError(f"Cannot disassociate hybrid {noun} {instance.hostname} from {CONTROL_PLANE}.")
     group.instances.remove(instance)

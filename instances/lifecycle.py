@@ -7,6 +7,7 @@ or raise ValidationError in AWX's words. Source: AWX_BEHAVIOUR, "Writing", and r
 import ipaddress
 import re
 import socket
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from instances import capacity
+from instances.locking import locked
 from instances.models import Instance, InstanceLink
 
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
@@ -172,12 +174,12 @@ def create(values: dict[str, Any]) -> Instance:
 
 
 @transaction.atomic
-def change(pk: int, values: dict[str, Any]) -> Instance:
+def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> Instance:
     """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
 
     The capacity is worked out anew, from the stored capacities of its CPUs and its memory.
     """
-    instance: Instance = Instance.objects.select_for_update(of=("self",)).get(pk=pk)
+    instance: Instance = locked(Instance, pk, unchanged_since)
     was_peered = instance.peers_from_control_nodes
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
@@ -203,23 +205,25 @@ def exact_capacity(instance: Instance) -> Decimal:
 
 def set_peers(instance: Instance, peers: list[Instance]) -> None:
     """Let ``instance`` have exactly these peers. New links begin as "adding"; those that stay keep their state."""
-    links = InstanceLink.objects.filter(source=instance)
-    links.exclude(target__in=peers).delete()
-    kept = set(links.values_list("target_id", flat=True))
+    own = InstanceLink.objects.filter(source=instance)
+    own.exclude(target__in=peers).delete()
+    kept = set(own.values_list("target_id", flat=True))
     new = {peer.pk: peer for peer in peers if peer.pk not in kept}
-    InstanceLink.objects.bulk_create(InstanceLink(source=instance, target=peer) for peer in new.values())
+    links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
+    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
 def peer_from_control_nodes(instance: Instance) -> None:
     """Let every control and hybrid node peer to ``instance``."""
     sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=instance).order_by("pk")
-    InstanceLink.objects.bulk_create(InstanceLink(source=source, target=instance) for source in sources)
+    links = [InstanceLink(source=source, target=instance) for source in sources]
+    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
 @transaction.atomic
 def start_health_check(pk: int) -> bool:
     """Note that a health check of the instance begins; False if one is already under way."""
-    instance = Instance.objects.select_for_update(of=("self",)).get(pk=pk)
+    instance: Instance = locked(Instance, pk)
     if instance.health_check_pending:
         return False
     instance.health_check_started = timezone.now()

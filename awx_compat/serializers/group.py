@@ -123,7 +123,7 @@ class InstanceGroupSerializer(RecordSerializer):
         return groups.checked_credential(self.instance, credential)
 
     def update(self, group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
-        return groups.change(group.pk, values)
+        return groups.change(group.pk, values, self.context.get("unchanged_since"))
 
     def get_related(self, group: InstanceGroup) -> dict[str, str]:
         subs = ("jobs", "instances", "access_list", "object_roles")

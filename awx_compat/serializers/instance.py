@@ -108,7 +108,7 @@ class InstanceSerializer(RecordSerializer):
         return lifecycle.create(values)
 
     def update(self, instance: Instance, values: dict[str, Any]) -> Instance:
-        return lifecycle.change(instance.pk, values)
+        return lifecycle.change(instance.pk, values, self.context.get("unchanged_since"))
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from rest_framework import status
 from rest_framework.exceptions import NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -11,9 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from awx_compat import paths
+from awx_compat import etags, paths
 from awx_compat.exceptions import NotFoundByName
 from awx_compat.parsers import BodyError
+from instances.locking import locked
 from instances.querysets import VisibleQuerySet
 
 HIGHEST_ID = 2**63 - 1
@@ -83,11 +85,31 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         records: Any = self.get_queryset()
         return find(records, self.kwargs["key"], self.name_field, self.request.user)
 
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        record = self.get_object()
+        response = Response(self.get_serializer(record).data)
+        return self.with_etag(request, response, record)
+
     def change(self, request: Request, partial: bool = False) -> Response:
         """Change the record as ``request`` asks, and tell it as GET does."""
-        asked = self.get_serializer(self.get_object(), data=request.data, partial=partial)
-        asked.is_valid(raise_exception=True)
-        return Response(self.get_serializer(self.changed(asked.save().pk)).data)
+        with transaction.atomic():
+            record = self.get_object()
+            locked(type(record), record.pk)  # so that what is checked now is still so when it is written
+            record = self.get_object()
+            context = {
+                **self.get_serializer_context(),
+                "unchanged_since": etags.unchanged_since(request, record.modified),
+            }
+            asked = self.get_serializer_class()(record, data=request.data, partial=partial, context=context)
+            asked.is_valid(raise_exception=True)
+            changed = self.changed(asked.save().pk)
+        return self.with_etag(request, Response(self.get_serializer(changed).data), changed)
+
+    def with_etag(self, request: Request, response: Response, record: Any) -> Response:
+        modified = getattr(record, "modified", None)
+        if modified is not None:
+            response.add_post_render_callback(lambda rendered: etags.conclude(request, rendered, modified))
+        return response
 
     def changed(self, pk: int) -> Any:
         """The record as it is told after a change."""

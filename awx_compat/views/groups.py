@@ -73,7 +73,7 @@ class InstanceGroupDetail(DetailView):
         if jobs:
             body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
-        group.delete()
+        domain.delete(group.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def get_object(self) -> Any:

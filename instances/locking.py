@@ -1,0 +1,21 @@
+"""Changing a record that others may be changing at the same moment."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+
+class StaleError(Exception):
+    """The record was changed since the state that the change is meant for."""
+
+
+def locked(model: type[models.Model], pk: int, unchanged_since: datetime | None = None) -> Any:
+    """The record, held until the transaction ends. Raises StaleError if it was modified after ``unchanged_since``.
+
+    The lock lets others refer to the record meanwhile, so that two instances can be made peers of each other.
+    """
+    record: Any = model._default_manager.select_for_update(no_key=True).get(pk=pk)
+    if unchanged_since is not None and record.modified != unchanged_since:
+        raise StaleError
+    return record
