@@ -41,6 +41,14 @@ def test_an_unknown_path(path: str, method: str) -> None:
     assert "X-API-Node" not in answer
 
 
+def test_the_front_page_leads_on() -> None:
+    answer = APIClient().get("/")
+    assert answer.status_code == 200
+    for path in ("/api/v2/", "/api/docs/", "/admin/", "/api/login/"):
+        assert path in answer.content.decode()
+        assert APIClient().get(path).status_code in (200, 302)
+
+
 def raw(service: str, request: bytes) -> bytes:
     """What the service answers to these bytes."""
     where = urlsplit(service)
