@@ -11,13 +11,13 @@ _time = serializers.DateTimeField()
 
 def ping(instances: Iterable[Instance], groups: Iterable[InstanceGroup]) -> dict[str, Any]:
     """The body of ping/: this service, its instances, its groups (from ``with_members()``)."""
-    nodes = [_node(instance) for instance in instances]
+    nodes = list(instances)
     return {
-        "ha": len(nodes) > 1,
+        "ha": sum(node.controls for node in nodes) > 1,
         "version": settings.AWX_VERSION,
         "active_node": settings.CLUSTER_HOST_ID,
         "install_uuid": settings.INSTALL_UUID,
-        "instances": nodes,
+        "instances": [_node(node) for node in nodes],
         "instance_groups": [_group(group) for group in groups],
     }
 

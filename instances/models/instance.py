@@ -138,9 +138,9 @@ class Instance(Timestamped):
         return self.hostname
 
     @property
-    def executes(self) -> bool:
-        """Whether jobs run on this node."""
-        return self.node_type in capacity.EXECUTING
+    def controls(self) -> bool:
+        """Whether AWX itself runs on this node."""
+        return self.node_type in capacity.CONTROLLING
 
     @property
     def consumed_capacity(self) -> int:

@@ -1,0 +1,46 @@
+"""ping/: for anybody, what the service is and what it serves."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from instances.models import Instance, InstanceGroup
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v2/ping/"
+
+
+@pytest.mark.parametrize(
+    ("node_types", "ha"),
+    [
+        ([], False),
+        (["control"], False),
+        (["control", "execution", "hop"], False),
+        (["control", "control"], True),
+        (["hybrid", "control"], True),
+    ],
+)
+def test_ha_is_more_than_one_node_that_controls(node_types: list[str], ha: bool) -> None:
+    for n, node_type in enumerate(node_types):
+        Instance.objects.create(hostname=f"node-{n}", node_type=node_type)
+    assert APIClient().get(URL).json()["ha"] is ha
+
+
+def test_hop_nodes_are_left_out_and_names_are_in_order() -> None:
+    for hostname, node_type in {"b": "execution", "a": "control", "C": "hybrid", "hop": "hop"}.items():
+        Instance.objects.create(hostname=hostname, node_type=node_type)
+    assert [node["node"] for node in APIClient().get(URL).json()["instances"]] == ["C", "a", "b"]
+
+
+def test_a_groups_capacity_is_that_of_all_members_in_any_state() -> None:
+    group = InstanceGroup.objects.create(name="b")
+    for hostname, state in {"x": "ready", "w": "unavailable"}.items():
+        group.instances.add(Instance.objects.create(hostname=hostname, node_state=state, capacity=7, enabled=False))
+    InstanceGroup.objects.create(name="a", is_container_group=True, max_forks=3)
+    assert APIClient().get(URL).json()["instance_groups"] == [
+        {"name": "a", "capacity": 3, "instances": []},
+        {"name": "b", "capacity": 14, "instances": ["w", "x"]},
+    ]
+
+
+def test_wrong_credentials_do_not_matter() -> None:
+    assert APIClient().get(URL, HTTP_AUTHORIZATION="Bearer nope").status_code == 200
