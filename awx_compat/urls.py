@@ -17,6 +17,15 @@ from awx_compat.views import (
 )
 
 TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
+# Collections that AWX's command line looks at before it does anything with users.
+NOT_KEPT = {
+    "projects": "Projects",
+    "inventories": "Inventories",
+    "teams": "Teams",
+    "credentials": "Credentials",
+    "job_templates": "Job Templates",
+    "workflow_job_templates": "Workflow Job Templates",
+}
 NOTHING_OF_USER = (
     "teams",
     "organizations",
@@ -48,6 +57,7 @@ urlpatterns = [
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
     path("v2/tokens/<key>/activity_stream/", empty.EmptyList.as_view()),
+    *(path(f"v2/{name}/", empty.EmptyList.as_view(title=title)) for name, title in NOT_KEPT.items()),
     path("v2/organizations/", empty.Organizations.as_view()),
     path("v2/workflow_approvals/", empty.WorkflowApprovals.as_view()),
     path("v2/dashboard/", dashboard.Dashboard.as_view()),

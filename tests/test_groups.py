@@ -129,3 +129,8 @@ def test_own_groups_of_awx_cannot_be_deleted(name: str, admin: User) -> None:
     group = InstanceGroup.objects.create(name=name)
     summary = client_of(admin).get(f"{URL}{group.pk}/").json()["summary_fields"]
     assert summary["user_capabilities"]["delete"] is (name == "other")
+
+
+def test_a_role_can_be_asked_for_by_its_field(admin: User, edge: InstanceGroup) -> None:
+    roles = client_of(admin).get(f"{URL}{edge.pk}/object_roles/?role_field=use_role").json()
+    assert [role["name"] for role in roles["results"]] == ["Use"]

@@ -10,7 +10,7 @@ from awx_compat.views.base import ApiView
 
 
 class EmptyList(ApiView):
-    title = "Empty List"
+    title: str = "Empty List"
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response({"count": 0, "next": None, "previous": None, "results": []})

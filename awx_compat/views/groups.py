@@ -127,7 +127,8 @@ class RolesOfGroup(OfGroup):
     title = "Instance Group Roles List"
 
     def get(self, request: Request, key: str) -> Response:
-        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role]
+        asked = request.query_params.get("role_field")
+        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role if asked in (None, role)]
         return Response({"count": len(roles), "next": None, "previous": None, "results": roles})
 
 
