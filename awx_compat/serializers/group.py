@@ -122,6 +122,9 @@ class InstanceGroupSerializer(RecordSerializer):
     def validate_credential(self, credential: int | None) -> int | None:
         return groups.checked_credential(self.instance, credential)
 
+    def create(self, values: dict[str, Any]) -> InstanceGroup:
+        return groups.create(values)
+
     def update(self, group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
         return groups.change(group.pk, values, self.context.get("unchanged_since"))
 

@@ -2,11 +2,14 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from rest_framework.exceptions import NotFound
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.exceptions import NotAvailable, NotWritable
+from awx_compat import bundle
+from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor
 from awx_compat.serializers.group import InstanceGroupSerializer
@@ -22,7 +25,7 @@ from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView, find
 from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
-from instances import lifecycle
+from instances import lifecycle, mesh_ca
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
@@ -137,13 +140,22 @@ class InstanceHealthCheck(OfInstance, DetailView):
 
 
 class InstallBundle(OfInstance, DetailView):
-    """What has to be installed on a node, for the nodes that are installed so."""
+    """What has to be installed on a node, for the nodes that are installed so. It holds a private key of the mesh."""
 
     title = "Install Bundle"
     serializer_class = InstanceSerializer
     queryset = Instance.objects.all()
 
-    def get(self, request: Request, key: str) -> Response:
-        if self.instance.node_type not in INSTALLED_BY_BUNDLE:
+    def get(self, request: Request, key: str) -> Any:
+        instance = self.instance
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        if instance.node_type not in INSTALLED_BY_BUNDLE:
             return Response({"msg": "Install bundle can only be generated for execution or hop nodes."}, status=400)
-        raise NotWritable
+        try:
+            ca = mesh_ca.configured()
+        except mesh_ca.MeshCAError as error:
+            raise NotAvailable(str(error)) from None
+        name = content_disposition_header(True, f"{bundle.name_of(instance)}.tar.gz")
+        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
+        return HttpResponse(bundle.archive(instance, ca), content_type="application/gzip", headers=headers)

@@ -1,6 +1,10 @@
 """``make run``: a small mesh to look at, on this machine only."""
 
+import contextlib
+import subprocess
+import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 import instances
-from awx_compat.management.commands.serve import positive
 from instances.models import Instance, User
+from instances.startup import positive, share_embedded_database
 
 HOST = "127.0.0.1"
 DEMO_MESH = Path(instances.__file__).parent / "demo_mesh.json"
@@ -40,4 +44,21 @@ class Command(BaseCommand):
         is_demo = User.objects.filter(username="visitor").exists()
         logins = LOGINS if is_demo else "Log in with the users of your database"
         self.stdout.write(WELCOME.format(HOST, port, logins=logins, data_dir=settings.DATA_DIR))
-        call_command("serve", bind=(HOST, port))
+        with worker():
+            call_command("serve", bind=(HOST, port))
+
+
+@contextlib.contextmanager
+def worker() -> Iterator[None]:
+    """``manage.py worker`` beside this process, which ends before this does."""
+    share_embedded_database()
+    process = subprocess.Popen([sys.executable, sys.argv[0], "worker"])  # noqa: S603 - this program itself
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

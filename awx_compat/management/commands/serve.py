@@ -8,11 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
-from django.db.migrations.executor import MigrationExecutor
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
+
+from instances.startup import positive, refuse_unmigrated_database, share_embedded_database
 
 
 def address(text: str) -> tuple[str, int]:
@@ -27,12 +27,6 @@ def address(text: str) -> tuple[str, int]:
     ):
         raise ArgumentTypeError(f"{text!r} is not HOST:PORT, as in 127.0.0.1:8000")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def positive(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
 
 
 class Command(BaseCommand):
@@ -83,26 +77,3 @@ def refuse_used_address(bind: tuple[str, int]) -> None:
         socket.create_server(bind, family=socket.AF_INET6 if ":" in bind[0] else socket.AF_INET).close()
     except OSError as error:
         raise CommandError(f"Cannot listen at {bind[0]}:{bind[1]}: {error.strerror}") from None
-
-
-def refuse_unmigrated_database() -> None:
-    """Raise CommandError unless the database can be reached and has every migration."""
-    try:
-        executor = MigrationExecutor(connection)
-    except OperationalError as error:
-        raise CommandError(f"The database cannot be reached: {error}") from None
-    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if missing:
-        first = missing[0][0]
-        raise CommandError(
-            f"{len(missing)} migrations are not applied, the first of them {first.app_label}.{first.name}: "
-            "run 'manage.py migrate' first."
-        )
-
-
-def share_embedded_database() -> None:
-    """Tell the workers where the embedded PostgreSQL is, which this process holds for them."""
-    if connection.settings_dict["ENGINE"] == "settings.embedded":
-        host, name, user = (connection.settings_dict[key] for key in ("HOST", "NAME", "USER"))
-        os.environ["DATABASE_URL"] = f"host={host} dbname={name} user={user}"
-    connection.close()

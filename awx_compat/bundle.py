@@ -1,0 +1,133 @@
+"""The install bundle: all that Ansible needs to make a machine a node of the mesh, as one archive.
+
+Source: AWX_BEHAVIOUR, "Install bundle"; https://docs.ansible.com/projects/awx/en/latest/administration/instances.html
+"""
+
+import io
+import re
+import tarfile
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from instances.mesh_ca import MeshCA
+from instances.models import Instance
+
+COLLECTION = {"name": "ansible.receptor", "version": "2.0.2"}  # the last that reads a peer's host and port
+CA_FILE = "receptor/tls/ca/mesh-CA.crt"
+CERTIFICATE_FILE = "receptor/tls/receptor.crt"
+KEY_FILE = "receptor/tls/receptor.key"
+WORK_KEY_FILE = "receptor/work_public_key.pem"
+SECRET, READABLE = 0o600, 0o644
+
+
+def name_of(instance: Instance) -> str:
+    """The name of the archive without its suffix, and of the folder in it."""
+    return re.sub(r"[^\w.:-]", "_", instance.hostname) + "_install_bundle"
+
+
+def archive(instance: Instance, ca: MeshCA) -> bytes:
+    """The bundle of ``instance``, a .tar.gz, with a new key that exists nowhere else."""
+    key, certificate = ca.issue(instance.hostname)
+    files = {
+        "install_receptor.yml": as_yaml(playbook(instance)),
+        "inventory.yml": as_yaml(inventory(instance)),
+        "requirements.yml": as_yaml({"collections": [COLLECTION]}),
+        "group_vars/all.yml": as_yaml(variables(instance, dialled_by(instance))),
+        CA_FILE: ca.certificates_pem,
+        WORK_KEY_FILE: ca.work_public_key,
+        KEY_FILE: key,
+        CERTIFICATE_FILE: certificate,
+    }
+    return packed(name_of(instance), files)
+
+
+def packed(folder: str, files: dict[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    now = int(time.time())
+    with tarfile.open(fileobj=written, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mtime = len(content), now
+            entry.mode = SECRET if name == KEY_FILE else READABLE
+            tar.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+def as_yaml(content: Any) -> bytes:
+    text: str = yaml.safe_dump(content, sort_keys=False, explicit_start=True, allow_unicode=True)
+    return text.encode()
+
+
+def playbook(instance: Instance) -> list[dict[str, Any]]:
+    roles = ["ansible.receptor.setup"]
+    if instance.node_type == Instance.NodeType.EXECUTION:
+        roles.insert(0, "ansible.receptor.podman")  # jobs run in containers
+    user = {"name": "{{ receptor_user }}", "group": "{{ receptor_group }}", "shell": "/bin/bash"}
+    return [
+        {
+            "hosts": "all",
+            "become": True,
+            "tasks": [
+                {"name": "Create the receptor group", "group": {"name": "{{ receptor_group }}"}},
+                {"name": "Create the receptor user", "user": user},
+                {
+                    "name": "Enable the Copr repository of Receptor",
+                    "command": "dnf copr enable ansible-awx/receptor -y",
+                },
+                *({"import_role": {"name": role}} for role in roles),
+            ],
+        }
+    ]
+
+
+def inventory(instance: Instance) -> dict[str, Any]:
+    """One host; whoever runs the playbook replaces the user and the key by those of the machine."""
+    host = {
+        "ansible_host": instance.hostname,
+        "ansible_user": "username",
+        "ansible_ssh_private_key_file": "~/.ssh/id_rsa",
+    }
+    return {"all": {"hosts": {"remote-execution": host}}}
+
+
+def dialled_by(instance: Instance) -> Iterable[Instance]:
+    """The peers that listen, by hostname; nobody can dial the others."""
+    return instance.peers.exclude(listener_port=None).order_by("hostname")
+
+
+def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
+    """What the roles of the collection ansible.receptor read; paths are those within the bundle."""
+    found: dict[str, Any] = {
+        "receptor_user": "awx",
+        "receptor_group": "awx",
+        "receptor_verify": True,
+        "receptor_tls": True,
+        "receptor_mintls13": False,
+    }
+    if instance.node_type == Instance.NodeType.EXECUTION:
+        found["receptor_work_commands"] = {
+            "ansible-runner": {
+                "command": "ansible-runner",
+                "params": "worker",
+                "allowruntimeparams": True,
+                "verifysignature": True,
+            }
+        }
+        found["additional_python_packages"] = ["ansible-runner"]
+    found |= {
+        "custom_worksign_public_keyfile": WORK_KEY_FILE,
+        "custom_tls_certfile": CERTIFICATE_FILE,
+        "custom_tls_keyfile": KEY_FILE,
+        "custom_ca_certfile": CA_FILE,
+        "receptor_protocol": "tcp",
+        "receptor_listener": instance.listener_port is not None,
+    }
+    if instance.listener_port is not None:
+        found["receptor_port"] = instance.listener_port
+    dialled = [{"host": peer.hostname, "port": peer.listener_port, "protocol": "tcp"} for peer in peers]
+    if dialled:
+        found["receptor_peers"] = dialled
+    return found

@@ -1,0 +1,72 @@
+"""Removing a node from the mesh, once nothing runs on it. Source: AWX_BEHAVIOUR, "Writing"."""
+
+from django.db import DatabaseError, OperationalError, transaction
+from django.db.models import Q, QuerySet
+
+from instances.locking import locked
+from instances.models import Instance, InstanceLink, UnifiedJob
+from instances.policies import hold_memberships
+
+ACTIVE = (UnifiedJob.Status.RUNNING, UnifiedJob.Status.WAITING)
+
+
+class StillActiveError(Exception):
+    """Jobs run on the node, or wait for it; try again later."""
+
+
+def deprovision(pk: int) -> bool:
+    """Remove the instance if it is being deprovisioned, with its links; return whether it was there to be removed.
+
+    Each step is a transaction which may be repeated, so that one that was cut off is finished by the next call.
+    Raises StillActiveError while the node has active jobs, and OperationalError where the database is at fault
+    (unreachable, a deadlock). On any other error of the database the node is left in the state deprovision-fail.
+    """
+    try:
+        return begin_removal(pk) and remove(pk)
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        give_up(pk, str(error).partition("\n")[0])
+        return False
+
+
+@transaction.atomic
+def begin_removal(pk: int) -> bool:
+    """Tell the mesh that the links of the node end."""
+    if not is_ready_to_go(pk):
+        return False
+    links_of(pk).update(link_state=InstanceLink.State.REMOVING)
+    return True
+
+
+@transaction.atomic
+def remove(pk: int) -> bool:
+    hold_memberships()  # so that no policy makes the node a member meanwhile
+    if not is_ready_to_go(pk):
+        return False
+    links_of(pk).delete()
+    Instance.objects.filter(pk=pk).delete()
+    return True
+
+
+def is_ready_to_go(pk: int) -> bool:
+    """Whether the node is being deprovisioned; it is held. Raises StillActiveError while it has active jobs."""
+    node = Instance.objects.select_for_update().filter(pk=pk, node_state=Instance.NodeState.DEPROVISIONING).first()
+    if node is None:
+        return False
+    if UnifiedJob.objects.filter(execution_node=node.hostname, status__in=ACTIVE).exists():
+        raise StillActiveError(node.hostname)
+    return True
+
+
+def links_of(pk: int) -> QuerySet[InstanceLink]:
+    return InstanceLink.objects.filter(Q(source=pk) | Q(target=pk))
+
+
+@transaction.atomic
+def give_up(pk: int, reason: str) -> None:
+    """Leave the node for an operator to see to, who may ask for its removal again."""
+    node: Instance = locked(Instance, pk)
+    node.node_state = Instance.NodeState.DEPROVISION_FAIL
+    node.errors = f"The node could not be removed: {reason}"
+    node.save(update_fields=["node_state", "errors"])

@@ -1,0 +1,93 @@
+"""Which instances the policies of the instance groups make members. Source: AWX_BEHAVIOUR, "Writing"."""
+
+from django.db import connection, transaction
+
+from instances.models import Instance, InstanceGroup
+from instances.models.group import PROTECTED
+
+CONTROL_PLANE = PROTECTED[0]
+LOCK = 0x706F6C6963696573  # "policies" in ASCII; one number of PostgreSQL's, for this application only
+Membership = InstanceGroup.instances.through
+
+
+def hold_memberships() -> None:
+    """Wait until nobody else works out memberships, and keep it so until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+@transaction.atomic
+def apply_policies() -> int:
+    """Make the members of every group those that the policies want; return how many memberships began or ended.
+
+    Takes six queries at most, however many there are. The groups are held, so that no one moves an instance by hand
+    between the reading and the writing.
+    """
+    hold_memberships()
+    groups = InstanceGroup.objects.filter(is_container_group=False)
+    instances = Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk")
+    wanted = memberships(list(instances), list(groups.select_for_update(no_key=True).order_by("pk")))
+    present = {
+        (group, instance): pk
+        for pk, group, instance in Membership.objects.filter(instancegroup__in=wanted).values_list(
+            "pk", "instancegroup_id", "instance_id"
+        )
+    }
+    pairs = {(group, instance) for group, members in wanted.items() for instance in members}
+    ended = [pk for pair, pk in present.items() if pair not in pairs]
+    begun = [
+        Membership(instancegroup_id=group, instance_id=instance) for group, instance in sorted(pairs - present.keys())
+    ]
+    if ended:
+        Membership.objects.filter(pk__in=ended).delete()
+    Membership.objects.bulk_create(begun, ignore_conflicts=True)
+    return len(ended) + len(begun)
+
+
+def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[int, set[int]]:
+    """The ids of the members that each group, by its id, should have; container groups have no entry.
+
+    Reads nothing but the fields of its arguments, both in the order in which ties are broken. First the listed
+    instances, then up to the minimum, then up to the percentage: a group with fewer members is served first, by the
+    instances that these two rules gave to the fewest groups so far.
+    """
+    groups = [group for group in groups if not group.is_container_group]
+    members = {group.pk: listed(instances, group) for group in groups}
+    given = {instance.pk: 0 for instance in instances if instance.managed_by_policy}
+    for wanted in (by_minimum, by_percentage):
+        for group in sorted(groups, key=lambda group: len(members[group.pk])):
+            own = members[group.pk]
+            pool = [i.pk for i in instances if i.managed_by_policy and may_be_given(i, group)]
+            missing = max(0, wanted(group, len(pool)) - len(own))
+            for pk in sorted((pk for pk in pool if pk not in own), key=lambda pk: given[pk])[:missing]:
+                own.add(pk)
+                given[pk] += 1
+    return members
+
+
+def listed(instances: list[Instance], group: InstanceGroup) -> set[int]:
+    """The ids of the instances that the group's policy_instance_list makes members."""
+    hostnames = set(group.policy_instance_list)
+    return {i.pk for i in instances if i.hostname in hostnames and may_be_listed(i, group)}
+
+
+def may_be_listed(instance: Instance, group: InstanceGroup) -> bool:
+    if instance.node_type == Instance.NodeType.CONTROL:
+        return group.name == CONTROL_PLANE
+    return instance.node_type != Instance.NodeType.HOP
+
+
+def may_be_given(instance: Instance, group: InstanceGroup) -> bool:
+    """Whether the minimum and the percentage can make ``instance`` a member of ``group``."""
+    wrong_plane = instance.node_type == Instance.NodeType.EXECUTION and group.name == CONTROL_PLANE
+    return may_be_listed(instance, group) and not wrong_plane
+
+
+def by_minimum(group: InstanceGroup, eligible: int) -> int:
+    """How many members the group's minimum wants."""
+    return group.policy_instance_minimum
+
+
+def by_percentage(group: InstanceGroup, eligible: int) -> int:
+    """How many members the group's percentage of the ``eligible`` instances wants, at least."""
+    return -(-group.policy_instance_percentage * eligible // 100)

@@ -1,0 +1,118 @@
+"""The background work, which ``manage.py worker`` does: procrastinate's jobs, kept in the database.
+
+Without a running worker the jobs wait. A job whose worker was killed is run again by another one, so every task can
+be repeated. A task that fails is tried again, after longer and longer pauses.
+"""
+
+import logging
+from contextlib import suppress
+
+from django.db import transaction
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, Status
+
+from instances import deprovisioning, policies
+from instances.models import Instance
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 60  # seconds
+KEPT_FOR = 24  # hours that a job which succeeded can be looked at in the admin
+
+
+class Backoff(BaseRetryStrategy):
+    """Again after 1, 2, 4, … seconds, LONGEST_PAUSE at most, until the task succeeds."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts, 10), LONGEST_PAUSE)})
+
+
+# --- what is done
+
+
+@app.task(name="apply_policies", queueing_lock="apply_policies", retry=Backoff())
+def apply_policies() -> int:
+    """Bring the members of the groups to what the policies want; the result is how many memberships changed."""
+    try:
+        return policies.apply_policies()
+    except Exception:
+        logger.exception("The policies could not be applied; this will be tried again.")
+        if waiting("apply_policies"):  # the next job of the kind is the next try; two cannot wait
+            return 0
+        raise
+
+
+@app.task(name="deprovision", retry=Backoff())
+def deprovision(pk: int) -> None:
+    """Remove the instance as soon as no job needs it. The policies follow, in case fewer nodes want other members."""
+    try:
+        removed = deprovisioning.deprovision(pk)
+    except deprovisioning.StillActiveError as node:
+        logger.info("%s is not removed yet: it has active jobs.", node)
+        raise
+    except Exception:
+        logger.exception("Instance %s could not be removed; this will be tried again.", pk)
+        raise
+    if removed:
+        logger.info("Instance %s was removed from the mesh.", pk)
+    policies.apply_policies()
+
+
+@app.periodic(cron="0 * * * *")
+@app.task(name="tidy", queueing_lock="tidy", pass_context=True)
+async def tidy(context: JobContext, timestamp: int) -> None:
+    """Forget the jobs that succeeded more than KEPT_FOR hours ago."""
+    await builtin_tasks.remove_old_jobs(context, max_hours=KEPT_FOR)
+
+
+# --- when it is done
+
+
+def instance_changed(instance: Instance) -> None:
+    """To be called in the transaction that creates or changes ``instance``: queue what follows from that.
+
+    The removal is queued by the transaction itself, so it is there if and only if the change is.
+    """
+    policies_changed()
+    if instance.node_state == Instance.NodeState.DEPROVISIONING and not waiting("deprovision", pk=instance.pk):
+        deprovision.defer(pk=instance.pk)
+
+
+def policies_changed() -> None:
+    """Queue the policies once the transaction is committed, so that the run which follows sees what it changed."""
+    transaction.on_commit(queue_policies, robust=True)
+
+
+def queue_policies() -> None:
+    if not waiting("apply_policies"):
+        with suppress(AlreadyEnqueued):  # by somebody else, this moment
+            apply_policies.defer()
+
+
+def waiting(task: str, **arguments: int) -> bool:
+    """Whether a job of this task with these arguments is queued and has not begun."""
+    return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status="todo").exists()
+
+
+# --- what was lost
+
+
+def catch_up() -> None:
+    """Queue what changes made before may still want, whether or not it was queued then."""
+    queue_policies()
+    for node in Instance.objects.filter(node_state=Instance.NodeState.DEPROVISIONING).order_by("pk"):
+        if not waiting("deprovision", pk=node.pk):
+            deprovision.defer(pk=node.pk)
+
+
+async def rescue(silent_for: float) -> None:
+    """Queue again the jobs of workers that have not been heard of for this many seconds."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for):
+        logger.warning("The worker of job %s (%s) is gone; the job is queued again.", job.id, job.task_name)
+        try:
+            await app.job_manager.retry_job(job)
+        except UniqueViolation:  # the next job of the kind waits already
+            await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)

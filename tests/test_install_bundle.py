@@ -1,0 +1,427 @@
+"""The install bundle: what is in it, who gets it, and what it takes to make one."""
+
+import io
+import logging
+import os
+import sys
+import tarfile
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.x509.verification import PolicyBuilder, Store
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from awx_compat import bundle
+from instances.models import Instance, InstanceGroup, InstanceLink, User
+from tests.conftest import client_of
+
+RECEPTOR_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.2312.19.1")
+CA, CA_KEY, WORK_KEY = "RECEPTOR_CA_CERT", "RECEPTOR_CA_KEY", "RECEPTOR_WORK_PUBLIC_KEY"
+FILES = {
+    "install_receptor.yml",
+    "inventory.yml",
+    "requirements.yml",
+    "group_vars/all.yml",
+    "receptor/tls/ca/mesh-CA.crt",
+    "receptor/work_public_key.pem",
+    "receptor/tls/receptor.key",
+    "receptor/tls/receptor.crt",
+}
+
+
+def create_mesh_ca(directory: Path) -> dict[str, str]:
+    """Run the command; the variables that it prints."""
+    printed = io.StringIO()
+    call_command("create_mesh_ca", str(directory), stdout=printed, stderr=io.StringIO())
+    return dict(line.split("=", 1) for line in printed.getvalue().splitlines())
+
+
+@pytest.fixture(scope="session")
+def made_ca(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a mesh CA, which is made once: its keys take seconds."""
+    return create_mesh_ca(tmp_path_factory.mktemp("mesh") / "ca")
+
+
+@pytest.fixture
+def mesh_ca(made_ca: dict[str, str], settings: Settings) -> dict[str, str]:
+    for name, value in made_ca.items():
+        setattr(settings, name, value)
+    return made_ca
+
+
+@pytest.fixture
+def node(db: None) -> Instance:
+    """An execution node that neither listens nor dials."""
+    return Instance.objects.create(hostname="exec-1.example.org", node_type="execution")
+
+
+@pytest.fixture
+def client(admin: User) -> APIClient:
+    return client_of(admin)
+
+
+def path_of(node: Instance) -> str:
+    return f"/api/v2/instances/{node.pk}/install_bundle/"
+
+
+def unpacked(client: APIClient, node: Instance) -> dict[str, bytes]:
+    """The files of the node's bundle, by their names within its folder."""
+    answer = client.get(path_of(node))
+    assert answer.status_code == 200, answer.content
+    files = {}
+    with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
+        for entry in tar:
+            content = tar.extractfile(entry)
+            assert content is not None
+            files[entry.name.split("/", 1)[1]] = content.read()
+    return files
+
+
+def certificate_in(files: dict[str, bytes]) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(files["receptor/tls/receptor.crt"])
+
+
+def alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
+# --- the archive
+
+
+def test_the_answer_is_an_archive_to_download(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    answer = client.get(path_of(node))
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/gzip"
+    assert answer["Content-Disposition"] == 'attachment; filename="exec-1.example.org_install_bundle.tar.gz"'
+    assert answer["Cache-Control"] == "no-store"
+    assert answer["X-API-Product-Version"] == "23.6.0"
+    with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
+        modes = {entry.name: entry.mode for entry in tar}
+    folder = "exec-1.example.org_install_bundle/"
+    assert set(modes) == {folder + name for name in FILES}
+    assert {name for name, mode in modes.items() if mode == 0o600} == {folder + "receptor/tls/receptor.key"}
+
+
+def test_an_instance_can_be_named_by_its_hostname(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    assert client.get("/api/v2/instances/exec-1.example.org/install_bundle/").status_code == 200
+
+
+def test_what_ansible_reads(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    files = unpacked(client, node)
+    assert yaml.safe_load(files["inventory.yml"]) == {
+        "all": {
+            "hosts": {
+                "remote-execution": {
+                    "ansible_host": "exec-1.example.org",
+                    "ansible_user": "username",
+                    "ansible_ssh_private_key_file": "~/.ssh/id_rsa",
+                }
+            }
+        }
+    }
+    (collection,) = yaml.safe_load(files["requirements.yml"])["collections"]
+    assert collection["name"] == "ansible.receptor"
+    (play,) = yaml.safe_load(files["install_receptor.yml"])
+    assert (play["hosts"], play["become"]) == ("all", True)
+    assert [task["import_role"]["name"] for task in play["tasks"] if "import_role" in task] == [
+        "ansible.receptor.podman",
+        "ansible.receptor.setup",
+    ]
+
+
+COMMON = {
+    "receptor_user": "awx",
+    "receptor_group": "awx",
+    "receptor_verify": True,
+    "receptor_tls": True,
+    "receptor_mintls13": False,
+    "custom_worksign_public_keyfile": "receptor/work_public_key.pem",
+    "custom_tls_certfile": "receptor/tls/receptor.crt",
+    "custom_tls_keyfile": "receptor/tls/receptor.key",
+    "custom_ca_certfile": "receptor/tls/ca/mesh-CA.crt",
+    "receptor_protocol": "tcp",
+}
+EXECUTES = {
+    "receptor_work_commands": {
+        "ansible-runner": {
+            "command": "ansible-runner",
+            "params": "worker",
+            "allowruntimeparams": True,
+            "verifysignature": True,
+        }
+    },
+    "additional_python_packages": ["ansible-runner"],
+}
+LISTENS = {"receptor_listener": True, "receptor_port": 27199}
+DIALS = {
+    "receptor_peers": [
+        {"host": "hop1", "port": 27200, "protocol": "tcp"},
+        {"host": "hop2", "port": 27201, "protocol": "tcp"},
+    ]
+}
+
+
+def with_peers(node: Instance, **ports: int | None) -> Instance:
+    """``node``, dialling new hop nodes that listen on these ports."""
+    for hostname, port in ports.items():
+        hop = Instance.objects.create(hostname=hostname, node_type="hop", listener_port=port)
+        InstanceLink.objects.create(source=node, target=hop)
+    return node
+
+
+@pytest.mark.parametrize(("node_type", "work"), [("execution", EXECUTES), ("hop", {})])
+@pytest.mark.parametrize(("port", "listening"), [(None, {"receptor_listener": False}), (27199, LISTENS)])
+@pytest.mark.parametrize(("peers", "dialling"), [({}, {}), ({"hop2": 27201, "hop1": 27200, "silent": None}, DIALS)])
+@pytest.mark.django_db
+def test_the_variables_follow_from_the_node(
+    node_type: str,
+    work: dict[str, Any],
+    port: int | None,
+    listening: dict[str, Any],
+    peers: dict[str, int | None],
+    dialling: dict[str, Any],
+) -> None:
+    node = with_peers(Instance.objects.create(hostname="node", node_type=node_type, listener_port=port), **peers)
+    expected = {**COMMON, **work, **listening, **dialling}
+    assert bundle.variables(node, bundle.dialled_by(node)) == expected
+
+
+@pytest.mark.parametrize(("node_type", "work"), [("execution", EXECUTES), ("hop", {})])
+def test_the_variables_are_in_the_archive(
+    node_type: str, work: dict[str, Any], client: APIClient, mesh_ca: dict[str, str]
+) -> None:
+    node = Instance.objects.create(hostname="node", node_type=node_type, listener_port=27199)
+    files = unpacked(client, with_peers(node, hop2=27201, hop1=27200))
+    assert set(files) == FILES
+    assert yaml.safe_load(files["group_vars/all.yml"]) == {**COMMON, **work, **LISTENS, **DIALS}
+
+
+# --- the certificate
+
+
+def test_the_certificate_is_signed_by_the_mesh_ca(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    files = unpacked(client, node)
+    assert files["receptor/tls/ca/mesh-CA.crt"] == Path(mesh_ca[CA]).read_bytes()
+    ca = x509.load_pem_x509_certificate(files["receptor/tls/ca/mesh-CA.crt"])
+    certificate = certificate_in(files)
+    trusting = PolicyBuilder().store(Store([ca]))
+    trusting.build_client_verifier().verify(certificate, [])
+    chain = trusting.build_server_verifier(x509.DNSName(node.hostname)).verify(certificate, [])
+    assert chain == [certificate, ca]
+    assert certificate.issuer == ca.subject
+    assert certificate.subject.rfc4514_string() == "CN=exec-1.example.org"
+    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    assert timedelta(days=3650) <= lifetime < timedelta(days=3651)
+
+
+def test_the_key_is_that_of_the_certificate_and_new_each_time(
+    client: APIClient, node: Instance, mesh_ca: dict[str, str]
+) -> None:
+    first, second = unpacked(client, node), unpacked(client, node)
+    key = load_pem_private_key(first["receptor/tls/receptor.key"], password=None)
+    assert isinstance(key, RSAPrivateKey)
+    assert key.key_size == 4096
+    assert key.public_key() == certificate_in(first).public_key()
+    assert key.public_key() != certificate_in(second).public_key()
+
+
+@pytest.mark.parametrize(
+    ("hostname", "dns", "addresses"),
+    [
+        ("exec-1.example.org", ["exec-1.example.org"], []),
+        ("192.168.56.101", ["192.168.56.101"], ["192.168.56.101"]),
+        ("2001:db8::1", [], ["2001:db8::1"]),
+        ("knoten-ü", [], []),
+        ("a b/../c\n'\"", [], []),
+        ("*.example.org", [], []),
+        ("awx_1", ["awx_1"], []),
+        (".".join(["x" * 62] * 3), [".".join(["x" * 62] * 3)], []),
+        ("x" * 250, [], []),
+        ("x" + "ü" * 249, [], []),
+    ],
+)
+def test_any_hostname_has_a_certificate(
+    hostname: str, dns: list[str], addresses: list[str], client: APIClient, mesh_ca: dict[str, str]
+) -> None:
+    node = Instance.objects.create(hostname=hostname, node_type="hop")
+    names = alternative_names(certificate_in(unpacked(client, node)))
+    assert names.get_values_for_type(x509.DNSName) == dns
+    assert names.get_values_for_type(x509.IPAddress) == [ip_address(address) for address in addresses]
+    (receptor_name,) = names.get_values_for_type(x509.OtherName)
+    assert receptor_name.type_id == RECEPTOR_NAME
+    assert receptor_name.value[0] == 0x0C  # DER's UTF8String
+    assert asn1.decode_der(str, receptor_name.value) == hostname
+
+
+def test_a_name_cannot_leave_the_folder(client: APIClient, mesh_ca: dict[str, str]) -> None:
+    node = Instance.objects.create(hostname="../../etc", node_type="hop")
+    answer = client.get(path_of(node))
+    assert answer["Content-Disposition"] == 'attachment; filename=".._.._etc_install_bundle.tar.gz"'
+    with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
+        assert {name.split("/")[0] for name in tar.getnames()} == {".._.._etc_install_bundle"}
+
+
+def test_only_public_parts_of_the_configured_files_are_handed_out(
+    client: APIClient, node: Instance, mesh_ca: dict[str, str], settings: Settings, tmp_path: Path
+) -> None:
+    secret = Path(mesh_ca[CA_KEY]).read_bytes()
+    for name in (CA, WORK_KEY):
+        both = tmp_path / name
+        both.write_bytes(Path(mesh_ca[name]).read_bytes() + secret)
+        setattr(settings, name, str(both))
+    files = unpacked(client, node)
+    holding = {name for name, content in files.items() if b"PRIVATE KEY" in content}
+    assert holding == {"receptor/tls/receptor.key"}
+    assert secret not in files["receptor/tls/receptor.key"]
+
+
+# --- who gets one, and when nobody does
+
+
+@pytest.mark.parametrize("who", ["auditor", "alice", "bob"])
+def test_only_superusers_get_a_key(
+    who: str, request: pytest.FixtureRequest, edge: InstanceGroup, mesh_ca: dict[str, str]
+) -> None:
+    answer = client_of(request.getfixturevalue(who)).get(path_of(edge.instances.get()))
+    assert (answer.status_code, set(answer.json())) == (403, {"detail"})
+
+
+def test_nobody_gets_one_unknown(node: Instance, mesh_ca: dict[str, str]) -> None:
+    assert APIClient().get(path_of(node)).status_code == 401
+
+
+@pytest.mark.parametrize("node_type", ["control", "hybrid"])
+def test_nodes_that_are_not_installed_so(node_type: str, client: APIClient, mesh_ca: dict[str, str]) -> None:
+    node = Instance.objects.create(hostname="control-1", node_type=node_type)
+    answer = client.get(path_of(node))
+    assert answer.status_code == 400
+    assert answer.json() == {"msg": "Install bundle can only be generated for execution or hop nodes."}
+
+
+def test_without_settings(client: APIClient, node: Instance) -> None:
+    answer = client.get(path_of(node))
+    assert (answer.status_code, answer["Content-Type"]) == (503, "application/json")
+    assert answer.json() == {"detail": f"The mesh CA is not set up: {CA}, {CA_KEY}, {WORK_KEY} not set."}
+
+
+CONTENT = ["missing", "directory", "empty", "nonsense", "other kind", "nul"]
+
+
+@pytest.mark.parametrize("name", [CA, CA_KEY, WORK_KEY])
+@pytest.mark.parametrize("content", CONTENT)
+def test_a_file_that_cannot_be_used_is_named_by_its_variable(
+    name: str,
+    content: str,
+    client: APIClient,
+    node: Instance,
+    mesh_ca: dict[str, str],
+    settings: Settings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = tmp_path / "secret-place"
+    if content == "directory":
+        file.mkdir()
+    elif content == "other kind":
+        file.write_bytes(Path(mesh_ca[WORK_KEY if name != WORK_KEY else CA_KEY]).read_bytes())
+    elif content != "missing":
+        file.write_bytes(b"" if content == "empty" else b"\0secret content")
+    setattr(settings, name, f"{file}\0" if content == "nul" else str(file))
+    answer = client.get(path_of(node))
+    assert answer.status_code == 503
+    (reason,) = answer.json().values()
+    assert name in reason
+    for hidden in ("secret", "PRIVATE", "Errno"):
+        assert hidden not in reason
+        assert hidden not in caplog.text
+
+
+def test_a_key_of_another_ca(client: APIClient, node: Instance, mesh_ca: dict[str, str], settings: Settings) -> None:
+    settings.RECEPTOR_CA_KEY = str(Path(mesh_ca[CA_KEY]).with_name("work_private_key.pem"))
+    answer = client.get(path_of(node))
+    assert answer.status_code == 503
+    assert answer.json()["detail"].endswith("RECEPTOR_CA_KEY is not the key of RECEPTOR_CA_CERT.")
+
+
+WRITES = {"os.mkdir", "os.rename", "os.link", "os.symlink", "tempfile.mkstemp", "tempfile.mkdtemp"}
+opened_for_writing: list[str] | None = None
+
+
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    """Audit hook, which cannot be removed: notes while ``opened_for_writing`` is a list."""
+    if opened_for_writing is None:
+        return
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        opened_for_writing.append(str(arguments[0]))
+    elif event in WRITES:
+        opened_for_writing.append(event)
+
+
+def test_the_key_is_neither_on_disk_nor_in_a_log(
+    client: APIClient, node: Instance, mesh_ca: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    global opened_for_writing
+    for logger in ("", "django", "django.request"):
+        caplog.set_level(logging.DEBUG, logger)
+    unpacked(client, node)  # what is imported late may be compiled now, and that is written
+    sys.addaudithook(watch)
+    opened_for_writing = []
+    try:
+        with CaptureQueriesContext(connection):  # which has statements logged, as a proof that the log is read
+            files = unpacked(client, node)
+        written = opened_for_writing
+    finally:
+        opened_for_writing = None
+    assert written == []
+    assert "SELECT" in caplog.text
+    assert "PRIVATE KEY" not in caplog.text
+    for line in files["receptor/tls/receptor.key"].decode().splitlines()[1:-1]:
+        assert line not in caplog.text
+
+
+# --- manage.py create_mesh_ca
+
+
+def test_a_mesh_ca_is_made_with_its_variables(made_ca: dict[str, str]) -> None:
+    assert set(made_ca) == {CA, CA_KEY, WORK_KEY}
+    directory = Path(made_ca[CA]).parent
+    modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
+    assert modes == {
+        "mesh-CA.crt": 0o644,
+        "mesh-CA.key": 0o600,
+        "work_private_key.pem": 0o600,
+        "work_public_key.pem": 0o644,
+    }
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_work_keys_are_a_pair(made_ca: dict[str, str]) -> None:
+    public = Path(made_ca[WORK_KEY])
+    private = load_pem_private_key(public.with_name("work_private_key.pem").read_bytes(), password=None)
+    assert private.public_key() == load_pem_public_key(public.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["mesh-CA.crt", "mesh-CA.key", "work_private_key.pem", "work_public_key.pem"])
+def test_nothing_is_overwritten(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(CommandError, match="File exists; nothing was written"):
+        create_mesh_ca(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="nothing was written"):
+        create_mesh_ca(tmp_path / "file" / "ca")

@@ -1,0 +1,385 @@
+"""The commands by which an installer registers nodes, groups and links: all or nothing, and twice is like once."""
+
+import io
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from instances import provisioning, tasks
+from instances.models import Instance, InstanceGroup, InstanceLink
+from tests.make import make_jobs
+from tests.service import manage, new_database
+
+TABLES = (
+    "instances_instance",
+    "instances_instancelink",
+    "instances_instancegroup",
+    "instances_instancegroup_instances",
+)
+ADDRESS = "10.0.0.7"
+ONE_UUID = "11111111-2222-4333-8444-555555555555"
+pytestmark = pytest.mark.django_db
+
+
+def stored() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of the mesh."""
+    rows = {}
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+            rows[table] = cursor.fetchall()
+    return rows
+
+
+def run(command: str) -> str:
+    """What the command, its arguments separated by spaces, prints."""
+    printed = io.StringIO()
+    name, *arguments = command.split()
+    call_command(name, *arguments, stdout=printed)
+    return printed.getvalue()
+
+
+def links() -> set[tuple[str, str, str]]:
+    return set(InstanceLink.objects.values_list("source__hostname", "target__hostname", "link_state"))
+
+
+@pytest.fixture
+def mesh(db: None) -> None:
+    """Nodes of each type; exec-1 dials hop-1 and hop-1 dials hop-2; two groups."""
+    create = Instance.objects.create
+    control = create(hostname="control-1", node_type="control", version="23.6.0", capacity=50)
+    hybrid = create(hostname="hybrid-1", node_type="hybrid", ip_address=ADDRESS)
+    exec_1 = create(hostname="exec-1", node_type="execution", listener_port=27199, version="ansible-runner-2.3.4")
+    create(hostname="exec-2", node_type="execution", enabled=False)
+    hop_1, hop_2 = (create(hostname=f"hop-{n}", node_type="hop", listener_port=27200, capacity=0) for n in (1, 2))
+    InstanceLink.objects.create(source=exec_1, target=hop_1, link_state="established")
+    InstanceLink.objects.create(source=hop_1, target=hop_2, link_state="adding")
+    plane = InstanceGroup.objects.create(name="controlplane", policy_instance_percentage=100)
+    plane.instances.set([control, hybrid])
+    edge = InstanceGroup.objects.create(
+        name="edge", policy_instance_list=["exec-1"], policy_instance_minimum=1, policy_instance_percentage=10
+    )
+    edge.instances.set([exec_1])
+    InstanceGroup.objects.create(name="pods", is_container_group=True)
+
+
+# --- every command
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("provision_instance --node_type hop", "--hostname"),
+        ("provision_instance --hostname new", "--node_type"),
+        ("provision_instance --hostname new --node_type router", "router"),
+        ("provision_instance --hostname a_b --node_type hop", "illegal characters detected in hostname=a_b"),
+        ("provision_instance --hostname localhost --node_type hop", "hostname cannot be localhost"),
+        (f"provision_instance --hostname {'x' * 251} --node_type hop", "at most 250 characters"),
+        ("provision_instance --hostname new --node_type hop --uuid 1", "'1' is not a UUID"),
+        ("provision_instance --hostname new --node_type hop --ip_address 10.0.0", "10.0.0 is no IP address"),
+        (f"provision_instance --hostname new --node_type hop --ip_address {ADDRESS}", "hybrid-1 has 10.0.0.7 already"),
+        (f"provision_instance --hostname exec-1 --node_type execution --ip_address {ADDRESS}", "hybrid-1 has"),
+        ("provision_instance --hostname new --node_type hop --listener_port x", "listener_port"),
+        ("provision_instance --hostname new --node_type hop --listener_port 80", "listener_port: .*1024"),
+        (f"provision_instance --hostname new --node_type hop --listener_port {2**70}", "listener_port: .*65535"),
+        ("provision_instance --hostname exec-2 --node_type execution --listener_port 65536", "listener_port: .*65535"),
+        ("provision_instance --hostname exec-1 --node_type execution --listener_port 27200", "Cannot change listener"),
+        (f"provision_instance --hostname exec-1 --node_type hop --uuid {ONE_UUID}", "Cannot change node type"),
+        ("deprovision_instance", "--hostname"),
+        ("register_queue", "--queuename"),
+        (f"register_queue --queuename {'x' * 251}", "name: .*at most 250 characters"),
+        ("register_queue --queuename new --instance_percent 101", "policy_instance_percentage: .*100"),
+        ("register_queue --queuename new --instance_percent -1", "policy_instance_percentage: .*0"),
+        ("register_queue --queuename edge --instance_percent 50 --instance_minimum -1", "policy_instance_minimum"),
+        (f"register_queue --queuename edge --instance_minimum {2**40}", "policy_instance_minimum"),
+        ("register_queue --queuename new --hostnames exec-1,nobody,noone", "No instance is named nobody, noone"),
+        ("register_queue --queuename edge --instance_percent 50 --hostnames exec-2,nobody", "No instance is named"),
+        ("register_queue --queuename edge --hostnames exec-2,hop-1", "hop-1 is a hop node and cannot be in edge"),
+        ("register_queue --queuename edge --hostnames exec-2,control-1", "control-1 is a control node and cannot"),
+        ("register_queue --queuename pods --hostnames exec-2", "pods is a container group"),
+        ("register_queue --queuename pods --instance_minimum 0", "pods is a container group"),
+        ("register_peers --peers hop-1", "SOURCE"),
+        ("register_peers exec-2", "--peers --disconnect --exact is required"),
+        ("register_peers exec-2 --peers", "--peers"),
+        ("register_peers exec-2 --peers hop-1 --exact hop-2", "not allowed with"),
+        ("register_peers exec-2 --peers hop-1 --disconnect hop-2", "not allowed with"),
+        ("register_peers nobody --exact", "No instance is named nobody"),
+        ("register_peers exec-2 --peers hop-1 nobody", "No instance is named nobody"),
+        ("register_peers exec-1 --exact hop-2 nobody", "No instance is named nobody"),
+        ("register_peers exec-1 --disconnect hop-1 nobody", "No instance is named nobody"),
+        ("register_peers hop-1 --peers exec-2", "peer to exec-2: no listener_port"),
+        ("register_peers exec-1 --exact hop-2 control-1 exec-2", "control-1, exec-2: no listener_port"),
+        ("register_peers exec-1 --peers hop-2 exec-1", "exec-1 cannot peer to itself"),
+        ("register_peers exec-1 --disconnect exec-1", "exec-1 cannot peer to itself"),
+        ("register_peers hop-1 --peers exec-1", "Links lead from exec-1 to hop-1 already"),
+        ("register_peers hop-2 --peers exec-1", "Links lead from exec-1 to hop-2 already"),
+        ("register_peers hop-2 --exact hop-1 exec-1", "Links lead from hop-1, exec-1 to hop-2 already"),
+    ],
+)
+def test_a_refusal_gives_the_reason_and_leaves_everything_as_it_was(command: str, reason: str, mesh: None) -> None:
+    before = stored()
+    with pytest.raises(CommandError, match=reason):
+        run(command)
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "provision_instance --hostname new --node_type hop --listener_port 27199 --ip_address 10.0.0.8",
+        f"provision_instance --hostname exec-2 --node_type execution --uuid {ONE_UUID} --listener_port 2000",
+        "provision_instance --hostname control-2 --node_type control",
+        "deprovision_instance --hostname exec-1",
+        "register_queue --queuename new",
+        "register_queue --queuename new --instance_percent 50 --instance_minimum 2 --hostnames exec-2,exec-1",
+        "register_queue --queuename edge --instance_minimum 2",
+        "register_queue --queuename edge --hostnames exec-2",
+        "register_queue --queuename controlplane --instance_percent 90 --hostnames control-1",
+        "register_peers exec-2 --peers hop-2 hop-1 hop-2",
+        "register_peers exec-1 --exact hop-2",
+        "register_peers exec-1 --exact",
+        "register_peers exec-1 --disconnect hop-1",
+    ],
+)
+def test_twice_is_like_once(command: str, mesh: None) -> None:
+    Instance.objects.filter(hostname__startswith="hop").update(peers_from_control_nodes=True)
+    before = stored()
+    assert "(changed: True)" in run(command)
+    once = stored()
+    assert once != before
+    again = run(command)
+    assert "nothing was changed" in again
+    assert "(changed: True)" not in again
+    assert stored() == once
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["provision_instance", "deprovision_instance", "list_instances", "register_queue", "register_peers"],
+)
+def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command(command, "--help")
+    assert ended.value.code == 0
+    assert len(capsys.readouterr().out.split()) > 50
+
+
+def test_an_operator_reads_no_traceback() -> None:
+    with new_database() as url:  # without any table
+        for arguments in (
+            ["list_instances"],
+            ["register_peers", "a", "--peers", "a\udcff"],
+            ["provision_instance", "--hostname", "a", "--node_type", "hop"],
+        ):
+            done = manage(url, *arguments, check=False)
+            assert done.returncode == 1
+            assert done.stderr.startswith("CommandError: ")
+            assert len(done.stderr.splitlines()) == 1
+
+
+# --- provision_instance
+
+
+def test_a_new_node_waits_for_its_first_report(mesh: None) -> None:
+    assert run("provision_instance --hostname new --node_type execution").startswith("new was registered.")
+    node = Instance.objects.get(hostname="new")
+    assert (node.node_type, node.node_state, node.capacity, node.enabled) == ("execution", "installed", 0, True)
+    assert (node.ip_address, node.listener_port) == ("", None)
+    assert UUID(node.uuid).version == 4
+
+
+def test_what_is_not_given_stays_as_it_is(mesh: None) -> None:
+    run(f"provision_instance --hostname exec-1 --node_type execution --uuid {ONE_UUID} --ip_address 2001:db8::1")
+    node = Instance.objects.get(hostname="exec-1")
+    assert (node.uuid, node.ip_address, node.listener_port) == (ONE_UUID, "2001:db8::1", 27199)
+    assert (node.version, node.node_state, node.capacity) == ("ansible-runner-2.3.4", "ready", 100)
+
+
+@pytest.mark.parametrize(
+    ("node_type", "peers"), [("control", {"hop-1"}), ("hybrid", {"hop-1"}), ("execution", set()), ("hop", set())]
+)
+def test_control_nodes_peer_to_those_that_want_it(node_type: str, peers: set[str], mesh: None) -> None:
+    Instance.objects.filter(hostname="hop-1").update(peers_from_control_nodes=True)
+    run(f"provision_instance --hostname new --node_type {node_type}")
+    assert {(target, state) for source, target, state in links() if source == "new"} == {
+        (peer, "adding") for peer in peers
+    }
+
+
+def test_a_control_node_that_is_there_gets_its_missing_links(mesh: None) -> None:
+    Instance.objects.filter(hostname="hop-1").update(peers_from_control_nodes=True)
+    assert "control-1 was changed." in run("provision_instance --hostname control-1 --node_type control")
+    assert ("control-1", "hop-1", "adding") in links()
+
+
+# --- deprovision_instance
+
+
+def test_a_node_goes_with_its_links_and_memberships_and_its_jobs_stay(mesh: None) -> None:
+    (job,) = make_jobs(1, status="running", execution_node="exec-1")
+    assert run("deprovision_instance --hostname exec-1").startswith("exec-1 was removed.")
+    assert not Instance.objects.filter(hostname="exec-1").exists()
+    assert links() == {("hop-1", "hop-2", "adding")}
+    assert not InstanceGroup.objects.get(name="edge").instances.exists()
+    job.refresh_from_db()
+    assert job.execution_node == "exec-1"
+
+
+def test_an_unknown_node_need_not_be_removed(mesh: None) -> None:
+    assert run("deprovision_instance --hostname nobody") == "No instance is named nobody; nothing was changed.\n"
+
+
+# --- list_instances
+
+
+def test_the_list(mesh: None) -> None:
+    Instance.objects.filter(hostname="exec-1").update(last_seen=datetime(2023, 12, 21, 11, 44, 49, tzinfo=UTC))
+    Instance.objects.filter(hostname="hop-1").update(node_state="unavailable")
+    assert run("list_instances") == (
+        "[controlplane capacity=150 policy=100%]\n"
+        "\tcontrol-1 capacity=50 node_type=control node_state=ready version=23.6.0\n"
+        "\thybrid-1 capacity=100 node_type=hybrid node_state=ready version=?\n"
+        "\n"
+        "[edge capacity=100 policy=10% policy>=1]\n"
+        "\texec-1 capacity=100 node_type=execution node_state=ready version=ansible-runner-2.3.4"
+        ' heartbeat="2023-12-21 11:44:49"\n'
+        "\n"
+        "[pods capacity=0]\n"
+        "\n"
+        "[ungrouped]\n"
+        "\t[DISABLED] exec-2 capacity=100 node_type=execution node_state=ready version=?\n"
+        "\thop-1 capacity=0 node_type=hop node_state=unavailable version=?\n"
+        "\thop-2 capacity=0 node_type=hop node_state=ready version=?\n"
+        "\n"
+    )
+
+
+def test_the_list_of_an_empty_mesh_is_empty() -> None:
+    assert run("list_instances") == ""
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_the_list_takes_three_queries(number: int, mesh: None, django_assert_num_queries: Callable[..., Any]) -> None:
+    for n in range(number):
+        group = InstanceGroup.objects.create(name=f"group-{n}")
+        group.instances.add(Instance.objects.create(hostname=f"node-{n}"))
+    with django_assert_num_queries(3):  # groups with their figures, members, ungrouped instances
+        run("list_instances")
+
+
+# --- register_queue
+
+
+def test_a_new_group(mesh: None) -> None:
+    printed = run(
+        "register_queue --queuename new --instance_percent 50 --instance_minimum 2 --hostnames exec-2,,exec-1"
+    )
+    assert printed.startswith("The instance group new was made.")
+    group = InstanceGroup.objects.get(name="new")
+    assert (group.policy_instance_percentage, group.policy_instance_minimum) == (50, 2)
+    assert group.policy_instance_list == ["exec-2", "exec-1"]
+    assert {member.hostname for member in group.instances.all()} == {"exec-1", "exec-2"}
+
+
+def test_members_are_added_and_none_is_taken_out(mesh: None) -> None:
+    run("register_queue --queuename edge --instance_percent 20 --hostnames hybrid-1")
+    group = InstanceGroup.objects.get(name="edge")
+    assert (group.policy_instance_percentage, group.policy_instance_minimum) == (20, 1)
+    assert group.policy_instance_list == ["exec-1", "hybrid-1"]
+    assert {member.hostname for member in group.instances.all()} == {"exec-1", "hybrid-1"}
+
+
+def test_an_installer_sets_up_the_protected_groups(mesh: None) -> None:
+    run("register_queue --queuename controlplane --instance_percent 90 --hostnames control-1")
+    group = InstanceGroup.objects.get(name="controlplane")
+    assert (group.policy_instance_percentage, group.policy_instance_list) == (90, ["control-1"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "register_queue --queuename new",
+        "register_queue --queuename edge --instance_minimum 2",
+        "deprovision_instance --hostname exec-1",
+        "provision_instance --hostname new --node_type execution",
+    ],
+)
+def test_the_policies_follow_a_change_and_nothing_else(
+    command: str, mesh: None, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    with django_capture_on_commit_callbacks() as once:
+        run(command)
+    with django_capture_on_commit_callbacks() as again:
+        run(command)
+    assert (once, again) == ([tasks.queue_policies], [])
+
+
+# --- register_peers
+
+
+@pytest.mark.parametrize(
+    ("command", "after"),
+    [
+        ("exec-1 --peers hop-2", {"hop-1": "established", "hop-2": "established"}),
+        ("exec-1 --exact hop-2", {"hop-2": "established"}),
+        ("exec-1 --exact", {}),
+        ("exec-1 --disconnect hop-1", {}),
+        ("hop-1 --peers hop-2", {"hop-2": "established"}),
+        ("control-1 --peers hop-1 exec-1", {"hop-1": "established", "exec-1": "established"}),
+    ],
+)
+def test_links_are_added_and_removed(command: str, after: dict[str, str], mesh: None) -> None:
+    source = command.split()[0]
+    others = {link for link in links() if link[0] != source}
+    run(f"register_peers {command}")
+    assert links() == {(source, target, state) for target, state in after.items()} | others
+
+
+def test_links_that_part_and_meet_again_are_no_cycle(mesh: None) -> None:
+    run("register_peers exec-1 --peers hop-2")
+    run("register_peers exec-2 --peers exec-1 hop-1 hop-2")
+    assert {(source, target) for source, target, _ in links()} == {
+        ("exec-1", "hop-1"),
+        ("exec-1", "hop-2"),
+        ("exec-2", "exec-1"),
+        ("exec-2", "hop-1"),
+        ("exec-2", "hop-2"),
+        ("hop-1", "hop-2"),
+    }
+
+
+def test_the_links_are_counted(mesh: None) -> None:
+    assert run("register_peers exec-1 --exact hop-2") == "1 links of exec-1 were added, 1 removed.\n(changed: True)\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_commands_at_once_close_no_cycle() -> None:
+    for hostname in ("a", "b"):
+        Instance.objects.create(hostname=hostname, node_type="hop", listener_port=27199)
+    outcomes: list[str] = []
+    begin = threading.Barrier(2)
+
+    def link(source: str, target: str) -> None:
+        begin.wait()
+        try:
+            provisioning.connect(source, [target])
+            outcomes.append("linked")
+        except ValidationError:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=link, args=ends) for ends in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == ["linked", "refused"]
+    assert InstanceLink.objects.count() == 1

@@ -1,0 +1,184 @@
+"""``manage.py worker``, as a process on a database of its own."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from instances.policies import LOCK
+from tests.service import PROJECT, environment, manage, new_database, served, wait_for
+
+pytestmark = pytest.mark.django_db
+
+ADMIN = {"Authorization": "Bearer oracle-admin-token"}
+
+
+class Database:
+    """The database at ``url``, as the tests look at it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.connection = psycopg.connect(url, autocommit=True)
+
+    def one(self, query: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.connection.execute(query, values).fetchone()
+        return row and row[0]
+
+    def job(self, task: str, *, status: str) -> bool:
+        return bool(
+            self.one("SELECT count(*) FROM procrastinate_jobs WHERE task_name = %s AND status::text = %s", task, status)
+        )
+
+    def has(self, hostname: str) -> bool:
+        return self.one("SELECT id FROM instances_instance WHERE hostname = %s", hostname) is not None
+
+
+@pytest.fixture
+def database(dataset_template: str) -> Iterator[Database]:
+    """A copy of the recorded AWX's records."""
+    with new_database(dataset_template) as url:
+        database = Database(url)
+        yield database
+        database.connection.close()
+
+
+def start_worker(url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "worker"],
+        cwd=PROJECT,
+        env=environment(url, WORKER_HEARTBEAT="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def working(url: str, signum: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[str]]:
+    """A worker, which must end cleanly on ``signum``."""
+    worker = start_worker(url)
+    try:
+        yield worker
+    finally:
+        worker.send_signal(signum)
+        output, _ = worker.communicate(timeout=30)
+    assert worker.returncode == (0 if signum != signal.SIGKILL else -signal.SIGKILL), output
+    assert "Traceback" not in output, output
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def test_refuses_to_start_on_unapplied_migrations() -> None:
+    with new_database() as url:
+        done = manage(url, "worker", check=False)
+    assert done.returncode == 1
+    assert "migrations are not applied" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "x"])
+def test_refuses_a_concurrency_that_it_cannot_use(number: str, dataset_url: str) -> None:
+    done = manage(dataset_url, "worker", "--concurrency", number, check=False)
+    assert done.returncode == 2
+    assert "--concurrency" in done.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
+def test_a_worker_ends_cleanly(signum: signal.Signals, database: Database) -> None:
+    with working(database.url, signum):
+        until(lambda: database.job("apply_policies", status="succeeded"))
+    assert database.one("SELECT count(*) FROM procrastinate_workers") == 0
+
+
+def test_what_clients_change_is_done(database: Database) -> None:
+    """A node is removed, and a minimum is filled."""
+    with served(database.url) as address, working(database.url):
+        node = requests.get(f"{address}/api/v2/instances/?hostname=exec-4.example.org", headers=ADMIN).json()
+        path = f"{address}/api/v2/instances/{node['results'][0]['id']}/"
+        assert requests.patch(path, json={"node_state": "deprovisioning"}, headers=ADMIN).status_code == 200
+        until(lambda: requests.get(path, headers=ADMIN).status_code == 404)
+        group = requests.get(f"{address}/api/v2/instance_groups/?name=empty", headers=ADMIN).json()["results"][0]
+        path = f"{address}/api/v2/instance_groups/{group['id']}/"
+        assert requests.patch(path, json={"policy_instance_minimum": 2}, headers=ADMIN).status_code == 200
+        until(lambda: requests.get(path, headers=ADMIN).json()["instances"] == 2)
+
+
+def deprovision(database: Database, hostname: str) -> None:
+    """As ``lifecycle.change`` leaves it; a worker that starts queues the removal."""
+    database.connection.execute(
+        "UPDATE instances_instance SET node_state = 'deprovisioning' WHERE hostname = %s", [hostname]
+    )
+
+
+def test_a_removal_waits_for_the_jobs_of_the_node(database: Database) -> None:
+    database.connection.execute(
+        "UPDATE instances_unifiedjob SET status = 'running', execution_node = 'exec-3.example.org' "
+        "WHERE id = (SELECT min(id) FROM instances_unifiedjob)"
+    )
+    deprovision(database, "exec-3.example.org")
+    with working(database.url):
+        until(lambda: database.one("SELECT attempts FROM procrastinate_jobs WHERE task_name = 'deprovision'"))
+        assert database.has("exec-3.example.org")
+        database.connection.execute("UPDATE instances_unifiedjob SET status = 'successful'")
+        until(lambda: not database.has("exec-3.example.org"))
+
+
+def test_what_a_killed_worker_had_begun_is_finished_by_another(database: Database) -> None:
+    """Killed between the two steps of a removal, which this test delays by holding the lock of the memberships."""
+    links = (
+        "SELECT count(*) FROM instances_instancelink AS link JOIN instances_instance AS node "
+        "ON node.id IN (source_id, target_id) WHERE hostname = 'exec-4.example.org' AND link_state = 'removing'"
+    )
+    deprovision(database, "exec-4.example.org")
+    database.one("SELECT pg_advisory_lock(%s)", LOCK)
+    with working(database.url, signal.SIGKILL):
+        until(lambda: database.one(links))
+        until(lambda: database.job("apply_policies", status="doing"))
+    first = database.one("SELECT id FROM procrastinate_jobs WHERE task_name = 'deprovision' AND status = 'doing'")
+    database.one("SELECT pg_advisory_unlock(%s)", LOCK)
+    with working(database.url):
+        until(lambda: not database.has("exec-4.example.org"))
+        until(lambda: database.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", first) == "succeeded")
+        until(lambda: not database.one("SELECT 1 FROM procrastinate_jobs WHERE status IN ('doing', 'todo')"))
+
+
+def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = environment("", DJANGO_SETTINGS_MODULE="settings.demo", DATA_DIR=str(tmp_path / "data"))
+    for name in ("DATABASE_URL", "SECRET_KEY", "CLUSTER_HOST_ID", "INSTALL_UUID", "ALLOWED_HOSTS"):
+        env.pop(name, None)
+    address = f"http://127.0.0.1:{port}"
+    demo = subprocess.Popen(
+        [sys.executable, "manage.py", "run_demo", "--port", str(port)],
+        cwd=PROJECT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_for(address, demo, seconds=60)
+    path = f"{address}/api/v2/instances/exec-new.demo/"
+    login = ("admin", "admin")
+    assert requests.patch(path, json={"node_state": "deprovisioning"}, auth=login).status_code == 200
+    until(lambda: requests.get(path, auth=login).status_code == 404)
+    demo.send_signal(signal.SIGINT)
+    output, _ = demo.communicate(timeout=30)  # waits for the end of every process that holds the output
+    assert demo.returncode == 0, output
+    assert "Traceback" not in output
