@@ -1,6 +1,7 @@
 import oauth2_provider.urls
 from django.urls import include, path
 
+from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
     config,
     dashboard,
@@ -26,16 +27,7 @@ NOT_KEPT = {
     "job_templates": "Job Templates",
     "workflow_job_templates": "Workflow Job Templates",
 }
-NOTHING_OF_USER = (
-    "teams",
-    "organizations",
-    "admin_of_organizations",
-    "projects",
-    "credentials",
-    "roles",
-    "activity_stream",
-    "access_list",
-)
+NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
 urlpatterns = [
     path("", root.ApiRoot.as_view()),
