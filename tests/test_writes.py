@@ -9,6 +9,7 @@ import pytest
 import requests
 from django.db import connection
 
+from instances import groups, lifecycle, policies
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
 from tests.make import make_jobs
@@ -260,3 +261,42 @@ def test_sixteen_writers_neither_deadlock_nor_fail(own_service: str) -> None:
     statuses = at_once(16, 8, write)
     assert set(statuses) <= {200, 201, 204, 400, 404, 409}, set(statuses)
     assert statuses.count(200) + statuses.count(204) > 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_policies_run_beside_changes() -> None:
+    """A change of a node, its membership by hand and the policies at once: nobody fails, the last change stays."""
+    nodes = [Instance.objects.create(hostname=f"node-{n}", node_type="execution", cpu_capacity=9) for n in range(6)]
+    group = InstanceGroup.objects.create(name="all", policy_instance_percentage=50)
+    end = time.monotonic() + 4
+    failures: list[BaseException] = []
+
+    def repeat(work: Callable[[int], object]) -> None:
+        turn = 0
+        try:
+            while time.monotonic() < end:
+                work(turn)
+                turn += 1
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    works: list[Callable[[int], object]] = [
+        lambda turn: policies.apply_policies(),
+        lambda turn: policies.apply_policies(),
+        lambda turn: lifecycle.change(nodes[0].pk, {"enabled": turn % 2 == 0}),
+        lambda turn: lifecycle.change(nodes[0].pk, {"managed_by_policy": turn % 2 == 0}),
+        lambda turn: (groups.detach if turn % 2 else groups.attach)(group.pk, nodes[1]),
+        lambda turn: groups.change(group.pk, {"max_forks": turn}),
+    ]
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    groups.attach(group.pk, nodes[1])
+    policies.apply_policies()
+    assert policies.apply_policies() == 0
+    assert group.instances.filter(pk=nodes[1].pk).exists()
