@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import DataError, IntegrityError, InternalError
 from django.utils.log import log_response
@@ -27,6 +27,7 @@ MEDIA_TYPE_HINT = (
     "You did not use correct Content-Type in your HTTP request. "
     "If you are using our REST API, the Content-Type must be application/json"
 )
+PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # parameters that no query is long because of
 SERVER_ERROR = "A server error has occurred."
 
 
@@ -64,10 +65,11 @@ class NotFoundByName(NotFound):
     default_detail = "Not found."
 
 
-def of_query(error: Exception) -> Exception:
+def of_query(error: Exception, asks_for_less: bool) -> Exception:
     """What a client reads of the database's refusal of its query string: the fault is the client's."""
     if isinstance(error.__cause__, QueryCanceled):
-        return ParseError("The query takes too long to answer; ask for less.")
+        reason = "The query takes too long to answer; ask for less."
+        return ParseError(reason) if asks_for_less else NotAvailable(reason)
     if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
         return ParseError("The query holds a value that the database cannot use.")
     return error
@@ -79,10 +81,12 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         error.detail = NotAuthenticated(LOGIN_HINT).detail
     elif isinstance(error, UnsupportedMediaType):
         error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
+    elif isinstance(error, SuspiciousOperation):
+        error = ParseError("The request could not be understood.")
     elif isinstance(error, StaleError):
         error = PreconditionFailed()
     elif context["request"].method in SAFE_METHODS:
-        error = of_query(error)
+        error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)

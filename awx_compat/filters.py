@@ -44,10 +44,11 @@ RELATIONS: dict[type[models.Model], dict[str, type[models.Model]]] = {
     AccessToken: {"user": User},
 }
 FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
+ALIASES = {User: {"created": "date_joined"}}  # AWX's names for columns that have another one here
 NOT_AWX = {
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"task_impact", "representation"},
-    User: {"is_staff", "is_active", "date_joined"},
+    User: {"is_staff", "is_system_auditor", "date_joined"},
     AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
 }
 HOPS = 2  # relations that a filter may follow
@@ -93,9 +94,13 @@ models.JSONField.register_lookup(AsText)
 def unknown(model: type[models.Model], names: list[str]) -> APIException:
     """The error for a path that no filter has; its message says where following the path fails."""
     here: type[models.Model] | None = model
+    followed = []
     for name in names:
         if here is None:
             return ParseError(f"No related model for field {name}.")
+        if (here, name) in followed:
+            return ParseError(f"Loops not allowed in filters, detected on field {name}.")
+        followed.append((here, name))
         if name in RELATIONS[here]:
             here = RELATIONS[here][name]
         elif name in columns(here) or name == "pk":
@@ -139,6 +144,8 @@ class ColumnFilter(Filter):
             return Q(**{f"{self.field_name}__isnull": boolean(text)})
         if lookup == "iexact" and not self.is_text:
             raise ParseError(f"{self.field_name} is not a text field and cannot be filtered by case-insensitive search")
+        if self.related is not None and lookup in TEXT | {"regex", "iregex"}:
+            raise ParseError(f"Related Field got invalid lookup: {lookup}")
         value = self._value(lookup, text)
         if value is None:
             return Q(**{f"{self.field_name}__isnull": True})
@@ -239,7 +246,7 @@ class Filters(FilterSet):
     @classmethod
     def get_filters(cls) -> dict[str, ColumnFilter]:
         model = getattr(cls._meta, "model", None)
-        return {} if model is None else dict(_filters(model, "", HOPS))
+        return {} if model is None else dict(_filters(model, "", HOPS, frozenset()))
 
     @classmethod
     def related_searches(cls) -> list[str]:
@@ -306,14 +313,20 @@ def parsed(key: str) -> tuple[str, bool, str, str]:
     return join, negated, "__".join(names), lookup
 
 
-def _filters(model: type[models.Model], before: str, hops: int) -> Iterator[tuple[str, ColumnFilter]]:
+def _filters(
+    model: type[models.Model], before: str, hops: int, followed: frozenset[tuple[type[models.Model], str]]
+) -> Iterator[tuple[str, ColumnFilter]]:
     for name, column in columns(model).items():
         yield f"{before}{name}", ColumnFilter(f"{before}{name}", column, None)
+    for name, column_name in ALIASES.get(model, {}).items():
+        yield f"{before}{name}", ColumnFilter(f"{before}{column_name}", model._meta.get_field(column_name), None)
     yield f"{before}pk", ColumnFilter(f"{before}pk", model._meta.pk, None)
     for name, related in RELATIONS[model].items():
+        if (model, name) in followed:
+            continue
         yield f"{before}{name}", ColumnFilter(f"{before}{name}", None, related)
         if hops:
-            yield from _filters(related, f"{before}{name}__", hops - 1)
+            yield from _filters(related, f"{before}{name}__", hops - 1, followed | {(model, name)})
 
 
 def _narrowed(records: QuerySet[Any], conditions: list[Condition]) -> QuerySet[Any]:
@@ -352,12 +365,24 @@ class AccessTokenFilters(Filters):
         model = AccessToken
 
 
+def of_role_level(records: QuerySet[Any], request: Request) -> QuerySet[Any]:
+    """Only the records on which the user has the role, or one that includes it."""
+    if records.model is not InstanceGroup:
+        raise ParseError(
+            "Cannot apply role_level filter to this list because its model does not use roles for access control."
+        )
+    groups: Any = records
+    return groups.where_role(request.user, request.query_params["role_level"])
+
+
 class FieldFilter(DjangoFilterBackend):
     """Narrows a list by the view's ``filterset_class``."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        if not request.query_params.keys() - RESERVED:
+        if not request.query_params.keys() - (RESERVED - {"role_level"}):
             return queryset
+        if "role_level" in request.query_params:
+            queryset = of_role_level(queryset, request)
         filterset = self.get_filterset(request, queryset, view)
         return queryset if filterset is None else filterset.qs
 

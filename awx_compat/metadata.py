@@ -13,7 +13,7 @@ from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.utils.field_mapping import ClassLookupDict
 
-from awx_compat.filters import FORBIDDEN, columns
+from awx_compat.filters import ALIASES, FORBIDDEN, columns
 from awx_compat.pagination import Pagination
 from awx_compat.serializers.base import IdField, ObjectField, TypeField, UrlField
 from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
@@ -153,7 +153,7 @@ def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[st
 
 def filterable(serializer: Any, name: str) -> dict[str, bool]:
     model = serializer.Meta.model
-    is_column = name in columns(model) or name in FORBIDDEN.get(model, ())
+    is_column = name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())
     return {} if name == "type" and not is_column else {"filterable": is_column}
 
 

@@ -5,8 +5,23 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
+
+
+def refuse_null_characters(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer forms with NUL characters below /api/o/, which PostgreSQL cannot look up, with 400."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/o/") and any(
+            "\0" in value for form in (request.GET, request.POST) for values in form.lists() for value in values[1]
+        ):
+            return JsonResponse({"error": "invalid_request"}, status=400)
+        return get_response(request)
+
+    return middleware
 
 
 def dialect_headers(

@@ -1,6 +1,5 @@
 """AWX's pages: 25 records unless ``page_size`` asks for up to 200, ``page`` a number or ``last``."""
 
-import sys
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -24,9 +23,10 @@ class StablePaginator(Paginator):
 
 
 class UncountedPaginator(StablePaginator):
-    """Pages of a list whose length nobody wants to know: any page may be asked for."""
+    """The first page of a list whose length nobody wants to know; AWX has no other page of it."""
 
-    count = sys.maxsize
+    count = 200
+    num_pages = 1
 
 
 class Pagination(PageNumberPagination):
@@ -55,4 +55,8 @@ class Pagination(PageNumberPagination):
         return self.link(self.page.previous_page_number()) if self.page.has_previous() else None
 
     def link(self, number: int) -> str:
-        return replace_query_param(self.request.get_full_path(), self.page_query_param, number)
+        url = self.request.get_full_path()
+        asked = self.request.GET.get(self.page_size_query_param, "")
+        if asked.isascii() and asked.isdecimal() and int(asked[:20]) > self.max_page_size:
+            url = replace_query_param(url, self.page_size_query_param, self.max_page_size)
+        return replace_query_param(url, self.page_query_param, number)

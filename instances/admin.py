@@ -1,7 +1,18 @@
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest
 
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
+
+
+class VisibleAdmin(admin.ModelAdmin):
+    """Shows staff only what the API shows them."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        records: Any = super().get_queryset(request)
+        return records.visible_to(request.user)
 
 
 class LinkInline(admin.TabularInline):
@@ -12,7 +23,7 @@ class LinkInline(admin.TabularInline):
 
 
 @admin.register(Instance)
-class InstanceAdmin(admin.ModelAdmin):
+class InstanceAdmin(VisibleAdmin):
     list_display = ["hostname", "node_type", "node_state", "enabled", "capacity", "last_seen"]
     list_filter = ["node_type", "node_state", "enabled", "rampart_groups"]
     search_fields = ["hostname", "ip_address"]
@@ -32,7 +43,7 @@ class InstanceAdmin(admin.ModelAdmin):
 
 
 @admin.register(InstanceGroup)
-class InstanceGroupAdmin(admin.ModelAdmin):
+class InstanceGroupAdmin(VisibleAdmin):
     list_display = ["name", "is_container_group", "policy_instance_percentage", "policy_instance_minimum"]
     search_fields = ["name"]
     ordering = ["name"]
@@ -40,7 +51,7 @@ class InstanceGroupAdmin(admin.ModelAdmin):
 
 
 @admin.register(UnifiedJob)
-class UnifiedJobAdmin(admin.ModelAdmin):
+class UnifiedJobAdmin(VisibleAdmin):
     list_display = ["id", "type", "name", "status", "execution_node", "controller_node", "task_impact"]
     list_filter = ["status", "type"]
     search_fields = ["=id", "=execution_node"]

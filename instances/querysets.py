@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
@@ -13,11 +13,20 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
 from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, JSONObject, TruncDay
+from django.utils import timezone
 
 from instances.capacity import CONTROLLING, EXECUTING, Load
 
 if TYPE_CHECKING:
     from instances.models import User
+
+
+# Which roles on a group each role includes.
+INCLUDED_ROLES = {
+    "admin_role": ["admin_role", "use_role", "read_role"],
+    "use_role": ["use_role", "read_role"],
+    "read_role": ["read_role"],
+}
 
 
 class LoadField(models.JSONField):
@@ -113,6 +122,14 @@ class InstanceGroupQuerySet(VisibleQuerySet):
             ),
         )
 
+    def where_role(self, user: Any, role: str) -> Self:
+        """The groups on which ``user`` has ``role``, directly or by one that includes it; auditors may read all."""
+        if user.is_superuser or (user.is_system_auditor and role == "read_role"):
+            return self
+        including = [held for held, included in INCLUDED_ROLES.items() if role in included]
+        held = user.instance_group_roles.filter(instance_group=OuterRef("pk"), role__in=including)
+        return self.filter(Exists(held))
+
     def with_administration_by(self, user: User | AnonymousUser) -> Self:
         """``is_administered``: whether ``user`` may change the group."""
         if isinstance(user, AnonymousUser) or user.is_superuser:
@@ -136,16 +153,19 @@ class UnifiedJobQuerySet(VisibleQuerySet):
         return Q(pk__in=[])
 
     def ended_by_day(self, since: datetime, outcome: str) -> Iterator[tuple[float, int]]:
-        """Jobs that ended ``successful`` or ``failed`` (in whatever way) since then: each day's start, and how many."""
-        statuses = ["successful"] if outcome == "successful" else ["failed", "error", "canceled"]
-        ended = self.filter(finished__gte=since, status__in=statuses).order_by()
-        days = ended.values(day=TruncDay("finished")).annotate(number=Count("pk")).order_by("day")
-        return ((row["day"].timestamp(), row["number"]) for row in days)
+        """Jobs that ended ``successful`` or ``failed`` since then: the start of each day until now, and how many."""
+        ended = self.filter(finished__gte=since, status=outcome).exclude(launch_type="sync").order_by()
+        numbers = dict(ended.values_list(TruncDay("finished")).annotate(number=Count("pk")).order_by())
+        day, today = (time.replace(hour=0, minute=0, second=0, microsecond=0) for time in (since, timezone.now()))
+        while day <= today:
+            yield day.timestamp(), numbers.get(day, 0)
+            day += timedelta(days=1)
 
     def by_node(self) -> Iterator[tuple[str, str, str, int]]:
         """Hostname of the execution node, status, launch type, and how many jobs have these."""
         keys = ("execution_node", "status", "launch_type")
-        return iter(self.order_by().values_list(*keys).annotate(number=Count("pk")).order_by(*keys))
+        counted = self.exclude(launch_type="sync")  # AWX's own bookkeeping
+        return iter(counted.order_by().values_list(*keys).annotate(number=Count("pk")).order_by(*keys))
 
 
 class UserQuerySet(VisibleQuerySet):

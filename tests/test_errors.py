@@ -87,3 +87,15 @@ def test_broken_requests_are_answered_and_the_service_lives_on(request_bytes: by
     assert b"Traceback" not in answer
     assert b"<script>" not in answer
     assert requests.get(f"{service}/api/v2/ping/", timeout=10).status_code == 200
+
+
+def test_more_parameters_than_anybody_needs(admin: User) -> None:
+    query = "&".join(f"a{n}=1" for n in range(1001))
+    for path in ("/api/v2/ping/", "/api/v2/instances/"):
+        assert client_of(admin).get(f"{path}?{query}").status_code in (200, 400)
+
+
+@pytest.mark.parametrize("path", ["token", "revoke_token", "introspect"])
+def test_null_characters_in_a_form(path: str) -> None:
+    form = {"grant_type": "authorization_code", "code": "a\0b", "client_id": "a\0b", "token": "a\0b"}
+    assert APIClient().post(f"/api/o/{path}/", form, format="multipart").status_code == 400

@@ -169,7 +169,11 @@ FILTERSETS = {
     "users": filters.UserFilters,
     "tokens": filters.AccessTokenFilters,
 }
-EVERY_FIELD = [(kind, name) for kind, filterset in FILTERSETS.items() for name in columns(filterset._meta.model)]
+EVERY_FIELD = [
+    (kind, name)
+    for kind, filterset in FILTERSETS.items()
+    for name in [*columns(filterset._meta.model), *filters.RELATIONS[filterset._meta.model]]
+]
 
 
 @pytest.fixture
@@ -184,8 +188,13 @@ def test_every_field_has_every_lookup(collection: str, name: str, admin: User, o
     client = client_of(admin)
     model = FILTERSETS[collection]._meta.model
     record = model._default_manager.order_by("pk").first()
-    value = getattr(record, name)
-    written = json.dumps(value) if isinstance(columns(model)[name], models.JSONField) else str(value)
+    relation = name in filters.RELATIONS[model]
+    value = (
+        model._default_manager.filter(pk=record.pk).values_list(name, flat=True).first()
+        if relation
+        else getattr(record, name)
+    )
+    written = json.dumps(value) if isinstance(columns(model).get(name), models.JSONField) else str(value)
     for lookup in LOOKUPS:
         text = {"isnull": str(value is None), "regex": re.escape(written), "iregex": re.escape(written)}.get(
             lookup, written
@@ -227,6 +236,9 @@ def test_pages_in_any_order_neither_overlap_nor_miss_a_record(query: str, admin:
     assert sorted(seen) == sorted(instance.pk for instance in mesh)
 
 
+ROLE_LEVEL = "Cannot apply role_level filter to this list because its model does not use roles for access control."
+
+
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
@@ -237,7 +249,10 @@ def test_pages_in_any_order_neither_overlap_nor_miss_a_record(query: str, admin:
         ),
         ("hostname__regex=" + "a" * 1001, "A regular expression may have at most 1000 characters."),
         ("order_by=" + ",".join(["id"] * 11), "A list can be ordered by at most 10 fields."),
-        ("peers__peers__peers__hostname=x", "Filters follow at most 2 relations."),
+        ("peers__peers__hostname=x", "Loops not allowed in filters, detected on field peers."),
+        ("peers__reverse_peers__source__hostname=x", "Filters follow at most 2 relations."),
+        ("peers__regex=3", "Related Field got invalid lookup: regex"),
+        ("role_level=x", ROLE_LEVEL),
         ("hostname=%00", "Null characters are not allowed."),
         ("search=%00", "Null characters are not allowed."),
         ("cpu=NaN", '["“NaN” value must be a decimal number."]'),

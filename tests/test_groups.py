@@ -134,3 +134,8 @@ def test_own_groups_of_awx_cannot_be_deleted(name: str, admin: User) -> None:
 def test_a_role_can_be_asked_for_by_its_field(admin: User, edge: InstanceGroup) -> None:
     roles = client_of(admin).get(f"{URL}{edge.pk}/object_roles/?role_field=use_role").json()
     assert [role["name"] for role in roles["results"]] == ["Use"]
+
+
+@pytest.mark.parametrize(("level", "seen"), [("read_role", 1), ("use_role", 1), ("admin_role", 0), ("x", 0)])
+def test_groups_by_the_readers_role(level: str, seen: int, bob: User) -> None:
+    assert client_of(bob).get(f"{URL}?role_level={level}").json()["count"] == seen

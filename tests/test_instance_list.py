@@ -56,3 +56,14 @@ def test_the_count_is_not_asked_for_where_it_is_disabled(admin: User, django_ass
     client = client_of(admin)
     with django_assert_num_queries(2):
         assert client.get(f"{URL}?count_disabled=1").json() == {"results": []}
+
+
+def test_links_to_other_pages_ask_for_no_more_than_a_page_holds(admin: User) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"node-{n:03}") for n in range(201))
+    assert client_of(admin).get(f"{URL}?page_size=500").json()["next"] == f"{URL}?page=2&page_size=200"
+
+
+def test_an_uncounted_list_has_one_page(admin: User) -> None:
+    client = client_of(admin)
+    assert client.get(f"{URL}?count_disabled=1&page=2").status_code == 404
+    assert client.get(f"{URL}?count_disabled=1&page=last").status_code == 200

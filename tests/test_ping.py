@@ -42,5 +42,11 @@ def test_a_groups_capacity_is_that_of_all_members_in_any_state() -> None:
     ]
 
 
+def test_groups_come_by_name_whatever_its_case() -> None:
+    for name in ("b", "C", "a"):
+        InstanceGroup.objects.create(name=name)
+    assert [group["name"] for group in APIClient().get(URL).json()["instance_groups"]] == ["a", "b", "C"]
+
+
 def test_wrong_credentials_do_not_matter() -> None:
     assert APIClient().get(URL, HTTP_AUTHORIZATION="Bearer nope").status_code == 200

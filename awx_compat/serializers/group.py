@@ -40,7 +40,8 @@ def refuse_blank(name: str) -> None:
 
 def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
     """AWX numbers the roles of all records in one sequence; here the number follows from the group's."""
-    return (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role) + 1
+    number = (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role)
+    return number + 3  # 1 and 2 are the system's administrator and auditor
 
 
 class InstanceGroupSerializer(RecordSerializer):

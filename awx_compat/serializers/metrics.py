@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from instances.models import Instance
+from instances.models import Instance, UnifiedJob
 
 JobNumbers = Iterable[tuple[str, str, str, int]]  # hostname, status, launch type, number of jobs
 
@@ -30,7 +30,9 @@ class Figures:
         running = by_status["running"] + by_status["waiting"]
         yield _gauge("awx_running_jobs_total", "Number of running jobs on the system", [({}, running)])
         yield _gauge("awx_pending_jobs_total", "Number of pending jobs on the system", [({}, by_status["pending"])])
-        statuses = [({"status": status}, n) for status, n in sorted(by_status.items()) if n and status != "new"]
+        statuses = [
+            ({"status": status}, by_status[status]) for status in sorted(UnifiedJob.Status.values) if status != "new"
+        ]
         yield _gauge("awx_status_total", "Status of Job launched", statuses)
 
     def _instances(self) -> Iterator[Metric]:

@@ -18,7 +18,7 @@ def ping(instances: Iterable[Instance], groups: Iterable[InstanceGroup]) -> dict
         "active_node": settings.CLUSTER_HOST_ID,
         "install_uuid": settings.INSTALL_UUID,
         "instances": [_node(node) for node in nodes],
-        "instance_groups": [_group(group) for group in groups],
+        "instance_groups": [_group(group) for group in sorted(groups, key=lambda group: group.name.lower())],
     }
 
 

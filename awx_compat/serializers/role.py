@@ -6,6 +6,7 @@ from awx_compat import paths
 from awx_compat.serializers.group import ROLE_DESCRIPTIONS, role_id
 from awx_compat.serializers.user import UserSerializer
 from instances.models import InstanceGroup, InstanceGroupRole, User
+from instances.querysets import INCLUDED_ROLES
 
 
 def role_body(group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, Any]:
@@ -39,12 +40,14 @@ class AccessSerializer(UserSerializer):
         direct = [InstanceGroupRole.Role(role) for role in user.group_roles]
         return {
             **super().get_summary_fields(user),
-            "direct_access": [{"role": self.held(group, role), "descendant_roles": [role]} for role in direct],
+            "direct_access": [
+                {"role": self.held(group, role), "descendant_roles": INCLUDED_ROLES[role]} for role in direct
+            ],
             "indirect_access": [
-                {"role": system_role(name, description), "descendant_roles": roles}
-                for applies, name, description, roles in (
-                    (user.is_superuser, "System Administrator", "Can manage all aspects of the system", ALL_ROLES),
-                    (user.is_system_auditor, "System Auditor", "Can view all aspects of the system", READ_ROLE),
+                {"role": system_role(number, name, description), "descendant_roles": roles}
+                for applies, number, name, description, roles in (
+                    (user.is_superuser, 1, "System Administrator", "Can manage all aspects of the system", ALL_ROLES),
+                    (user.is_system_auditor, 2, "System Auditor", "Can view all aspects of the system", READ_ROLE),
                 )
                 if applies
             ],
@@ -62,9 +65,9 @@ class AccessSerializer(UserSerializer):
         }
 
 
-ALL_ROLES = InstanceGroupRole.Role.values
-READ_ROLE = [InstanceGroupRole.Role.READ.value]
+ALL_ROLES = INCLUDED_ROLES["admin_role"]
+READ_ROLE = INCLUDED_ROLES["read_role"]
 
 
-def system_role(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "description": description, "user_capabilities": {"unattach": False}}
+def system_role(number: int, name: str, description: str) -> dict[str, Any]:
+    return {"id": number, "name": name, "description": description, "user_capabilities": {"unattach": False}}

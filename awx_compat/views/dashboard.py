@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -42,7 +41,7 @@ class JobGraph(ApiView):
     def get(self, request: Request) -> Response:
         period = request.query_params.get("period", "month")
         if period not in PERIODS:
-            raise ParseError(f"Unknown period {period!r}.")
+            return Response({"error": f'Unknown period "{period}"'}, status=400)
         since = timezone.now() - PERIODS[period]
         jobs = UnifiedJob.objects.visible_to(request.user)
         return Response({"jobs": {outcome: list(jobs.ended_by_day(since, outcome)) for outcome in OUTCOMES}})

@@ -139,7 +139,7 @@ class UsersOfGroup(OfGroup, ListView):
     serializer_class = AccessSerializer
 
     def get_queryset(self) -> Any:
-        users = User.objects.visible_to(self.request.user).with_access_to(self.group).with_rights()
+        users = User.objects.with_access_to(self.group).with_rights()
         return users.order_by("username")
 
     def get_serializer_context(self) -> dict[str, Any]:
