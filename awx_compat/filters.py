@@ -44,7 +44,9 @@ RELATIONS: dict[type[models.Model], dict[str, type[models.Model]]] = {
     AccessToken: {"user": User},
 }
 FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
-ALIASES = {User: {"created": "date_joined"}}  # AWX's names for columns that have another one here
+ALIASES: dict[type[models.Model], dict[str, str]] = {
+    User: {"created": "date_joined"}
+}  # AWX's names for columns that have another one here
 NOT_AWX = {
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"task_impact", "representation"},
@@ -319,7 +321,8 @@ def _filters(
     for name, column in columns(model).items():
         yield f"{before}{name}", ColumnFilter(f"{before}{name}", column, None)
     for name, column_name in ALIASES.get(model, {}).items():
-        yield f"{before}{name}", ColumnFilter(f"{before}{column_name}", model._meta.get_field(column_name), None)
+        column: Any = model._meta.get_field(column_name)
+        yield f"{before}{name}", ColumnFilter(f"{before}{column_name}", column, None)
     yield f"{before}pk", ColumnFilter(f"{before}pk", model._meta.pk, None)
     for name, related in RELATIONS[model].items():
         if (model, name) in followed:
