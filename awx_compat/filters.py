@@ -321,8 +321,8 @@ def _filters(
     for name, column in columns(model).items():
         yield f"{before}{name}", ColumnFilter(f"{before}{name}", column, None)
     for name, column_name in ALIASES.get(model, {}).items():
-        column: Any = model._meta.get_field(column_name)
-        yield f"{before}{name}", ColumnFilter(f"{before}{column_name}", column, None)
+        aliased: Any = model._meta.get_field(column_name)
+        yield f"{before}{name}", ColumnFilter(f"{before}{column_name}", aliased, None)
     yield f"{before}pk", ColumnFilter(f"{before}pk", model._meta.pk, None)
     for name, related in RELATIONS[model].items():
         if (model, name) in followed:
