@@ -18,11 +18,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from instances import capacity, tasks
+from instances.capacity import CONTROLLING
 from instances.locking import locked
 from instances.models import Instance, InstanceLink
 
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
-CONTROLLING = (Instance.NodeType.CONTROL, Instance.NodeType.HYBRID)  # nodes that AWX itself runs on
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"(?:{LABEL}\.)+(?=[^.]{{2}}){LABEL}|{LABEL}")  # one label, or several and the last not a letter
 

@@ -89,7 +89,7 @@ def set_fields(record: Any, values: dict[str, Any]) -> bool:
 
 def peer_as_control_node(instance: Instance) -> bool:
     """Let a control or hybrid node peer to all nodes that want it; whether a link was missing."""
-    if instance.node_type not in lifecycle.CONTROLLING:
+    if not instance.controls:
         return False
     wanting = Instance.objects.filter(peers_from_control_nodes=True, node_type__in=lifecycle.INSTALLABLE)
     missing = list(wanting.exclude(peers_from=instance).order_by("pk"))

@@ -9,8 +9,6 @@ from awx_compat.serializers.mesh import link_body
 from instances import lifecycle
 from instances.models import Instance
 
-INSTALLED_BY_BUNDLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)
-
 
 class InstanceSerializer(RecordSerializer):
     """An instance in a list. The queryset brings ``with_load()`` and ``with_peers()``."""
@@ -112,7 +110,7 @@ class InstanceSerializer(RecordSerializer):
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]
-        if instance.node_type in INSTALLED_BY_BUNDLE:
+        if instance.node_type in lifecycle.INSTALLABLE:
             subs.append("install_bundle")
         subs.append("peers")
         if instance.node_type == Instance.NodeType.EXECUTION and self.reader.sees_everything:

@@ -70,8 +70,11 @@ class ListView(ApiView, ListAPIView[Any]):
     search_fields: tuple[str, ...] = ()
     ordering: tuple[str, ...] = ()  # as AWX's view has it; few have one
 
-    def created(self, record: Any, serializer_class: Any) -> Response:
-        """The answer to a POST that made ``record``."""
+    def create(self, request: Request, serializer_class: Any) -> Response:
+        """Make the record that ``request`` asks for, and tell it by ``serializer_class``."""
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        record = self.get_queryset().get(pk=asked.save().pk)
         told = serializer_class(record, context=self.get_serializer_context()).data
         return Response(told, status=status.HTTP_201_CREATED, headers={"Location": told["url"]})
 

@@ -30,13 +30,7 @@ class InstanceGroupList(ListView):
         return InstanceGroup.objects.visible_to(user).with_load().with_administration_by(user).order_by("id")
 
     def post(self, request: Request) -> Response:
-        return self.created(self.made(request), InstanceGroupDetailSerializer)
-
-    def made(self, request: Request) -> Any:
-        """The group that ``request`` asks for, new."""
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return self.get_queryset().get(pk=asked.save().pk)
+        return self.create(request, InstanceGroupDetailSerializer)
 
 
 class InstanceGroupDetail(DetailView):

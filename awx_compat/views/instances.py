@@ -14,7 +14,6 @@ from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJob
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import (
-    INSTALLED_BY_BUNDLE,
     CreatedInstanceSerializer,
     HealthCheckSerializer,
     InstanceDetailSerializer,
@@ -41,9 +40,7 @@ class InstanceList(ListView):
         return Instance.objects.visible_to(self.request.user).with_load().with_peers().order_by(*self.ordering)
 
     def post(self, request: Request) -> Response:
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return self.created(self.get_queryset().get(pk=asked.save().pk), CreatedInstanceSerializer)
+        return self.create(request, CreatedInstanceSerializer)
 
 
 class InstanceDetail(DetailView):
@@ -150,7 +147,7 @@ class InstallBundle(OfInstance, DetailView):
         instance = self.instance
         if not request.user.is_superuser:
             raise PermissionDenied
-        if instance.node_type not in INSTALLED_BY_BUNDLE:
+        if instance.node_type not in lifecycle.INSTALLABLE:
             return Response({"msg": "Install bundle can only be generated for execution or hop nodes."}, status=400)
         try:
             ca = mesh_ca.configured()
