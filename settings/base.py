@@ -25,8 +25,25 @@ AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, valid
 SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positive)
 SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.positive)
 
-# How health checks are done: "agent" is to wait for the node's own report; without any, none can be started.
-HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "agent"]))
+SYSTEM_TASK_ABS_CPU = read.str(
+    "SYSTEM_TASK_ABS_CPU", "", validate=env.cpu_quantity
+)  # "500m", "4"; empty is as reported
+SYSTEM_TASK_ABS_MEM = read.str("SYSTEM_TASK_ABS_MEM", "", validate=env.memory_quantity)  # "2Gi", "512M" or bytes
+SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the node that the service runs on
+
+# --- health; seconds throughout
+# How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's own
+# report. Without any, none can be started.
+HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
+HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.positive)
+RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor
+RECEPTOR_SIGN_WORK = read.bool("RECEPTOR_SIGN_WORK", True)  # nodes that install bundles set up refuse unsigned work
+RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD = read.int("RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD", 60, validate=env.positive)
+CLUSTER_NODE_HEARTBEAT_PERIOD = read.int("CLUSTER_NODE_HEARTBEAT_PERIOD", 60, validate=env.positive)
+CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE = read.int("CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE", 2, validate=env.positive)
+EXECUTION_NODE_REMEDIATION_CHECKS = read.int("EXECUTION_NODE_REMEDIATION_CHECKS", 1800, validate=env.positive)
+if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
+    read.refuse("RECEPTOR_SOCKET", "Must name Receptor's control socket where HEALTH_PROBE is receptor.")
 
 # The mesh's CA and the public half of the key that signs work, as paths of PEM files: "manage.py create_mesh_ca" makes
 # a set. Without them no install bundle can be made.

@@ -5,6 +5,8 @@ need not stand in the environment. A value that cannot be used does not stop at 
 the end of a settings module raises one ``SettingsError`` that names every bad variable, never its value.
 """
 
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,10 @@ class Environment(FileAwareEnv):
             self._errors[f"{env_key}_FILE"].append("Must name a readable text file.")
             return ""
 
+    def refuse(self, name: str, text: str) -> None:
+        """Count the variable ``name`` among those that cannot be used, for a reason that involves others."""
+        self._errors[name].append(text)
+
     def seal(self) -> None:
         """Raise SettingsError if any variable read so far could not be used."""
         try:
@@ -47,6 +53,44 @@ class Environment(FileAwareEnv):
 positive = validate.Range(min=1, error="Must be 1 or more.")
 not_negative = validate.Range(min=0, error="Must be 0 or more.")
 not_empty = validate.Length(min=1, error="Must not be empty.")
+
+
+short_uuid = validate.Length(max=40, error="Must have at most 40 characters.")
+
+
+def cpu_quantity(value: str) -> None:
+    """Validator: ``value`` is empty, or CPUs as Kubernetes writes them."""
+    if value and (cores(value) is None or not 0 < (cores(value) or 0) < 1000):
+        raise ValidationError("Must be a number of CPUs above 0 and below 1000, as 4, 0.5 or 500m.")
+
+
+def memory_quantity(value: str) -> None:
+    """Validator: ``value`` is empty, or memory as Kubernetes writes it."""
+    if value and not 0 < (bytes_of(value) or 0) < 2**63:
+        raise ValidationError("Must be an amount of memory, as 2Gi, 512M or a number of bytes.")
+
+
+SUFFIXES = (
+    {"": 1}
+    | {
+        prefix + suffix: base**power
+        for suffix, base in (("", 1000), ("i", 1024))
+        for power, prefix in enumerate("KMGTPE", start=1)
+    }
+    | {"k": 1000}
+)
+
+
+def cores(text: str) -> Decimal | None:
+    """The CPUs that ``500m`` or ``4`` means; None if it means none."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(m?)", text, re.ASCII)
+    return None if found is None else Decimal(found[1]) / (1000 if found[2] else 1)
+
+
+def bytes_of(text: str) -> int | None:
+    """The bytes that ``2Gi``, ``512M`` or ``1024`` means; None if it means none."""
+    found = re.fullmatch(r"(\d{1,19}(?:\.\d{1,9})?)([A-Za-z]{0,2})", text, re.ASCII)
+    return None if found is None or found[2] not in SUFFIXES else int(Decimal(found[1]) * SUFFIXES[found[2]])
 
 
 def postgresql_url(value: str) -> None:

@@ -1,4 +1,5 @@
 from instances.models.group import InstanceGroup, InstanceGroupRole
+from instances.models.health import Condition, MeshInspection, NodeHealth, NodeToken
 from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
@@ -7,12 +8,16 @@ from instances.models.token import TokenNote
 from instances.models.user import User
 
 __all__ = [
+    "Condition",
     "GroupLoad",
     "Instance",
     "InstanceGroup",
     "InstanceGroupRole",
     "InstanceLink",
+    "MeshInspection",
+    "NodeHealth",
     "NodeLoad",
+    "NodeToken",
     "TokenNote",
     "UnifiedJob",
     "User",

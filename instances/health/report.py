@@ -1,0 +1,133 @@
+"""What a node tells of itself, and reading it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import yaml
+from django.conf import settings
+
+from instances.capacity import CONTROLLING
+from instances.models import NodeHealth
+from settings import env
+
+Check = NodeHealth.Check
+
+LARGEST_OUTPUT = 2**20  # bytes
+LONGEST_ERRORS = 20_000  # characters that are kept
+LONGEST_VERSION = 120
+LONGEST_UUID = 40
+MOST_CPU = Decimal("999.9")
+MOST_MEMORY = 2**63 - 1
+RUNNER = "ansible-runner-"
+
+
+class ProbeError(Exception):
+    """A health check that failed: ``outcome`` says how, the text says it to people."""
+
+    def __init__(self, outcome: NodeHealth.Check, text: str) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a node told of itself, or why it did not.
+
+    ``cpu`` in cores, ``memory`` in bytes; 0 and "" are what it did not tell. ``errors`` is text, one error a line.
+    """
+
+    version: str = ""
+    cpu: Decimal = Decimal(0)
+    memory: int = 0
+    uuid: str = ""
+    errors: str = ""
+    outcome: NodeHealth.Check = Check.PASSED
+
+    @classmethod
+    def of_failure(cls, error: ProbeError) -> "Report":
+        return cls(errors=shortened(str(error)), outcome=error.outcome)
+
+
+def runner_version(version: str) -> str:
+    """How AWX tells the version of a node that only runs jobs; "" where it is not known."""
+    return version if not version or version.startswith(RUNNER) else f"{RUNNER}{version}"
+
+
+def corrected(report: Report, node_type: str) -> tuple[Decimal, int]:
+    """The CPUs, in tenths, and the memory that count: control and hybrid nodes may be told theirs by the settings."""
+    cpu, memory = report.cpu, report.memory
+    if node_type in CONTROLLING:
+        cpu = env.cores(settings.SYSTEM_TASK_ABS_CPU) or cpu
+        memory = env.bytes_of(settings.SYSTEM_TASK_ABS_MEM) or memory
+    return min(MOST_CPU, cpu.quantize(Decimal("0.1"), ROUND_HALF_EVEN)), min(MOST_MEMORY, memory)
+
+
+# --- what "ansible-runner worker --worker-info" prints
+
+
+def read(output: bytes) -> Report:
+    """The report in the YAML that ansible-runner prints. Raises ProbeError if there is none in it."""
+    if len(output) > LARGEST_OUTPUT:
+        raise ProbeError(Check.TOO_LARGE, f"The node answered more than {LARGEST_OUTPUT} bytes; a report is short.")
+    text = output.decode("utf-8", "replace")
+    try:
+        told = load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        told = None
+    if not isinstance(told, Mapping):
+        if "unrecognized arguments: --worker-info" in text:
+            raise ProbeError(
+                Check.OLD_RUNNER, "The node's ansible-runner is too old to report: it lacks --worker-info."
+            )
+        raise ProbeError(Check.GARBAGE, f"What the node answered is no report: {excerpt(text)}")
+    return from_mapping(told)
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML that has no aliases: with them a few lines can stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
+def load(text: str) -> Any:
+    return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
+
+
+def from_mapping(told: Mapping[str, Any]) -> Report:
+    """The report in the mapping of ansible-runner's. Raises ProbeError where a figure cannot be one."""
+    told_errors = told.get("errors") or []
+    errors = [told_errors] if isinstance(told_errors, str) else told_errors
+    cpu, memory = told.get("cpu_count"), told.get("mem_in_bytes")
+    if not isinstance(errors, list):
+        raise ProbeError(Check.GARBAGE, "The node's report has errors that are no list.")
+    if not errors and not (is_number(cpu, float(MOST_CPU)) and is_number(memory, MOST_MEMORY)):
+        raise ProbeError(Check.GARBAGE, f"The node's report has no usable cpu_count and mem_in_bytes: {excerpt(told)}")
+    version, uuid = told.get("runner_version"), told.get("uuid")
+    return Report(
+        version=runner_version(str(version or ""))[:LONGEST_VERSION].replace("\0", ""),
+        cpu=Decimal(str(cpu)) if is_number(cpu, float(MOST_CPU)) else Decimal(0),
+        memory=int(memory) if is_number(memory, MOST_MEMORY) else 0,  # type: ignore[arg-type]
+        uuid=uuid.replace("\0", "") if isinstance(uuid, str) and len(uuid) <= LONGEST_UUID else "",
+        errors=shortened("\n".join(map(str, errors))),
+        outcome=Check.NODE_ERRORS if errors else Check.PASSED,
+    )
+
+
+def is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most
+
+
+def shortened(text: str) -> str:
+    """``text`` as the database takes it, cut where it is far too long."""
+    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= LONGEST_ERRORS else clean[:LONGEST_ERRORS] + " …"
+
+
+def excerpt(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text[:200] + " …" if len(text) > 200 else text or "nothing"

@@ -1,0 +1,91 @@
+"""What the service knows of a node's health beside the columns that AWX has."""
+
+from django.db import models
+
+
+class NodeHealth(models.Model):
+    """How a node was last seen and checked, as far as its instance does not tell."""
+
+    class Check(models.TextChoices):
+        """How the last health check ended: the reasons of the condition HealthChecked."""
+
+        PASSED = "CheckPassed", "The node reported without an error"
+        NODE_ERRORS = "NodeReportedErrors", "The node reported errors"
+        UNREACHABLE = "NodeUnreachable", "The mesh could not bring the check to the node"
+        NO_WORK_TYPE = "WorkTypeMissing", "The node does not offer the work type ansible-runner"
+        REFUSED = "WorkRefused", "Receptor refused the check, or it failed on the node"
+        OLD_RUNNER = "RunnerTooOld", "The node's ansible-runner cannot report"
+        GARBAGE = "OutputNotUnderstood", "What the node answered is no report"
+        TOO_LARGE = "OutputTooLarge", "The node answered far more than a report"
+        TIMED_OUT = "CheckTimedOut", "The node did not answer in time"
+        EXPIRED = "CheckExpired", "Nothing came back from the check"
+        NO_RECEPTOR = "ReceptorUnavailable", "The control socket of this node's own Receptor does not answer"
+        NO_RUNNER = "RunnerMissing", "ansible-runner cannot be started"
+
+    instance = models.OneToOneField(
+        "instances.Instance", on_delete=models.CASCADE, primary_key=True, related_name="health"
+    )
+    advertised = models.DateTimeField(
+        null=True, help_text="The time in the node's last advertisement, by the node's own clock."
+    )
+    lost_since = models.DateTimeField(
+        null=True, help_text="When the node was found lost; empty again once it was seen often enough."
+    )
+    sightings = models.PositiveSmallIntegerField(default=0, help_text="How often it was seen since it was lost.")
+    check_outcome = models.CharField(max_length=24, choices=Check, blank=True, default="")
+
+    def __str__(self) -> str:
+        return str(self.instance_id)
+
+
+class Condition(models.Model):
+    """One aspect of a node's health, as it was last noted."""
+
+    class Type(models.TextChoices):
+        SEEN = "Seen"
+        HEALTH_CHECKED = "HealthChecked"
+        REACHABLE = "Reachable"
+        CAPACITY_REPORTED = "CapacityReported"
+        ENABLED = "Enabled"
+
+    class Status(models.TextChoices):
+        TRUE = "True"
+        FALSE = "False"
+        UNKNOWN = "Unknown"
+
+    instance = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="conditions")
+    type = models.CharField(max_length=20, choices=Type)
+    status = models.CharField(max_length=8, choices=Status)
+    reason = models.CharField(max_length=24)
+    message = models.TextField(blank=True, default="")
+    last_transition = models.DateTimeField(help_text="When the status became what it is.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["instance", "type"], name="condition_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.type}={self.status}"
+
+
+class NodeToken(models.Model):
+    """A token with which one node, and no other, reports itself. Only its SHA-256 is stored."""
+
+    instance = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="node_tokens")
+    checksum = models.CharField(max_length=64, unique=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"token of {self.instance}"
+
+
+class MeshInspection(models.Model):
+    """The last look at the mesh through Receptor; there is one row at most."""
+
+    singleton = models.BooleanField(default=True, unique=True, editable=False)
+    began = models.DateTimeField()
+    seconds = models.FloatField(default=0)
+    error = models.TextField(blank=True, default="", help_text="Why it failed; empty where it did not.")
+    unknown_nodes = models.JSONField(default=list, help_text="Hostnames on the mesh that no instance has.")
+
+    def __str__(self) -> str:
+        return self.began.isoformat()
