@@ -8,7 +8,6 @@ import ipaddress
 import re
 import socket
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -17,8 +16,9 @@ from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.utils import timezone
 
-from instances import capacity, tasks
+from instances import tasks
 from instances.capacity import CONTROLLING
+from instances.health import conditions
 from instances.locking import locked
 from instances.models import Instance, InstanceLink
 
@@ -170,6 +170,7 @@ def create(values: dict[str, Any]) -> Instance:
     set_peers(instance, values.get("peers", []))
     if instance.peers_from_control_nodes:
         peer_from_control_nodes(instance)
+    conditions.note([instance], timezone.now())
     tasks.instance_changed(instance)
     return instance
 
@@ -185,7 +186,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
         setattr(instance, name, value)
-    instance.capacity = int(exact_capacity(instance))
+    instance.capacity = int(instance.exact_capacity)
     instance.save(update_fields=[*fields, "capacity"])
     if "peers" in values:
         set_peers(instance, values["peers"])
@@ -194,15 +195,9 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
             InstanceLink.objects.filter(target=instance, source__node_type__in=CONTROLLING).delete()
         else:
             peer_from_control_nodes(instance)
+    conditions.note([instance], timezone.now())
     tasks.instance_changed(instance)
     return instance
-
-
-def exact_capacity(instance: Instance) -> Decimal:
-    """The capacity that follows from the stored ones of CPUs and memory, before it is truncated."""
-    if not instance.enabled or instance.node_type == Instance.NodeType.HOP:
-        return Decimal(0)
-    return capacity.between(instance.cpu_capacity, instance.mem_capacity, instance.capacity_adjustment)
 
 
 def set_peers(instance: Instance, peers: list[Instance]) -> None:
@@ -220,14 +215,3 @@ def peer_from_control_nodes(instance: Instance) -> None:
     sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=instance).order_by("pk")
     links = [InstanceLink(source=source, target=instance) for source in sources]
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
-
-
-@transaction.atomic
-def start_health_check(pk: int) -> bool:
-    """Note that a health check of the instance begins; False if one is already under way."""
-    instance: Instance = locked(Instance, pk)
-    if instance.health_check_pending:
-        return False
-    instance.health_check_started = timezone.now()
-    instance.save(update_fields=["health_check_started"])
-    return True

@@ -74,6 +74,10 @@ class InstanceQuerySet(VisibleQuerySet):
         parts = apps.get_model("instances", "NodeLoad").objects.filter(node=OuterRef("hostname"))
         return self.annotate(load=_sums(parts, "node", "jobs_total", "jobs_running", "impact", "jobs_controlled"))
 
+    def with_conditions(self) -> Self:
+        """What ``instances.health.conditions.of()`` reads: what was noted of the health, and the conditions."""
+        return self.select_related("health").prefetch_related("conditions")
+
     def in_service(self) -> Self:
         """The instances that count in their groups and metrics: ready, enabled, and not hop nodes."""
         return self.filter(node_state="ready", enabled=True).exclude(node_type="hop")

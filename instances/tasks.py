@@ -5,7 +5,9 @@ be repeated. A task that fails is tried again, after longer and longer pauses.
 """
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
@@ -15,11 +17,13 @@ from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, Status
 
 from instances import deprovisioning, policies
+from instances.health import checks
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60  # seconds
+UNASKED = -10  # the priority of what nobody waits for
 KEPT_FOR = 24  # hours that a job which succeeded can be looked at in the admin
 
 
@@ -61,6 +65,12 @@ def deprovision(pk: int) -> None:
     policies.apply_policies()
 
 
+@app.task(name="health_check", retry=Backoff())
+def health_check(pk: int) -> None:
+    """Check the health of the instance; whatever the node does, the result is recorded and the job succeeds."""
+    checks.run(pk)
+
+
 @app.periodic(cron="0 * * * *")
 @app.task(name="tidy", queueing_lock="tidy", pass_context=True)
 async def tidy(context: JobContext, timestamp: int) -> None:
@@ -79,6 +89,15 @@ def instance_changed(instance: Instance) -> None:
     policies_changed()
     if instance.node_state == Instance.NodeState.DEPROVISIONING and not waiting("deprovision", pk=instance.pk):
         deprovision.defer(pk=instance.pk)
+
+
+def check_health(instances: Iterable[Instance]) -> None:
+    """Queue checks that nobody asked for, one for each instance, behind everything else that waits."""
+    queued = ProcrastinateJob.objects.filter(task_name="health_check", status="todo")
+    waiting = set(queued.values_list("args__pk", flat=True))
+    jobs: list[Any] = [{"pk": instance.pk} for instance in instances if instance.pk not in waiting]
+    if jobs:
+        health_check.configure(priority=UNASKED).batch_defer(*jobs)
 
 
 def policies_changed() -> None:

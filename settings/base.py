@@ -32,8 +32,8 @@ SYSTEM_TASK_ABS_MEM = read.str("SYSTEM_TASK_ABS_MEM", "", validate=env.memory_qu
 SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the node that the service runs on
 
 # --- health; seconds throughout
-# How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's own
-# report. Without any, none can be started.
+# How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's
+# own report. Without any, none can be started.
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
 HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.positive)
 RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor

@@ -16,6 +16,7 @@ if not os.environ.get("SECRET_KEY"):
     os.environ.setdefault("SECRET_KEY_FILE", str(secret_key))
 os.environ.setdefault("CLUSTER_HOST_ID", "control-1.demo")
 os.environ.setdefault("IS_K8S", "true")
+os.environ.setdefault("HEALTH_PROBE", "local")
 
 from settings.base import *
 

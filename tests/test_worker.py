@@ -52,11 +52,11 @@ def database(dataset_template: str) -> Iterator[Database]:
         database.connection.close()
 
 
-def start_worker(url: str) -> subprocess.Popen[str]:
+def start_worker(url: str, **changes: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "manage.py", "worker"],
         cwd=PROJECT,
-        env=environment(url, WORKER_HEARTBEAT="1"),
+        env=environment(url, **{"WORKER_HEARTBEAT": "1", "HEALTH_PROBE": "", **changes}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -64,9 +64,9 @@ def start_worker(url: str) -> subprocess.Popen[str]:
 
 
 @contextlib.contextmanager
-def working(url: str, signum: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[str]]:
+def working(url: str, signum: signal.Signals = signal.SIGTERM, **changes: str) -> Iterator[subprocess.Popen[str]]:
     """A worker, which must end cleanly on ``signum``."""
-    worker = start_worker(url)
+    worker = start_worker(url, **changes)
     try:
         yield worker
     finally:
@@ -182,3 +182,62 @@ def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
     output, _ = demo.communicate(timeout=30)  # waits for the end of every process that holds the output
     assert demo.returncode == 0, output
     assert "Traceback" not in output
+
+
+# --- health
+
+
+def test_the_worker_checks_a_node_that_a_client_asks_for(database: Database) -> None:
+    """With the local probe: CPUs, memory and version are there within ten seconds."""
+    database.connection.execute("UPDATE instances_instance SET cpu = 0, memory = 0, version = '' WHERE id = 5")
+    with served(database.url, HEALTH_PROBE="local") as address, working(database.url, HEALTH_PROBE="local"):
+        path = f"{address}/api/v2/instances/5/"
+        until(lambda: database.job("apply_policies", status="succeeded"))
+        assert requests.post(f"{path}health_check/", headers=ADMIN).status_code == 200
+        until(lambda: not requests.get(path, headers=ADMIN).json()["health_check_pending"], seconds=10)
+        told = requests.get(path, headers=ADMIN).json()
+    assert told["node_state"] == "ready"
+    assert float(told["cpu"]) > 0
+    assert told["memory"] > 0
+    assert told["version"].startswith("ansible-runner-")
+
+
+def test_the_worker_reports_its_own_node(database: Database) -> None:
+    before = database.one("SELECT last_seen FROM instances_instance WHERE hostname = 'control-1.example.org'")
+    with working(database.url):
+        seen = "SELECT last_seen > %s FROM instances_instance WHERE hostname = 'control-1.example.org'"
+        until(lambda: database.one(seen, before))
+
+
+PENDING = (
+    "SELECT count(*) FROM instances_instance WHERE health_check_started IS NOT NULL "
+    "AND (last_health_check IS NULL OR health_check_started > last_health_check)"
+)
+
+
+@pytest.mark.parametrize("moment", ["before it begins", "while it runs", "as soon as it ended"])
+def test_a_worker_that_is_killed_leaves_no_check_pending(moment: str, database: Database, tmp_path: Path) -> None:
+    """Another one finishes it, or ends it when its time is over."""
+    (tmp_path / "ansible-runner").write_text("#!/bin/sh\necho $$ >> $0.calls\nexec sleep 60\n")
+    (tmp_path / "ansible-runner").chmod(0o755)
+    environment = {
+        "HEALTH_PROBE": "local",
+        "HEALTH_CHECK_TIMEOUT": "4",
+        "ANSIBLE_RUNNER": str(tmp_path / "ansible-runner"),
+    }
+    doing = "SELECT 1 FROM procrastinate_jobs WHERE task_name = 'health_check' AND status <> 'todo'"
+    with served(database.url, **environment) as address:
+        if moment == "before it begins":
+            requests.post(f"{address}/api/v2/instances/5/health_check/", headers=ADMIN)
+        with working(database.url, signal.SIGKILL, **environment):
+            if moment != "before it begins":
+                until(lambda: database.job("apply_policies", status="succeeded"))
+                requests.post(f"{address}/api/v2/instances/5/health_check/", headers=ADMIN)
+                until(lambda: database.one(doing))
+            if moment == "as soon as it ended":
+                until(lambda: not database.one(PENDING))
+    with working(database.url, **environment):
+        until(lambda: not database.one(PENDING), seconds=6)
+    late = "SELECT extract(epoch FROM last_health_check - health_check_started) FROM instances_instance WHERE id = 5"
+    assert 0 < database.one(late) < 10
+    assert database.one("SELECT node_state FROM instances_instance WHERE id = 5") == "unavailable"

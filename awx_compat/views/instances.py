@@ -25,6 +25,7 @@ from awx_compat.views.base import ApiView, DetailView, ListView, find
 from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
 from instances import lifecycle, mesh_ca
+from instances.health import start as health_checks
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
@@ -60,7 +61,7 @@ class InstanceDetail(DetailView):
 
     def changed(self, pk: int) -> Any:
         instance = super().changed(pk)
-        instance.capacity = lifecycle.exact_capacity(instance)  # AWX tells the percentage of what it has not truncated
+        instance.capacity = instance.exact_capacity  # AWX tells the percentage of what it has not truncated
         return instance
 
 
@@ -131,7 +132,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
         instance = self.get_object()
         if not settings.HEALTH_PROBE:
             raise NotAvailable("Health checks are not set up: HEALTH_PROBE names no way to do them.")
-        started = lifecycle.start_health_check(instance.pk)
+        started = health_checks.start(instance.pk)
         state = "is running" if started else "was already in progress"
         return Response({"msg": f"Health check {state} for {instance.hostname}."})
 

@@ -20,7 +20,9 @@ LONGEST_VERSION = 120
 LONGEST_UUID = 40
 MOST_CPU = Decimal("999.9")
 MOST_MEMORY = 2**63 - 1
+LONGEST_SCALAR = 100  # characters of a number; longer ones are text
 RUNNER = "ansible-runner-"
+LACKS_WORKER_INFO = "unrecognized arguments: --worker-info"
 
 
 class ProbeError(Exception):
@@ -67,6 +69,11 @@ def corrected(report: Report, node_type: str) -> tuple[Decimal, int]:
 # --- what "ansible-runner worker --worker-info" prints
 
 
+def old_runner() -> ProbeError:
+    """The error of an ansible-runner that answers LACKS_WORKER_INFO."""
+    return ProbeError(Check.OLD_RUNNER, "The node's ansible-runner is too old to report: it lacks --worker-info.")
+
+
 def read(output: bytes) -> Report:
     """The report in the YAML that ansible-runner prints. Raises ProbeError if there is none in it."""
     if len(output) > LARGEST_OUTPUT:
@@ -74,24 +81,34 @@ def read(output: bytes) -> Report:
     text = output.decode("utf-8", "replace")
     try:
         told = load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError):
         told = None
     if not isinstance(told, Mapping):
-        if "unrecognized arguments: --worker-info" in text:
-            raise ProbeError(
-                Check.OLD_RUNNER, "The node's ansible-runner is too old to report: it lacks --worker-info."
-            )
+        if LACKS_WORKER_INFO in text:
+            raise old_runner()
         raise ProbeError(Check.GARBAGE, f"What the node answered is no report: {excerpt(text)}")
     return from_mapping(told)
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML that has no aliases: with them a few lines can stand for gigabytes."""
+    """Safe YAML without aliases, tags and long numbers.
+
+    With aliases a few lines can stand for gigabytes. Tags let values meet constructors that are not made for them.
+    A number of a million digits takes minutes to read, and cannot be written.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("an alias")
+        if self.check_event(yaml.AliasEvent) or self.is_tagged():
+            raise yaml.YAMLError("an alias or a tag")
         return super().compose_node(parent, index)
+
+    def is_tagged(self) -> bool:
+        return getattr(self.peek_event(), "tag", None) is not None  # type: ignore[no-untyped-call]
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and len(value) > LONGEST_SCALAR:
+            return self.DEFAULT_SCALAR_TAG
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 
 def load(text: str) -> Any:
@@ -101,19 +118,20 @@ def load(text: str) -> Any:
 def from_mapping(told: Mapping[str, Any]) -> Report:
     """The report in the mapping of ansible-runner's. Raises ProbeError where a figure cannot be one."""
     told_errors = told.get("errors") or []
-    errors = [told_errors] if isinstance(told_errors, str) else told_errors
+    error_list = [told_errors] if isinstance(told_errors, str) else told_errors
     cpu, memory = told.get("cpu_count"), told.get("mem_in_bytes")
-    if not isinstance(errors, list):
+    if not isinstance(error_list, list):
         raise ProbeError(Check.GARBAGE, "The node's report has errors that are no list.")
+    errors = shortened("\n".join(map(str, error_list))).strip()
     if not errors and not (is_number(cpu, float(MOST_CPU)) and is_number(memory, MOST_MEMORY)):
         raise ProbeError(Check.GARBAGE, f"The node's report has no usable cpu_count and mem_in_bytes: {excerpt(told)}")
     version, uuid = told.get("runner_version"), told.get("uuid")
     return Report(
-        version=runner_version(str(version or ""))[:LONGEST_VERSION].replace("\0", ""),
+        version=runner_version(storable(str(version or "")))[:LONGEST_VERSION],
         cpu=Decimal(str(cpu)) if is_number(cpu, float(MOST_CPU)) else Decimal(0),
         memory=int(memory) if is_number(memory, MOST_MEMORY) else 0,  # type: ignore[arg-type]
-        uuid=uuid.replace("\0", "") if isinstance(uuid, str) and len(uuid) <= LONGEST_UUID else "",
-        errors=shortened("\n".join(map(str, errors))),
+        uuid=storable(uuid) if isinstance(uuid, str) and len(uuid) <= LONGEST_UUID else "",
+        errors=errors,
         outcome=Check.NODE_ERRORS if errors else Check.PASSED,
     )
 
@@ -122,9 +140,14 @@ def is_number(value: Any, most: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most
 
 
+def storable(text: str) -> str:
+    """``text`` as the database takes it: without NUL and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def shortened(text: str) -> str:
     """``text`` as the database takes it, cut where it is far too long."""
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
+    clean = storable(text)
     return clean if len(clean) <= LONGEST_ERRORS else clean[:LONGEST_ERRORS] + " …"
 
 

@@ -1,6 +1,10 @@
 """What the service knows of a node's health beside the columns that AWX has."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class NodeHealth(models.Model):
@@ -89,3 +93,8 @@ class MeshInspection(models.Model):
 
     def __str__(self) -> str:
         return self.began.isoformat()
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it was so long ago that inspections must have ceased: one is due with every heartbeat."""
+        return timezone.now() - self.began > timedelta(seconds=3 * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -141,6 +142,13 @@ class Instance(Timestamped):
     def controls(self) -> bool:
         """Whether AWX itself runs on this node."""
         return self.node_type in capacity.CONTROLLING
+
+    @property
+    def exact_capacity(self) -> Decimal:
+        """The capacity that follows from the stored ones of CPUs and memory, before it is truncated."""
+        if not self.enabled or self.node_type == self.NodeType.HOP:
+            return Decimal(0)
+        return capacity.between(self.cpu_capacity, self.mem_capacity, self.capacity_adjustment)
 
     @property
     def consumed_capacity(self) -> int:

@@ -1,0 +1,78 @@
+"""A health check from the moment it runs to its end, whatever happens in between.
+
+A check is pending from its start until a report of it is recorded. Whoever finds it overdue ends it, so that it never
+stays pending when its worker is killed.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from instances.health.probes import probe
+from instances.health.recording import CHECKED, record
+from instances.health.report import ProbeError, Report
+from instances.locking import locked
+from instances.models import Instance, NodeHealth
+
+logger = logging.getLogger(__name__)
+
+ASKING = ("receptor", "local")  # the values of HEALTH_PROBE with which the service asks the nodes
+EXPIRY_PERIOD = 1.0  # seconds between two looks for overdue checks
+MARGIN = 2.0  # seconds before its end at which a check is given up, to record that
+
+
+def run(pk: int) -> None:
+    """Check the instance and record the result. One that is gone, or in no state to be checked, is left alone."""
+    if settings.HEALTH_PROBE not in ASKING:
+        logger.warning("Instance %s is not checked: the worker's HEALTH_PROBE is %r.", pk, settings.HEALTH_PROBE)
+        return
+    instance = begin(pk)
+    if instance is None or instance.health_check_started is None:
+        return
+    report = probe(instance.hostname, seconds_left(instance.health_check_started, timezone.now()))
+    record(pk, report, check=instance.health_check_started)
+    if report.errors:
+        logger.warning("The health check of %s failed: %s", instance.hostname, report.errors.splitlines()[0])
+
+
+@transaction.atomic
+def begin(pk: int) -> Instance | None:
+    """The instance with a check under way: the one that is pending, or a new one."""
+    if not Instance.objects.filter(pk=pk).exists():
+        return None
+    instance: Instance = locked(Instance, pk)
+    if instance.node_state not in CHECKED:
+        return None
+    if not instance.health_check_pending:
+        instance.health_check_started = timezone.now()
+        Instance.objects.filter(pk=pk).update(health_check_started=instance.health_check_started)
+    return instance
+
+
+def seconds_left(started: datetime, now: datetime) -> float:
+    timeout: float = settings.HEALTH_CHECK_TIMEOUT
+    spent = max(0.0, (now - started).total_seconds())
+    return max(0.1, timeout - spent - min(MARGIN, timeout / 4))
+
+
+def expire(now: datetime | None = None) -> int:
+    """End the checks that would be overdue before the next look; return how many."""
+    now = now or timezone.now()
+    timeout = timedelta(seconds=settings.HEALTH_CHECK_TIMEOUT)
+    pending = Q(last_health_check=None) | Q(health_check_started__gt=F("last_health_check"))
+    overdue = Q(health_check_started__lte=now + timedelta(seconds=EXPIRY_PERIOD) - timeout)
+    from_the_future = Q(health_check_started__gt=now + timeout)  # the clock was put back since
+    checks = Instance.objects.filter(pending, overdue | from_the_future)
+    expired = ProbeError(
+        NodeHealth.Check.EXPIRED,
+        f"Nothing came back from the health check within {settings.HEALTH_CHECK_TIMEOUT} seconds.",
+    )
+    ended = list(checks.order_by("pk").values_list("pk", "hostname", "health_check_started"))
+    for pk, hostname, started in ended:
+        record(pk, Report.of_failure(expired), check=started, now=now)
+        logger.warning("The health check of %s expired.", hostname)
+    return len(ended)

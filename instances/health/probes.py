@@ -1,0 +1,137 @@
+"""Asking a node for its report, in the way that HEALTH_PROBE names."""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+from ansible_runner.utils.capacity import get_cpu_count, get_mem_in_bytes
+from django.conf import settings
+
+from instances.health import receptor, report
+from instances.health.report import LACKS_WORKER_INFO, LARGEST_OUTPUT, Check, ProbeError, Report, excerpt, old_runner
+
+PROGRAM = "ansible-runner"
+CHUNK = 2**16  # bytes
+
+
+def probe(hostname: str, timeout: float | None = None) -> Report:
+    """What the node tells of itself, or why it does not: a failure is a report, too.
+
+    ``timeout`` in seconds; HEALTH_CHECK_TIMEOUT where it is None.
+    Raises ValueError where HEALTH_PROBE names no way to ask.
+    """
+    try:
+        return report.read(answer_of(hostname, settings.HEALTH_CHECK_TIMEOUT if timeout is None else timeout))
+    except ProbeError as error:
+        return Report.of_failure(error)
+
+
+def answer_of(hostname: str, timeout: float) -> bytes:
+    """What ansible-runner prints of the node. Raises ProbeError."""
+    match settings.HEALTH_PROBE:
+        case "receptor":
+            return receptor.worker_info(hostname, timeout)
+        case "local":
+            return local_worker_info(timeout)
+        case other:
+            raise ValueError(f"No node can be asked with HEALTH_PROBE={other!r}.")
+
+
+def own_report() -> Report:
+    """The report of the machine that the service runs on, as ansible-runner counts."""
+    memory = get_mem_in_bytes()  # or a text that says why it is not known
+    is_known = isinstance(memory, int)
+    return Report(
+        version=settings.AWX_VERSION,
+        cpu=Decimal(get_cpu_count()),
+        memory=memory if is_known else 0,
+        uuid=settings.SYSTEM_UUID,
+        errors="" if is_known else memory,
+        outcome=Check.PASSED if is_known else Check.NODE_ERRORS,
+    )
+
+
+# --- ansible-runner on this machine
+
+
+def local_worker_info(timeout: float) -> bytes:
+    """What ``ansible-runner worker --worker-info`` prints here: LARGEST_OUTPUT + 1 bytes of it at most.
+
+    ``timeout`` in seconds; then it is killed with all that it started. Raises ProbeError.
+    """
+    with start([str(program()), "worker", "--worker-info"]) as process:
+        try:
+            output, complaints = collect(process, time.monotonic() + timeout)
+        except (TimeoutError, subprocess.TimeoutExpired) as silence:
+            raise ProbeError(Check.TIMED_OUT, f"{PROGRAM} did not end within {timeout:g} seconds.") from silence
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode and len(output) <= LARGEST_OUTPUT:
+        raise failure(process.returncode, (complaints or output).decode("utf-8", "replace"))
+    return output
+
+
+def program() -> Path:
+    """The ansible-runner of this Python environment, or else the one of PATH. Raises ProbeError."""
+    beside = Path(sys.executable).parent / PROGRAM
+    found = beside if beside.is_file() else shutil.which(PROGRAM)
+    if found is None:
+        raise ProbeError(Check.NO_RUNNER, f"{PROGRAM} is neither beside {sys.executable} nor in PATH.")
+    return Path(found)
+
+
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start the command in a process group of its own. Raises ProbeError."""
+    try:
+        return subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProbeError(Check.NO_RUNNER, f"{command[0]} cannot be started: {error.strerror}.") from error
+
+
+def collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
+    """Standard output and error of the process, LARGEST_OUTPUT + 1 bytes of each at most.
+
+    Returns when it has ended, or printed too much. Raises TimeoutError or subprocess.TimeoutExpired.
+    """
+    assert process.stdout is not None  # noqa: S101 - for the type checker
+    assert process.stderr is not None  # noqa: S101
+    output, complaints = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, output)
+        selector.register(process.stderr, selectors.EVENT_READ, complaints)
+        while selector.get_map() and len(output) <= LARGEST_OUTPUT:
+            for key, _ in selector.select(max(0, deadline - time.monotonic())):
+                if not read_some(key.fd, key.data):
+                    selector.unregister(key.fileobj)
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+    if len(output) <= LARGEST_OUTPUT:
+        process.wait(max(0, deadline - time.monotonic()))
+    return bytes(output), bytes(complaints)
+
+
+def read_some(file: int, kept: bytearray) -> bool:
+    """Read what is there and keep as much of it as may be kept; whether there may be more."""
+    chunk = os.read(file, CHUNK)
+    kept += chunk[: LARGEST_OUTPUT + 1 - len(kept)]
+    return bool(chunk)
+
+
+def failure(code: int, text: str) -> ProbeError:
+    """The error of an ansible-runner that exits with ``code`` and prints ``text``."""
+    if LACKS_WORKER_INFO in text:
+        return old_runner()
+    return ProbeError(Check.NO_RUNNER, f"{PROGRAM} ended with {code}: {excerpt(text)}")

@@ -1,0 +1,107 @@
+"""What follows from a report: figures, capacities, state. Heartbeats, health checks and agents' reports all end here.
+
+Source: AWX_BEHAVIOUR, "Health".
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from instances import capacity
+from instances.health import conditions
+from instances.health.report import Report, corrected
+from instances.locking import locked
+from instances.models import Instance, NodeHealth
+
+State = Instance.NodeState
+CHECKED = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
+LOST = "Another cluster node has determined this instance to be unresponsive"
+SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
+ANSWERED = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
+TIMES_AND_FIGURES = frozenset({"last_seen", "last_health_check", "cpu", "memory"})  # what every report moves
+
+
+@transaction.atomic
+def record(pk: int, report: Report, check: datetime | None = None, now: datetime | None = None) -> Instance:
+    """Store what the node told, or why it did not, and what follows from it; return the instance as it is then.
+
+    ``check``: when the health check was started that this is the result of. If that check is over, because it
+    expired or another one came after it, nothing is stored.
+    """
+    instance: Instance = locked(Instance, pk)
+    if check is not None and not (instance.health_check_pending and instance.health_check_started == check):
+        return instance
+    now = now or timezone.now()
+    before = {field.attname: getattr(instance, field.attname) for field in Instance._meta.concrete_fields}
+    health, _ = NodeHealth.objects.get_or_create(instance=instance)
+    if report.outcome in ANSWERED:
+        sight(instance, health, now)
+    health.check_outcome = report.outcome
+    health.save()
+    apply(report, instance, health, now)
+    save_changes(instance, before, now)
+    instance.health = health
+    conditions.note([instance], now)
+    return instance
+
+
+def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
+    """Count that the node was there at this moment; ``last_seen`` never goes back."""
+    instance.last_seen = max(at, instance.last_seen or at)
+    if health.lost_since is not None:
+        health.sightings += 1
+        if health.sightings >= SIGHTINGS_UNTIL_BACK:
+            health.lost_since, health.sightings = None, 0
+
+
+def apply(report: Report, instance: Instance, health: NodeHealth, now: datetime) -> None:
+    """Set the figures, the errors and, where health decides about it, the state."""
+    instance.last_health_check = max(filter(None, (now, instance.last_health_check, instance.health_check_started)))
+    instance.version = report.version or instance.version
+    instance.uuid = report.uuid or instance.uuid
+    cpu, memory = corrected(report, instance.node_type)
+    instance.cpu, instance.memory = cpu or instance.cpu, memory or instance.memory
+    if instance.node_state not in CHECKED:
+        instance.errors = report.errors
+    elif report.errors:
+        take_offline(instance, report.errors)
+    elif health.lost_since is None:
+        bring_online(instance)
+
+
+def take_offline(instance: Instance, errors: str) -> None:
+    instance.node_state = State.UNAVAILABLE
+    instance.errors = errors
+    instance.cpu_capacity = instance.mem_capacity = instance.capacity = 0
+
+
+def bring_online(instance: Instance) -> None:
+    instance.node_state = State.READY
+    instance.errors = ""
+    if instance.node_type == Instance.NodeType.HOP:
+        instance.cpu_capacity = instance.mem_capacity = 0
+    else:
+        instance.cpu_capacity = capacity.cpu_capacity(instance.cpu)
+        instance.mem_capacity = capacity.mem_capacity(instance.memory)
+    instance.capacity = int(instance.exact_capacity)
+
+
+def save_changes(instance: Instance, before: dict[str, Any], now: datetime) -> None:
+    """Write the columns that differ. ``modified`` moves only with more than times and figures.
+
+    Otherwise every heartbeat would look like somebody's change to a client that sends ``If-Match``.
+    """
+    changed = {name: getattr(instance, name) for name, value in before.items() if getattr(instance, name) != value}
+    if changed.keys() - TIMES_AND_FIGURES:
+        changed["modified"] = instance.modified = now
+    if changed:
+        Instance.objects.filter(pk=instance.pk).update(**changed)
+
+
+def tolerance(node_type: str) -> float:
+    """The seconds without a sign of life after which a node of this type is lost."""
+    own: float = settings.CLUSTER_NODE_HEARTBEAT_PERIOD * settings.CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE
+    return own if node_type in capacity.CONTROLLING else own + settings.RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD

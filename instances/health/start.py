@@ -1,0 +1,26 @@
+"""Beginning a health check because somebody asks for one."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from instances import tasks
+from instances.health.checks import ASKING
+from instances.locking import locked
+from instances.models import Instance
+
+
+@transaction.atomic
+def start(pk: int) -> bool:
+    """Note that a health check of the instance begins, and queue it; False if one is already under way.
+
+    Where the node reports itself (HEALTH_PROBE "agent") nothing is queued: its next report ends the check.
+    """
+    instance: Instance = locked(Instance, pk)
+    if instance.health_check_pending:
+        return False
+    instance.health_check_started = timezone.now()
+    instance.save(update_fields=["health_check_started"])
+    if settings.HEALTH_PROBE in ASKING:
+        tasks.health_check.defer(pk=pk)
+    return True

@@ -1,0 +1,387 @@
+"""Who was seen, lost and found, and what an inspection of the whole mesh costs."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from instances.health import conditions, keeper, mesh, recording
+from instances.health.report import Report
+from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth
+from tests.mesh import MINUTE, MORNING, Mesh, link, node, state
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def through_receptor(settings: Settings) -> None:
+    settings.HEALTH_PROBE = "receptor"
+
+
+@pytest.fixture
+def nodes() -> Mesh:
+    return Mesh()
+
+
+def condition(hostname: str, kind: str) -> tuple[str, str, str]:
+    found = Condition.objects.get(instance__hostname=hostname, type=kind)
+    return found.status, found.reason, found.message
+
+
+def queued() -> list[int]:
+    jobs = ProcrastinateJob.objects.filter(task_name="health_check", status="todo")
+    return [job.args["pk"] for job in jobs.order_by("pk")]
+
+
+# --- seen
+
+
+def test_an_advertisement_moves_last_seen(nodes: Mesh) -> None:
+    node("exec-1")
+    nodes.pass_minutes(1, "exec-1")
+    assert Instance.objects.get().last_seen == MORNING + timedelta(seconds=55)
+
+
+def test_being_seen_is_no_change_of_the_record(nodes: Mesh) -> None:
+    """A client that sends If-Match is not refused because a minute passed."""
+    modified = node("exec-1").modified
+    nodes.pass_minutes(1, "exec-1")
+    assert Instance.objects.get().modified == modified
+
+
+def test_last_seen_never_moves_backwards(nodes: Mesh) -> None:
+    node("exec-1", last_seen=MORNING + timedelta(hours=1))
+    nodes.pass_minutes(2, "exec-1")
+    assert Instance.objects.get().last_seen == MORNING + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("hours", [-3, -1, 1, 3])
+def test_a_node_with_a_wrong_clock_is_seen_when_it_advertises(hours: int, nodes: Mesh) -> None:
+    node("exec-1")
+    mesh.inspected(MORNING, 0, "", [])
+    for minute in range(1, 10):
+        nodes.now = MORNING + minute * MINUTE
+        nodes.advertised["exec-1"] = nodes.now + timedelta(hours=hours)
+        nodes.look()
+        mesh.inspected(nodes.now, 0, "", [])
+    found = Instance.objects.get()
+    assert found.node_state == "ready"
+    assert nodes.now - MINUTE <= found.last_seen <= nodes.now
+
+
+def test_a_clock_that_is_put_back_does_not_lose_the_node(nodes: Mesh) -> None:
+    node("exec-1")
+    for minute in range(1, 10):
+        nodes.now = MORNING + minute * MINUTE
+        nodes.advertised["exec-1"] = nodes.now - (timedelta(hours=1) if minute > 4 else timedelta())
+        nodes.look()
+        mesh.inspected(nodes.now, 0, "", [])
+    assert state("exec-1") == "ready"
+
+
+def test_an_old_advertisement_that_receptor_remembers_is_no_sign_of_life(nodes: Mesh) -> None:
+    node("exec-1", node_state="unavailable", last_seen=MORNING - timedelta(hours=2))
+    nodes.advertised["exec-1"] = MORNING - timedelta(hours=1)
+    nodes.look()
+    nodes.pass_minutes(2)
+    assert condition("exec-1", "Seen")[1] == "Lost"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        {"Advertisements": None, "KnownConnectionCosts": None},
+        {"Advertisements": "x", "KnownConnectionCosts": []},
+        {
+            "Advertisements": [
+                None,
+                {},
+                {"NodeID": 1, "Time": "x"},
+                {"NodeID": "exec-1", "Time": "2026-13-45T99:99:99Z"},
+            ]
+        },
+        {"Advertisements": [{"NodeID": "exec-1", "Time": "2026-03-29T00:30:00"}], "KnownConnectionCosts": {"a": 1}},
+    ],
+)
+def test_what_receptor_should_not_say_is_passed_over(status: dict[str, Any]) -> None:
+    node("exec-1")
+    assert mesh.look(MORNING, mesh.View.of_status(status)) is not None
+    assert Instance.objects.get().last_seen == MORNING
+
+
+# --- lost
+
+
+@pytest.mark.parametrize(("node_type", "minutes"), [("control", 2), ("hybrid", 2), ("execution", 3), ("hop", 3)])
+def test_a_silent_node_is_lost_after_the_tolerance_of_its_type(node_type: str, minutes: int, nodes: Mesh) -> None:
+    node("node-1", node_type)
+    nodes.pass_minutes(minutes)
+    assert state("node-1") == "ready"
+    nodes.now += timedelta(seconds=1)
+    nodes.look()
+    lost = Instance.objects.get()
+    assert (lost.node_state, lost.errors) == (
+        "unavailable",
+        "Another cluster node has determined this instance to be unresponsive",
+    )
+    assert (lost.capacity, lost.cpu_capacity, lost.mem_capacity) == (0, 0, 0)
+    assert condition("node-1", "Seen")[:2] == ("False", "Lost")
+
+
+@pytest.mark.parametrize("node_state", [value for value in Instance.NodeState.values if value != "ready"])
+def test_only_a_ready_node_becomes_unavailable(node_state: str, nodes: Mesh) -> None:
+    node("exec-1", node_state=node_state)
+    nodes.pass_minutes(5)
+    found = Instance.objects.get()
+    assert (found.node_state, found.errors) == (node_state, "")
+
+
+def test_a_node_that_was_never_seen_is_not_lost(nodes: Mesh) -> None:
+    node("exec-1", last_seen=None)
+    nodes.pass_minutes(10)
+    assert state("exec-1") == "ready"
+    assert condition("exec-1", "Seen")[1] == "NeverSeen"
+
+
+def test_nobody_is_lost_while_receptor_does_not_answer(settings: Settings) -> None:
+    settings.RECEPTOR_SOCKET = "/nowhere/receptor.sock"
+    node("exec-1")
+    keeper.inspect()
+    assert state("exec-1") == "ready"
+    assert MeshInspection.objects.get().error
+
+
+# --- found
+
+
+def test_a_hop_node_is_back_when_it_was_seen_twice(nodes: Mesh) -> None:
+    node("hop-1", "hop")
+    nodes.pass_minutes(5)
+    nodes.pass_minutes(1, "hop-1")
+    assert state("hop-1") == "unavailable"
+    assert condition("hop-1", "Seen")[:2] == ("Unknown", "SeenOnceAfterLoss")
+    nodes.pass_minutes(1, "hop-1")
+    assert state("hop-1") == "ready"
+    assert Instance.objects.get().errors == ""
+
+
+def test_the_same_advertisement_is_no_second_sighting(nodes: Mesh) -> None:
+    node("hop-1", "hop")
+    nodes.pass_minutes(5)
+    nodes.pass_minutes(1, "hop-1")
+    nodes.pass_minutes(1)
+    assert state("hop-1") == "unavailable"
+
+
+def test_flapping_does_not_reach_the_state(nodes: Mesh) -> None:
+    node("hop-1", "hop")
+    nodes.pass_minutes(5)
+    for _ in range(5):
+        nodes.pass_minutes(1, "hop-1")
+        nodes.pass_minutes(4)
+        assert state("hop-1") == "unavailable"
+
+
+def test_an_execution_node_that_is_back_is_checked(nodes: Mesh) -> None:
+    own = node("exec-1")
+    nodes.pass_minutes(5)
+    nodes.pass_minutes(1, "exec-1")
+    assert queued() == []
+    nodes.pass_minutes(2, "exec-1")
+    assert queued() == [own.pk]  # once, though there were two more looks
+    recording.record(own.pk, Report(cpu=Decimal(4), memory=2**33), now=nodes.now)
+    assert state("exec-1") == "ready"
+
+
+def test_a_new_node_is_checked_when_it_is_first_seen(nodes: Mesh) -> None:
+    own = node("exec-1", node_state="installed", last_seen=None, last_health_check=None)
+    nodes.pass_minutes(1, "exec-1")
+    assert queued() == [own.pk]
+
+
+def test_a_node_with_errors_is_checked_again_after_half_an_hour(nodes: Mesh) -> None:
+    own = node("exec-1", node_state="unavailable", errors="broken")
+    nodes.pass_minutes(29, "exec-1")
+    assert queued() == []
+    nodes.pass_minutes(1, "exec-1")
+    assert queued() == [own.pk]
+
+
+@pytest.mark.parametrize("probe", ["", "agent"])
+def test_no_check_is_begun_where_nobody_would_do_it(probe: str, nodes: Mesh, settings: Settings) -> None:
+    settings.HEALTH_PROBE = probe
+    node("exec-1", node_state="unavailable", last_health_check=None)
+    nodes.pass_minutes(2, "exec-1")
+    assert queued() == []
+
+
+# --- links
+
+
+def test_a_known_connection_establishes_the_links_of_both_directions(nodes: Mesh) -> None:
+    one, other, third = node("one"), node("other"), node("third")
+    links = [link(one, other, "adding"), link(other, one, "adding"), link(one, third, "adding")]
+    removing = link(other, third, "removing")
+    nodes.connections = {"one": {"other": 1.0}, "other": {"one": 1.0, "third": 1.0}, "stranger": {"one": 1.0}}
+    nodes.look()
+    states = [InstanceLink.objects.get(pk=each.pk).link_state for each in [*links, removing]]
+    assert states == ["established", "established", "adding", "removing"]
+
+
+# --- cut off
+
+
+def test_nodes_behind_a_hop_node_that_is_down_say_which(nodes: Mesh) -> None:
+    control, hop, exec_1, exec_2 = node("control", "control"), node("hop", "hop"), node("exec-1"), node("exec-2")
+    link(control, hop)
+    link(exec_1, hop)
+    link(exec_2, exec_1)
+    nodes.pass_minutes(5, "control")
+    assert condition("hop", "Reachable")[:2] == ("False", "NodeDown")
+    for hostname in ("exec-1", "exec-2"):
+        assert condition(hostname, "Reachable") == (
+            "False",
+            "CutOff",
+            "Every path to it leads over hop, which is down.",
+        )
+
+
+def test_a_node_with_another_path_is_down_itself(nodes: Mesh) -> None:
+    control, hop, other, exec_1 = node("control", "control"), node("hop", "hop"), node("other", "hop"), node("exec-1")
+    for source, target in ((control, hop), (control, other), (exec_1, hop), (exec_1, other)):
+        link(source, target)
+    nodes.pass_minutes(5, "control", "other")
+    assert condition("exec-1", "Reachable")[:2] == ("False", "NodeDown")
+
+
+def test_a_node_behind_two_that_are_down_names_both(nodes: Mesh) -> None:
+    control, hop, other, exec_1 = node("control", "control"), node("hop", "hop"), node("other", "hop"), node("exec-1")
+    for source, target in ((control, hop), (control, other), (exec_1, hop), (exec_1, other)):
+        link(source, target)
+    nodes.pass_minutes(5, "control")
+    assert condition("exec-1", "Reachable")[2] == "Every path to it leads over hop, other, which are down."
+
+
+# --- conditions over time
+
+
+def test_a_transition_is_dated_when_the_status_changed(nodes: Mesh) -> None:
+    node("hop-1", "hop")
+    nodes.pass_minutes(1, "hop-1")
+    first = Condition.objects.get(type="Seen").last_transition
+    nodes.pass_minutes(3, "hop-1")
+    assert Condition.objects.get(type="Seen").last_transition == first
+    nodes.pass_minutes(3)
+    assert Condition.objects.get(type="Seen").last_transition == nodes.now
+    nodes.pass_minutes(3)
+    assert Condition.objects.get(type="Seen").last_transition == nodes.now - 3 * MINUTE
+
+
+def test_conditions_are_told_before_they_are_noted() -> None:
+    node("exec-1", enabled=False)
+    instance = Instance.objects.with_conditions().get()
+    told = {each.type: (each.status, each.reason) for each in conditions.of(instance)}
+    assert told == {
+        "Seen": ("True", "SeenInTime"),
+        "HealthChecked": ("True", "CheckPassed"),
+        "Reachable": ("True", "Connected"),
+        "CapacityReported": ("True", "FiguresReported"),
+        "Enabled": ("False", "DisabledByOperator"),
+    }
+
+
+# --- at size
+
+
+def big_mesh(number: int) -> list[Instance]:
+    """A control node, a hop node for every 50 others, and execution nodes behind them."""
+    instances = [node("control", "control")]
+    hops = [node(f"hop-{n}", "hop") for n in range(number // 50)]
+    behind = [
+        Instance(
+            hostname=f"exec-{n}",
+            node_type="execution",
+            cpu=4,
+            memory=2**33,
+            cpu_capacity=16,
+            mem_capacity=81,
+            capacity=81,
+            last_seen=MORNING,
+            last_health_check=MORNING,
+        )
+        for n in range(number - len(hops) - 1)
+    ]
+    executing = Instance.objects.bulk_create(behind)
+    links = [InstanceLink(source=instances[0], target=hop, link_state="established") for hop in hops]
+    links += [
+        InstanceLink(source=each, target=hops[n % len(hops)], link_state="established")
+        for n, each in enumerate(executing)
+    ]
+    InstanceLink.objects.bulk_create(links)
+    return [*instances, *hops, *executing]
+
+
+@pytest.mark.parametrize("number", [100, 1000])
+def test_an_inspection_takes_as_many_queries_for_any_mesh(number: int, nodes: Mesh) -> None:
+    hostnames = [each.hostname for each in big_mesh(number)]
+    for seen in (hostnames, [], [], [], [], hostnames, hostnames):  # the first, usual, losing and recovering looks
+        nodes.advertised |= dict.fromkeys(seen, nodes.now)
+        with CaptureQueriesContext(connection) as queries:
+            nodes.look()
+            mesh.inspected(nodes.now, 0, "", nodes.advertised)
+        assert len(queries) <= 20, [query["sql"][:100] for query in queries]
+        nodes.now += MINUTE
+
+
+def test_a_day_of_a_thousand_nodes_ends_as_it_must(nodes: Mesh) -> None:
+    """Losses, flaps, a hop node that fails, workers that start again; each look goes by what is stored alone."""
+    everybody = {each.hostname for each in big_mesh(1000)}
+    behind_hop_3 = set(
+        InstanceLink.objects.filter(target__hostname="hop-3", source__node_type="execution").values_list(
+            "source__hostname", flat=True
+        )
+    )
+    gone, flapping, brief = "exec-100", "exec-101", "exec-102"  # none of them behind hop-3
+    assert not {gone, flapping, brief} & behind_hop_3
+
+    def pass_time(minutes: int, silent: set[str]) -> None:
+        nodes.pass_minutes(minutes, *(everybody - silent))
+
+    def finish_checks() -> None:
+        for pk in queued():
+            recording.record(pk, Report(cpu=Decimal(4), memory=2**33), now=nodes.now)
+        ProcrastinateJob.objects.filter(task_name="health_check").delete()
+
+    pass_time(2, set())
+    assert set(Instance.objects.values_list("node_state", flat=True)) == {"ready"}
+    pass_time(2, {brief})  # within the tolerance
+    pass_time(1, set())
+    assert state(brief) == "ready"
+    pass_time(5, {gone, flapping})
+    assert {state(gone), state(flapping)} == {"unavailable"}
+    pass_time(1, {gone})  # once is not enough
+    pass_time(4, {gone, flapping})
+    assert state(flapping) == "unavailable"
+    nodes.now += timedelta(minutes=20)  # no worker ran
+    pass_time(1, {gone, flapping})
+    assert Instance.objects.filter(node_state="unavailable").count() == 2
+    pass_time(5, {gone, flapping, "hop-3", *behind_hop_3})
+    cut_off = Condition.objects.filter(type="Reachable", reason="CutOff")
+    assert set(cut_off.values_list("instance__hostname", flat=True)) == behind_hop_3
+    assert set(cut_off.values_list("message", flat=True)) == {"Every path to it leads over hop-3, which is down."}
+    pass_time(2, {gone})
+    finish_checks()
+    pass_time(1, {gone})
+    expected = {gone: "unavailable"}
+    found = dict(Instance.objects.exclude(node_state="ready").values_list("hostname", "node_state"))
+    assert found == expected
+    assert condition(gone, "Reachable")[:2] == ("False", "NodeDown")
+    assert not NodeHealth.objects.filter(lost_since__isnull=False).exclude(instance__hostname=gone).exists()
+    turned = Condition.objects.filter(type="Seen", last_transition__gt=MORNING + 2 * MINUTE)
+    assert set(turned.values_list("instance__hostname", flat=True)) == {gone, flapping, "hop-3", *behind_hop_3}
