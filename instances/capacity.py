@@ -8,6 +8,7 @@ from django.conf import settings
 EXECUTING = frozenset({"execution", "hybrid"})
 CONTROLLING = frozenset({"control", "hybrid"})
 MEBIBYTE = 2**20
+MOST_FORKS = 2**31 - 1  # that the database's columns hold
 RESERVED_MEMORY = 2 * 2**30  # bytes left to the operating system, outside Kubernetes
 
 
@@ -23,19 +24,19 @@ class Load:
 
 def cpu_capacity(cpu: Decimal) -> int:
     """Forks that ``cpu`` cores can carry."""
-    return max(1, int(cpu * settings.SYSTEM_TASK_FORKS_CPU))
+    return min(MOST_FORKS, max(1, int(cpu * settings.SYSTEM_TASK_FORKS_CPU)))
 
 
 def mem_capacity(memory: int) -> int:
     """Forks that ``memory`` bytes can carry."""
     reserved = 0 if settings.IS_K8S else RESERVED_MEMORY
-    return max(1, (memory - reserved) // MEBIBYTE // settings.SYSTEM_TASK_FORKS_MEM)
+    return min(MOST_FORKS, max(1, (memory - reserved) // MEBIBYTE // settings.SYSTEM_TASK_FORKS_MEM))
 
 
 def between(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> Decimal:
     """The point between the two capacities that ``adjustment`` chooses: 0 the lower one, 1 the higher one."""
     lower, higher = sorted((cpu_forks, mem_forks))
-    return lower + (higher - lower) * adjustment
+    return min(Decimal(MOST_FORKS), lower + (higher - lower) * adjustment)
 
 
 def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:

@@ -37,6 +37,9 @@ SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the nod
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
 HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.positive)
 RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor
+RECEPTOR_TLS_CLIENT = read.str(
+    "RECEPTOR_TLS_CLIENT", ""
+)  # the name of Receptor's tls-client with which nodes are asked
 RECEPTOR_SIGN_WORK = read.bool("RECEPTOR_SIGN_WORK", True)  # nodes that install bundles set up refuse unsigned work
 RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD = read.int("RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD", 60, validate=env.positive)
 CLUSTER_NODE_HEARTBEAT_PERIOD = read.int("CLUSTER_NODE_HEARTBEAT_PERIOD", 60, validate=env.positive)

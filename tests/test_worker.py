@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from instances.policies import LOCK
+from tests.receptor import Behaviour, FakeReceptor
 from tests.service import PROJECT, environment, manage, new_database, served, wait_for
 
 pytestmark = pytest.mark.django_db
@@ -215,29 +217,59 @@ PENDING = (
 )
 
 
-@pytest.mark.parametrize("moment", ["before it begins", "while it runs", "as soon as it ended"])
-def test_a_worker_that_is_killed_leaves_no_check_pending(moment: str, database: Database, tmp_path: Path) -> None:
+@pytest.fixture
+def receptor() -> Iterator[FakeReceptor]:
+    with FakeReceptor() as receptor:
+        yield receptor
+
+
+@pytest.mark.parametrize("moment", ["before it begins", "while it runs", "after it ended"])
+def test_a_worker_that_is_killed_leaves_no_check_pending(
+    moment: str, database: Database, receptor: FakeReceptor
+) -> None:
     """Another one finishes it, or ends it when its time is over."""
-    (tmp_path / "ansible-runner").write_text("#!/bin/sh\necho $$ >> $0.calls\nexec sleep 60\n")
-    (tmp_path / "ansible-runner").chmod(0o755)
-    environment = {
-        "HEALTH_PROBE": "local",
-        "HEALTH_CHECK_TIMEOUT": "4",
-        "ANSIBLE_RUNNER": str(tmp_path / "ansible-runner"),
-    }
-    doing = "SELECT 1 FROM procrastinate_jobs WHERE task_name = 'health_check' AND status <> 'todo'"
+    receptor.nodes["exec-1.example.org"] = Behaviour(never_ends="Running")
+    receptor.status["RoutingTable"] = {"exec-1.example.org": "exec-1.example.org"}
+    environment = {"HEALTH_PROBE": "receptor", "HEALTH_CHECK_TIMEOUT": "4", "RECEPTOR_SOCKET": receptor.path}
     with served(database.url, **environment) as address:
+        check = f"{address}/api/v2/instances/5/health_check/"
         if moment == "before it begins":
-            requests.post(f"{address}/api/v2/instances/5/health_check/", headers=ADMIN)
+            requests.post(check, headers=ADMIN)
         with working(database.url, signal.SIGKILL, **environment):
             if moment != "before it begins":
                 until(lambda: database.job("apply_policies", status="succeeded"))
-                requests.post(f"{address}/api/v2/instances/5/health_check/", headers=ADMIN)
-                until(lambda: database.one(doing))
-            if moment == "as soon as it ended":
+                requests.post(check, headers=ADMIN)
+                until(lambda: receptor.units)
+            if moment == "after it ended":
                 until(lambda: not database.one(PENDING))
-    with working(database.url, **environment):
-        until(lambda: not database.one(PENDING), seconds=6)
+    with working(database.url, signal.SIGKILL, **environment):  # it may not have started wholly when that is done
+        until(lambda: not database.one(PENDING), seconds=10)
     late = "SELECT extract(epoch FROM last_health_check - health_check_started) FROM instances_instance WHERE id = 5"
-    assert 0 < database.one(late) < 10
-    assert database.one("SELECT node_state FROM instances_instance WHERE id = 5") == "unavailable"
+    assert 0 < database.one(late) < 10  # the second worker needs some time to start
+    outcome = database.one("SELECT check_outcome FROM instances_nodehealth WHERE instance_id = 5")
+    assert outcome in ("CheckTimedOut", "CheckExpired")
+
+
+def test_the_worker_inspects_the_mesh(database: Database, receptor: FakeReceptor) -> None:
+    """A silent node is lost; when it advertises itself again it is checked through Receptor, and back."""
+    name, stranger = "exec-1.example.org", "stranger.example.org"
+    receptor.nodes[name] = Behaviour()
+
+    def advertise(*hostnames: str) -> bool:
+        at = datetime.now(UTC).isoformat()
+        receptor.status = {"Advertisements": [{"NodeID": hostname, "Time": at} for hostname in hostnames]}
+        return True
+
+    state = "SELECT node_state FROM instances_instance WHERE id = 5"
+    environment = {
+        "HEALTH_PROBE": "receptor",
+        "RECEPTOR_SOCKET": receptor.path,
+        "CLUSTER_NODE_HEARTBEAT_PERIOD": "1",
+        "RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD": "1",
+    }
+    with working(database.url, **environment):
+        until(lambda: database.one(state) == "unavailable")
+        until(lambda: advertise(name, stranger) and database.one(state) == "ready")
+        until(lambda: database.one("SELECT unknown_nodes FROM instances_meshinspection") == [stranger])
+    assert database.one("SELECT version FROM instances_instance WHERE id = 5") == "ansible-runner-2.4.0"
+    assert not receptor.units  # released

@@ -71,7 +71,7 @@ def local_worker_info(timeout: float) -> bytes:
         except (TimeoutError, subprocess.TimeoutExpired) as silence:
             raise ProbeError(Check.TIMED_OUT, f"{PROGRAM} did not end within {timeout:g} seconds.") from silence
         finally:
-            if process.poll() is None:
+            if process.returncode is None:  # so its group exists still, even if it has ended itself
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode and len(output) <= LARGEST_OUTPUT:
         raise failure(process.returncode, (complaints or output).decode("utf-8", "replace"))

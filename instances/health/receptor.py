@@ -181,6 +181,7 @@ def submit(control: Control, node: str, timeout: float) -> None:
         WORK_TYPE,
         payload="",
         node=node,
+        tlsclient=(settings.RECEPTOR_TLS_CLIENT or None) if is_remote else None,
         ttl=f"{math.ceil(timeout)}s" if is_remote else None,
         signwork=settings.RECEPTOR_SIGN_WORK,
         params={"params": "--worker-info"},

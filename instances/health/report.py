@@ -14,7 +14,7 @@ from settings import env
 
 Check = NodeHealth.Check
 
-LARGEST_OUTPUT = 2**20  # bytes
+LARGEST_OUTPUT = 2**16  # bytes
 LONGEST_ERRORS = 20_000  # characters that are kept
 LONGEST_VERSION = 120
 LONGEST_UUID = 40

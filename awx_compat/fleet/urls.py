@@ -1,0 +1,10 @@
+from django.urls import path
+
+from awx_compat.fleet import views
+
+urlpatterns = [
+    path("", views.FleetRoot.as_view()),
+    path("mesh/", views.Mesh.as_view()),
+    path("instances/<key>/report/", views.Report.as_view()),
+    path("instances/<key>/conditions/", views.Conditions.as_view()),
+]

@@ -1,0 +1,77 @@
+from functools import cached_property
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from awx_compat.fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
+from awx_compat.fleet.serializers import (
+    ConditionsSerializer,
+    FleetRootSerializer,
+    MeshSerializer,
+    ReportedSerializer,
+    ReportSerializer,
+)
+from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.views.base import ApiView, find
+from awx_compat.views.instances import OfInstance
+from instances.health import conditions
+from instances.health.recording import record
+from instances.models import Instance, MeshInspection
+
+ROOT = "/api/fleet/v1/"
+NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
+
+
+@extend_schema(responses=FleetRootSerializer)
+class FleetRoot(ApiView):
+    """What there is beside AWX's own API."""
+
+    title = "Fleet"
+
+    def get(self, request: Request) -> Response:
+        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
+        return Response({name: ROOT + path for name, path in {"mesh": "mesh/", **below}.items()})
+
+
+@extend_schema(request=ReportSerializer, responses=ReportedSerializer)
+class Report(ApiView):
+    """Takes what a node tells of itself, from that node alone."""
+
+    title = "Node Report"
+    authentication_classes = [NodeTokenAuthentication]
+    permission_classes = [IsTheNodeItself]
+
+    def post(self, request: Request, key: str) -> Response:
+        told = ReportSerializer(data=request.data)
+        told.is_valid(raise_exception=True)
+        instance: Any = request.auth.instance  # type: ignore[union-attr]
+        return Response(ReportedSerializer(record(instance.pk, told.report(instance))).data)
+
+
+@extend_schema(responses=ConditionsSerializer)
+class Conditions(OfInstance):
+    """The conditions of an instance: whether it is seen, checked, reachable, and since when."""
+
+    title = "Instance Conditions"
+
+    @cached_property
+    def instance(self) -> Any:
+        return find(Instance.objects.with_conditions(), self.kwargs["key"], "hostname", self.request.user)
+
+    def get(self, request: Request, key: str) -> Response:
+        found = conditions.of(self.instance)
+        return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
+
+
+@extend_schema(responses=MeshSerializer)
+class Mesh(ApiView):
+    """How the last look at the mesh went, and which nodes on it nobody registered."""
+
+    title = "Mesh Inspection"
+    permission_classes = [IsSuperuserOrAuditor]
+
+    def get(self, request: Request) -> Response:
+        last = MeshInspection.objects.first()
+        return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)

@@ -1,0 +1,375 @@
+"""``awx-node-report``: a node tells the service its version, CPUs and memory, once or every so many seconds.
+
+For nodes that the service cannot ask through the mesh. It needs Python 3.9 and, to have anything to tell,
+ansible-runner; nothing of the service. This file alone can be copied to a node: ``python3 node_report.py --help``.
+
+Ends with 0 if all is well, 1 if the report was refused or could not be sent, 2 if it was called wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import email.utils
+import http.client
+import importlib
+import importlib.metadata
+import ipaddress
+import json
+import os
+import random
+import re
+import signal
+import socket
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+OK, FAILED, USAGE = 0, 1, 2
+TOKEN_VARIABLE = "AWX_NODE_TOKEN"  # noqa: S105 - the name of a variable
+MOST_CPU = 999.9  # what the service can store
+LONGEST_UUID = 40  # characters, likewise
+LONGEST_ERROR = 2_000  # characters
+LARGEST_ANSWER = 2**20  # bytes
+LONGEST_TIME = 1e6  # seconds; no option sets a longer one
+LONGEST_BACKOFF = 60.0  # seconds
+LONGEST_ASKED_PAUSE = 3600.0  # seconds that a service may make a node wait by Retry-After
+
+
+class RefusedError(Exception):
+    """Sending the report again would not help."""
+
+
+class UnsentError(Exception):
+    """The report may get through later; ``pause`` is how many seconds the service asks to wait."""
+
+    def __init__(self, text: str, pause: float = 0) -> None:
+        super().__init__(text)
+        self.pause = pause
+
+
+class StopSignal(BaseException):
+    """SIGTERM or SIGINT came. No ``except Exception`` may hold it."""
+
+
+# --- what is told
+
+
+def report() -> dict[str, Any]:
+    """The body of a report: version, cpu, memory in bytes and uuid, and ``errors`` where one cannot be found."""
+    try:
+        version = importlib.metadata.version("ansible-runner")
+        capacity = importlib.import_module("ansible_runner.utils.capacity")
+    except Exception as error:  # a broken installation can raise anything
+        return {"errors": [f"ansible-runner cannot be used: {told(error)}"]}
+    body: dict[str, Any] = {"version": version}
+    errors = []
+    for name, find in (("cpu", capacity.get_cpu_count), ("memory", capacity.get_mem_in_bytes)):
+        try:
+            body[name] = positive(find())
+        except Exception as error:
+            errors.append(f"ansible-runner finds no {name}: {told(error)}")
+    if "cpu" in body:
+        body["cpu"] = min(body["cpu"], MOST_CPU)
+    return {**body, **identity(capacity), **({"errors": errors} if errors else {})}
+
+
+def positive(value: Any) -> int:
+    """``value``, which must be a whole number above 0; ansible-runner may answer the text of an error instead."""
+    if isinstance(value, int) and value > 0:
+        return value
+    raise ValueError(str(value))
+
+
+def identity(capacity: Any) -> dict[str, str]:
+    """The node's uuid, if ansible-runner can keep one: a node whose home is read-only runs jobs all the same."""
+    try:
+        uuid = str(capacity.ensure_uuid())
+    except Exception as error:
+        say(f"The node has no uuid: {told(error)}")
+        return {}
+    return {"uuid": uuid} if 0 < len(uuid) <= LONGEST_UUID else {}
+
+
+def told(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")[:LONGEST_ERROR]
+
+
+# --- sending it
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The token is for the host that was named, and for no other."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where reports go, and how hard to try; times in seconds."""
+
+    url: str
+    hostname: str
+    timeout: float
+    retries: int
+    backoff: float
+    tls: ssl.SSLContext
+
+    @property
+    def address(self) -> str:
+        return f"{self.url.rstrip('/')}/api/fleet/v1/instances/{urllib.parse.quote(self.hostname, safe='')}/report/"
+
+    def send(self, body: dict[str, Any], token: str) -> dict[str, Any]:
+        """The service's answer. Tries again where that may help; raises RefusedError or UnsentError in the end."""
+        for attempt in range(self.retries):
+            try:
+                return self.post(body, token)
+            except UnsentError as error:
+                pause = self.pause(attempt, error.pause)
+                say(f"{error} Trying again in {pause:.1f} s.")
+                time.sleep(pause)
+        return self.post(body, token)
+
+    def pause(self, attempt: int, asked: float) -> float:
+        """The seconds before the next attempt: doubled each time, and spread so that nodes do not come all at once."""
+        longest = min(LONGEST_BACKOFF, self.backoff * 2 ** min(attempt, 16))
+        return max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - no secret
+
+    def post(self, body: dict[str, Any], token: str) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+            self.address,
+            data=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        try:
+            with self.opener().open(request, timeout=self.timeout) as response:
+                return answer(response.status, whole(response))
+        except urllib.error.HTTPError as error:
+            with error:
+                raise failure(error) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                raise RefusedError(f"The service's certificate is not valid: {reason.verify_message}.") from None
+            raise UnsentError(f"The service cannot be reached: {one_line(reason) or type(error).__name__}.") from None
+
+    def opener(self) -> urllib.request.OpenerDirector:
+        handlers: list[Any] = [NoRedirects(), urllib.request.HTTPSHandler(context=self.tls)]
+        if is_loopback(self.url):
+            handlers.append(urllib.request.ProxyHandler({}))  # no proxy has this machine's own addresses
+        return urllib.request.build_opener(*handlers)
+
+
+def whole(response: http.client.HTTPResponse) -> bytes:
+    """The body of an answer. Raises IncompleteRead if the connection was cut within it, or if it is no short one."""
+    content = response.read(LARGEST_ANSWER)
+    if response.length:
+        raise http.client.IncompleteRead(content, response.length)
+    return content
+
+
+def answer(status: int, content: bytes) -> dict[str, Any]:
+    """What the service says to a report. Raises RefusedError if somebody else answered."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        said = None
+    if status != http.HTTPStatus.OK or not isinstance(said, dict) or "node_state" not in said:
+        raise RefusedError(f"What answered with status {status} is not the service; look at --url.")
+    return said
+
+
+def failure(error: urllib.error.HTTPError) -> Exception:
+    """What an answer that is no success means."""
+    if 300 <= error.code < 400:
+        target = one_line(error.headers.get("Location", "nowhere"))
+        return RefusedError(f"The service redirects to {target}, which is not followed; look at --url.")
+    text = f"The service answered {error.code}: {reason_in(error)}"
+    if error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500:
+        return UnsentError(text, asked_pause(error.headers.get("Retry-After", "")))
+    return RefusedError(text)
+
+
+def reason_in(error: urllib.error.HTTPError) -> str:
+    """Why the service did not take the report, on one line."""
+    try:
+        said = json.loads(error.read(LARGEST_ANSWER))
+    except (OSError, http.client.HTTPException, ValueError):
+        said = None
+    if not isinstance(said, dict):
+        return f"{one_line(error.reason)}."
+    return one_line(said.get("detail") or json.dumps(said))
+
+
+def asked_pause(header: str) -> float:
+    """The seconds that ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date) asks for; 0 if it asks for nothing."""
+    if re.fullmatch(r"[0-9]{1,9}", header.strip()):
+        seconds = float(header)
+    else:
+        try:
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            seconds = 0
+    return min(max(seconds, 0), LONGEST_ASKED_PAUSE)
+
+
+# --- how it is called
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="awx-node-report",
+        description="Report this node's version, CPUs and memory to the service, with the token that "
+        '"manage.py issue_node_token HOSTNAME" made for it.',
+        epilog=f"Without --token-file the token is read from the variable {TOKEN_VARIABLE}. "
+        "Ends with 0 if all is well, 1 if the report was refused or could not be sent, 2 if it was called wrongly.",
+    )
+    parser.add_argument(
+        "--url", required=True, type=service_url, help="where the service is, as https://awx.example.org"
+    )
+    parser.add_argument("--hostname", default=socket.gethostname(), help="the instance's (default: %(default)s)")
+    parser.add_argument("--token-file", metavar="FILE", help="read for each report, so that it can be replaced")
+    parser.add_argument("--every", type=seconds, metavar="SECONDS", help="go on reporting (default: report once)")
+    parser.add_argument("--retries", type=count, default=5, metavar="N", help="of each report (default: %(default)s)")
+    parser.add_argument(
+        "--backoff",
+        type=seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="before the first retry, then twice as many each time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="of each attempt (default: %(default)s)"
+    )
+    parser.add_argument("--ca-file", metavar="FILE", help="the only CAs to trust, as PEM (default: the system's)")
+    return parser
+
+
+def service_url(text: str) -> str:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in parts.netloc or parts.query or parts.fragment or not re.fullmatch("[!-~]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address as https://awx.example.org")
+    return text
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= LONGEST_TIME:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {LONGEST_TIME:.0f}")
+    return value
+
+
+def count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def read_token(file: str | None) -> str:
+    """The token. Raises ValueError, with a text for people, if there is none to be read."""
+    if file is None:
+        source, text = f"The variable {TOKEN_VARIABLE}", os.environ.get(TOKEN_VARIABLE, "")
+    else:
+        source = f"The file {file}"
+        try:
+            with open(file, encoding="ascii") as opened:
+                text = opened.read(10_000)
+        except OSError as error:
+            raise ValueError(f"{source} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            text = ""
+    if not re.fullmatch("[!-~]+", text.strip()):
+        raise ValueError(f"{source} holds no token.")
+    return text.strip()
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Checks certificates and names. Raises ValueError, with a text for people, if ``ca_file`` is of no use."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ValueError(f"The file {ca_file} cannot be used: {error.strerror or error}.") from None
+
+
+def is_loopback(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# --- doing it
+
+
+def report_once(service: Service, token_file: str | None) -> bool:
+    """Send one report, and tell on one line what became of it: whether it was taken."""
+    try:
+        body = report()
+        said = service.send(body, read_token(token_file))
+    except (RefusedError, UnsentError, ValueError) as error:
+        say(f"Not reported: {error}")
+        return False
+    for problem in body.get("errors", []):
+        say(problem)
+    say(f"Reported {service.hostname}: {one_line(said['node_state'])}, capacity {one_line(said.get('capacity'))}.")
+    return True
+
+
+def report_every(period: float, once: Callable[[], bool]) -> NoReturn:
+    """Report at every ``period`` seconds, whatever becomes of each report."""
+    while True:
+        began = time.monotonic()
+        once()
+        time.sleep(max(0.0, began + period - time.monotonic()))
+
+
+def say(text: str) -> None:
+    print(f"awx-node-report: {text}", file=sys.stderr, flush=True)
+
+
+def one_line(value: object) -> str:
+    """Text of others as it may be logged: short, and without line breaks and control characters."""
+    text = " ".join(str(value).split())
+    return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_ERROR]
+
+
+def stop(signum: int, frame: object) -> NoReturn:
+    raise StopSignal(signal.Signals(signum).name)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = arguments()
+    options = parser.parse_args(argv)
+    try:
+        tls = tls_context(options.ca_file)
+        read_token(options.token_file)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.url.startswith("http:") and not is_loopback(options.url):
+        say("Warning: the token goes over the network unencrypted; use https.")
+    service = Service(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
+    try:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        if options.every is None:
+            return OK if report_once(service, options.token_file) else FAILED
+        report_every(options.every, lambda: report_once(service, options.token_file))
+    except StopSignal as stopped:
+        say(f"Ended by {stopped}.")
+        return FAILED if options.every is None else OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
