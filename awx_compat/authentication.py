@@ -1,15 +1,64 @@
 """Who is asking: OAuth2 bearer tokens, HTTP basic, sessions. Wrong credentials count as none, as in AWX."""
 
 import hashlib
+import hmac
+import secrets
+import time
+from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
 from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from instances.prepared import prepared
+
 CHALLENGE = "Bearer realm=api authorization_url=/api/o/authorize/"
+
+
+@prepared
+def valid_token(checksum: str, now: datetime) -> QuerySet[Any]:
+    tokens: QuerySet[Any] = get_access_token_model().objects.select_related("user")
+    return tokens.filter(token_checksum=checksum, expires__gt=now, user__is_active=True)
+
+
+class VerifiedCredentials:
+    """Who gave the right password within the last SECONDS, so that scripts need not wait for its slow hash each time.
+
+    Passwords are not kept, only their hash under a key that ends with this process. The user is read anew each time:
+    a changed password, or a user who is not active any more, counts at once.
+    """
+
+    SECONDS = 60
+    MOST = 1000  # credentials; beyond that all are forgotten, and cost one slow hash each again
+
+    def __init__(self) -> None:
+        self.key = secrets.token_bytes(32)
+        self.known: dict[bytes, tuple[float, Any, str]] = {}  # digest -> until when, id, the stored hash that matched
+
+    def digest(self, username: str, password: str) -> bytes:
+        text = f"{len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, text, "sha256")
+
+    def user(self, username: str, password: str) -> Any | None:
+        """The user, if these credentials were verified lately and still hold."""
+        until, pk, matched = self.known.get(self.digest(username, password), (0.0, None, ""))
+        if time.monotonic() >= until:
+            return None
+        return get_user_model().objects.filter(pk=pk, password=matched, is_active=True).first()
+
+    def remember(self, user: Any, username: str, password: str) -> None:
+        """To be called when ``password`` was just found to be that of ``user``."""
+        if len(self.known) >= self.MOST:
+            self.known.clear()
+        self.known[self.digest(username, password)] = (time.monotonic() + self.SECONDS, user.pk, user.password)
+
+
+verified = VerifiedCredentials()
 
 
 class BearerAuthentication(authentication.BaseAuthentication):
@@ -20,8 +69,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if scheme.lower() != "bearer" or not raw:
             return None
         checksum = hashlib.sha256(raw.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        tokens = get_access_token_model().objects.select_related("user")
-        token = tokens.filter(token_checksum=checksum, expires__gt=timezone.now(), user__is_active=True).first()
+        token = valid_token(checksum, timezone.now())
         return None if token is None else (token.user, token)
 
     def authenticate_header(self, request: Request) -> str:
@@ -40,7 +88,11 @@ class BasicAuthentication(authentication.BasicAuthentication):
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
         if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
             raise AuthenticationFailed
-        return super().authenticate_credentials(userid, password, request)
+        user = verified.user(userid, password)
+        if user is None:
+            user, _ = super().authenticate_credentials(userid, password, request)
+            verified.remember(user, userid, password)
+        return user, None
 
 
 class SessionAuthentication(authentication.SessionAuthentication):

@@ -87,6 +87,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         error = PreconditionFailed()
     elif context["request"].method in SAFE_METHODS:
         error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
+    elif isinstance(error.__cause__, QueryCanceled):
+        error = NotAvailable("The database is too busy; nothing was changed. Try again.")
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)

@@ -1,5 +1,6 @@
 """Who may ask, and how: bearer tokens, HTTP basic, sessions."""
 
+import time
 from base64 import b64encode
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from rest_framework.test import APIClient
 
+from awx_compat import authentication
 from instances.models import User
 from tests.conftest import token_for
 
@@ -140,3 +142,65 @@ class TestSession:
             allow_redirects=False,
         )
         assert answer.headers["Location"] == "/api/"
+
+
+class TestRepeatedBasic:
+    """The slow hash of a password is worked out once a minute, and nothing else is taken for granted."""
+
+    @pytest.fixture(autouse=True)
+    def hashes(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The passwords that were hashed and compared."""
+        compared: list[str] = []
+        check = User.check_password
+
+        def counted(user: User, password: str) -> bool:
+            compared.append(password)
+            return check(user, password)
+
+        monkeypatch.setattr(User, "check_password", counted)
+        monkeypatch.setattr(authentication, "verified", authentication.VerifiedCredentials())
+        return compared
+
+    def test_the_password_is_compared_once(self, admin: User, hashes: list[str]) -> None:
+        for _ in range(3):
+            assert status(basic("admin:admin")) == 200
+        assert hashes == ["admin"]
+
+    def test_a_wrong_password_is_compared_each_time(self, admin: User, hashes: list[str]) -> None:
+        assert status(basic("admin:admin")) == 200
+        for _ in range(2):
+            assert status(basic("admin:wrong")) == 401
+        assert hashes == ["admin", "wrong", "wrong"]
+
+    def test_a_changed_password_counts_at_once(self, admin: User) -> None:
+        assert status(basic("admin:admin")) == 200
+        admin.set_password("new")
+        admin.save()
+        assert status(basic("admin:admin")) == 401
+        assert status(basic("admin:new")) == 200
+
+    def test_a_deactivated_user_is_refused_at_once(self, admin: User) -> None:
+        assert status(basic("admin:admin")) == 200
+        User.objects.update(is_active=False)
+        assert status(basic("admin:admin")) == 401
+
+    def test_after_a_minute_it_is_compared_again(
+        self, admin: User, hashes: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert status(basic("admin:admin")) == 200
+        now = time.monotonic()
+        monkeypatch.setattr(authentication.time, "monotonic", lambda: now + 61)
+        assert status(basic("admin:admin")) == 200
+        assert hashes == ["admin", "admin"]
+
+    def test_where_a_name_ends_matters(self, admin: User) -> None:
+        User.objects.create_user("ad", password="min:admin")
+        assert status(basic("admin:admin")) == 200
+        assert status(basic("ad:min:admin")) == 200
+        assert status(basic("ad:minadmin")) == 401
+
+    def test_no_password_is_kept(self, admin: User) -> None:
+        assert status(basic("admin:admin")) == 200
+        kept = authentication.verified.known
+        assert len(kept) == 1
+        assert b"admin" not in next(iter(kept))

@@ -1,4 +1,3 @@
-from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -14,7 +13,7 @@ from awx_compat.fleet.serializers import (
     ReportSerializer,
 )
 from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.views.base import ApiView, find
+from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
@@ -56,9 +55,9 @@ class Conditions(OfInstance):
 
     title = "Instance Conditions"
 
-    @cached_property
-    def instance(self) -> Any:
-        return find(Instance.objects.with_conditions(), self.kwargs["key"], "hostname", self.request.user)
+    @staticmethod
+    def owners(reader: Any) -> Any:
+        return Instance.objects.with_conditions()
 
     def get(self, request: Request, key: str) -> Response:
         found = conditions.of(self.instance)

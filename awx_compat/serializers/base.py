@@ -1,3 +1,5 @@
+import copy
+import functools
 from typing import Any, ClassVar
 
 from django.db.models import Model
@@ -43,6 +45,10 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
     related = ObjectField()
     summary_fields = ObjectField()
 
+    def get_fields(self) -> dict[str, Any]:
+        """The fields as DRF makes them of the class, but only once: each serializer is given copies."""
+        return {name: copied(field) for name, field in fields_of(type(self)).items()}
+
     @property
     def reader(self) -> User:
         """The user who asks."""
@@ -50,6 +56,18 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
 
     def get_url(self, record: Model) -> str:
         return paths.record(self.collection, record.pk)
+
+
+@functools.cache
+def fields_of(serializer: type[RecordSerializer]) -> dict[str, Any]:
+    """The fields of a class of serializers, bound to none."""
+    return super(RecordSerializer, serializer()).get_fields()
+
+
+def copied(field: Any) -> Any:
+    """A copy to bind to another serializer; deep only where fields inside the field refer to it."""
+    nests = isinstance(field, serializers.BaseSerializer) or hasattr(field, "child")
+    return copy.deepcopy(field) if nests else copy.copy(field)
 
 
 class NamedRecordSerializer(RecordSerializer):

@@ -1,6 +1,7 @@
 """What all views of the API share: AWX's headers, and finding a record by its id or its name."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +17,11 @@ from awx_compat import etags, paths
 from awx_compat.exceptions import NotFoundByName
 from awx_compat.parsers import BodyError
 from instances.locking import locked
+from instances.models import User
+from instances.prepared import prepared
 from instances.querysets import VisibleQuerySet
 
+Records = Callable[[Any], VisibleQuerySet]
 HIGHEST_ID = 2**63 - 1
 
 
@@ -84,9 +88,16 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
 
     name_field: str
 
+    @staticmethod
+    def records(reader: Any) -> Any:
+        """All records of the kind, with what is told of each to ``reader``."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> Any:
+        return self.records(self.request.user)
+
     def get_object(self) -> Any:
-        records: Any = self.get_queryset()
-        return find(records, self.kwargs["key"], self.name_field, self.request.user)
+        return find(self.records, self.kwargs["key"], self.name_field, self.request.user)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         record = self.get_object()
@@ -128,21 +139,28 @@ def id_in(key: str) -> int:
     return int(key) if is_id(key) and len(key) <= len(str(HIGHEST_ID)) else 0
 
 
-def find(records: VisibleQuerySet, key: str, name_field: str, user: Any) -> Any:
+def find(records: Records, key: str, name_field: str, user: Any) -> Any:
     """The record that ``key`` names, by its id where it is a number and by ``name_field`` otherwise.
 
-    Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for one that ``user`` may
-    not see, NotFoundByName for a name of neither kind.
+    ``records``: all of the kind, as a function of who reads them. Raises what AWX answers: NotFound for an id that
+    does not exist, PermissionDenied for one that ``user`` may not see, NotFoundByName for a name of neither kind.
     """
     by_id = is_id(key)
-    if by_id:
-        records = records.filter(pk=id_in(key))
-    else:
-        name = paths.name_in(key)
-        records = records.filter(**{name_field: name}) if "\0" not in name else records.none()
-    found = records.with_visibility(user).first()
+    value = id_in(key) if by_id else paths.name_in(key)
+    found = None
+    if user.is_authenticated and "\0" not in str(value):
+        shape = (records, "pk" if by_id else name_field, user.is_superuser, user.is_system_auditor)
+        found = record_with_visibility(value, user.pk, shape=shape)
     if found is not None and found.is_visible:
         return found
     if not by_id:
         raise NotFoundByName
     raise NotFound if found is None else PermissionDenied
+
+
+@prepared
+def record_with_visibility(
+    records: Records, field: str, is_superuser: bool, is_system_auditor: bool, value: int | str, user_pk: int
+) -> VisibleQuerySet:
+    reader = User(pk=user_pk, is_superuser=is_superuser, is_system_auditor=is_system_auditor)
+    return records(reader).filter(**{field: value}).with_visibility(reader)

@@ -38,8 +38,9 @@ class InstanceGroupDetail(DetailView):
     serializer_class = InstanceGroupDetailSerializer
     name_field = "name"
 
-    def get_queryset(self) -> Any:
-        return InstanceGroup.objects.with_load().with_administration_by(self.request.user)
+    @staticmethod
+    def records(reader: Any) -> Any:
+        return InstanceGroup.objects.with_load().with_administration_by(reader)
 
     def may_write(self, user: Any) -> bool:
         return super().may_write(user) or any(
@@ -80,9 +81,13 @@ class InstanceGroupDetail(DetailView):
 class OfGroup(ApiView):
     """A view below an instance group, which must be visible to the user."""
 
+    @staticmethod
+    def owners(reader: Any) -> Any:
+        return InstanceGroup.objects.all()
+
     @cached_property
     def group(self) -> Any:
-        return find(InstanceGroup.objects.all(), self.kwargs["key"], "name", self.request.user)
+        return find(self.owners, self.kwargs["key"], "name", self.request.user)
 
 
 class InstancesOfGroup(OfGroup, ListView):

@@ -50,7 +50,8 @@ class InstanceDetail(DetailView):
     serializer_class = InstanceDetailSerializer
     name_field = "hostname"
 
-    def get_queryset(self) -> Any:
+    @staticmethod
+    def records(reader: Any) -> Any:
         return Instance.objects.with_load().with_peers().with_links()
 
     def put(self, request: Request, key: str) -> Response:
@@ -68,9 +69,13 @@ class InstanceDetail(DetailView):
 class OfInstance(ApiView):
     """A view below an instance, which must be visible to the user."""
 
+    @staticmethod
+    def owners(reader: Any) -> Any:
+        return Instance.objects.all()
+
     @cached_property
     def instance(self) -> Any:
-        return find(Instance.objects.all(), self.kwargs["key"], "hostname", self.request.user)
+        return find(self.owners, self.kwargs["key"], "hostname", self.request.user)
 
 
 class InstancePeers(OfInstance, ListView):

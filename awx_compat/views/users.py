@@ -40,7 +40,8 @@ class UserDetail(DetailView):
     serializer_class = UserDetailSerializer
     name_field = "username"
 
-    def get_queryset(self) -> Any:
+    @staticmethod
+    def records(reader: Any) -> Any:
         return User.objects.with_rights()
 
     def put(self, request: Request, key: str) -> Response:
@@ -56,9 +57,13 @@ class UserDetail(DetailView):
 class OfUser(ApiView):
     """A view below a user, who must be visible to the user who asks."""
 
+    @staticmethod
+    def owners(reader: Any) -> Any:
+        return User.objects.all()
+
     @cached_property
     def user(self) -> Any:
-        return find(User.objects.all(), self.kwargs["key"], "username", self.request.user)
+        return find(self.owners, self.kwargs["key"], "username", self.request.user)
 
 
 class NothingOfUser(OfUser, EmptyList):
