@@ -35,7 +35,9 @@ SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the nod
 # How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's
 # own report. Without any, none can be started.
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
-HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.positive)
+HEALTH_CHECK_TIMEOUT = read.int(
+    "HEALTH_CHECK_TIMEOUT", 120, validate=env.validate.Range(min=5, error="Must be 5 or more.")
+)
 RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor
 RECEPTOR_TLS_CLIENT = read.str(
     "RECEPTOR_TLS_CLIENT", ""

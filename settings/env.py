@@ -51,6 +51,7 @@ class Environment(FileAwareEnv):
 
 
 positive = validate.Range(min=1, error="Must be 1 or more.")
+at_least_5 = validate.Range(min=5, error="Must be 5 or more.")
 not_negative = validate.Range(min=0, error="Must be 0 or more.")
 not_empty = validate.Length(min=1, error="Must not be empty.")
 

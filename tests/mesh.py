@@ -13,7 +13,12 @@ MINUTE = timedelta(minutes=1)
 def node(hostname: str, node_type: str = "execution", **values: Any) -> Instance:
     """A node that is ready, with capacity, and was seen in the MORNING."""
     figures = {"cpu": 4, "memory": 8 * 2**30, "cpu_capacity": 16, "mem_capacity": 81, "capacity": 81}
-    known = {"last_seen": MORNING, "last_health_check": MORNING, **({} if node_type == "hop" else figures)}
+    known = {
+        "modified": MORNING,
+        "last_seen": MORNING,
+        "last_health_check": MORNING,
+        **({} if node_type == "hop" else figures),
+    }
     return Instance.objects.create(hostname=hostname, node_type=node_type, **{"capacity": 0, **known, **values})
 
 
@@ -22,12 +27,13 @@ def link(source: Instance, target: Instance, state: str = "established") -> Inst
 
 
 class Mesh:
-    """Nodes that advertise themselves every minute, unless they are silent."""
+    """Nodes that advertise themselves every minute, unless they are silent; somebody looks since the MORNING."""
 
     def __init__(self) -> None:
         self.now = MORNING
         self.advertised: dict[str, datetime] = {}
         self.connections: dict[str, dict[str, float]] = {}
+        self.look()
 
     def status(self) -> dict[str, Any]:
         advertisements = [
@@ -41,11 +47,13 @@ class Mesh:
         for _ in range(minutes):
             self.now += MINUTE
             self.advertised |= dict.fromkeys(hostnames, self.now - timedelta(seconds=5))
+            controlling = Instance.objects.filter(hostname__in=hostnames, node_type__in=("control", "hybrid"))
+            controlling.update(last_seen=self.now)  # by their own heartbeats
             changes = self.look()
         return changes
 
-    def look(self) -> mesh.Changes:
-        changes = mesh.look(self.now, mesh.View.of_status(self.status()))
+    def look(self, error: str = "") -> mesh.Changes:
+        changes = mesh.look(self.now, mesh.View.of_status(self.status()), error)
         assert changes is not None
         return changes
 

@@ -307,7 +307,14 @@ def test_no_inspection_is_told_as_such(auditor: User) -> None:
 def test_the_last_inspection(age: int, overdue: bool, admin: User, settings: Settings) -> None:
     settings.CLUSTER_NODE_HEARTBEAT_PERIOD = 10
     began = timezone.now() - timedelta(seconds=age)
-    MeshInspection.objects.create(began=began, seconds=0.5, error="no socket", unknown_nodes=["stray"])
+    MeshInspection.objects.create(
+        inspector="control-1",
+        began=began,
+        watching_since=began,
+        seconds=0.5,
+        error="no socket",
+        unknown_nodes=["stray"],
+    )
     assert mesh(client_of(admin)).json() == {
         "began": began.isoformat().replace("+00:00", "Z"),
         "seconds": 0.5,

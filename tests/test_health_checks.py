@@ -78,7 +78,8 @@ def test_a_disabled_node_and_a_hop_node_have_no_capacity() -> None:
     ]
 
 
-def test_a_lost_node_is_back_with_its_second_report() -> None:
+def test_a_lost_node_is_back_with_its_second_report(settings: Settings) -> None:
+    settings.HEALTH_PROBE = "agent"
     own = node("exec-1")
     Mesh().pass_minutes(5)
     record(own.pk, WELL)
@@ -93,7 +94,7 @@ def test_last_seen_stays_where_the_clock_runs_backwards() -> None:
     own = node("exec-1")
     record(own.pk, WELL, now=MORNING - timedelta(hours=1))
     assert Instance.objects.get().last_seen == MORNING
-    assert Instance.objects.get().last_health_check == MORNING
+    assert Instance.objects.get().last_health_check == MORNING - timedelta(hours=1)
 
 
 def test_a_check_ends_where_the_clock_runs_backwards() -> None:
@@ -217,7 +218,35 @@ def test_what_comes_back_too_late_is_not_stored() -> None:
     own = node("exec-1", health_check_started=MORNING + MINUTE)
     checks.expire(MORNING + timedelta(hours=1))
     record(own.pk, WELL, check=MORNING + MINUTE)
-    assert state("exec-1") == "unavailable"
+    assert health_checked("exec-1")[1] == "CheckExpired"
+
+
+@pytest.mark.parametrize("outcome", [Check.EXPIRED, Check.NO_RECEPTOR, Check.NO_RUNNER])
+def test_what_is_no_fault_of_the_node_does_not_take_it_offline(outcome: Check) -> None:
+    own = node("exec-1")
+    record(own.pk, Report(errors="not the node", outcome=outcome))
+    stored = Instance.objects.get()
+    assert (stored.node_state, stored.capacity, stored.errors) == ("ready", 81, "not the node")
+    assert health_checked("exec-1") == ("False", outcome, "not the node")
+
+
+def test_a_check_that_waited_long_is_given_its_full_time(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    given = answer(monkeypatch, WELL)
+    started = timezone.now() - timedelta(seconds=settings.HEALTH_CHECK_TIMEOUT - 5)
+    checks.run(node("exec-1", health_check_started=started).pk)
+    assert given[0] > settings.HEALTH_CHECK_TIMEOUT / 2
+    assert not Instance.objects.get().health_check_pending
+
+
+def test_a_last_check_in_the_future_hinders_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock was put back since."""
+    answer(monkeypatch, WELL)
+    own = node("exec-1", node_state="unavailable", last_health_check=timezone.now() + timedelta(hours=1))
+    assert start.start(own.pk)
+    assert Instance.objects.get().health_check_pending
+    checks.run(own.pk)
+    assert state("exec-1") == "ready"
+    assert Instance.objects.get().last_health_check <= timezone.now()
 
 
 @pytest.mark.parametrize(

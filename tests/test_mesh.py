@@ -63,12 +63,10 @@ def test_last_seen_never_moves_backwards(nodes: Mesh) -> None:
 @pytest.mark.parametrize("hours", [-3, -1, 1, 3])
 def test_a_node_with_a_wrong_clock_is_seen_when_it_advertises(hours: int, nodes: Mesh) -> None:
     node("exec-1")
-    mesh.inspected(MORNING, 0, "", [])
     for minute in range(1, 10):
         nodes.now = MORNING + minute * MINUTE
         nodes.advertised["exec-1"] = nodes.now + timedelta(hours=hours)
         nodes.look()
-        mesh.inspected(nodes.now, 0, "", [])
     found = Instance.objects.get()
     assert found.node_state == "ready"
     assert nodes.now - MINUTE <= found.last_seen <= nodes.now
@@ -80,15 +78,13 @@ def test_a_clock_that_is_put_back_does_not_lose_the_node(nodes: Mesh) -> None:
         nodes.now = MORNING + minute * MINUTE
         nodes.advertised["exec-1"] = nodes.now - (timedelta(hours=1) if minute > 4 else timedelta())
         nodes.look()
-        mesh.inspected(nodes.now, 0, "", [])
     assert state("exec-1") == "ready"
 
 
 def test_an_old_advertisement_that_receptor_remembers_is_no_sign_of_life(nodes: Mesh) -> None:
     node("exec-1", node_state="unavailable", last_seen=MORNING - timedelta(hours=2))
     nodes.advertised["exec-1"] = MORNING - timedelta(hours=1)
-    nodes.look()
-    nodes.pass_minutes(2)
+    nodes.pass_minutes(4)
     assert condition("exec-1", "Seen")[1] == "Lost"
 
 
@@ -157,7 +153,73 @@ def test_nobody_is_lost_while_receptor_does_not_answer(settings: Settings) -> No
     assert MeshInspection.objects.get().error
 
 
+def test_a_control_node_is_not_seen_by_its_receptor(nodes: Mesh) -> None:
+    """Its worker has to report it: where that is dead, so is the node."""
+    node("control-2", "control")
+    for minute in range(1, 4):
+        nodes.now = MORNING + minute * MINUTE
+        nodes.advertised["control-2"] = nodes.now
+        nodes.look()
+    assert state("control-2") == "unavailable"
+
+
+@pytest.mark.parametrize("probe", ["", "local"])
+def test_nobody_is_lost_where_not_every_node_is_heard_of(probe: str, nodes: Mesh, settings: Settings) -> None:
+    settings.HEALTH_PROBE = probe
+    node("exec-1")
+    nodes.pass_minutes(10)
+    assert state("exec-1") == "ready"
+
+
+def test_silence_that_nobody_listened_to_does_not_count(nodes: Mesh) -> None:
+    """The worker was down, or Receptor was: the nodes have their full time from the first look."""
+    node("exec-1")
+    nodes.now += timedelta(minutes=20)
+    nodes.look()
+    nodes.pass_minutes(3)
+    assert state("exec-1") == "ready"
+    nodes.pass_minutes(1)
+    assert state("exec-1") == "unavailable"
+
+
+def test_after_receptor_failed_nodes_have_their_full_time(nodes: Mesh) -> None:
+    node("exec-1")
+    for _ in range(10):
+        nodes.now += MINUTE
+        nodes.look(error="no socket")
+    nodes.pass_minutes(3)
+    assert state("exec-1") == "ready"
+    nodes.pass_minutes(2)
+    assert state("exec-1") == "unavailable"
+
+
+def test_a_time_in_the_future_does_not_hide_a_dead_node(nodes: Mesh) -> None:
+    node("exec-1", last_seen=MORNING + timedelta(hours=3))
+    nodes.pass_minutes(4)
+    assert state("exec-1") == "unavailable"
+
+
+def test_two_receptors_with_different_last_words_of_a_dead_node(nodes: Mesh, settings: Settings) -> None:
+    node("exec-1")
+    last_words = {"control-1": MORNING, "control-2": MORNING + timedelta(seconds=30)}
+    for minute in range(1, 11):
+        for inspector, at in last_words.items():
+            settings.CLUSTER_HOST_ID = inspector
+            nodes.now = MORNING + minute * MINUTE
+            nodes.advertised["exec-1"] = at
+            nodes.look()
+    assert state("exec-1") == "unavailable"
+    assert condition("exec-1", "Seen")[1] == "Lost"
+
+
 # --- found
+
+
+def test_a_hop_node_that_was_imported_as_unavailable_rejoins(nodes: Mesh) -> None:
+    node("hop-1", "hop", node_state="unavailable", errors="as imported")
+    nodes.pass_minutes(1, "hop-1")
+    assert state("hop-1") == "ready"
+    assert Instance.objects.get().errors == ""
 
 
 def test_a_hop_node_is_back_when_it_was_seen_twice(nodes: Mesh) -> None:
@@ -209,6 +271,12 @@ def test_a_node_with_errors_is_checked_again_after_half_an_hour(nodes: Mesh) -> 
     own = node("exec-1", node_state="unavailable", errors="broken")
     nodes.pass_minutes(29, "exec-1")
     assert queued() == []
+    nodes.pass_minutes(1, "exec-1")
+    assert queued() == [own.pk]
+
+
+def test_a_check_that_is_dated_in_the_future_is_due(nodes: Mesh) -> None:
+    own = node("exec-1", node_state="unavailable", last_health_check=MORNING + timedelta(hours=5))
     nodes.pass_minutes(1, "exec-1")
     assert queued() == [own.pk]
 
@@ -312,6 +380,7 @@ def big_mesh(number: int) -> list[Instance]:
             cpu_capacity=16,
             mem_capacity=81,
             capacity=81,
+            modified=MORNING,
             last_seen=MORNING,
             last_health_check=MORNING,
         )
@@ -334,7 +403,6 @@ def test_an_inspection_takes_as_many_queries_for_any_mesh(number: int, nodes: Me
         nodes.advertised |= dict.fromkeys(seen, nodes.now)
         with CaptureQueriesContext(connection) as queries:
             nodes.look()
-            mesh.inspected(nodes.now, 0, "", nodes.advertised)
         assert len(queries) <= 20, [query["sql"][:100] for query in queries]
         nodes.now += MINUTE
 

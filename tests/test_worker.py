@@ -186,6 +186,19 @@ def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
+def test_a_worker_that_loses_the_database_for_long_ends_and_says_so(database: Database) -> None:
+    worker = start_worker(database.url)
+    until(lambda: database.job("apply_policies", status="succeeded"))
+    name = database.url.rpartition("=")[2]
+    with psycopg.connect(database.url.replace(name, "postgres"), autocommit=True) as server:
+        server.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        output, _ = worker.communicate(timeout=60)
+        server.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    assert worker.returncode == 1, output
+    assert "database failed" in output.splitlines()[-1]
+
+
 # --- health
 
 
@@ -230,7 +243,7 @@ def test_a_worker_that_is_killed_leaves_no_check_pending(
     """Another one finishes it, or ends it when its time is over."""
     receptor.nodes["exec-1.example.org"] = Behaviour(never_ends="Running")
     receptor.status["RoutingTable"] = {"exec-1.example.org": "exec-1.example.org"}
-    environment = {"HEALTH_PROBE": "receptor", "HEALTH_CHECK_TIMEOUT": "4", "RECEPTOR_SOCKET": receptor.path}
+    environment = {"HEALTH_PROBE": "receptor", "HEALTH_CHECK_TIMEOUT": "5", "RECEPTOR_SOCKET": receptor.path}
     with served(database.url, **environment) as address:
         check = f"{address}/api/v2/instances/5/health_check/"
         if moment == "before it begins":
@@ -264,6 +277,7 @@ def test_the_worker_inspects_the_mesh(database: Database, receptor: FakeReceptor
     environment = {
         "HEALTH_PROBE": "receptor",
         "RECEPTOR_SOCKET": receptor.path,
+        "HEALTH_CHECK_TIMEOUT": "5",  # the nodes that nobody answers for are checked, too
         "CLUSTER_NODE_HEARTBEAT_PERIOD": "1",
         "RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD": "1",
     }

@@ -72,5 +72,5 @@ class Mesh(ApiView):
     permission_classes = [IsSuperuserOrAuditor]
 
     def get(self, request: Request) -> Response:
-        last = MeshInspection.objects.first()
+        last = MeshInspection.objects.order_by("-began").first()
         return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)

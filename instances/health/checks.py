@@ -41,16 +41,32 @@ def run(pk: int) -> None:
 
 @transaction.atomic
 def begin(pk: int) -> Instance | None:
-    """The instance with a check under way: the one that is pending, or a new one."""
+    """The instance with a check under way: the one that is pending, or a new one where that waited too long to be run."""
     if not Instance.objects.filter(pk=pk).exists():
         return None
     instance: Instance = locked(Instance, pk)
+    now = timezone.now()
     if instance.node_state not in CHECKED:
         return None
-    if not instance.health_check_pending:
-        instance.health_check_started = timezone.now()
-        Instance.objects.filter(pk=pk).update(health_check_started=instance.health_check_started)
+    if not instance.health_check_pending or waited_too_long(instance, now):
+        begin_at(instance, now)
     return instance
+
+
+def waited_too_long(instance: Instance, now: datetime) -> bool:
+    """Whether too little is left of the pending check's time for a node to answer."""
+    spent = (now - instance.health_check_started).total_seconds() if instance.health_check_started else 0
+    return not 0 <= spent <= settings.HEALTH_CHECK_TIMEOUT / 2
+
+
+def begin_at(instance: Instance, now: datetime) -> None:
+    """Note that a check begins. A last one that lies in the future, since the clock was put back, is dated now."""
+    instance.health_check_started = now
+    if instance.last_health_check is not None:
+        instance.last_health_check = min(instance.last_health_check, now - timedelta(microseconds=1))
+    Instance.objects.filter(pk=instance.pk).update(
+        health_check_started=now, last_health_check=instance.last_health_check
+    )
 
 
 def seconds_left(started: datetime, now: datetime) -> float:

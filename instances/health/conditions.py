@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
+from django.utils import timezone
 
 from instances.models import Condition, Instance, NodeHealth
 
@@ -127,16 +128,19 @@ def of(instance: Instance) -> list[Condition]:
     found = findings(instance)
     if Type.REACHABLE not in found and Type.REACHABLE not in noted:
         found[Type.REACHABLE] = Finding(Status.FALSE, Reason.DOWN)
-    renewed = {kind: renew(instance, kind, found[kind], noted.get(kind), instance.modified) for kind in found}
+    now = timezone.now()
+    renewed = {kind: renew(instance, kind, found[kind], noted.get(kind), now) for kind in found}
     return [renewed.get(kind) or noted[kind] for kind in Type]
 
 
 def renew(
     instance: Instance, kind: Condition.Type, finding: Finding, noted: Condition | None, now: datetime
 ) -> Condition:
-    """The condition that ``finding`` makes of the one that was noted before."""
-    stays = noted is not None and noted.status == finding.status
-    since = noted.last_transition if noted is not None and stays else now
+    """The condition that ``finding`` makes of the one that was noted before; the first is as old as the record is."""
+    if noted is None:
+        since = instance.modified
+    else:
+        since = noted.last_transition if noted.status == finding.status else now
     return Condition(
         pk=noted.pk if noted else None, instance=instance, type=kind, last_transition=since, **finding._asdict()
     )

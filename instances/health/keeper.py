@@ -19,10 +19,7 @@ logger = logging.getLogger(__name__)
 def beat() -> None:
     """Report the node that the service runs on, and look at the others."""
     heartbeat()
-    if settings.RECEPTOR_SOCKET:
-        inspect()
-    else:
-        mesh.look(timezone.now(), judge=settings.HEALTH_PROBE == "agent")
+    inspect()
 
 
 def heartbeat(now: datetime | None = None) -> None:
@@ -33,13 +30,13 @@ def heartbeat(now: datetime | None = None) -> None:
 
 
 def inspect() -> None:
-    """Look at the mesh through this node's Receptor. If that does not answer, no node is found lost for it."""
-    began, clock = timezone.now(), time.perf_counter()
-    try:
-        view, error = mesh.View.of_status(receptor.status()), ""
-    except ProbeError as problem:
-        view, error = mesh.View(), str(problem)
-        logger.warning("The mesh could not be inspected: %s", error)
-    changes = mesh.look(timezone.now(), view, judge=not error)
-    if changes is not None:
-        mesh.inspected(began, time.perf_counter() - clock, error, view.advertised)
+    """Look at the mesh, through this node's Receptor if it has one. If that does not answer, no node is lost for it."""
+    view, error = mesh.View(), ""
+    began = time.perf_counter()
+    if settings.RECEPTOR_SOCKET:
+        try:
+            view = mesh.View.of_status(receptor.status())
+        except ProbeError as problem:
+            error = str(problem)
+            logger.warning("The mesh could not be inspected: %s", error)
+    mesh.look(timezone.now(), view, error, seconds=time.perf_counter() - began)

@@ -23,6 +23,8 @@ from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 logger = logging.getLogger(__name__)
 
 LOCK = 5_733_284  # of PostgreSQL's advisory locks; held while one worker looks at the mesh
+JUDGING = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
+LOOKS_IN_A_GAP = 3  # so many looks missed, and it counts that nobody looked
 State, NodeType = Instance.NodeState, Instance.NodeType
 
 
@@ -68,15 +70,15 @@ class Changes:
     checks: list[Instance] = field(default_factory=list)  # that are due
 
 
-def look(now: datetime, view: View | None = None, judge: bool = True) -> Changes | None:
+def look(now: datetime, view: View, error: str = "", seconds: float = 0) -> Changes | None:
     """Bring what is stored to what ``view`` shows and to what time it is; None where another worker does so already.
 
-    Without a view nobody is seen. Losses are found only with ``judge``: not where it is unknown what the mesh shows.
+    ``error``: why the mesh could not be seen; then nobody is found lost. ``seconds``: how long it took to see it.
     """
     with transaction.atomic():
         if not alone():
             return None
-        return Look(now, view or View(), judge).take()
+        return Look(now, view, error, seconds).take()
 
 
 def alone() -> bool:
@@ -88,26 +90,41 @@ def alone() -> bool:
 class Look:
     """One look, in one transaction, with a number of queries that does not grow with the mesh."""
 
-    def __init__(self, now: datetime, view: View, judge: bool) -> None:
-        self.now, self.view, self.judge = now, view, judge
-        rows = Instance.objects.select_related("health").select_for_update(no_key=True, of=("self",))
-        self.nodes = {node.hostname: node for node in rows.order_by("pk")}
-        self.health = {node.pk: conditions.health_of(node) for node in self.nodes.values()}
+    def __init__(self, now: datetime, view: View, error: str, seconds: float) -> None:
+        self.now, self.view, self.error, self.seconds = now, view, error, seconds
+        self.inspector = settings.CLUSTER_HOST_ID
+        # Their health is read once they are held: a joined row would be as it was before somebody else let go.
+        self.nodes = {node.hostname: node for node in Instance.objects.select_for_update(no_key=True).order_by("pk")}
+        known = NodeHealth.objects.in_bulk()
+        self.health = {node.pk: known.get(node.pk) or NodeHealth(instance=node) for node in self.nodes.values()}
+        for node in self.nodes.values():
+            node.health = self.health[node.pk]
         self.links = list(InstanceLink.objects.values_list("pk", "source__hostname", "target__hostname", "link_state"))
-        self.previous = MeshInspection.objects.first()
+        self.previous = MeshInspection.objects.filter(inspector=self.inspector).first()
+        self.watching_since = self.begin_of_watch()
         self.changes = Changes()
         self.touched: set[int] = set()
 
+    def begin_of_watch(self) -> datetime:
+        """Since when this worker looks without a gap. Silence that it could not have heard broken counts not."""
+        last = self.previous
+        gap = timedelta(seconds=LOOKS_IN_A_GAP * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)
+        if last is None or last.error or not last.began <= self.now <= last.began + gap:
+            return self.now
+        return last.watching_since
+
     def take(self) -> Changes:
         for hostname, at in self.view.advertised.items():
-            if hostname in self.nodes:
-                self.advertise(self.nodes[hostname], at)
-        if self.judge:
+            node = self.nodes.get(hostname)
+            if node is not None and not node.controls:  # those report themselves
+                self.advertise(node, at)
+        if settings.HEALTH_PROBE in JUDGING and not self.error:
             for node in self.nodes.values():
                 self.find_lost(node)
         self.find_due_checks()
         self.save()
         self.establish()
+        self.remember()
         conditions.note(self.nodes.values(), self.now, self.blockers())
         if self.changes.checks:
             tasks.check_health(self.changes.checks)
@@ -116,37 +133,43 @@ class Look:
     # --- who was seen
 
     def advertise(self, node: Instance, at: datetime) -> None:
-        """Take note of the advertisement that the node wrote when its own clock said ``at``."""
-        health = self.health[node.pk]
-        if health.advertised == at:
+        """Take note of the advertisement that the node wrote when its own clock said ``at``.
+
+        Which one was the last is kept for each inspector: their Receptors may hold different ones of a dead node.
+        """
+        health, told = self.health[node.pk], at.isoformat(timespec="microseconds")
+        last = health.advertised.get(self.inspector)
+        if told == last:
             return
-        if health.advertised is not None and self.previous is not None:
-            seen = max(min(at, self.now), self.previous.began)  # it came since
-        else:
-            seen = min(at, self.now)
-        health.advertised = at
+        known_elsewhere = last is None and any(told <= other for other in health.advertised.values())
+        health.advertised[self.inspector] = told
         self.touched.add(node.pk)
-        if self.now - seen > self.patience(node):
+        seen = min(at, self.now)
+        if last is not None and self.previous is not None and self.previous.began <= self.now:
+            seen = max(seen, self.previous.began)  # it came since
+        if known_elsewhere or self.now - seen > self.patience(node):
             return  # an old one that Receptor still remembers
         first, was_lost = node.last_seen is None, health.lost_since is not None
         sight(node, health, seen)
         self.changes.seen.append(node)
-        if health.lost_since is None and (was_lost or first or node.node_state == State.INSTALLED):
-            self.come_back(node)
+        if health.lost_since is None and self.comes_back(node, health, first or was_lost):
+            self.changes.back.append(node)
 
     def patience(self, node: Instance) -> timedelta:
         return timedelta(seconds=tolerance(node.node_type))
 
-    def come_back(self, node: Instance) -> None:
-        """A hop node is ready at once; an execution node is checked; control nodes report themselves."""
-        if node.node_state in CHECKED and node.node_type in (NodeType.HOP, NodeType.EXECUTION):
-            self.changes.back.append(node)
+    def comes_back(self, node: Instance, health: NodeHealth, was_away: bool) -> bool:
+        """Whether the node, now that it was seen, is to be used again: a hop node at once, others after a check."""
+        if node.node_type == NodeType.HOP:
+            well = health.check_outcome not in conditions.FAULTS
+            return well and node.node_state in (State.UNAVAILABLE, State.INSTALLED)
+        return node.node_state in CHECKED and (was_away or node.node_state == State.INSTALLED)
 
     # --- who is lost
 
     def find_lost(self, node: Instance) -> None:
         health = self.health[node.pk]
-        if node.last_seen is None or self.now - node.last_seen <= self.patience(node):
+        if node.last_seen is None or self.now - self.heard(node, health) <= self.patience(node):
             return
         if health.lost_since is None or health.sightings:
             health.lost_since, health.sightings = health.lost_since or self.now, 0
@@ -154,23 +177,32 @@ class Look:
         if node.node_state == State.READY:
             self.changes.lost.append(node)
 
+    def heard(self, node: Instance, health: NodeHealth) -> datetime:
+        """When the node was last heard of, or could not have been. A time in the future, by another clock, is none."""
+        times = (node.last_seen, health.sighted)
+        return max([self.watching_since, *(time for time in times if time is not None and time <= self.now)])
+
     # --- who is to be checked
 
     def find_due_checks(self) -> None:
-        """Nodes that came back, and those whose errors are old enough to be looked at again."""
+        """Nodes that came back, and those with errors that were not checked for long."""
         if settings.HEALTH_PROBE not in ASKING:
             return
         due = {node.pk: node for node in self.changes.back if node.node_type == NodeType.EXECUTION}
         before = self.now - timedelta(seconds=settings.EXECUTION_NODE_REMEDIATION_CHECKS)
-        for node in self.nodes.values():
-            if (
-                node.node_type == NodeType.EXECUTION
-                and node.node_state == State.UNAVAILABLE
-                and self.health[node.pk].lost_since is None
-                and (node.last_health_check is None or node.last_health_check <= before)
-            ):
-                due[node.pk] = node
+        due |= {node.pk: node for node in self.nodes.values() if self.is_due(node, before)}
         self.changes.checks = [node for node in due.values() if not node.health_check_pending]
+
+    def is_due(self, node: Instance, before: datetime) -> bool:
+        """Whether the node has errors and is there, and was last checked ``before``, or in the future by some clock."""
+        last = node.last_health_check
+        return (
+            node.node_type == NodeType.EXECUTION
+            and node.node_state in CHECKED
+            and (node.node_state == State.UNAVAILABLE or bool(node.errors))
+            and self.health[node.pk].lost_since is None
+            and (last is None or not before < last <= self.now)
+        )
 
     # --- storing it
 
@@ -187,7 +219,7 @@ class Look:
             touched,
             update_conflicts=True,
             unique_fields=["instance"],
-            update_fields=["advertised", "lost_since", "sightings"],
+            update_fields=["advertised", "sighted", "lost_since", "sightings"],
         )
 
     def update(self, pks: list[int], values: dict[str, Any]) -> None:
@@ -201,6 +233,29 @@ class Look:
         stand = [pk for pk, one, other, state in self.links if state == adding and (one, other) in connected]
         if stand:
             InstanceLink.objects.filter(pk__in=stand).update(link_state=InstanceLink.State.ESTABLISHED)
+
+    def remember(self) -> None:
+        """Note that and how this look was taken, and which of the nodes on the mesh no instance has."""
+        before = self.previous.unknown_nodes if self.previous else []
+        names = {name.replace("\0", "")[:250] for name in self.view.advertised.keys() - self.nodes.keys()}
+        unknown = before if self.error else sorted(names)
+        new = sorted(set(unknown) - set(before))
+        if new:
+            logger.warning("On the mesh, but no instance: %s.", ", ".join(map(repr, new)))
+        own = MeshInspection(
+            inspector=self.inspector,
+            began=self.now,
+            watching_since=self.watching_since,
+            seconds=self.seconds,
+            error=self.error,
+            unknown_nodes=unknown,
+        )
+        MeshInspection.objects.bulk_create(
+            [own],
+            update_conflicts=True,
+            unique_fields=["inspector"],
+            update_fields=["began", "watching_since", "seconds", "error", "unknown_nodes"],
+        )
 
     def blockers(self) -> dict[int, list[str]]:
         """For each node that is cut off, the hostnames of those that cut it off."""
@@ -226,24 +281,3 @@ def save_sightings(nodes: Iterable[Instance]) -> None:
             "FROM unnest(%s::bigint[], %s::timestamptz[]) AS seen (pk, at) WHERE id = pk",
             [[pk for pk, _ in seen], [at for _, at in seen]],
         )
-
-
-# --- with Receptor
-
-
-def inspected(began: datetime, seconds: float, error: str, advertised: Iterable[str]) -> None:
-    """Note that Receptor was asked, and which of the nodes on the mesh no instance has."""
-    known = set(Instance.objects.values_list("hostname", flat=True))
-    unknown = sorted({"".join(name.split("\0"))[:250] for name in set(advertised) - known})
-    last = MeshInspection.objects.first()
-    if error:
-        unknown = last.unknown_nodes if last else []
-    new = sorted(set(unknown) - set(last.unknown_nodes if last else []))
-    if new:
-        logger.warning("On the mesh, but no instance: %s.", ", ".join(map(repr, new)))
-    MeshInspection.objects.bulk_create(
-        [MeshInspection(began=began, seconds=seconds, error=error, unknown_nodes=unknown)],
-        update_conflicts=True,
-        unique_fields=["singleton"],
-        update_fields=["began", "seconds", "error", "unknown_nodes"],
-    )

@@ -20,8 +20,11 @@ State = Instance.NodeState
 CHECKED = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
 LOST = "Another cluster node has determined this instance to be unresponsive"
 SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
+OURS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
 ANSWERED = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
-TIMES_AND_FIGURES = frozenset({"last_seen", "last_health_check", "cpu", "memory"})  # what every report moves
+TIMES_AND_FIGURES = frozenset(
+    {"last_seen", "last_health_check", "health_check_started", "cpu", "memory"}
+)  # what every report moves
 
 
 @transaction.atomic
@@ -51,6 +54,7 @@ def record(pk: int, report: Report, check: datetime | None = None, now: datetime
 def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
     """Count that the node was there at this moment; ``last_seen`` never goes back."""
     instance.last_seen = max(at, instance.last_seen or at)
+    health.sighted = at
     if health.lost_since is not None:
         health.sightings += 1
         if health.sightings >= SIGHTINGS_UNTIL_BACK:
@@ -59,12 +63,14 @@ def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
 
 def apply(report: Report, instance: Instance, health: NodeHealth, now: datetime) -> None:
     """Set the figures, the errors and, where health decides about it, the state."""
-    instance.last_health_check = max(filter(None, (now, instance.last_health_check, instance.health_check_started)))
+    instance.last_health_check = now
+    if instance.health_check_started is not None:  # which lies in the future if the clock was put back since
+        instance.health_check_started = min(instance.health_check_started, now)
     instance.version = report.version or instance.version
     instance.uuid = report.uuid or instance.uuid
     cpu, memory = corrected(report, instance.node_type)
     instance.cpu, instance.memory = cpu or instance.cpu, memory or instance.memory
-    if instance.node_state not in CHECKED:
+    if instance.node_state not in CHECKED or report.outcome in OURS:
         instance.errors = report.errors
     elif report.errors:
         take_offline(instance, report.errors)

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from instances import tasks
-from instances.health.checks import ASKING
+from instances.health.checks import ASKING, begin_at
 from instances.locking import locked
 from instances.models import Instance
 
@@ -19,8 +19,7 @@ def start(pk: int) -> bool:
     instance: Instance = locked(Instance, pk)
     if instance.health_check_pending:
         return False
-    instance.health_check_started = timezone.now()
-    instance.save(update_fields=["health_check_started"])
+    begin_at(instance, timezone.now())
     if settings.HEALTH_PROBE in ASKING:
         tasks.health_check.defer(pk=pk)
     return True

@@ -29,9 +29,11 @@ class NodeHealth(models.Model):
     instance = models.OneToOneField(
         "instances.Instance", on_delete=models.CASCADE, primary_key=True, related_name="health"
     )
-    advertised = models.DateTimeField(
-        null=True, help_text="The time in the node's last advertisement, by the node's own clock."
+    advertised = models.JSONField(
+        default=dict,
+        help_text="For each inspector the time in the node's last advertisement there, by the node's own clock.",
     )
+    sighted = models.DateTimeField(null=True, help_text="When it was last seen, by the service's clock.")
     lost_since = models.DateTimeField(
         null=True, help_text="When the node was found lost; empty again once it was seen often enough."
     )
@@ -83,10 +85,11 @@ class NodeToken(models.Model):
 
 
 class MeshInspection(models.Model):
-    """The last look at the mesh through Receptor; there is one row at most."""
+    """The last look at the mesh by the worker of one control node."""
 
-    singleton = models.BooleanField(default=True, unique=True, editable=False)
+    inspector = models.CharField(max_length=250, unique=True, help_text="CLUSTER_HOST_ID of the worker.")
     began = models.DateTimeField()
+    watching_since = models.DateTimeField(help_text="Since when it looked without a gap: silence before counts not.")
     seconds = models.FloatField(default=0)
     error = models.TextField(blank=True, default="", help_text="Why it failed; empty where it did not.")
     unknown_nodes = models.JSONField(default=list, help_text="Hostnames on the mesh that no instance has.")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import signal
 from argparse import ArgumentParser
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         refuse_unmigrated_database()
         tasks.catch_up()
         connection.close()
-        connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2)
+        connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2, timeout=5)
         try:
             with app.replace_connector(connector):
                 asyncio.run(work(concurrency))
@@ -56,11 +57,20 @@ async def work(concurrency: int) -> None:
         ):
             loop = asyncio.create_task(regularly(period, act))
             loops.callback(loop.cancel)
-        await app.run_worker_async(
-            concurrency=concurrency,
-            update_heartbeat_interval=settings.WORKER_HEARTBEAT,
-            stalled_worker_timeout=silent_for,
+        worker = asyncio.create_task(
+            app.run_worker_async(
+                concurrency=concurrency,
+                update_heartbeat_interval=settings.WORKER_HEARTBEAT,
+                stalled_worker_timeout=silent_for,
+                install_signal_handlers=False,
+            )
         )
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, worker.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker
+        if not worker.cancelled():  # it gives up without an error when it cannot listen for jobs any more
+            raise CommandError("The worker stopped because the database failed; start it again.")
 
 
 async def regularly(period: float, act: Callable[[], Awaitable[object]]) -> None:
