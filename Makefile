@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test lint types check format lock clean
+.PHONY: help run test bench lint types check format lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -15,6 +15,9 @@ run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
 
 test: $(VENV)/dev ## Run every test, on a real PostgreSQL
 	$(BIN)/pytest
+
+bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
+	$(BIN)/python -m bench
 
 lint: $(VENV)/dev ## Check style and the direction of imports
 	$(BIN)/ruff check .

@@ -1,0 +1,92 @@
+"""Asking a server as fast as it answers, with wrk, and comparing two that are asked in turns."""
+
+import re
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.progress import tell
+from bench.sizes import Size
+
+CONNECTIONS = 16
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60}
+MIX = Path(__file__).with_name("mix.lua")
+
+
+class LoadError(Exception):
+    """The measurement means nothing: wrk is missing, or some answers were errors."""
+
+
+def require_wrk() -> None:
+    if shutil.which("wrk") is None:
+        raise LoadError("wrk is not installed: apt-get install wrk")
+
+
+def ask(url: str, seconds: int, headers: Mapping[str, str], *mix: str) -> tuple[int, float]:
+    """Ask ``url``, or the paths of ``mix`` below it, over connections that stay open.
+
+    Returns the number of answers and how many there were in a second. Raises LoadError if any was an error.
+    """
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "60s"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    script = ["-s", str(MIX), url, "--", *mix] if mix else [url]
+    done = subprocess.run([*command, *script], capture_output=True, text=True, check=False)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    number = re.search(r"(\d+) requests in", done.stdout)
+    if done.returncode or rate is None or number is None or re.search(r"Non-2xx|Socket errors", done.stdout):
+        raise LoadError(f"wrk failed on {url}: {done.stdout}{done.stderr}")
+    time.sleep(longest(done.stdout))  # until the server is done with what wrk has not waited for
+    return int(number[1]), float(rate[1])
+
+
+def longest(report: str) -> float:
+    """The seconds that the slowest answer took."""
+    found = re.search(r"Latency\s+\S+\s+\S+\s+([\d.]+)(us|ms|s|m)\s", report)
+    return 0 if found is None else float(found[1]) * SECONDS[found[2]]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The median of the ratios of all rounds, and the smallest and largest of them."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.lowest:.2f} to {self.highest:.2f})"
+
+
+def ratio(above: Callable[[], float], below: Callable[[], float], rounds: int) -> Ratio:
+    """``above()`` divided by ``below()``, taken in turns; in every second round the other one begins."""
+    ratios = []
+    for number in range(rounds):
+        if number % 2:
+            divisor = below()
+            dividend = above()
+        else:
+            dividend = above()
+            divisor = below()
+        ratios.append(dividend / divisor)
+        tell(f"    {dividend:,.4g} / {divisor:,.4g} = {ratios[-1]:.3f}")
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def rate_of(url: str, headers: Mapping[str, str], size: Size) -> Callable[[], float]:
+    """Answers to ``url`` in a second, to be measured again and again; it has warmed up already."""
+
+    def rate() -> float:
+        seconds = size.round_seconds
+        while True:
+            number, found = ask(url, seconds, headers)
+            if number:
+                return found
+            seconds *= 4  # where one answer takes longer than a round
+
+    ask(url, size.warm_up_seconds, headers)
+    return rate

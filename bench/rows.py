@@ -1,0 +1,222 @@
+"""The rows of the table: each function measures one claim, and yields a row or more."""
+
+import base64
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import requests
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from bench import data, load, processes, writers
+from bench.load import Ratio, rate_of, ratio
+from bench.progress import tell
+from bench.sites import DETAIL, LIST, Database, Service, Sites, connected_to
+
+SMALL, MIDDLE, LARGE = 15, 200, 1000  # instances
+MOST_QUERIES = 3
+MOST_MEMORY = 120
+LONGEST_START = 3
+MOST_GROWTH = 1.03  # what the allocator may take more, in no direction
+QUERIED = {
+    "OPTIONS instances/": ("OPTIONS", "/api/v2/instances/"),
+    "mesh_visualizer/": ("GET", "/api/v2/mesh_visualizer/"),
+    "metrics/": ("GET", "/api/v2/metrics/"),
+    "ping/": ("GET", "/api/v2/ping/"),
+}
+# What a process is asked for while its memory grows, in turns: mostly records, now and then the largest page.
+ASKED = (*[DETAIL] * 20, "/api/v2/ping/", "/api/v2/instance_groups/", "/api/v2/metrics/", LIST)
+
+
+@dataclass(frozen=True)
+class Row:
+    measure: str
+    value: str
+    target: str
+    reached: bool
+
+
+def at_least(measure: str, found: Ratio, bound: float) -> Row:
+    return Row(measure, str(found), f"≥ {bound}", found.median >= bound)
+
+
+def at_most(measure: str, found: Ratio, bound: float) -> Row:
+    return Row(measure, str(found), f"≤ {bound}", found.median <= bound)
+
+
+def detail(sites: Sites) -> Iterator[Row]:
+    found = against_the_floor(sites, DETAIL)
+    yield at_least("GET instances/{id}/, requests/s against the floor", found, 0.35)
+
+
+def page(sites: Sites) -> Iterator[Row]:
+    found = against_the_floor(sites, LIST)
+    yield at_least("GET instances/?page_size=200, requests/s against the floor", found, 0.30)
+
+
+def against_the_floor(sites: Sites, path: str) -> Ratio:
+    service, floor = (kind(MIDDLE, sites.size.few_jobs) for kind in (sites.service, sites.floor))
+    return compared(sites, service, floor, path)
+
+
+def compared(sites: Sites, above: Service, below: Service, path: str) -> Ratio:
+    return ratio(bearer_rate(sites, above, path), bearer_rate(sites, below, path), sites.size.rounds)
+
+
+def bearer_rate(sites: Sites, service: Service, path: str) -> Callable[[], float]:
+    return rate_of(service.address + path, service.database.bearer, sites.size)
+
+
+def jobs(sites: Sites) -> Iterator[Row]:
+    few, many = (sites.service(MIDDLE, number) for number in (sites.size.few_jobs, sites.size.many_jobs))
+    for name, path in (("instances/{id}/", DETAIL), ("instances/?page_size=200", LIST)):
+        found = compared(sites, few, many, path)
+        measure = f"GET {name}, time with {sites.size.many_jobs:,} jobs against {sites.size.few_jobs:,}"
+        yield at_most(measure, found, 1.15)
+
+
+def queries(sites: Sites) -> Iterator[Row]:
+    service = sites.service(LARGE, sites.size.few_jobs)
+    for name, (method, path) in QUERIED.items():
+        number = count_queries(service.database, method, path)
+        milliseconds = time_of(service, method, path) * 1000
+        measure = f"{name} with {LARGE:,} nodes, queries (and time of one alone)"
+        yield Row(measure, f"{number} ({milliseconds:.1f} ms)", f"≤ {MOST_QUERIES}", number <= MOST_QUERIES)
+
+
+def count_queries(database: Database, method: str, path: str) -> int:
+    """The queries of one answer, with those that find out who is asking."""
+    with connected_to(database.url):
+        client = Client(headers={**database.bearer, "Host": "127.0.0.1"})
+        client.generic(method, path)  # what a process asks for but once is no cost of an answer
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.generic(method, path)
+    if answer.status_code != 200:
+        raise load.LoadError(f"{method} {path} answered {answer.status_code}")
+    return len(captured)
+
+
+def time_of(service: Service, method: str, path: str) -> float:
+    """Seconds from asking to the whole answer, with nobody else asking: the median of 20."""
+    seconds = []
+    with requests.Session() as session:
+        for _ in range(25):
+            began = time.perf_counter()
+            answer = session.request(method, service.address + path, headers=service.database.bearer, timeout=60)
+            seconds.append(time.perf_counter() - began)
+            answer.raise_for_status()
+    return statistics.median(seconds[5:])
+
+
+def basic(sites: Sites) -> Iterator[Row]:
+    service = sites.service(MIDDLE, sites.size.few_jobs)
+    credentials = base64.b64encode(f"{data.USERNAME}:{data.PASSWORD}".encode()).decode()
+    by_password = rate_of(service.address + DETAIL, {"Authorization": f"Basic {credentials}"}, sites.size)
+    found = ratio(bearer_rate(sites, service, DETAIL), by_password, sites.size.rounds)
+    yield at_most("the same basic credentials again, time against a bearer token", found, 1.5)
+
+
+def unchanged(sites: Sites) -> Iterator[Row]:
+    service = sites.service(MIDDLE, sites.size.few_jobs)
+    known = {**service.database.bearer, "If-None-Match": service.get(DETAIL).headers["ETag"]}
+    url = service.address + DETAIL
+    status = requests.get(url, headers=known, timeout=60).status_code
+    yield Row("an unchanged record with If-None-Match, status", str(status), "304", status == 304)
+    found = ratio(bearer_rate(sites, service, DETAIL), rate_of(url, known, sites.size), sites.size.rounds)
+    yield at_most("an unchanged record with If-None-Match, time against the whole", found, 0.6)
+
+
+def loading(sites: Sites) -> Iterator[Row]:
+    database = sites.database(SMALL, 0)
+    with connected_to(database.url):
+        found = ratio(lambda: loaded(sites, "ENABLE"), lambda: loaded(sites, "DISABLE"), sites.size.loads)
+    measure = f"loading {sites.size.many_jobs:,} jobs, time with the counters against without"
+    yield at_most(measure, found, 1.5)
+
+
+def loaded(sites: Sites, counters: str) -> float:
+    """Seconds that it takes to load many jobs into an empty table, with the counters at ENABLE or DISABLE."""
+    with connection.cursor() as cursor:
+        set_counters(counters)
+        cursor.execute("TRUNCATE instances_unifiedjob")
+    began = time.perf_counter()
+    data.load_jobs(sites.size.many_jobs)
+    return time.perf_counter() - began
+
+
+def set_counters(counters: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE instances_unifiedjob {counters} TRIGGER USER")
+
+
+def writing(sites: Sites) -> Iterator[Row]:
+    counted, plain = (sites.new_database(SMALL, sites.size.writers_jobs) for _ in range(2))
+    with connected_to(plain.url):
+        set_counters("DISABLE")
+    crowd, reference = writers.Crowd(counted.url), writers.Crowd(plain.url)
+    rounds = min(sites.size.rounds, sites.size.seconds)
+    seconds = sites.size.seconds / rounds
+    found = ratio(lambda: crowd.write(seconds), lambda: reference.write(seconds), rounds)
+    deadlocks, drift = crowd.total.deadlocks, writers.drift(counted.url)
+    during = f"{writers.WRITERS} writers for {sites.size.seconds} s"
+    yield Row(f"{during}, deadlocks in {crowd.total.changes:,} changes", str(deadlocks), "0", deadlocks == 0)
+    yield Row(f"{during}, nodes and groups with wrong counters", str(drift), "0", drift == 0)
+    yield at_least(f"{during}, changes/s with the counters against without", found, 0.6)
+
+
+def memory(sites: Sites) -> Iterator[Row]:
+    total, database = sites.size.requests, sites.database(MIDDLE, sites.size.few_jobs)
+    with sites.serving(database, workers=1) as address:
+        service = Service(address, database)
+        (worker,) = processes.workers_of(address)
+        half = memory_after(service, worker, total // 2)
+        full = memory_after(service, worker, total - total // 2)
+    yield Row(
+        f"memory of a process after {total:,} requests", f"{full:.0f} MB", f"≤ {MOST_MEMORY} MB", full <= MOST_MEMORY
+    )
+    growth = full / half
+    yield Row(
+        f"its growth over the last {total - total // 2:,}", f"{growth:.3f}", f"≤ {MOST_GROWTH}", growth <= MOST_GROWTH
+    )
+
+
+def memory_after(service: Service, worker: int, number: int) -> float:
+    """Ask at least ``number`` times; the memory of ``worker`` then, in MB."""
+    while number > 0:
+        tell(f"    {processes.resident(worker):.1f} MB, {number:,} requests to go")
+        number -= load.ask(service.address, 1 if number < 5000 else 10, service.database.bearer, *ASKED)[0]
+    return processes.resident(worker)
+
+
+def start(sites: Sites) -> Iterator[Row]:
+    database = sites.database(SMALL, sites.size.few_jobs)
+    seconds = statistics.median(seconds_to_start(sites, database) for _ in range(sites.size.starts))
+    yield Row(
+        "manage.py serve, from its start to the first answer",
+        f"{seconds:.2f} s",
+        f"≤ {LONGEST_START} s",
+        seconds <= LONGEST_START,
+    )
+
+
+def seconds_to_start(sites: Sites, database: Database) -> float:
+    began = time.perf_counter()
+    with sites.serving(database):
+        return time.perf_counter() - began
+
+
+ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
+    "detail": detail,
+    "list": page,
+    "jobs": jobs,
+    "queries": queries,
+    "basic": basic,
+    "unchanged": unchanged,
+    "loading": loading,
+    "writing": writing,
+    "memory": memory,
+    "start": start,
+}
