@@ -41,7 +41,7 @@ def run(pk: int) -> None:
 
 @transaction.atomic
 def begin(pk: int) -> Instance | None:
-    """The instance with a check under way: the one that is pending, or a new one where that waited too long to be run."""
+    """The instance with a check under way: the pending one, or a new one where that waited too long to be run."""
     if not Instance.objects.filter(pk=pk).exists():
         return None
     instance: Instance = locked(Instance, pk)

@@ -137,10 +137,9 @@ def renew(
     instance: Instance, kind: Condition.Type, finding: Finding, noted: Condition | None, now: datetime
 ) -> Condition:
     """The condition that ``finding`` makes of the one that was noted before; the first is as old as the record is."""
-    if noted is None:
-        since = instance.modified
-    else:
-        since = noted.last_transition if noted.status == finding.status else now
+    stays = noted is None or noted.status == finding.status
+    known_since = noted.last_transition if noted else instance.modified
+    since = known_since if stays else now
     return Condition(
         pk=noted.pk if noted else None, instance=instance, type=kind, last_transition=since, **finding._asdict()
     )
