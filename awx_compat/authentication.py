@@ -1,6 +1,5 @@
 """Who is asking: OAuth2 bearer tokens, HTTP basic, sessions. Wrong credentials count as none, as in AWX."""
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -16,8 +15,15 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from instances.prepared import prepared
+from instances.tokens import checksum
 
 CHALLENGE = "Bearer realm=api authorization_url=/api/o/authorize/"
+
+
+def bearer_token(request: Request) -> str:
+    """The text of the token in ``Authorization: Bearer <token>``; "" without one."""
+    scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return raw.strip() if scheme.lower() == "bearer" else ""
 
 
 @prepared
@@ -65,11 +71,8 @@ class BearerAuthentication(authentication.BaseAuthentication):
     """``Authorization: Bearer <token>``. ``request.auth`` is the access token; only its SHA-256 is stored."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != "bearer" or not raw:
-            return None
-        checksum = hashlib.sha256(raw.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        token = valid_token(checksum, timezone.now())
+        raw = bearer_token(request)
+        token = valid_token(checksum(raw), timezone.now()) if raw else None
         return None if token is None else (token.user, token)
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,11 +1,11 @@
 """Tokens with which nodes report themselves. The text of a token is told once; its SHA-256 is what is stored."""
 
-import hashlib
 import secrets
 
 from django.db import transaction
 
 from instances.models import Instance, NodeToken
+from instances.tokens import checksum
 
 PREFIX = "node_"  # so that people and scanners of leaked secrets know one when they see it
 ENTROPY = 32  # bytes
@@ -34,7 +34,3 @@ def revoke(instance: Instance) -> int:
 def holder(raw: str) -> NodeToken | None:
     """The token with this text, with its instance; None if there is none. One query."""
     return NodeToken.objects.select_related("instance").filter(checksum=checksum(raw)).first()
-
-
-def checksum(raw: str) -> str:
-    return hashlib.sha256(raw.encode("utf-8", "surrogateescape")).hexdigest()

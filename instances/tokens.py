@@ -1,5 +1,6 @@
 """Access tokens of users. They are django-oauth-toolkit's, which keeps the SHA-256 of a token and not the token."""
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,11 @@ from oauthlib.common import generate_token
 from instances.models import TokenNote, User
 
 SCOPES = ("read", "write")
+
+
+def checksum(raw: str) -> str:
+    """What is stored of a token: its SHA-256 in hex. ``raw`` may hold any bytes of a header, as surrogates."""
+    return hashlib.sha256(raw.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def every() -> QuerySet[Any]:

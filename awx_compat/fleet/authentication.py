@@ -8,6 +8,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from awx_compat import paths
+from awx_compat.authentication import bearer_token
 from awx_compat.views.base import id_in, is_id
 from instances import node_tokens
 from instances.models import Instance, NodeToken
@@ -26,8 +27,8 @@ class NodeTokenAuthentication(authentication.BaseAuthentication):
     """``Authorization: Bearer <node token>``. ``request.auth`` is the NodeToken, ``request.user`` nobody."""
 
     def authenticate(self, request: Request) -> tuple[Any, NodeToken]:
-        scheme, _, raw = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        token = node_tokens.holder(raw.strip()) if scheme.lower() == "bearer" else None
+        raw = bearer_token(request)
+        token = node_tokens.holder(raw) if raw else None
         if token is None:
             raise NodeTokenNeeded
         return AnonymousUser(), token

@@ -42,9 +42,10 @@ def run(pk: int) -> None:
 @transaction.atomic
 def begin(pk: int) -> Instance | None:
     """The instance with a check under way: the pending one, or a new one where that waited too long to be run."""
-    if not Instance.objects.filter(pk=pk).exists():
+    try:
+        instance: Instance = locked(Instance, pk)
+    except Instance.DoesNotExist:
         return None
-    instance: Instance = locked(Instance, pk)
     now = timezone.now()
     if instance.node_state not in CHECKED:
         return None

@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 LOCK = 5_733_284  # of PostgreSQL's advisory locks; held while one worker looks at the mesh
 JUDGING = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
-LOOKS_IN_A_GAP = 3  # so many looks missed, and it counts that nobody looked
 State, NodeType = Instance.NodeState, Instance.NodeType
 
 
@@ -108,8 +107,7 @@ class Look:
     def begin_of_watch(self) -> datetime:
         """Since when this worker looks without a gap. Silence that it could not have heard broken counts not."""
         last = self.previous
-        gap = timedelta(seconds=LOOKS_IN_A_GAP * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)
-        if last is None or last.error or not last.began <= self.now <= last.began + gap:
+        if last is None or last.error or last.began > self.now or last.is_overdue(self.now):
             return self.now
         return last.watching_since
 

@@ -1,6 +1,6 @@
 """What the service knows of a node's health beside the columns that AWX has."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -99,5 +99,9 @@ class MeshInspection(models.Model):
 
     @property
     def overdue(self) -> bool:
-        """Whether it was so long ago that inspections must have ceased: one is due with every heartbeat."""
-        return timezone.now() - self.began > timedelta(seconds=3 * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)
+        """Whether there should have been another one since."""
+        return self.is_overdue(timezone.now())
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it was so long ago that looks must have ceased: one is due with every heartbeat, and three missed."""
+        return now - self.began > timedelta(seconds=3 * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)

@@ -1,6 +1,5 @@
 """The lists of a snapshot and the tables that they fill."""
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from django.db import models
 from django.db.models import UniqueConstraint
 from oauth2_provider.models import get_access_token_model
 
+from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
 from instances.snapshot.columns import Column, column, written
 from instances.snapshot.problems import shown
@@ -69,7 +69,7 @@ def known_scopes(value: str) -> None:
 def checksum(value: Any) -> str:
     """What is stored of a token (RFC 9700)."""
     token: str = TOKEN_TEXT.convert(value)
-    return hashlib.sha256(token.encode()).hexdigest()
+    return tokens.checksum(token)
 
 
 # Told in clear, stored as hashes. That of a password takes long: it is made when all is known to be right.
