@@ -4,13 +4,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from instances.models import GroupLoad, InstanceGroup, NodeLoad, UnifiedJob
+from instances.capacity import Load
+from instances.models import GroupLoad, Instance, InstanceGroup, NodeLoad, UnifiedJob
 from tests.make import make_jobs
 
 FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
@@ -126,3 +127,46 @@ def test_a_group_that_goes_takes_its_load_along() -> None:
     assert counted()[1] == {group.pk: (3, 3, 3)}
     group.delete()
     assert counted()[1] == {}
+
+
+@pytest.fixture
+def mirrored(db: None) -> InstanceGroup:
+    """A node with 7 running jobs more than are kept, and a group with 2 jobs fewer."""
+    node = Instance.objects.create(hostname="a", node_type="execution")
+    group = InstanceGroup.objects.create(name="group", is_container_group=True)
+    NodeLoad.objects.create(node=node, jobs_total=40, jobs_running=7, impact=9, jobs_controlled=1, baseline=True)
+    GroupLoad.objects.create(group=group.pk, jobs_total=-2, jobs_running=-1, impact=-1, baseline=True)
+    for _ in range(20):
+        make_jobs(1, execution_node="a", instance_group=group, status="running")
+    return group
+
+
+def shown(group: InstanceGroup) -> tuple[Load, Load]:
+    """What is read as the load of the node "a" and of the group."""
+    node = Instance.objects.with_load().get(hostname="a")
+    return node.load, InstanceGroup.objects.with_load().get(pk=group.pk).own_load
+
+
+def test_a_baseline_is_part_of_the_figures(mirrored: InstanceGroup) -> None:
+    assert shown(mirrored) == (Load(60, 27, 29, 1), Load(18, 19, 19, 0))
+
+
+def test_a_baseline_is_not_folded(mirrored: InstanceGroup) -> None:
+    fold()
+    assert NodeLoad.objects.get(baseline=True).jobs_total == 40
+    assert NodeLoad.objects.get(baseline=False).jobs_total == 20
+    assert GroupLoad.objects.get(baseline=True).jobs_total == -2
+    assert GroupLoad.objects.get(baseline=False).jobs_total == 20
+    assert shown(mirrored) == (Load(60, 27, 29, 1), Load(18, 19, 19, 0))
+
+
+def test_a_baseline_outlives_the_jobs(mirrored: InstanceGroup) -> None:
+    apply(("empty",), mirrored)
+    assert shown(mirrored) == (Load(40, 7, 9, 1), Load(-2, -1, -1, 0))
+
+
+def test_a_node_and_a_group_have_one_baseline(mirrored: InstanceGroup) -> None:
+    for row in (NodeLoad.objects.get(baseline=True), GroupLoad.objects.get(baseline=True)):
+        row.pk = None
+        with pytest.raises(IntegrityError, match="one_baseline_by"), transaction.atomic():
+            row.save(force_insert=True)

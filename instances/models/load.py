@@ -2,10 +2,14 @@
 
 The rows are written by triggers on the table of jobs (migration 0002): every statement that changes jobs adds
 rows with the differences, so that writers never wait for each other, and now and then the rows of a node are
-folded into one. The load of a node is the sum of its rows, at any moment. See docs/adr/0001-counters.md.
+folded into one. The load of a node is the sum of its rows, at any moment. A mirror of a live AWX adds a row of its own
+for each, the baseline (migration 0005), which these triggers leave alone. See docs/adr/0001-counters.md.
 """
 
 from django.db import models
+from django.db.models import Q
+
+BASELINE = "What a mirrored AWX tells beyond the jobs that are kept here."
 
 
 class NodeLoad(models.Model):
@@ -24,9 +28,13 @@ class NodeLoad(models.Model):
     jobs_running = models.BigIntegerField(help_text="running or waiting, as execution node")
     impact = models.BigIntegerField(help_text="task impact of jobs_running")
     jobs_controlled = models.BigIntegerField(help_text="running or waiting, as controller node")
+    baseline = models.BooleanField(default=False, db_default=False, help_text=BASELINE)
 
     class Meta:
         indexes = [models.Index(fields=["node"], name="load_by_node")]
+        constraints = [
+            models.UniqueConstraint(fields=["node"], condition=Q(baseline=True), name="one_baseline_by_node")
+        ]
 
     def __str__(self) -> str:
         return self.node_id
@@ -39,9 +47,13 @@ class GroupLoad(models.Model):
     jobs_total = models.BigIntegerField()
     jobs_running = models.BigIntegerField(help_text="running or waiting")
     impact = models.BigIntegerField(help_text="task impact of jobs_running")
+    baseline = models.BooleanField(default=False, db_default=False, help_text=BASELINE)
 
     class Meta:
         indexes = [models.Index(fields=["group"], name="load_by_group")]
+        constraints = [
+            models.UniqueConstraint(fields=["group"], condition=Q(baseline=True), name="one_baseline_by_group")
+        ]
 
     def __str__(self) -> str:
         return str(self.group)
