@@ -14,6 +14,7 @@ from rest_framework.exceptions import (
     NotAuthenticated,
     NotFound,
     ParseError,
+    PermissionDenied,
     UnsupportedMediaType,
 )
 from rest_framework.permissions import SAFE_METHODS
@@ -21,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from instances.locking import StaleError
+from instances.mirror import guard
 
 LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
 MEDIA_TYPE_HINT = (
@@ -83,6 +85,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
     elif isinstance(error, SuspiciousOperation):
         error = ParseError("The request could not be understood.")
+    elif refused := guard.refusal(error):
+        error = PermissionDenied(refused)
     elif isinstance(error, StaleError):
         error = PreconditionFailed()
     elif context["request"].method in SAFE_METHODS:

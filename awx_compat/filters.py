@@ -50,7 +50,7 @@ ALIASES: dict[type[models.Model], dict[str, str]] = {
 NOT_AWX = {
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"task_impact", "representation"},
-    User: {"is_staff", "is_system_auditor", "date_joined"},
+    User: {"is_staff", "is_system_auditor", "date_joined", "mirrored"},
     AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
 }
 HOPS = 2  # relations that a filter may follow

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
+from instances.mirror import guard
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
 
 
@@ -13,6 +14,15 @@ class VisibleAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         records: Any = super().get_queryset(request)
         return records.visible_to(request.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and guard.current() is None
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and guard.current() is None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and guard.current() is None
 
 
 class LinkInline(admin.TabularInline):

@@ -1,6 +1,6 @@
 """The arithmetic of capacity: pure functions, without a database. Source: AWX_BEHAVIOUR, "Computed values"."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 
 from django.conf import settings
@@ -9,6 +9,9 @@ EXECUTING = frozenset({"execution", "hybrid"})
 CONTROLLING = frozenset({"control", "hybrid"})
 MEBIBYTE = 2**20
 MOST_FORKS = 2**31 - 1  # that the database's columns hold
+DEFAULT_FORKS = 5
+IMPACT_BY_HOSTS = frozenset({"job", "ad_hoc_command"})
+IMPACTS = {"project_update": 1, "inventory_update": 1, "system_job": 5, "workflow_job": 0}
 RESERVED_MEMORY = 2 * 2**30  # bytes left to the operating system, outside Kubernetes
 
 
@@ -20,6 +23,9 @@ class Load:
     jobs_running: int = 0
     impact: int = 0
     jobs_controlled: int = 0
+
+    def __sub__(self, other: "Load") -> "Load":
+        return Load(*(own - others for own, others in zip(astuple(self), astuple(other), strict=True)))
 
 
 def cpu_capacity(cpu: Decimal) -> int:
@@ -49,6 +55,14 @@ def consumed(node_type: str, load: Load) -> int:
     executing = load.impact if node_type in EXECUTING else 0
     controlling = load.jobs_controlled if node_type in CONTROLLING else 0
     return executing + controlling * settings.AWX_CONTROL_NODE_TASK_IMPACT
+
+
+def task_impact(kind: str, forks: int, hosts: int | None) -> int:
+    """What a job of this type takes while it is active; ``forks`` 0 is the default, ``hosts`` None is unknown."""
+    if kind not in IMPACT_BY_HOSTS:
+        return IMPACTS.get(kind, 0)
+    most = forks or DEFAULT_FORKS
+    return (most if hosts is None else min(most, hosts)) + 1
 
 
 def percent_remaining(capacity: int | Decimal, consumed_capacity: int) -> float:

@@ -78,6 +78,10 @@ class InstanceQuerySet(VisibleQuerySet):
         """What ``instances.health.conditions.of()`` reads: what was noted of the health, and the conditions."""
         return self.select_related("health").prefetch_related("conditions")
 
+    def with_mirror(self) -> Self:
+        """``is_mirrored``: whether the records are those of another AWX."""
+        return self.annotate(is_mirrored=Exists(apps.get_model("instances", "Mirror").objects.all()))
+
     def in_service(self) -> Self:
         """The instances that count in their groups and metrics: ready, enabled, and not hop nodes."""
         return self.filter(node_state="ready", enabled=True).exclude(node_type="hop")

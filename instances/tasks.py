@@ -18,6 +18,7 @@ from procrastinate.jobs import Job, Status
 
 from instances import deprovisioning, policies
 from instances.health import checks
+from instances.mirror.guard import unless_mirrored
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Backoff(BaseRetryStrategy):
 
 
 @app.task(name="apply_policies", queueing_lock="apply_policies", retry=Backoff())
+@unless_mirrored
 def apply_policies() -> int:
     """Bring the members of the groups to what the policies want; the result is how many memberships changed."""
     try:
@@ -50,6 +52,7 @@ def apply_policies() -> int:
 
 
 @app.task(name="deprovision", retry=Backoff())
+@unless_mirrored
 def deprovision(pk: int) -> None:
     """Remove the instance as soon as no job needs it. The policies follow, in case fewer nodes want other members."""
     try:
@@ -66,6 +69,7 @@ def deprovision(pk: int) -> None:
 
 
 @app.task(name="health_check", retry=Backoff())
+@unless_mirrored
 def health_check(pk: int) -> None:
     """Check the health of the instance; whatever the node does, the result is recorded and the job succeeds."""
     checks.run(pk)
@@ -119,6 +123,7 @@ def waiting(task: str, **arguments: int) -> bool:
 # --- what was lost
 
 
+@unless_mirrored
 def catch_up() -> None:
     """Queue what changes made before may still want, whether or not it was queued then."""
     queue_policies()

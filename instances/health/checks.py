@@ -16,6 +16,7 @@ from instances.health.probes import probe
 from instances.health.recording import CHECKED, record
 from instances.health.report import ProbeError, Report
 from instances.locking import locked
+from instances.mirror.guard import unless_mirrored
 from instances.models import Instance, NodeHealth
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def seconds_left(started: datetime, now: datetime) -> float:
     return max(0.1, timeout - spent - min(MARGIN, timeout / 4))
 
 
+@unless_mirrored
 def expire(now: datetime | None = None) -> int:
     """End the checks that would be overdue before the next look; return how many."""
     now = now or timezone.now()

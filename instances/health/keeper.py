@@ -11,11 +11,13 @@ from instances.health import mesh, receptor
 from instances.health.probes import own_report
 from instances.health.recording import record
 from instances.health.report import ProbeError
+from instances.mirror.guard import unless_mirrored
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
 
 
+@unless_mirrored
 def beat() -> None:
     """Report the node that the service runs on, and look at the others."""
     heartbeat()

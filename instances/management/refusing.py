@@ -4,6 +4,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from instances.mirror import guard
+
 
 class RefusingCommand(BaseCommand):
     """A command whose refusals, and the database's, are one line each and no traceback."""
@@ -16,6 +18,8 @@ class RefusingCommand(BaseCommand):
         except UnicodeEncodeError:
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
+            if refused := guard.refusal(error):
+                raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
     def conclude(self, message: str, changed: bool) -> None:

@@ -4,6 +4,7 @@ from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, NodeLoad
+from instances.models.mirror import Mirror
 from instances.models.token import TokenNote
 from instances.models.user import User
 
@@ -15,6 +16,7 @@ __all__ = [
     "InstanceGroupRole",
     "InstanceLink",
     "MeshInspection",
+    "Mirror",
     "NodeHealth",
     "NodeLoad",
     "NodeToken",

@@ -115,6 +115,7 @@ class Instance(Timestamped):
 
     # What the queryset's methods annotate.
     load: Load
+    is_mirrored: bool
     peer_hostnames: list[str]
     outgoing_links: list[dict[str, Any]]
 

@@ -25,6 +25,10 @@ class User(AbstractUser):
         "system auditor", default=False, help_text="May read everything and change nothing."
     )
 
+    mirrored = models.BooleanField(
+        default=False, editable=False, help_text="Whether a mirrored AWX told of this user, and may take it away."
+    )
+
     # What the queryset's methods annotate.
     has_more_than_read: bool
     group_roles: list[str]

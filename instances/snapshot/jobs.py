@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from instances.snapshot.checks import nothing_has, unknown_ids
-from instances.snapshot.columns import clean
+from instances.snapshot.columns import Column, clean
 from instances.snapshot.content import Content
 from instances.snapshot.problems import AT_MOST, Problems, shown
 from instances.snapshot.tables import GROUPS, JOB_REPRESENTATION, JOBS
@@ -71,14 +71,19 @@ class Jobs:
         if not isinstance(record, dict):
             self._problems.add(place, f"must be an object, not {shown(record)}")
             return []
-        values = clean(record, JOBS.columns, place, self._problems)
-        representation = record.get("representation")
-        if isinstance(representation, dict):
-            place = f"{place}.representation"
-            values |= clean(representation, JOB_REPRESENTATION, place, self._problems)
-            if values.get("finished") is None and "elapsed" in values:
-                values["elapsed"] = 0  # AWX's column too; what it tells until the job ends is the time so far
+        values = job_values(record, JOBS.columns, place, self._problems)
         return [*values.values()]
+
+
+def job_values(record: dict[str, Any], columns: Iterable[Column], place: str, problems: Problems) -> dict[str, Any]:
+    """The values of a job by attname: of ``columns`` from the record itself, the others from its representation."""
+    values = clean(record, columns, place, problems)
+    representation = record.get("representation")
+    if isinstance(representation, dict):
+        values |= clean(representation, JOB_REPRESENTATION, f"{place}.representation", problems)
+        if values.get("finished") is None and "elapsed" in values:
+            values["elapsed"] = 0  # AWX's column too; what it tells until the job ends is the time so far
+    return values
 
 
 def execute(sql: str) -> list[tuple[Any, ...]]:

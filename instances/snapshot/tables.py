@@ -78,7 +78,7 @@ TOKEN_TEXT = column(models.TextField(), "token", "token_checksum")
 TOKEN = replace(TOKEN_TEXT, convert=checksum)
 TOKEN_SCOPE = column(models.TextField(blank=True, default="write", validators=[known_scopes]), "token_scope", "scope")
 
-USERS = Table(User, (*columns(User, without=["password"]), PASSWORD))
+USERS = Table(User, (*columns(User, without=["password", "mirrored"]), PASSWORD))
 TOKENS = Table(AccessToken, (column(AccessToken._meta.pk, "token_id"), TOKEN, TOKEN_SCOPE), owner="user_id")
 ROLES = Table(InstanceGroupRole, columns(InstanceGroupRole, only=["instance_group", "role"]), owner="user_id")
 INSTANCES = Table(Instance, columns(Instance))

@@ -6,15 +6,15 @@ from argparse import ArgumentParser
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 from tqdm.utils import CallbackIOWrapper
 
+from instances.management.refusing import RefusingCommand
 from instances.snapshot import Imported, SnapshotError, import_snapshot
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = (
         "Load users, instances, links, groups and jobs from a snapshot of an AWX. Ids, times and capacities are "
         "stored as they stand in it. A record that cannot be stored is named, and then nothing is imported."
@@ -47,8 +47,6 @@ class Command(BaseCommand):
                 return import_snapshot(watched, replace=replace, announce=bar.set_description)
             except SnapshotError as error:
                 raise CommandError(str(error)) from None
-            except DatabaseError as error:
-                raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
 
 def opened(file: str) -> AbstractContextManager[BinaryIO]:

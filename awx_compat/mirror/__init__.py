@@ -1,0 +1,4 @@
+"""Reading a live AWX over its public API, for ``manage.py sync_awx``: what is read is written by ``instances.mirror``.
+
+``client.py`` asks, and asks again where that helps; ``reading.py`` knows which lists make up a mesh.
+"""

@@ -1,0 +1,71 @@
+"""One sync: reading AWX, then writing what it told."""
+
+import threading
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from awx_compat.mirror.client import Access, Source, SourceError
+from awx_compat.mirror.reading import Announce, Reader
+from instances.mirror import history, writing
+from instances.mirror.baseline import ImpactError
+from instances.mirror.differences import Count
+from instances.mirror.guard import alone
+from instances.mirror.writing import Counts, OccupiedError, Plan
+from instances.snapshot import SnapshotError
+
+ALL = "all jobs"
+
+
+@dataclass(frozen=True)
+class Sync:
+    """How to read which AWX, and what to make of it here."""
+
+    access: Access
+    plan: Plan
+    stopping: threading.Event
+    announce: Announce
+    concurrency: int = 1
+    pause: float = 1.0  # seconds, at first, before a request is tried again
+
+    def run(self) -> Counts:
+        """Make this service tell what AWX tells; how many records of each kind there are, and what changed.
+
+        Raises BusyError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError: then nothing is
+        changed, but for whole pages of jobs that have ended.
+        """
+        with alone():
+            try:
+                return self.read_and_write()
+            except (SourceError, SnapshotError, ImpactError, OccupiedError) as error:
+                writing.note_failure(str(error))
+                raise
+
+    def read_and_write(self) -> Counts:
+        writing.refuse_if_occupied(self.plan)
+        keeps_ended = writing.keeps_ended_jobs(self.plan)
+        began = timezone.now()
+        with Source(self.access, self.stopping, self.pause) as source:
+            reader = Reader(source, self.announce, self.concurrency)
+            records = reader.records(writing.unfinished() if keeps_ended else ())
+            counts = writing.write_records(self.plan, records, began)
+            if keeps_ended:
+                counts[ALL] = self.copy_ended(reader)
+        return counts
+
+    def copy_ended(self, reader: Reader) -> Count:
+        """Copy the jobs that are not here yet; all of them anew where AWX has removed some."""
+        found = self.copy_pages(reader)
+        up_to = history.copied_to()
+        if reader.count_jobs(up_to) != history.kept(up_to):
+            history.restart()
+            again = self.copy_pages(reader)
+            found = Count(0, found.new + again.new, found.changed + again.changed, found.gone + again.gone)
+        return Count(history.kept(history.copied_to()), found.new, found.changed, found.gone)
+
+    def copy_pages(self, reader: Reader) -> Count:
+        new = changed = gone = 0
+        for jobs in reader.ended_jobs(history.copied_to()):
+            count = history.write_page(jobs)
+            new, changed, gone = new + count.new, changed + count.changed, gone + count.gone
+        return Count(0, new, changed, gone)

@@ -1,0 +1,82 @@
+"""What makes a table equal to what AWX tells: rows to add, to change and to remove, and no others."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+
+from instances.snapshot import database
+from instances.snapshot.tables import Row, Table
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many records of a kind there are now, and how many of them a sync added, changed and removed."""
+
+    total: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+
+    @property
+    def is_change(self) -> bool:
+        return bool(self.new or self.changed or self.gone)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between the rows wanted and the rows stored, both by a key."""
+
+    new: list[Values] = field(default_factory=list)
+    changed: list[Values] = field(default_factory=list)
+    gone: list[Any] = field(default_factory=list)  # the keys
+    total: int = 0
+
+    @classmethod
+    def of(cls, wanted: Mapping[Any, Values], stored: Mapping[Any, Values]) -> "Difference":
+        return cls(
+            new=[values for key, values in wanted.items() if key not in stored],
+            changed=[values for key, values in wanted.items() if key in stored and values != stored[key]],
+            gone=[key for key in stored if key not in wanted],
+            total=len(wanted),
+        )
+
+    @property
+    def count(self) -> Count:
+        return Count(self.total, len(self.new), len(self.changed), len(self.gone))
+
+
+def keyed(rows: Iterable[Values], *key: str) -> dict[Hashable, Values]:
+    """The rows by one column, or by several."""
+    if len(key) == 1:
+        return {row[key[0]]: row for row in rows}
+    return {tuple(row[name] for name in key): row for row in rows}
+
+
+def by_id(wanted: list[Values], stored: "QuerySet[Any]") -> Difference:
+    """The difference to the rows ``stored``, of the columns that are wanted."""
+    rows = stored.values(*wanted[0]) if wanted else stored.values("id")
+    return Difference.of(keyed(wanted, "id"), keyed(rows, "id"))
+
+
+def remove(table: Table, difference: Difference) -> None:
+    if difference.gone:
+        database.rows_of(table.model).filter(pk__in=difference.gone).delete()
+
+
+def write(table: Table, difference: Difference) -> None:
+    """Write what is new and changed; stored rows may exchange their unique values."""
+    database.upsert(table, [Row("", values) for values in (*difference.changed, *difference.new)])
+
+
+def exchange(table: Table, difference: Difference) -> None:
+    """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
+    changed = [values["id"] for values in difference.changed]
+    rows = database.rows_of(table.model)
+    if difference.gone or changed:
+        rows.filter(pk__in=[*difference.gone, *changed]).delete()
+    inserted = [table.model(**values) for values in (*difference.changed, *difference.new)]
+    rows.bulk_create(inserted, batch_size=database.BATCH)

@@ -1,0 +1,103 @@
+"""What is mirrored is changed by a sync and by nobody else.
+
+The rule is the database's: while there is a mirror, triggers refuse every statement that would change a mirrored
+table, whoever sends it, unless its transaction is a sync's (migration 0006). What works by itself asks first.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import DatabaseError, connection
+from django.db.models import Model
+
+from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MIRRORED: tuple[type[Model], ...] = (
+    Instance,
+    InstanceLink,
+    InstanceGroup,
+    InstanceGroup.instances.through,
+    UnifiedJob,
+)
+TRIGGER = "instances_mirrored"
+REFUSED = "MIRRO"  # the SQLSTATE of the triggers' refusal
+LOCK = 0x6D6972726F72  # "mirror" in ASCII; one number of PostgreSQL's, for this application only
+
+
+class BusyError(Exception):
+    """Another sync is under way, here or on another machine."""
+
+
+def current() -> Mirror | None:
+    """The mirror that this service is, if it is one."""
+    return Mirror.objects.first()
+
+
+def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
+    """Decorator: do nothing where the records are not this service's own."""
+
+    @functools.wraps(act)
+    def acting(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        return None if Mirror.objects.exists() else act(*args, **kwargs)
+
+    return acting
+
+
+def refusal(error: BaseException | None) -> str:
+    """Why the database refused a change of what is mirrored; "" if ``error`` is something else."""
+    cause: Any = error.__cause__ if isinstance(error, DatabaseError) else None
+    if getattr(cause, "sqlstate", None) != REFUSED:
+        return ""
+    return str(cause.diag.message_primary)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Let the statements within change what is mirrored; to be used inside a transaction."""
+    set_writing("on")
+    yield
+    set_writing("")  # a transaction that fails forgets it by itself
+
+
+def set_writing(value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('instances.syncing', %s, true)", [value])
+
+
+def close() -> None:
+    """Refuse changes from the end of this transaction on. It must not have written to a mirrored table yet."""
+    alter_triggers("ENABLE")
+
+
+def reopen() -> None:
+    """Let everybody change the records again."""
+    alter_triggers("DISABLE")
+
+
+def alter_triggers(action: str) -> None:
+    with connection.cursor() as cursor:
+        for model in MIRRORED:
+            cursor.execute(f"ALTER TABLE {model._meta.db_table} {action} TRIGGER {TRIGGER}")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the one lock of all syncs of this database; raises BusyError if another holds it.
+
+    The lock is the connection's: with the connection it is lost, and what would be written with it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        if not cursor.fetchone()[0]:
+            raise BusyError("Another sync is under way.")
+    try:
+        yield
+    finally:
+        if connection.connection is not None and not connection.connection.broken:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -1,0 +1,202 @@
+"""Making the database equal to what was read of AWX, in one transaction: readers see the old mesh or the new one."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from instances.groups import UNFINISHED
+from instances.mirror import baseline, guard
+from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
+from instances.mirror.records import ACCOUNTS, JOBS, Records, Rows, Values
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
+from instances.snapshot.database import BATCH, move_sequences, rows_of
+from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS
+
+Counts = dict[str, Count]
+
+
+class OccupiedError(Exception):
+    """The database holds what is not this mirror's."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sync is to make of this service."""
+
+    url: str
+    every: float | None = None
+    all_jobs: bool = False
+    replace: bool = False
+
+
+def refuse_if_occupied(plan: Plan) -> None:
+    """Raise OccupiedError where a sync would remove records that came from elsewhere."""
+    mirror = guard.current()
+    if mirror is not None and mirror.url != plan.url:
+        raise OccupiedError(f'This service mirrors {mirror.url}: end that by "manage.py sync_awx --detach" first.')
+    if mirror is None and not plan.replace:
+        for model in (Instance, InstanceGroup, UnifiedJob):
+            if rows_of(model).exists():
+                kinds = model._meta.verbose_name_plural
+                raise OccupiedError(
+                    f"There are {kinds} here already: --replace removes them, and what belongs to them."
+                )
+
+
+def keeps_ended_jobs(plan: Plan) -> bool:
+    mirror = guard.current()
+    return plan.all_jobs or (mirror is not None and mirror.all_jobs)
+
+
+def unfinished() -> list[int]:
+    """The ids of the jobs that had not ended when they were copied."""
+    return list(rows_of(UnifiedJob).filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True))
+
+
+def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
+    """Let this service tell what ``records`` tell, and refuse other changes from then on.
+
+    ``began`` is when they began to be read. Raises SnapshotError where they do not fit together, OccupiedError,
+    baseline.ImpactError; then, as after any other error, nothing is changed.
+    """
+    rows = Rows(records)
+    with transaction.atomic():
+        refuse_if_occupied(plan)
+        if guard.current() is None:
+            guard.close()
+        with guard.writing():
+            counts = write_rows(rows, keeps_ended_jobs(plan))
+            baseline.settle(rows.nodes, rows.loads)
+        note(plan, records.version, began, counts)
+    return counts
+
+
+def write_rows(rows: Rows, keeps_ended: bool) -> Counts:
+    """Write what differs, in an order in which nothing refers to what is not there."""
+    instances, links, groups = (by_id(rows.of[table], rows_of(table.model)) for table in (INSTANCES, LINKS, GROUPS))
+    remove(LINKS, links)
+    remove(GROUPS, groups)
+    remove(INSTANCES, instances)
+    write(INSTANCES, instances)
+    write(GROUPS, groups)
+    exchange(LINKS, Difference(links.new, links.changed))
+    return {
+        "instances": instances.count,
+        "links": links.count,
+        "groups": groups.count,
+        "members": write_members(rows.of[MEMBERS]),
+        **write_users(rows.accounts, rows.roles),
+        "jobs": write_jobs(rows.jobs, keeps_ended),
+    }
+
+
+def write_members(members: list[Values]) -> Count:
+    key = ("instancegroup_id", "instance_id")
+    stored = rows_of(MEMBERS.model)
+    difference = Difference.of(keyed(members, *key), keyed(stored.values(*key), *key))
+    ids = {(group, instance): pk for pk, group, instance in stored.values_list("pk", *key)}
+    stored.filter(pk__in=[ids[pair] for pair in difference.gone]).delete()
+    stored.bulk_create([MEMBERS.model(**pair) for pair in difference.new], batch_size=BATCH)
+    return difference.count
+
+
+# --- users
+
+
+def write_users(accounts: list[Values], roles: set[tuple[int, int, str]]) -> Counts:
+    """Accounts and what they may see, by username: ids differ, and an account of this service's own stays as it is.
+
+    Who was mirrored has no password here until somebody sets one.
+    """
+    fields = [column.attname for column in ACCOUNTS.columns if column.attname != "id"]
+    wanted = {account["username"]: {name: account[name] for name in fields} for account in accounts}
+    stored = keyed(rows_of(User).filter(mirrored=True).values(*fields), "username")
+    own = set(rows_of(User).filter(mirrored=False, username__in=wanted).values_list("username", flat=True))
+    difference = Difference.of({name: values for name, values in wanted.items() if name not in own}, stored)
+    rows_of(User).filter(mirrored=True, username__in=difference.gone).delete()
+    for values in difference.changed:
+        rows_of(User).filter(username=values["username"]).update(**values, is_staff=values["is_superuser"])
+    rows_of(User).bulk_create(
+        User(**values, is_staff=values["is_superuser"], password=make_password(None), mirrored=True)
+        for values in difference.new
+    )
+    here = dict(rows_of(User).filter(username__in=wanted).values_list("username", "pk"))
+    ids = {account["id"]: here[account["username"]] for account in accounts}
+    return {"users": difference.count, "roles": write_roles(ids, roles)}
+
+
+def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Count:
+    """Roles on groups of the users ``ids``: AWX's id of each, and the one here."""
+    key = ("instance_group_id", "user_id", "role")
+    wanted = {(group, ids[user], role) for group, user, role in roles if user in ids}
+    stored = rows_of(InstanceGroupRole).filter(user_id__in=ids.values())
+    present = {tuple(role): pk for pk, *role in stored.values_list("pk", *key)}
+    gone = [pk for role, pk in present.items() if role not in wanted]
+    new = sorted(wanted - present.keys())
+    if gone:
+        stored.filter(pk__in=gone).delete()
+    rows_of(InstanceGroupRole).bulk_create(InstanceGroupRole(**dict(zip(key, role, strict=True))) for role in new)
+    return Count(len(wanted), len(new), 0, len(gone))
+
+
+# --- jobs
+
+
+def write_jobs(jobs: list[Values], keeps_ended: bool) -> Count:
+    """The jobs that have not ended, and those that had not when they were last seen here."""
+    stored = rows_of(UnifiedJob)
+    if keeps_ended:
+        difference = by_id(jobs, stored.filter(pk__in=[*unfinished(), *(job["id"] for job in jobs)]))
+    else:
+        difference = by_id(jobs, stored)
+    remove(JOBS, difference)
+    write(JOBS, difference)
+    return difference.count
+
+
+# --- how it went
+
+
+def note(plan: Plan, version: str, began: datetime, counts: Counts) -> None:
+    values = {
+        "url": plan.url,
+        "version": version,
+        "every": plan.every,
+        "began": began,
+        "finished": timezone.now(),
+        "records": {kind: asdict(count) for kind, count in counts.items()},
+        "failures": 0,
+    }
+    if plan.all_jobs:
+        values["all_jobs"] = True
+    Mirror.objects.update_or_create(pk=Mirror.ONLY, defaults=values)
+
+
+def note_failure(reason: str) -> None:
+    """Remember that a sync failed; one that never succeeded has no mirror to remember it."""
+    Mirror.objects.update(
+        failures=F("failures") + 1, failures_total=F("failures_total") + 1, failed=timezone.now(), failure=reason
+    )
+
+
+@transaction.atomic
+def detach() -> Mirror | None:
+    """Make the records this service's own, to be changed by anybody; what was mirrored, or None if nothing was.
+
+    Jobs that have not ended go: nobody would tell this service of their end.
+    """
+    mirror = guard.current()
+    if mirror is None:
+        return None
+    guard.reopen()
+    move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
+    rows_of(UnifiedJob).filter(status__in=UNFINISHED).delete()
+    baseline.forget_active()
+    rows_of(User).filter(mirrored=True).update(mirrored=False)
+    Mirror.objects.all().delete()
+    return mirror
