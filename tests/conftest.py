@@ -14,6 +14,14 @@ from tests.service import DATASET, manage, new_database, served
 
 
 @pytest.fixture(scope="session")
+def migrated(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The name of a database with nothing in it, to be copied."""
+    with django_db_blocker.unblock(), new_database() as url:
+        manage(url, "migrate", "--verbosity", "0")
+        yield url.rpartition("=")[2]
+
+
+@pytest.fixture(scope="session")
 def dataset_template(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The name of a database that holds the recorded AWX's records and that nobody is connected to."""
     with django_db_blocker.unblock(), new_database() as url:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -127,7 +128,10 @@ class Reader:
 
     def job(self, told: Record) -> Record:
         """A job with what its impact follows from, for which lists of some kinds of jobs are too short."""
-        return of_job(self.source.get(told["url"]) if needs_detail(told) else told)
+        if needs_detail(told):
+            with suppress(ChangingError):  # it has just been deleted; the next sync will know
+                return of_job(self.source.object(told["url"]))
+        return of_job(told)
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
         """All jobs above that id, page by page."""

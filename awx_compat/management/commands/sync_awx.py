@@ -223,7 +223,9 @@ class Progress(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.stream = stream
-        self.bar = tqdm(file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}")
+        self.bar = tqdm(
+            desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
+        )
 
     def __enter__(self) -> "Progress":
         logger = logging.getLogger("awx_compat.mirror")
@@ -243,7 +245,7 @@ class Progress(logging.Handler):
     def read(self, name: str, done: int, of: int) -> None:
         """``done`` of the ``of`` records of a list are read."""
         if not self.bar.disable:
-            self.bar.set_description(name, refresh=False)
+            self.bar.set_description_str(name, refresh=False)
             self.bar.total, self.bar.n = of, done
             self.bar.refresh()
         elif done == of:
