@@ -20,6 +20,7 @@ from instances.mirror.writing import Counts, OccupiedError
 from instances.models import GroupLoad, Instance, InstanceGroup, Mirror, NodeLoad, UnifiedJob, User
 from instances.snapshot import import_snapshot
 from tests.mirroring import sync
+from tests.proxy import Fault, Proxy, says, tells
 from tests.random_mesh import RandomMesh
 from tests.service import manage, new_database, served
 
@@ -413,3 +414,55 @@ def test_a_failure_is_remembered_until_the_next_success(pair: Pair) -> None:
     with connected_to(pair.mirror_url):
         mirror = Mirror.objects.get()
         assert (mirror.failures, mirror.failures_total) == (0, 1)
+
+
+# --- AWX 24
+
+
+def test_the_receptor_addresses_of_awx_24_become_hostnames(pair: Pair) -> None:
+    """There a peer is the id of an address, and a link may lead to an address of a node."""
+    mesh = RandomMesh(seed=20, nodes=9)
+    pair.load(mesh)
+    nodes = pair.ask(pair.source, "/api/v2/instances/?page_size=200")["results"]
+    ids = {node["hostname"]: node["id"] for node in nodes}
+    addresses = [
+        {
+            "id": 1000 + node["id"],
+            "address": f"dial-{node['id']}",
+            "instance": node["id"],
+            "canonical": True,
+            "port": node["listener_port"],
+            "peers_from_control_nodes": node["peers_from_control_nodes"],
+        }
+        for node in nodes
+    ]
+
+    def as_awx_24(number: int, path: str) -> Fault | None:
+        if path == "/api/v2/ping/":
+            return tells(lambda ping: {**ping, "version": "24.6.1"})
+        if path == "/api/v2/":
+            return tells(lambda root: {**root, "receptor_addresses": "/api/v2/receptor_addresses/"})
+        if path.startswith("/api/v2/receptor_addresses/"):
+            page = {"count": len(addresses), "next": None, "previous": None, "results": addresses}
+            return says(200, json.dumps(page).encode())
+        if path.startswith("/api/v2/instances/"):
+            return tells(lambda page: {**page, "results": [instance_of_24(one) for one in page["results"]]})
+        if path.startswith("/api/v2/mesh_visualizer/"):
+            return tells(lambda told: {**told, "links": [link_of_24(link) for link in told["links"]]})
+        return None
+
+    def instance_of_24(instance: dict[str, Any]) -> dict[str, Any]:
+        kept = {k: v for k, v in instance.items() if k not in ("listener_port", "peers_from_control_nodes")}
+        return {**kept, "peers": [1000 + ids[name] for name in instance["peers"]], "managed": False, "protocol": "tcp"}
+
+    def link_of_24(link: dict[str, Any]) -> dict[str, Any]:
+        address = f"dial-{ids[link['target']]}"
+        by_address = link["id"] % 2
+        return {**link, "target": address if by_address else link["target"], "target_full_address": f"{address}:27199"}
+
+    with Proxy(pair.source, {}) as proxy:
+        proxy.begin(as_awx_24)
+        sync(pair.mirror_url, proxy.address, TOKEN)
+    assert_equal(pair)
+    with connected_to(pair.mirror_url):
+        assert Mirror.objects.get().version == "24.6.1"

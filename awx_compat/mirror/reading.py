@@ -69,7 +69,7 @@ class Reader:
         check_nodes(mesh, instances)
         return Records(
             version=version,
-            instances=instances,
+            instances=[{**listening(instance, addresses), **instance} for instance in instances],
             links=links(mesh, instances, addresses),
             groups=[{**group, "instances": ids} for group, ids in zip(groups, members, strict=True)],
             users=[{**user, "date_joined": user.get("created")} for user in users],
@@ -104,16 +104,10 @@ class Reader:
 
     # --- links
 
-    def addresses(self) -> dict[str, str]:
-        """The hostname for each address that a link may lead to; AWX has such addresses since 24.0."""
-        root = self.source.object(paths.ROOT)
-        if "receptor_addresses" not in root:
-            return {}
-        return {
-            address["address"]: address["summary_fields"]["instance"]["hostname"]
-            for address in self.listed("receptor_addresses", order_by="id")
-            if address.get("summary_fields", {}).get("instance")
-        }
+    def addresses(self) -> list[Record]:
+        """The addresses at which nodes are dialled, which AWX keeps by themselves since 24.0; none before."""
+        is_known = "receptor_addresses" in self.source.object(paths.ROOT)
+        return self.listed("receptor_addresses", order_by="id") if is_known else []
 
     # --- jobs
 
@@ -171,12 +165,25 @@ def told(node: Record) -> tuple[Any, ...]:
     return tuple(node.get(name) for name in NODE)
 
 
-def links(mesh: Record, instances: list[Record], addresses: dict[str, str]) -> list[Record]:
-    """The links by the ids of their ends."""
-    ids = {instance.get("hostname"): instance["id"] for instance in instances}
+def listening(instance: Record, addresses: list[Record]) -> Record:
+    """What AWX 23 tells of a node itself, and later ones may tell of its canonical address alone."""
+    canonical = (one for one in addresses if one["instance"] == instance["id"] and one["canonical"])
+    return next(
+        (
+            {"listener_port": one["port"], "peers_from_control_nodes": one["peers_from_control_nodes"]}
+            for one in canonical
+        ),
+        {},
+    )
+
+
+def links(mesh: Record, instances: list[Record], addresses: list[Record]) -> list[Record]:
+    """The links by the ids of their ends, which may be told by hostname or by address."""
+    ids = {one["address"]: one["instance"] for one in addresses}
+    ids |= {instance.get("hostname"): instance["id"] for instance in instances}
 
     def end(name: Any) -> int:
-        found: int | None = ids.get(name, ids.get(addresses.get(name, "")))
+        found: int | None = ids.get(name)
         if found is None:
             raise ChangingError(
                 f"The mesh keeps changing while it is read: a link leads to {name!r}, which is no node."

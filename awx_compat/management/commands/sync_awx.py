@@ -82,7 +82,7 @@ class Command(RefusingCommand):
         progress = Progress(sys.stderr)
         stopping = stopped_by_signals()
         sync = Sync(
-            access=access_of(options, self.stderr),
+            access=access_of(options, progress),
             plan=Plan(url_of(options), follow, options["all_jobs"], options["replace"]),
             stopping=stopping,
             announce=progress.read,
@@ -158,7 +158,7 @@ def url_of(options: dict[str, Any]) -> str:
     return url
 
 
-def access_of(options: dict[str, Any], warnings: Any) -> Access:
+def access_of(options: dict[str, Any], progress: "Progress") -> Access:
     """How the AWX is asked. Secrets come from files: arguments can be seen by everybody on a machine."""
     url, token_file, password_file = url_of(options), options["token_file"], options["password_file"]
     if bool(token_file) == bool(password_file) or bool(options["username"]) != bool(password_file):
@@ -166,9 +166,9 @@ def access_of(options: dict[str, Any], warnings: Any) -> Access:
     if options["insecure"] and options["ca_file"]:
         raise CommandError("--insecure and --ca-file exclude each other", returncode=2)
     if options["insecure"]:
-        warnings.write("Warning: the certificate of the AWX is not verified; whoever answers learns the credentials.")
+        progress.tell("warning", "The certificate of the AWX is not verified: whoever answers learns the credentials.")
     if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
-        warnings.write("Warning: the credentials are sent in clear, since --url has no https.")
+        progress.tell("warning", "The credentials are sent in clear, since --url has no https.")
     return Access(
         url,
         token=secret_in(token_file) if token_file else "",
