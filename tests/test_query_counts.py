@@ -36,7 +36,7 @@ COSTS = {
     "/api/v2/instance_groups/{group}/jobs/": 4,
     "/api/v2/instance_groups/{group}/object_roles/": 2,
     "/api/v2/instance_groups/{group}/access_list/": 4,
-    "/api/v2/mesh_visualizer/": 3,
+    "/api/v2/mesh_visualizer/": 2,
     "/api/v2/unified_jobs/": 3,
     "/api/v2/metrics/": 3,
     "/api/v2/metrics/?format=json": 3,

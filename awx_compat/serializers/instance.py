@@ -5,7 +5,7 @@ from rest_framework import serializers
 from awx_compat import paths
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.fields import PeersField
-from awx_compat.serializers.mesh import link_body
+from awx_compat.serializers.mesh import link_bodies
 from instances import lifecycle
 from instances.models import Instance
 
@@ -125,11 +125,7 @@ class LinkedInstanceSerializer(InstanceSerializer):
     """An instance in a list below another record: with the links that start at it, from ``with_links()``."""
 
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
-        links = [
-            link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
-            for link in instance.outgoing_links
-        ]
-        return {**super().get_summary_fields(instance), "links": links}
+        return {**super().get_summary_fields(instance), "links": link_bodies(instance)}
 
 
 class CreatedInstanceSerializer(NamedRecordSerializer, InstanceSerializer):

@@ -1,13 +1,16 @@
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from awx_compat import paths
-from instances.models import Instance, InstanceLink
+from instances.models import Instance
 
 
-def mesh(instances: Iterable[Instance], links: Iterable[InstanceLink]) -> dict[str, Any]:
-    """The body of mesh_visualizer/; the links come with their ends."""
-    return {"nodes": [_node(instance) for instance in instances], "links": [_link(link) for link in links]}
+def mesh(instances: Iterable[Instance]) -> dict[str, Any]:
+    """The body of mesh_visualizer/, of instances ``with_links()``."""
+    nodes = list(instances)
+    links = [link for instance in nodes for link in link_bodies(instance)]
+    return {"nodes": [_node(instance) for instance in nodes], "links": sorted(links, key=itemgetter("id"))}
 
 
 def _node(instance: Instance) -> dict[str, Any]:
@@ -20,8 +23,12 @@ def _node(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _link(link: InstanceLink) -> dict[str, Any]:
-    return link_body(link.pk, link.source, link.target_id, link.target.hostname, link.link_state)
+def link_bodies(instance: Instance) -> list[dict[str, Any]]:
+    """The links that start at an instance ``with_links()``."""
+    return [
+        link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
+        for link in instance.outgoing_links
+    ]
 
 
 def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
