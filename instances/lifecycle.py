@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MinValueValidator
 from django.db import transaction
 from django.utils import timezone
 
@@ -137,8 +137,9 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
 
 
 def check_listener_port(port: int) -> None:
+    """Refuse ports that need privileges; a mirrored AWX may tell of such ones nevertheless."""
     try:
-        for rule in Instance._meta.get_field("listener_port").validators:
+        for rule in (MinValueValidator(1024), *Instance._meta.get_field("listener_port").validators):
             rule(port)
     except ValidationError as error:
         raise ValidationError({"listener_port": error.messages}) from None

@@ -38,6 +38,8 @@ def provision(hostname: str, node_type: str, given: dict[str, Any]) -> Outcome:
     """
     found = Instance.objects.select_for_update(no_key=True).filter(hostname=hostname).first()
     check_address(hostname, given.get("ip_address", ""))
+    if given.get("listener_port") is not None:
+        lifecycle.check_listener_port(given["listener_port"])
     if found is None:
         peer_as_control_node(new_node(hostname, node_type, given))
         return Outcome.CREATED

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.django_db
         {"capacity_adjustment": "-0.01"},
         {"cpu": "-1"},
         {"memory": -1},
-        {"listener_port": 1023},
         {"listener_port": 65536},
         {"listener_port": -1},
     ],

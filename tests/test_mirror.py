@@ -17,7 +17,7 @@ from instances import tokens
 from instances.mirror import guard, writing
 from instances.mirror.guard import BusyError
 from instances.mirror.writing import Counts, OccupiedError
-from instances.models import GroupLoad, Instance, InstanceGroup, Mirror, NodeLoad, UnifiedJob, User
+from instances.models import GroupLoad, Instance, InstanceGroup, InstanceGroupRole, Mirror, NodeLoad, UnifiedJob, User
 from instances.snapshot import import_snapshot
 from tests.mirroring import sync
 from tests.proxy import Fault, Proxy, says, tells
@@ -140,7 +140,7 @@ def written(pair: Pair) -> list[Any]:
     with connected_to(pair.mirror_url):
         return [
             list(model.objects.order_by("pk").extra(select={"version": "xmin::text"}).values_list("pk", "version"))
-            for model in (*guard.MIRRORED, User, NodeLoad)
+            for model in (*guard.MIRRORED, User, InstanceGroupRole, NodeLoad, GroupLoad)
         ]
 
 
@@ -160,10 +160,10 @@ def test_what_is_new_changed_and_gone_is_counted(pair: Pair) -> None:
     del links[0]
     mesh.content["instances"][0]["errors"] = "something else"
     mesh.add_group()
+    mesh.content["instance_groups"][-1]["instances"] = [mesh.content["instances"][0]["id"]]
     pair.load(mesh)
     counts = changed(pair.sync())
-    assert counts.pop("members", None) is None or mesh.content["instance_groups"][-1]["instances"]
-    assert counts == {"instances": (0, 1, 0), "links": (0, 0, 1), "groups": (1, 0, 0)}
+    assert counts == {"instances": (0, 1, 0), "links": (0, 0, 1), "groups": (1, 0, 0), "members": (1, 0, 0)}
 
 
 # --- jobs
@@ -182,7 +182,7 @@ def test_jobs_that_have_ended_are_counted_but_not_copied(pair: Pair) -> None:
 
 
 def test_with_all_jobs_they_are_copied_too_and_nothing_else_moves(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("awx_compat.mirror.reading.PAGE_SIZE", 7)
+    monkeypatch.setattr("awx_compat.mirror.client.PAGE_SIZE", 7)
     mesh = RandomMesh(seed=8, nodes=6)
     pair.load(mesh)
     pair.sync(all_jobs=True)
@@ -197,7 +197,7 @@ def test_with_all_jobs_they_are_copied_too_and_nothing_else_moves(pair: Pair, mo
 
 
 def test_a_copy_of_all_jobs_goes_on_where_it_stopped(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("awx_compat.mirror.reading.PAGE_SIZE", 5)
+    monkeypatch.setattr("awx_compat.mirror.client.PAGE_SIZE", 5)
     pair.load(RandomMesh(seed=9, nodes=6))
     pages: list[int] = []
     write_page = writing_pages(monkeypatch, pages, fail_at=3)
@@ -219,26 +219,34 @@ def writing_pages(monkeypatch: pytest.MonkeyPatch, pages: list[int], fail_at: in
 
     real = history.write_page
 
-    def noted(jobs: Any) -> Any:
+    def noted(jobs: Any, up_to: int | None = None) -> Any:
         if len(pages) + 1 == fail_at:
             raise ZeroDivisionError
-        count = real(jobs)
-        pages.append(jobs[-1]["id"])
+        count = real(jobs, up_to)
+        pages.append(up_to or jobs[-1]["id"])
         return count
 
     monkeypatch.setattr(history, "write_page", noted)
     return real
 
 
-def test_jobs_that_awx_removes_go_here_too(pair: Pair) -> None:
+@pytest.mark.parametrize("which", ["first", "last", "some"])
+def test_jobs_that_awx_removes_go_here_too(pair: Pair, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    """The first one that is gone is found by halving, and the copy is over once the numbers agree again."""
+    monkeypatch.setattr("awx_compat.mirror.client.PAGE_SIZE", 3)
     mesh = RandomMesh(seed=10, nodes=6)
     pair.load(mesh)
     pair.sync(all_jobs=True)
     ended = [job for job in mesh.content["unified_jobs"] if job["representation"]["finished"]]
-    for job in ended[:5]:
-        mesh.content["unified_jobs"].remove(job)
+    after_all = [job for job in mesh.content["unified_jobs"] if job["id"] >= ended[-5]["id"]]
+    gone = {"first": ended[:5], "last": after_all, "some": ended[2:9:3]}[which]
+    mesh.content["unified_jobs"][:] = [job for job in mesh.content["unified_jobs"] if job not in gone]
     pair.load(mesh)
-    assert changed(pair.sync())["all jobs"] == (0, 0, 5)
+    pages: list[int] = []
+    writing_pages(monkeypatch, pages, fail_at=None)
+    assert changed(pair.sync())["all jobs"][2] == sum(job in ended for job in gone)
+    if which == "first":
+        assert len(pages) == 1
     there, here = pair.both("/api/v2/unified_jobs/?page_size=200")
     assert [job["id"] for job in here["results"]] == [job["id"] for job in there["results"]]
     assert_equal(pair)
@@ -370,9 +378,53 @@ def test_it_removes_nothing_that_came_from_elsewhere_unless_asked_to(pair: Pair)
 
 def test_it_mirrors_one_awx_at_a_time(pair: Pair) -> None:
     pair.load(RandomMesh(seed=17, nodes=2))
-    pair.sync()
+    pair.sync(all_jobs=True)
     with pytest.raises(OccupiedError, match="--detach"):
         pair.sync(url="https://another.example.org")
+    pair.load(RandomMesh(seed=21, nodes=4))
+    pair.sync(url="https://another.example.org", replace=True)
+    assert_equal(pair)
+    with connected_to(pair.mirror_url):
+        assert not UnifiedJob.objects.filter(status__in=["successful", "failed", "error", "canceled"]).exists()
+
+
+def test_a_mirror_that_was_detached_is_not_begun_again_by_who_follows_it(pair: Pair) -> None:
+    pair.load(RandomMesh(seed=22, nodes=2))
+    pair.sync()
+    with connected_to(pair.mirror_url):
+        writing.detach()
+    with pytest.raises(OccupiedError, match="detached"):
+        pair.sync(goes_on=True)
+
+
+def test_accounts_lose_the_rank_that_awx_gave_them_when_it_is_detached(pair: Pair) -> None:
+    pair.load(RandomMesh(seed=23, nodes=2))
+    pair.sync()
+    with connected_to(pair.mirror_url):
+        assert User.objects.get(username="admin").is_superuser
+        writing.detach()
+        admin = User.objects.get(username="admin")
+        assert (admin.is_superuser, admin.is_staff, admin.is_system_auditor) == (False, False, False)
+        assert User.objects.get(username="operator").is_superuser
+
+
+def test_names_that_only_a_directory_knows_are_no_obstacle(pair: Pair) -> None:
+    mesh = RandomMesh(seed=24, nodes=2)
+    pair.load(mesh)
+    with connected_to(pair.source_url):
+        for username, email in (("john smith", "jdoe@corp"), (r"DOM\bob", "n/a")):
+            User.objects.create(username=username, email=email)
+    pair.sync()
+    with connected_to(pair.mirror_url):
+        assert User.objects.get(username="john smith").email == "jdoe@corp"
+
+
+def test_the_ports_of_awx_24_may_be_low(pair: Pair) -> None:
+    mesh = RandomMesh(seed=25, nodes=3)
+    mesh.content["instances"][0]["listener_port"] = 443
+    pair.load(mesh)
+    pair.sync()
+    assert_equal(pair)
 
 
 def test_only_one_sync_runs_at_a_time(pair: Pair) -> None:

@@ -6,12 +6,15 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +25,8 @@ LONGEST_RETRY_AFTER = 300.0  # seconds that AWX may ask for
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10.0, 60.0  # seconds
 ANSWER_TIMEOUT = 180.0  # seconds for a whole answer, however slowly it comes
 MOST_BYTES = 256 * 2**20  # of one answer
-BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+BUSY = frozenset({408, 425, 429})  # and what begins with 5, but for what no second try changes
+NEVER = frozenset({501, 505})
 USER_AGENT = "awx-instance-service sync_awx"
 
 
@@ -61,9 +65,13 @@ class ChangingError(SourceError):
 
 
 class RetryLaterError(SourceError):
-    """AWX wants to be left alone for longer than this waits."""
+    """AWX wants to be left alone, for more ``seconds`` than a request waits."""
 
     exit_code = 5
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class StoppedError(Exception):
@@ -75,9 +83,9 @@ class Access:
     """Who asks which AWX, and how. ``verify``: False, or what trusts its certificate."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     verify: ssl.SSLContext | bool = True
 
     @property
@@ -139,13 +147,15 @@ class Source:
         if self.stopping.is_set():
             raise StoppedError
         if not path.startswith("/") or path.startswith("//"):
-            raise NotAWXError(f"{self.host} tells {path[:100]!r} where AWX tells a path.")
+            raise NotAWXError(f"{self.host} tells {shown(path)} where AWX tells a path.")
         try:
             with self.http.stream("GET", path, params=params or None) as answer:
                 self.check(answer, path)
-                told = json.loads(whole(answer))
+                told = json.loads(whole(answer), parse_constant=refuse_constant)
         except httpx.HTTPError as error:
             raise self.failure(error, path) from None
+        except httpx.InvalidURL:
+            raise NotAWXError(f"{self.host} tells {shown(path)} where AWX tells a path.") from None
         except (ValueError, RecursionError):
             raise UnreachableError(f"{self.host} answers {path} with broken JSON.") from None
         self.is_known = True
@@ -159,7 +169,7 @@ class Source:
         told = f"{self.host} answers {path} with {status}"
         if status in (401, 403):
             raise RefusedError(f"{told}: the token, or the user and password, are not accepted.")
-        if status in BUSY:
+        if status in BUSY or (status >= 500 and status not in NEVER):
             raise UnreachableError(f"{told}.", retry_after(answer, told))
         if answer.is_redirect:
             elsewhere = urlsplit(answer.headers.get("Location", ""))
@@ -170,25 +180,26 @@ class Source:
 
     def failure(self, error: httpx.HTTPError, path: str) -> SourceError:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return RefusedError(f"The certificate of {self.host} is not trusted: name its CA by --ca-file.")
+            reason = str(error).partition("CERTIFICATE_VERIFY_FAILED]")[2].split(" (_ssl")[0].strip()
+            return RefusedError(f"{self.host} is not trusted ({reason}): --ca-file names the CA of its certificate.")
         if isinstance(error, httpx.TimeoutException):
             return UnreachableError(f"{self.host} did not answer {path} in time.")
         reason = " ".join(str(error).split()) or type(error).__name__
         return UnreachableError(f"{self.host} could not be asked for {path}: {reason}.")
 
     def listed(self, path: str, told: Callable[[int, int], None], **params: Any) -> list[dict[str, Any]]:
-        """All records of a list, read again if it changes between two pages. ``told``: how many so far, of how many."""
-        return self.retrying(ChangingError)(self.pages, path, told, params)
+        """All records of a list; ``told`` how many there are so far, and of how many.
 
-    def pages(self, path: str, told: Callable[[int, int], None], params: dict[str, Any]) -> list[dict[str, Any]]:
+        Raises ChangingError if the list changes between two pages.
+        """
         records: list[dict[str, Any]] = []
         count = None
         for page in self.each_page(path, params):
             records += page["results"]
-            if page["count"] != (page["count"] if count is None else count) or len(records) > page["count"]:
-                break
-            count = page["count"]
+            count = page["count"] if count is None else count
             told(len(records), count)
+            if page["count"] != count or len(records) > count or not page["results"]:
+                break
         ids = {record["id"] for record in records}
         if len(records) != count or len(ids) != count:
             raise ChangingError(f"The list {path} of {self.host} keeps changing while it is read.")
@@ -202,9 +213,21 @@ class Source:
             page = self.page(page["next"], {})
             yield page
 
-    def object(self, path: str) -> dict[str, Any]:
+    def after(self, path: str, pk: int, **params: Any) -> Iterator[list[dict[str, Any]]]:
+        """The records with ids above ``pk``, page by page, by their ids: whatever comes or goes, none is left out."""
+        while True:
+            page = self.object(path, order_by="id", id__gt=pk, page_size=PAGE_SIZE, count_disabled=1, **params)
+            records = page["results"]
+            if not records:
+                return
+            if any(one["id"] >= other["id"] for one, other in pairwise([{"id": pk}, *records])):
+                raise NotAWXError(f"{self.host} tells {path} in another order than it was asked for.")
+            yield records
+            pk = records[-1]["id"]
+
+    def object(self, path: str, **params: Any) -> dict[str, Any]:
         """The JSON object at ``path``."""
-        told = self.get(path)
+        told = self.get(path, **params)
         if not isinstance(told, dict):
             raise NotAWXError(f"{self.host} answers {path} with something that is not AWX's.")
         return told
@@ -227,6 +250,10 @@ def tell_of_retry(state: RetryCallState) -> None:
         logger.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
 
 
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def whole(answer: httpx.Response) -> bytes:
     """The body, if it comes within a time and a size."""
     end, body = time.monotonic() + ANSWER_TIMEOUT, bytearray()
@@ -244,5 +271,5 @@ def retry_after(answer: httpx.Response, told: str) -> float:
     asked = answer.headers.get("Retry-After", "")
     seconds = float(asked) if asked.isascii() and asked.isdecimal() else 0.0
     if seconds > LONGEST_RETRY_AFTER:
-        raise RetryLaterError(f"{told} and asks to be left alone for {seconds:.0f} seconds.")
+        raise RetryLaterError(f"{told} and asks to be left alone for {seconds:.0f} seconds.", seconds)
     return seconds

@@ -1,22 +1,25 @@
 """Which of AWX's answers make up its mesh, and whether they fit together. Source: AWX_BEHAVIOUR, recorded answers."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from awx_compat import paths
-from awx_compat.mirror.client import PAGE_SIZE, ChangingError, NotAWXError, RefusedError, Source
+from awx_compat.mirror.client import ChangingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
 from instances.mirror.records import Record, Records, needs_detail, of_job
+from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-KNOWN_VERSIONS = ("23.", "24.")
+KNOWN_VERSIONS = r"2[34]\.[-+.\w]{1,60}"
+JOBS = paths.collection("unified_jobs")
 IDS_AT_ONCE = 100  # in a filter "id__in"
 NODE = ("id", "hostname", "node_type", "node_state", "enabled")  # what both lists tell of a node
 
@@ -35,27 +38,34 @@ class Reader:
     def version(self) -> str:
         """AWX's version. Raises SourceError if it is not one to be mirrored, or does not show everything."""
         version = self.source.object(paths.collection("ping")).get("version")
-        if not str(version).startswith(KNOWN_VERSIONS):
-            raise NotAWXError(f"{self.source.host} tells the version {version!r}: only 23.x and 24.x can be mirrored.")
-        (me,) = self.listed("me") or [{}]
+        if not (isinstance(version, str) and re.fullmatch(KNOWN_VERSIONS, version)):
+            raise NotAWXError(f"{self.source.host} tells the version {shown(version)}: it must be 23.x or 24.x.")
+        me = self.listed("me")[0]
         if not (me.get("is_superuser") or me.get("is_system_auditor")):
             raise RefusedError(
-                f"{me.get('username')} sees only a part of {self.source.host}: "
+                f"{shown(me.get('username'))} sees only a part of {self.source.host}: "
                 "a superuser or a system auditor is needed."
             )
-        return str(version)
+        return version
 
     def records(self, unfinished: Iterable[int] = ()) -> Records:
         """All that makes up the mesh. ``unfinished``: ids of jobs to be read even if they have ended by now.
 
         Lists that do not fit together, since AWX changed meanwhile, are all read again.
         """
-        version = self.version()
-        try:
+        with self.awx_shape():
+            version = self.version()
             return self.source.retrying(ChangingError)(self.read, version, list(unfinished))
-        except (KeyError, TypeError, AttributeError) as error:
+
+    @contextmanager
+    def awx_shape(self) -> Iterator[None]:
+        """Raise NotAWXError where an answer is not made as AWX's are."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             logger.debug("An answer has another shape than AWX's.", exc_info=True)
-            raise NotAWXError(f"{self.source.host} answers in another shape than AWX does: {error!r}.") from None
+            reason = f"{type(error).__name__}: {shown(str(error))}"
+            raise NotAWXError(f"{self.source.host} answers in another shape than AWX does ({reason}).") from None
 
     def read(self, version: str, unfinished: list[int]) -> Records:
         instances = self.listed("instances", order_by="id")
@@ -98,7 +108,7 @@ class Reader:
     def access(self, group: Record) -> list[tuple[int, int, list[list[str]]]]:
         """Who may see the group by a right on it, their own or by others; superusers and auditors see all groups."""
         path = paths.record("instance_groups", group.get("id"), "access_list")
-        users = self.source.listed(path, unheard)
+        users = self.source.listed(path, unheard, order_by="id")
         rights = ((user["id"], list(rights_of(user))) for user in users)
         return [(group["id"], user, found) for user, found in rights if found]
 
@@ -113,11 +123,11 @@ class Reader:
 
     def jobs(self, unfinished: list[int]) -> list[Record]:
         """The jobs that have not ended, and those of ``unfinished`` that have by now."""
-        jobs = {job["id"]: job for job in self.listed("unified_jobs", order_by="id", status__in=",".join(UNFINISHED))}
+        jobs = {job["id"]: job for page in self.source.after(JOBS, 0, status__in=",".join(UNFINISHED)) for job in page}
         ended = [pk for pk in unfinished if pk not in jobs]
         for first in range(0, len(ended), IDS_AT_ONCE):
             ids = ",".join(map(str, ended[first : first + IDS_AT_ONCE]))
-            jobs |= {job["id"]: job for job in self.listed("unified_jobs", order_by="id", id__in=ids)}
+            jobs |= {job["id"]: job for page in self.source.after(JOBS, 0, id__in=ids) for job in page}
         return self.of_each(list(jobs.values()), self.job, "jobs")
 
     def job(self, told: Record) -> Record:
@@ -129,18 +139,14 @@ class Reader:
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
         """All jobs above that id, page by page."""
-        while True:
-            path = paths.collection("unified_jobs")
-            page = self.source.page(path, {"order_by": "id", "id__gt": after, "page_size": PAGE_SIZE})
-            if not page["results"]:
-                return
-            yield self.of_each(page["results"], self.job, "ended jobs")
-            after = page["results"][-1]["id"]
+        with self.awx_shape():
+            for page in self.source.after(JOBS, after):
+                yield self.of_each(page, self.job, "ended jobs")
 
     def count_jobs(self, up_to: int) -> int:
         """How many jobs AWX has up to that id."""
-        page = self.source.page(paths.collection("unified_jobs"), {"id__lte": up_to, "page_size": 1})
-        return int(page["count"])
+        with self.awx_shape():
+            return int(self.source.page(JOBS, {"id__lte": up_to, "page_size": 1})["count"])
 
 
 def unheard(done: int, of: int) -> None:
@@ -186,7 +192,7 @@ def links(mesh: Record, instances: list[Record], addresses: list[Record]) -> lis
         found: int | None = ids.get(name)
         if found is None:
             raise ChangingError(
-                f"The mesh keeps changing while it is read: a link leads to {name!r}, which is no node."
+                f"The mesh keeps changing while it is read: a link leads to {shown(name)}, which is no node."
             )
         return found
 

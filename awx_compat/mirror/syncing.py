@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from awx_compat.mirror.client import Access, Source, SourceError
+from awx_compat.mirror.copying import EndedJobs
 from awx_compat.mirror.reading import Announce, Reader
-from instances.mirror import history, writing
+from instances.mirror import writing
 from instances.mirror.baseline import ImpactError
-from instances.mirror.differences import Count
 from instances.mirror.guard import alone
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
@@ -47,25 +47,8 @@ class Sync:
         began = timezone.now()
         with Source(self.access, self.stopping, self.pause) as source:
             reader = Reader(source, self.announce, self.concurrency)
-            records = reader.records(writing.unfinished() if keeps_ended else ())
+            records = reader.records(writing.unfinished() if keeps_ended and not writing.begins(self.plan) else ())
             counts = writing.write_records(self.plan, records, began)
             if keeps_ended:
-                counts[ALL] = self.copy_ended(reader)
+                counts[ALL] = EndedJobs(reader, self.plan.every).copy()
         return counts
-
-    def copy_ended(self, reader: Reader) -> Count:
-        """Copy the jobs that are not here yet; all of them anew where AWX has removed some."""
-        found = self.copy_pages(reader)
-        up_to = history.copied_to()
-        if reader.count_jobs(up_to) != history.kept(up_to):
-            history.restart()
-            again = self.copy_pages(reader)
-            found = Count(0, found.new + again.new, found.changed + again.changed, found.gone + again.gone)
-        return Count(history.kept(history.copied_to()), found.new, found.changed, found.gone)
-
-    def copy_pages(self, reader: Reader) -> Count:
-        new = changed = gone = 0
-        for jobs in reader.ended_jobs(history.copied_to()):
-            count = history.write_page(jobs)
-            new, changed, gone = new + count.new, changed + count.changed, gone + count.gone
-        return Count(0, new, changed, gone)

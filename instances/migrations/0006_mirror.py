@@ -3,6 +3,7 @@
 They are disabled until there is a mirror (instances.mirror.guard), so they cost nothing without one.
 """
 
+import django.core.validators
 from django.db import migrations, models
 
 TABLES = (
@@ -67,6 +68,19 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='mirror_is_the_only_one')],
             },
+        ),
+        migrations.RemoveConstraint(
+            model_name='instance',
+            name='instance_listener_port_in_range',
+        ),
+        migrations.AlterField(
+            model_name='instance',
+            name='listener_port',
+            field=models.PositiveIntegerField(blank=True, help_text='Port that Receptor will listen for incoming connections on.', null=True, validators=[django.core.validators.MaxValueValidator(65535)]),
+        ),
+        migrations.AddConstraint(
+            model_name='instance',
+            constraint=models.CheckConstraint(condition=models.Q(('listener_port__isnull', True), ('listener_port__range', (0, 65535)), _connector='OR'), name='instance_listener_port_in_range'),
         ),
         migrations.RunSQL(CREATE, DROP),
     ]

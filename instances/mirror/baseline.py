@@ -45,8 +45,9 @@ def settle(nodes: Mapping[str, Told], groups: Mapping[int, Told]) -> None:
 def of_node(node_type: str, told: Told, kept: Load) -> Load:
     """The baseline of a node with the load ``kept``, so that it comes to what is told."""
     impact, controlled = told.consumed_capacity - capacity.consumed(node_type, kept), 0
-    if node_type not in EXECUTING:  # what a control node consumes is a number of jobs, times a setting
-        controlled, rest = divmod(impact, settings.AWX_CONTROL_NODE_TASK_IMPACT)
+    if impact and node_type not in EXECUTING:  # what a control node consumes is a number of jobs, times a setting
+        each = settings.AWX_CONTROL_NODE_TASK_IMPACT
+        controlled, rest = divmod(impact, each) if each else (0, impact)
         impact = 0
         if rest:
             raise ImpactError(

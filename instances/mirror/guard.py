@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Model
 
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
+from instances.snapshot.database import rows_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +36,7 @@ class BusyError(Exception):
 
 def current() -> Mirror | None:
     """The mirror that this service is, if it is one."""
-    return Mirror.objects.first()
+    return rows_of(Mirror).first()
 
 
 def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
@@ -43,7 +44,7 @@ def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
 
     @functools.wraps(act)
     def acting(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        return None if Mirror.objects.exists() else act(*args, **kwargs)
+        return None if rows_of(Mirror).exists() else act(*args, **kwargs)
 
     return acting
 

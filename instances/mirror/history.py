@@ -15,12 +15,13 @@ from instances.snapshot.problems import Problems
 
 def copied_to() -> int:
     """The id up to which every job is here."""
-    return Mirror.objects.get().copied_to
+    mirror = guard.current()
+    return 0 if mirror is None else mirror.copied_to
 
 
-def restart() -> None:
-    """Let the next copy begin anew: AWX has removed jobs that are here."""
-    Mirror.objects.update(copied_to=0)
+def go_on_after(pk: int) -> None:
+    """Let the next page be that of the jobs above this id."""
+    rows_of(Mirror).update(copied_to=pk)
 
 
 def kept(up_to: int) -> int:
@@ -28,15 +29,18 @@ def kept(up_to: int) -> int:
     return rows_of(UnifiedJob).filter(pk__lte=up_to).count()
 
 
-def write_page(jobs: list[Record]) -> Count:
-    """Let the jobs from the one after the last page's to the last of these be exactly ``jobs``, in order of ids."""
+def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
+    """Let the jobs above those copied already be exactly ``jobs``, in order of ids, as far as the last, or ``up_to``.
+
+    Jobs beyond, of which AWX said that they have not ended, stay.
+    """
     problems = Problems()
     with transaction.atomic(), guard.writing(), baseline.unmoved():
         rows = job_rows(jobs, set(rows_of(InstanceGroup).values_list("pk", flat=True)), problems)
         problems.refuse()
-        last = rows[-1]["id"]
+        last = rows[-1]["id"] if up_to is None else up_to
         difference = by_id(rows, rows_of(UnifiedJob).filter(pk__gt=copied_to(), pk__lte=last))
         remove(JOBS, difference)
         write(JOBS, difference)
-        Mirror.objects.update(copied_to=last)
+        go_on_after(last)
     return difference.count

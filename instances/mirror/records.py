@@ -1,14 +1,16 @@
 """What was read of an AWX, checked as a snapshot is and made rows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from django.db import models
 
 from instances.capacity import IMPACT_BY_HOSTS, task_impact
 from instances.groups import UNFINISHED
 from instances.models import UnifiedJob, User
 from instances.querysets import INCLUDED_ROLES
 from instances.snapshot.checks import check
-from instances.snapshot.columns import clean
+from instances.snapshot.columns import clean, column
 from instances.snapshot.content import Content
 from instances.snapshot.jobs import job_values
 from instances.snapshot.problems import Problems, shown
@@ -17,11 +19,22 @@ from instances.snapshot.tables import GROUPS, INSTANCES, JOB_RECORD, LINKS, MEMB
 Record = dict[str, Any]
 Values = dict[str, Any]
 
-ACCOUNT = ["id", "date_joined", "username", "first_name", "last_name", "email", "is_superuser", "is_system_auditor"]
-ACCOUNTS = Table(User, columns(User, only=ACCOUNT))
+ACCOUNT = ["id", "date_joined", "is_superuser", "is_system_auditor"]
+# Directories know names and addresses that no form here would take.
+TEXTS = {"username": 150, "first_name": 150, "last_name": 150, "email": 254}
+ACCOUNTS = Table(
+    User,
+    (
+        *columns(User, only=ACCOUNT),
+        *(
+            column(models.CharField(max_length=longest, blank=name != "username"), name, name)
+            for name, longest in TEXTS.items()
+        ),
+    ),
+)
 JOBS = Table(UnifiedJob, columns(UnifiedJob, only=JOB_RECORD))
 ROLES = list(INCLUDED_ROLES)  # the strongest first
-COUNTED = ("instances", "links", "groups", "members", "users", "roles", "jobs")
+MOST_LOAD = 2**53  # that JSON's numbers tell exactly
 
 
 @dataclass(frozen=True)
@@ -86,12 +99,12 @@ def roles(access: list[tuple[int, int, list[list[str]]]]) -> set[tuple[int, int,
 
 
 def told(record: Record, name: str, number: int, problems: Problems) -> Told:
-    figures = [record.get(key) for key in ("jobs_total", "jobs_running", "consumed_capacity")]
-    for figure in figures:
-        if type(figure) not in (int, float):
-            problems.add(f"{name}[{number}]", f"must tell its load in numbers, not {shown(figure)}")
+    figures: dict[str, Any] = {figure.name: record.get(figure.name) for figure in fields(Told)}
+    for key, value in figures.items():
+        if type(value) not in (int, float) or abs(value) > MOST_LOAD:
+            problems.add(f"{name}[{number}].{key}", f"must be a number, not {shown(value)}")
             return Told(0, 0, 0)
-    return Told(*(int(figure) for figure in figures))  # type: ignore[arg-type]
+    return Told(**{key: int(value) for key, value in figures.items()})
 
 
 def job_rows(jobs: list[Record], group_ids: set[int], problems: Problems) -> list[Values]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from instances.groups import UNFINISHED
@@ -32,13 +32,19 @@ class Plan:
     every: float | None = None
     all_jobs: bool = False
     replace: bool = False
+    goes_on: bool = False
+    """Whether there must be a mirror already, which this sync only brings up to date."""
 
 
 def refuse_if_occupied(plan: Plan) -> None:
     """Raise OccupiedError where a sync would remove records that came from elsewhere."""
     mirror = guard.current()
-    if mirror is not None and mirror.url != plan.url:
-        raise OccupiedError(f'This service mirrors {mirror.url}: end that by "manage.py sync_awx --detach" first.')
+    if mirror is None and plan.goes_on:
+        raise OccupiedError("The mirror was detached meanwhile.")
+    if mirror is not None and mirror.url != plan.url and not plan.replace:
+        raise OccupiedError(
+            f'This service mirrors {mirror.url}: --replace mirrors another one, "sync_awx --detach" ends it.'
+        )
     if mirror is None and not plan.replace:
         for model in (Instance, InstanceGroup, UnifiedJob):
             if rows_of(model).exists():
@@ -48,9 +54,15 @@ def refuse_if_occupied(plan: Plan) -> None:
                 )
 
 
+def begins(plan: Plan) -> bool:
+    """Whether nothing here came from that AWX yet."""
+    mirror = guard.current()
+    return mirror is None or mirror.url != plan.url
+
+
 def keeps_ended_jobs(plan: Plan) -> bool:
     mirror = guard.current()
-    return plan.all_jobs or (mirror is not None and mirror.all_jobs)
+    return plan.all_jobs or (mirror is not None and mirror.url == plan.url and mirror.all_jobs)
 
 
 def unfinished() -> list[int]:
@@ -67,16 +79,20 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
     rows = Rows(records)
     with transaction.atomic():
         refuse_if_occupied(plan)
-        if guard.current() is None:
+        is_new = begins(plan)
+        if is_new:
             guard.close()
+            rows_of(Mirror).delete()
         with guard.writing():
-            counts = write_rows(rows, keeps_ended_jobs(plan))
+            if is_new:
+                remove_ended_jobs()
+            counts = write_rows(rows)
             baseline.settle(rows.nodes, rows.loads)
         note(plan, records.version, began, counts)
     return counts
 
 
-def write_rows(rows: Rows, keeps_ended: bool) -> Counts:
+def write_rows(rows: Rows) -> Counts:
     """Write what differs, in an order in which nothing refers to what is not there."""
     instances, links, groups = (by_id(rows.of[table], rows_of(table.model)) for table in (INSTANCES, LINKS, GROUPS))
     remove(LINKS, links)
@@ -91,7 +107,7 @@ def write_rows(rows: Rows, keeps_ended: bool) -> Counts:
         "groups": groups.count,
         "members": write_members(rows.of[MEMBERS]),
         **write_users(rows.accounts, rows.roles),
-        "jobs": write_jobs(rows.jobs, keeps_ended),
+        "jobs": write_jobs(rows.jobs),
     }
 
 
@@ -147,13 +163,15 @@ def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Cou
 # --- jobs
 
 
-def write_jobs(jobs: list[Values], keeps_ended: bool) -> Count:
+def remove_ended_jobs() -> None:
+    """Remove what another AWX left, which may be millions: by one statement, and uncounted."""
+    rows_of(UnifiedJob).exclude(status__in=UNFINISHED).delete()
+
+
+def write_jobs(jobs: list[Values]) -> Count:
     """The jobs that have not ended, and those that had not when they were last seen here."""
-    stored = rows_of(UnifiedJob)
-    if keeps_ended:
-        difference = by_id(jobs, stored.filter(pk__in=[*unfinished(), *(job["id"] for job in jobs)]))
-    else:
-        difference = by_id(jobs, stored)
+    stored = rows_of(UnifiedJob).filter(Q(status__in=UNFINISHED) | Q(pk__in=[job["id"] for job in jobs]))
+    difference = by_id(jobs, stored)
     remove(JOBS, difference)
     write(JOBS, difference)
     return difference.count
@@ -174,29 +192,32 @@ def note(plan: Plan, version: str, began: datetime, counts: Counts) -> None:
     }
     if plan.all_jobs:
         values["all_jobs"] = True
-    Mirror.objects.update_or_create(pk=Mirror.ONLY, defaults=values)
+    rows_of(Mirror).update_or_create(pk=Mirror.ONLY, defaults=values)
 
 
 def note_failure(reason: str) -> None:
     """Remember that a sync failed; one that never succeeded has no mirror to remember it."""
-    Mirror.objects.update(
+    rows_of(Mirror).update(
         failures=F("failures") + 1, failures_total=F("failures_total") + 1, failed=timezone.now(), failure=reason
     )
 
 
-@transaction.atomic
 def detach() -> Mirror | None:
     """Make the records this service's own, to be changed by anybody; what was mirrored, or None if nothing was.
 
-    Jobs that have not ended go: nobody would tell this service of their end.
+    Jobs that have not ended go: nobody would tell this service of their end. Accounts that were mirrored stay, without
+    the rank that AWX gave them: it will take it from nobody here any more. Raises BusyError during a sync.
     """
-    mirror = guard.current()
-    if mirror is None:
-        return None
-    guard.reopen()
-    move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
-    rows_of(UnifiedJob).filter(status__in=UNFINISHED).delete()
-    baseline.forget_active()
-    rows_of(User).filter(mirrored=True).update(mirrored=False)
-    Mirror.objects.all().delete()
-    return mirror
+    with guard.alone(), transaction.atomic():
+        mirror = guard.current()
+        if mirror is None:
+            return None
+        guard.reopen()
+        move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
+        rows_of(UnifiedJob).filter(status__in=UNFINISHED).delete()
+        baseline.forget_active()
+        rows_of(User).filter(mirrored=True).update(
+            mirrored=False, is_superuser=False, is_staff=False, is_system_auditor=False
+        )
+        rows_of(Mirror).delete()
+        return mirror

@@ -11,6 +11,7 @@ from instances.models.fields import NameField, Timestamped
 from instances.models.link import InstanceLink
 from instances.querysets import InstanceQuerySet
 
+HIGHEST_PORT = 65535
 NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -96,7 +97,7 @@ class Instance(Timestamped):
     listener_port = models.PositiveIntegerField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(1024), MaxValueValidator(65535)],
+        validators=[MaxValueValidator(HIGHEST_PORT)],  # lifecycle.py: which ones may be chosen
         help_text="Port that Receptor will listen for incoming connections on.",
     )
     peers = models.ManyToManyField(
@@ -131,7 +132,7 @@ class Instance(Timestamped):
             models.CheckConstraint(condition=Q(cpu__gte=0), name="instance_cpu_not_negative"),
             models.CheckConstraint(condition=Q(memory__gte=0), name="instance_memory_not_negative"),
             models.CheckConstraint(
-                condition=Q(listener_port__isnull=True) | Q(listener_port__range=(1024, 65535)),
+                condition=Q(listener_port__isnull=True) | Q(listener_port__range=(0, HIGHEST_PORT)),
                 name="instance_listener_port_in_range",
             ),
         ]

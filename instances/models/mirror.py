@@ -50,7 +50,7 @@ class Mirror(models.Model):
         """The age in seconds from which on the mirror is stale; None where nothing says how old it may be."""
         if settings.MIRROR_STALE_AFTER:
             return float(settings.MIRROR_STALE_AFTER)
-        return None if self.every is None else MISSED_SYNCS * self.every + self.seconds
+        return None if self.every is None else MISSED_SYNCS * max(self.every, self.seconds) + self.seconds
 
     def is_stale(self, now: datetime | None = None) -> bool:
         return self.oldest is not None and self.age(now) > self.oldest

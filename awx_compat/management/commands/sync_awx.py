@@ -7,18 +7,19 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.parse import urlsplit
 
+import httpx
 import orjson
 from django.core.management.base import CommandError
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from tqdm import tqdm
 
-from awx_compat.mirror.client import Access, SourceError, StoppedError
+from awx_compat.mirror.client import Access, NotAWXError, SourceError, StoppedError, UnreachableError
 from awx_compat.mirror.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import RefusingCommand
@@ -29,8 +30,10 @@ from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
 
-DOES_NOT_FIT = 4  # the exit code for records that are not AWX's; the others are the errors' own
-BUSY = 6
+FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, BusyError, StoppedError)
+BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
+PASSING = (UnreachableError.exit_code, BUSY)  # those of what passes by itself
+SHORTEST_PAUSE = 1.0  # seconds between the end of a sync and the next one
 
 
 class Command(RefusingCommand):
@@ -89,33 +92,29 @@ class Command(RefusingCommand):
             concurrency=options["concurrency"],
         )
         with progress:
-            if follow is None:
-                self.sync(sync, progress)
-            else:
-                self.follow(sync, progress, follow)
+            try:
+                if follow is None:
+                    self.sync(sync, progress)
+                else:
+                    self.follow(sync, progress, follow)
+            except FAILURES as error:
+                if not progress.is_log:
+                    raise CommandError(told(error), returncode=exit_code(error)) from None
+                progress.tell("failed", told(error), exit_code=exit_code(error))
+                raise SystemExit(exit_code(error)) from None
 
     def detach(self) -> None:
-        mirror = writing.detach()
+        try:
+            mirror = writing.detach()
+        except BusyError as error:
+            raise CommandError(f"{error} Stop it first.", returncode=exit_code(error)) from None
         if mirror is None:
             raise CommandError("This service is no mirror.")
         self.stdout.write(f"This service mirrors {mirror.url} no longer: its records can be changed here.")
 
     def sync(self, sync: Sync, progress: "Progress") -> None:
-        """Sync once; raise CommandError with an exit code of its own for what can go wrong."""
         began = time.monotonic()
-        try:
-            counts = sync.run()
-        except StoppedError:
-            progress.tell("stopped", "Stopped; nothing was changed.")
-            return
-        except BusyError as error:
-            raise CommandError(str(error), returncode=BUSY) from None
-        except SourceError as error:
-            raise CommandError(str(error), returncode=error.exit_code) from None
-        except SnapshotError as error:
-            raise CommandError(f"The AWX tells what does not fit:\n{error}", returncode=DOES_NOT_FIT) from None
-        except (ImpactError, OccupiedError) as error:
-            raise CommandError(str(error)) from None
+        counts = sync.run()
         seconds = time.monotonic() - began
         progress.tell(
             "synced",
@@ -127,35 +126,65 @@ class Command(RefusingCommand):
     def follow(self, sync: Sync, progress: "Progress", period: int) -> None:
         """Sync every ``period`` seconds until stopped. What goes wrong is told, and the next sync may do better.
 
-        Only the first one ends it: with an address or credentials that are wrong nothing would ever come.
+        Where the first one fails for a reason that does not pass, such as a wrong address, none would ever succeed.
+        A mirror that somebody detaches is not begun again.
         """
         is_first = True
         while not sync.stopping.is_set():
-            began = time.monotonic()
+            began, pause = time.monotonic(), SHORTEST_PAUSE
             try:
                 self.sync(sync, progress)
-            except CommandError as error:
-                if is_first and error.returncode not in PASSING:
+                sync = replace(sync, plan=replace(sync.plan, replace=False, goes_on=True))
+            except StoppedError:
+                return
+            except FAILURES as error:
+                if isinstance(error, OccupiedError) or (is_first and exit_code(error) not in PASSING):
                     raise
-                progress.tell("failed", str(error))
+                progress.tell("failed", told(error))
+                pause = max(pause, getattr(error, "seconds", 0.0))
             except DatabaseError as error:
-                close_old_connections()
                 progress.tell("failed", f"Database error: {' '.join(str(error).split())}")
+                close_old_connections()
+                with suppress(DatabaseError):
+                    writing.note_failure("The database failed.")
             is_first = False
-            sync.stopping.wait(max(0.0, period - (time.monotonic() - began)))
+            sync.stopping.wait(max(pause, period - (time.monotonic() - began)))
 
 
-PASSING = (5, BUSY)  # the exit codes of what passes by itself
+def exit_code(error: Exception) -> int:
+    match error:
+        case SourceError():
+            return error.exit_code
+        case SnapshotError():
+            return NotAWXError.exit_code
+        case BusyError():
+            return BUSY
+        case StoppedError():
+            return STOPPED
+    return 1
+
+
+def told(error: Exception) -> str:
+    match error:
+        case SnapshotError():
+            return f"The AWX tells what does not fit: {'; '.join(str(error).splitlines())}"
+        case StoppedError():
+            return "Stopped before everything was copied."
+    return str(error)
 
 
 def url_of(options: dict[str, Any]) -> str:
-    url: str = (options["url"] or "").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+    text: str = (options["url"] or "").rstrip("/")
+    try:
+        url = httpx.URL(text)
+        is_root = url.scheme in ("http", "https") and url.host and url.raw_path == b"/" and not url.fragment
+    except (httpx.InvalidURL, UnicodeError):
+        is_root = False
+    if not is_root:
         raise CommandError("--url must be the address of an AWX, as https://awx.example.org", returncode=2)
-    if parts.username is not None or parts.password is not None:
+    if url.userinfo:
         raise CommandError("--url must hold no user and password: use --username and --password-file", returncode=2)
-    return url
+    return text
 
 
 def access_of(options: dict[str, Any], progress: "Progress") -> Access:
@@ -167,7 +196,7 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
         raise CommandError("--insecure and --ca-file exclude each other", returncode=2)
     if options["insecure"]:
         progress.tell("warning", "The certificate of the AWX is not verified: whoever answers learns the credentials.")
-    if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+    if url.startswith("http:") and not names_this_machine(httpx.URL(url).host):
         progress.tell("warning", "The credentials are sent in clear, since --url has no https.")
     return Access(
         url,
@@ -176,6 +205,10 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
         password=secret_in(password_file) if password_file else "",
         verify=False if options["insecure"] else trusting(options["ca_file"]),
     )
+
+
+def names_this_machine(host: str) -> bool:
+    return host == "localhost" or is_loopback(host)
 
 
 def secret_in(file: str) -> str:
@@ -244,15 +277,20 @@ class Progress(logging.Handler):
 
     def read(self, name: str, done: int, of: int) -> None:
         """``done`` of the ``of`` records of a list are read."""
-        if not self.bar.disable:
+        if not self.is_log:
             self.bar.set_description_str(name, refresh=False)
             self.bar.total, self.bar.n = of, done
             self.bar.refresh()
         elif done == of:
             self.tell("read", f"{of} {name} read", list=name, records=of)
 
+    @property
+    def is_log(self) -> bool:
+        """Whether nobody looks at a terminal."""
+        return bool(self.bar.disable)
+
     def tell(self, event: str, message: str, **figures: Any) -> None:
-        if self.bar.disable:
+        if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}
             print(orjson.dumps(line).decode(), file=self.stream, flush=True)
         else:
