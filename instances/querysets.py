@@ -169,11 +169,14 @@ class UnifiedJobQuerySet(VisibleQuerySet):
             yield day.timestamp(), numbers.get(day, 0)
             day += timedelta(days=1)
 
+
+class JobCountQuerySet(models.QuerySet[Any]):
     def by_node(self) -> Iterator[tuple[str, str, str, int]]:
-        """Hostname of the execution node, status, launch type, and how many jobs have these."""
-        keys = ("execution_node", "status", "launch_type")
+        """Hostname of the execution node, status, launch type, and how many jobs have these, where there are any."""
+        keys = ("node", "status", "launch_type")
         counted = self.exclude(launch_type="sync")  # AWX's own bookkeeping
-        return iter(counted.order_by().values_list(*keys).annotate(number=Count("pk")).order_by(*keys))
+        numbers = counted.order_by().values_list(*keys).annotate(number=Sum("jobs"))
+        return numbers.exclude(number=0).order_by(*keys).iterator()
 
 
 class UserQuerySet(VisibleQuerySet):

@@ -9,7 +9,7 @@ from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.metrics import Figures, as_json, as_text
 from awx_compat.views.base import ApiView
 from instances.mirror import guard
-from instances.models import Instance, UnifiedJob
+from instances.models import Instance, JobCount
 
 
 class TextRenderer(BaseRenderer):
@@ -44,4 +44,4 @@ class Metrics(ApiView):
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
         may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query
         mirror = guard.current() if may_be_mirror else None
-        return Response(Figures(instances, UnifiedJob.objects.by_node(), mirror))
+        return Response(Figures(instances, JobCount.objects.by_node(), mirror))

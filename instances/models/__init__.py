@@ -3,7 +3,7 @@ from instances.models.health import Condition, MeshInspection, NodeHealth, NodeT
 from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
-from instances.models.load import GroupLoad, NodeLoad
+from instances.models.load import GroupLoad, JobCount, NodeLoad
 from instances.models.mirror import Mirror
 from instances.models.token import TokenNote
 from instances.models.user import User
@@ -15,6 +15,7 @@ __all__ = [
     "InstanceGroup",
     "InstanceGroupRole",
     "InstanceLink",
+    "JobCount",
     "MeshInspection",
     "Mirror",
     "NodeHealth",

@@ -1,14 +1,18 @@
-"""What the jobs of a node, and those of a group, add up to.
+"""What the jobs of a node, and those of a group, add up to, and how many jobs there are of each kind.
 
-The rows are written by triggers on the table of jobs (migration 0002): every statement that changes jobs adds
-rows with the differences, so that writers never wait for each other, and now and then the rows of a node are
-folded into one. The load of a node is the sum of its rows, at any moment. A mirror of a live AWX adds a row of its own
-for each, the baseline (migration 0005), which these triggers leave alone. See docs/adr/0001-counters.md.
+The rows are written by triggers on the table of jobs (migration 0006), which add what a statement changed. Writers at
+work at the same time write to different rows, those of their ``slot``, so that none waits for another; the figure of a
+node is the sum of its rows, at any moment. A mirror of a live AWX adds a row of its own for each node and group, the
+baseline, which the triggers leave alone. See docs/adr/0001-counters.md.
 """
 
 from django.db import models
 from django.db.models import Q
 
+from instances.models.fields import NameField
+from instances.querysets import JobCountQuerySet
+
+SLOT = "The place of one of the writers that are at work at the same time."
 BASELINE = "What a mirrored AWX tells beyond the jobs that are kept here."
 
 
@@ -24,6 +28,7 @@ class NodeLoad(models.Model):
         on_delete=models.DO_NOTHING,
         related_name="loads",
     )
+    slot = models.IntegerField(null=True, help_text=f"{SLOT} A baseline has none.")
     jobs_total = models.BigIntegerField()
     jobs_running = models.BigIntegerField(help_text="running or waiting, as execution node")
     impact = models.BigIntegerField(help_text="task impact of jobs_running")
@@ -31,9 +36,9 @@ class NodeLoad(models.Model):
     baseline = models.BooleanField(default=False, db_default=False, help_text=BASELINE)
 
     class Meta:
-        indexes = [models.Index(fields=["node"], name="load_by_node")]
         constraints = [
-            models.UniqueConstraint(fields=["node"], condition=Q(baseline=True), name="one_baseline_by_node")
+            models.UniqueConstraint(fields=["node", "slot"], name="load_by_node"),
+            models.UniqueConstraint(fields=["node"], condition=Q(baseline=True), name="one_baseline_by_node"),
         ]
 
     def __str__(self) -> str:
@@ -44,16 +49,33 @@ class GroupLoad(models.Model):
     """A part of the load of the instance group with this id."""
 
     group = models.BigIntegerField()
+    slot = models.IntegerField(null=True, help_text=f"{SLOT} A baseline has none.")
     jobs_total = models.BigIntegerField()
     jobs_running = models.BigIntegerField(help_text="running or waiting")
     impact = models.BigIntegerField(help_text="task impact of jobs_running")
     baseline = models.BooleanField(default=False, db_default=False, help_text=BASELINE)
 
     class Meta:
-        indexes = [models.Index(fields=["group"], name="load_by_group")]
         constraints = [
-            models.UniqueConstraint(fields=["group"], condition=Q(baseline=True), name="one_baseline_by_group")
+            models.UniqueConstraint(fields=["group", "slot"], name="load_by_group"),
+            models.UniqueConstraint(fields=["group"], condition=Q(baseline=True), name="one_baseline_by_group"),
         ]
 
     def __str__(self) -> str:
         return str(self.group)
+
+
+class JobCount(models.Model):
+    """A part of the number of jobs with this execution node (or none: empty), status and launch type."""
+
+    pk = models.CompositePrimaryKey("node", "status", "launch_type", "slot")
+    node = NameField(max_length=250, blank=True, default="")
+    status = models.CharField(max_length=20)
+    launch_type = models.CharField(max_length=20)
+    slot = models.IntegerField(help_text=SLOT)
+    jobs = models.BigIntegerField()
+
+    objects = JobCountQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.status} {self.launch_type}"

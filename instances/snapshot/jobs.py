@@ -27,11 +27,6 @@ WRITE = (
     f"INSERT INTO instances_unifiedjob ({NAMES}) SELECT {NAMES} FROM staged_job "  # noqa: S608
     f"ON CONFLICT (id) DO UPDATE SET {UPDATES}"
 )
-FOLD = (
-    "SELECT instances_fold_loads("
-    "ARRAY(SELECT DISTINCT node FROM instances_nodeload), "
-    'ARRAY(SELECT DISTINCT "group" FROM instances_groupload))'
-)
 
 
 class Jobs:
@@ -61,9 +56,8 @@ class Jobs:
             self._problems.add(f"unified_jobs[{index}].instance_group", nothing_has(GROUPS.model, group))
 
     def write(self) -> None:
-        """Write the staged jobs, over those with the same ids, and fold what the triggers counted."""
+        """Write the staged jobs, over those with the same ids."""
         execute(WRITE)
-        execute(FOLD)
         execute("DROP TABLE staged_job")
 
     def _row(self, record: Any, place: str) -> list[Any]:
