@@ -1,4 +1,4 @@
-"""Writers that change the states of jobs at the same time, and whether the counters then tell the truth."""
+"""Writers that change the states of jobs at the same time."""
 
 import random
 import time
@@ -11,37 +11,6 @@ import psycopg
 WRITERS = 16
 STATES = ("pending", "waiting", "running", "successful")
 CHANGE = "UPDATE instances_unifiedjob SET status = %s, execution_node = %s, modified = now() WHERE id = %s"
-
-# What the counters keep, and the same from the jobs; see migration 0002 for what each figure means.
-KEPT_OF_NODES = """
-SELECT node, sum(jobs_total), sum(jobs_running), sum(impact), sum(jobs_controlled) FROM instances_nodeload GROUP BY node
-"""
-COUNTED_OF_NODES = """
-SELECT node, sum(jobs), sum(active), sum(impact), sum(controlled)
-FROM (
-    SELECT execution_node AS node, 1 AS jobs, active, active * task_impact AS impact, 0 AS controlled FROM jobs
-    UNION ALL
-    SELECT controller_node, 0, 0, 0, active FROM jobs
-) AS parts
-WHERE node <> '' GROUP BY node
-"""
-KEPT_OF_GROUPS = """
-SELECT "group", sum(jobs_total), sum(jobs_running), sum(impact), 0 FROM instances_groupload GROUP BY "group"
-"""
-COUNTED_OF_GROUPS = """
-SELECT instance_group_id, count(*), sum(active), sum(active * task_impact), 0
-FROM jobs WHERE instance_group_id IS NOT NULL GROUP BY instance_group_id
-"""
-DRIFT = """
-WITH jobs AS (SELECT *, (status IN ('running', 'waiting'))::int AS active FROM instances_unifiedjob),
-kept (key, jobs, active, impact, controlled) AS ({kept}),
-counted (key, jobs, active, impact, controlled) AS ({counted})
-SELECT count(*)
-FROM kept FULL JOIN counted USING (key)
-WHERE (coalesce(kept.jobs, 0), coalesce(kept.active, 0), coalesce(kept.impact, 0), coalesce(kept.controlled, 0))
-   <> (coalesce(counted.jobs, 0), coalesce(counted.active, 0), coalesce(counted.impact, 0),
-       coalesce(counted.controlled, 0))
-"""
 
 
 @dataclass
@@ -95,14 +64,3 @@ class Crowd:
             for state in STATES:
                 for job in some:
                     yield state, chance.choice(self.nodes), job
-
-
-def drift(url: str) -> int:
-    """The number of nodes and groups whose counters are not what a recount of the jobs gives."""
-    pairs = ((KEPT_OF_NODES, COUNTED_OF_NODES), (KEPT_OF_GROUPS, COUNTED_OF_GROUPS))
-    found = 0
-    with psycopg.connect(url) as connection:
-        for kept, counted in pairs:
-            row = connection.execute(DRIFT.format(kept=kept, counted=counted)).fetchone()
-            found += 0 if row is None else row[0]
-    return found

@@ -160,6 +160,17 @@ class UnifiedJobQuerySet(VisibleQuerySet):
         """Rights on jobs come from templates and inventories, which this service does not keep: none are visible."""
         return Q(pk__in=[])
 
+    def count(self) -> int:
+        """How many jobs these are; where they are all that there are, the database has counted them already."""
+        if self._result_cache is None and self._is_everything():
+            total: int = apps.get_model("instances", "JobCount").objects.using(self.db).total()
+            return total
+        return super().count()
+
+    def _is_everything(self) -> bool:
+        query = self.query
+        return not (query.where or query.is_sliced or query.distinct or query.combinator or query.group_by is not None)
+
     def ended_by_day(self, since: datetime, outcome: str) -> Iterator[tuple[float, int]]:
         """Jobs that ended ``successful`` or ``failed`` since then: the start of each day until now, and how many."""
         ended = self.filter(finished__gte=since, status=outcome).exclude(launch_type="sync").order_by()
@@ -176,7 +187,12 @@ class JobCountQuerySet(models.QuerySet[Any]):
         keys = ("node", "status", "launch_type")
         counted = self.exclude(launch_type="sync")  # AWX's own bookkeeping
         numbers = counted.order_by().values_list(*keys).annotate(number=Sum("jobs"))
-        return numbers.exclude(number=0).order_by(*keys).iterator()
+        for node, status, launch_type, number in numbers.exclude(number=0).order_by(*keys).iterator():
+            yield node, status, launch_type, int(number)
+
+    def total(self) -> int:
+        """The number of all jobs."""
+        return int(self.aggregate(total=Sum("jobs"))["total"] or 0)
 
 
 class UserQuerySet(VisibleQuerySet):

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, Status
 
-from instances import deprovisioning, policies
+from instances import counters, deprovisioning, policies
 from instances.health import checks
 from instances.mirror.guard import unless_mirrored
 from instances.models import Instance
@@ -80,6 +80,13 @@ def health_check(pk: int) -> None:
 async def tidy(context: JobContext, timestamp: int) -> None:
     """Forget the jobs that succeeded more than KEPT_FOR hours ago."""
     await builtin_tasks.remove_old_jobs(context, max_hours=KEPT_FOR)
+
+
+@app.periodic(cron="30 * * * *")
+@app.task(name="fold_counters", queueing_lock="fold_counters")
+def fold_counters(timestamp: int) -> None:
+    """Keep the sums of the counters short after many wrote at once."""
+    counters.fold()
 
 
 # --- when it is done

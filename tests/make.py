@@ -8,8 +8,8 @@ from django.utils import timezone
 from instances.models import UnifiedJob
 
 
-def make_jobs(number: int, **fields: Any) -> list[UnifiedJob]:
-    """``number`` jobs, written by one statement."""
+def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[UnifiedJob]:
+    """``number`` jobs, written by one statement, with the ids from ``first``: after the last one there is."""
     now = timezone.now()
     defaults = {
         "type": UnifiedJob.Type.JOB,
@@ -18,7 +18,8 @@ def make_jobs(number: int, **fields: Any) -> list[UnifiedJob]:
         "created": now,
         "modified": now,
     }
-    first = (UnifiedJob.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    if first is None:
+        first = (UnifiedJob.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
     return UnifiedJob.objects.bulk_create(
         UnifiedJob(pk=pk, representation={"id": pk}, **{**defaults, **fields}) for pk in range(first, first + number)
     )

@@ -1,17 +1,22 @@
 """The load of nodes and groups follows the jobs, whatever writes them."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
+from pytest_django import DjangoAssertNumQueries
 
+from instances import counters
 from instances.capacity import Load
-from instances.models import GroupLoad, Instance, InstanceGroup, NodeLoad, UnifiedJob
+from instances.models import GroupLoad, Instance, InstanceGroup, JobCount, NodeLoad, UnifiedJob
 from tests.make import make_jobs
 
 FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
@@ -20,8 +25,16 @@ ACTIVE = ("running", "waiting")
 
 def counted() -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]:
     """The load of each node and group, as the database keeps it."""
-    nodes = NodeLoad.objects.values("node").annotate(**{f"all_{name}": Sum(name) for name in FIGURES})
-    groups = GroupLoad.objects.values("group").annotate(**{f"all_{name}": Sum(name) for name in FIGURES[:3]})
+    nodes = (
+        NodeLoad.objects.filter(baseline=False)
+        .values("node")
+        .annotate(**{f"all_{name}": Sum(name) for name in FIGURES})
+    )
+    groups = (
+        GroupLoad.objects.filter(baseline=False)
+        .values("group")
+        .annotate(**{f"all_{name}": Sum(name) for name in FIGURES[:3]})
+    )
     return (
         {row["node"]: tuple(row[f"all_{name}"] for name in FIGURES) for row in nodes if any_of(row)},
         {row["group"]: tuple(row[f"all_{name}"] for name in FIGURES[:3]) for row in groups if any_of(row)},
@@ -51,6 +64,25 @@ def recounted() -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]
     )
 
 
+def counted_kinds() -> dict[tuple[str, ...], int]:
+    """How many jobs there are by node, status and launch type, as the database keeps it."""
+    numbers = JobCount.objects.values_list("node", "status", "launch_type").annotate(number=Sum("jobs"))
+    return {tuple(key): int(number) for *key, number in numbers if number}
+
+
+def recounted_kinds() -> dict[tuple[str, ...], int]:
+    """The same, from the jobs themselves."""
+    return Counter((job.execution_node, job.status, job.launch_type) for job in UnifiedJob.objects.all())
+
+
+@contextmanager
+def another_connection() -> Iterator[psycopg.Connection[Any]]:
+    """A writer beside the test's own; each of its statements is a transaction, unless it begins one."""
+    parameters = {**connection.get_connection_params(), "autocommit": True}
+    with psycopg.connect(**{name: parameters[name] for name in parameters if name != "context"}) as other:
+        yield other
+
+
 names = st.sampled_from(["", "a", "b", "c"])
 statuses = st.sampled_from(UnifiedJob.Status.values)
 steps = st.lists(
@@ -77,6 +109,7 @@ class TestCounters(TestCase):
         for step in history:
             apply(step, group)
         assert counted() == recounted()
+        assert counted_kinds() == recounted_kinds()
 
 
 def apply(step: tuple[Any, ...], group: InstanceGroup) -> None:
@@ -99,15 +132,10 @@ def apply(step: tuple[Any, ...], group: InstanceGroup) -> None:
                 jobs.filter(execution_node=node).delete()
                 transaction.set_rollback(True)
         case ("fold",):
-            fold()
+            counters.fold()
         case ("empty",):
             with connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE instances_unifiedjob")
-
-
-def fold() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT instances_fold_loads()")
 
 
 @pytest.mark.django_db
@@ -116,6 +144,87 @@ def test_a_node_has_one_row_however_often_one_writer_writes() -> None:
         make_jobs(1, execution_node="busy", status="running")
     assert NodeLoad.objects.count() == 1
     assert counted() == recounted() == ({"busy": (300, 300, 300, 0)}, {})
+
+
+INSERT = """
+INSERT INTO instances_unifiedjob (id, type, name, description, launch_type, status, created, modified, elapsed, failed,
+    job_explanation, execution_node, controller_node, task_impact, representation)
+SELECT %s, 'job', '', '', 'manual', 'running', now(), now(), 0, false, '', 'busy', '', 1, '{}'
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_at_work_at_the_same_time_do_not_wait() -> None:
+    """Each has rows of its own; afterwards these are used again, and folded."""
+    with another_connection() as one, another_connection() as other:
+        for number, writer in enumerate((one, other)):
+            writer.execute("BEGIN; SET LOCAL lock_timeout = '50ms'")
+            writer.execute(INSERT, [1000 + number])
+        make_jobs(1, execution_node="busy", status="running")
+        assert counted() == ({"busy": (1, 1, 1, 0)}, {})
+        one.execute("COMMIT")
+        other.execute("ROLLBACK")
+        for _ in range(20):
+            make_jobs(1, execution_node="busy", status="running")
+    assert counted() == recounted() == ({"busy": (22, 22, 22, 0)}, {})
+    assert set(NodeLoad.objects.values_list("slot", flat=True)) == {0, 2}
+    counters.fold()
+    assert NodeLoad.objects.get().jobs_total == JobCount.objects.get().jobs == 22
+
+
+@pytest.mark.django_db(transaction=True)
+def test_folding_leaves_the_rows_of_a_writer_at_work() -> None:
+    make_jobs(1, execution_node="busy", status="running")
+    with another_connection() as writer, connection.cursor() as cursor:
+        writer.execute("BEGIN")
+        writer.execute(INSERT, [100])
+        cursor.execute("SET lock_timeout = '50ms'")
+        counters.fold()
+        cursor.execute("RESET lock_timeout")
+        make_jobs(1, execution_node="busy", status="running")
+        writer.execute("COMMIT")
+    assert counted() == recounted() == ({"busy": (3, 3, 3, 0)}, {})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_an_isolated_transaction_is_not_disturbed_by_other_writers(isolation: str) -> None:
+    """It could not change rows that others have changed since it began."""
+    make_jobs(1, execution_node="busy", status="running")
+    with another_connection() as writer:
+        writer.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        writer.execute("SELECT count(*) FROM instances_instance")
+        make_jobs(1, execution_node="busy", status="running")
+        writer.execute(INSERT, [100])
+        writer.execute("COMMIT")
+    assert counted() == recounted() == ({"busy": (3, 3, 3, 0)}, {})
+    counters.fold()
+    assert NodeLoad.objects.get().jobs_total == 3
+
+
+@pytest.mark.django_db
+def test_the_number_of_all_jobs_is_not_counted_again(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    make_jobs(3, execution_node="a")
+    make_jobs(2, launch_type="sync")
+    with django_assert_num_queries(1) as captured:
+        assert UnifiedJob.objects.order_by("id").count() == 5
+    assert "unifiedjob" not in captured[0]["sql"]
+
+
+@pytest.mark.django_db
+def test_some_of_the_jobs_are_counted() -> None:
+    jobs = UnifiedJob.objects.all()
+    assert jobs.count() == 0
+    make_jobs(3, execution_node="a")
+    make_jobs(2, launch_type="sync")
+    assert jobs.filter(execution_node="a").count() == 3
+    assert jobs.exclude(execution_node="a").count() == 2
+    assert jobs[:4].count() == 4
+    assert jobs.values("launch_type").distinct().count() == 2
+    assert jobs.none().count() == 0
+    assert jobs.values("pk").union(jobs.values("pk")).count() == 5
+    assert jobs.values("pk").intersection(jobs.filter(execution_node="a").values("pk")).count() == 3
+    assert jobs.values("launch_type").annotate(n=Count("pk")).count() == 2
 
 
 @pytest.mark.django_db
@@ -150,7 +259,7 @@ def test_a_baseline_is_part_of_the_figures(mirrored: InstanceGroup) -> None:
 
 
 def test_a_baseline_is_not_folded(mirrored: InstanceGroup) -> None:
-    fold()
+    counters.fold()
     assert NodeLoad.objects.get(baseline=True).jobs_total == 40
     assert NodeLoad.objects.get(baseline=False).jobs_total == 20
     assert GroupLoad.objects.get(baseline=True).jobs_total == -2

@@ -1,0 +1,63 @@
+"""``manage.py verify_counters``: compare the counters with the jobs, and mend them."""
+
+import json
+from argparse import ArgumentParser
+from contextlib import nullcontext
+from typing import Any
+
+from django.db import transaction
+from tqdm import tqdm
+
+from instances import counters
+from instances.counters import Difference
+from instances.management.refusing import RefusingCommand
+
+
+class Command(RefusingCommand):
+    help = (
+        "Recount the jobs and print each figure of a node, a group or a kind of job that the database keeps wrongly. "
+        "Ends with 1 if there is any that was not mended."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--repair", action="store_true", help="mend them; changes of jobs wait meanwhile, readers do not"
+        )
+        parser.add_argument("--format", choices=["text", "json"], default="text", help="of the output (default: text)")
+
+    def handle(self, *args: Any, repair: bool, format: str, **options: Any) -> None:  # noqa: A002 - its option
+        with transaction.atomic() if repair else nullcontext():
+            if repair:
+                counters.lock()
+            found = self._compare()
+            counters.mend(found if repair else [])
+        self.stdout.write(as_json(found, repair) if format == "json" else as_text(found, repair))
+        if found and not repair:
+            raise SystemExit(1)
+
+    def _compare(self) -> list[Difference]:
+        found = []
+        with tqdm(counters.ALL, leave=False, disable=None) as bar:
+            for each in bar:
+                bar.set_description(f"recounting: {each.of}")
+                found += counters.differences(each)
+        return found
+
+
+def as_text(found: list[Difference], repaired: bool) -> str:
+    lines = [
+        f"{each}: {figure} is {kept}, counted {counted}" for each in found for figure, kept, counted in each.figures()
+    ]
+    if not lines:
+        return "All counters agree with the jobs."
+    end = "were wrong and are mended." if repaired else "are wrong; --repair mends them."
+    return "\n".join([*lines, f"{len(lines)} figures {end}"])
+
+
+def as_json(found: list[Difference], repaired: bool) -> str:
+    drift = [
+        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": kept, "counted": counted}
+        for each in found
+        for figure, kept, counted in each.figures()
+    ]
+    return json.dumps({"drift": drift, "repaired": repaired})
