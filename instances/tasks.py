@@ -82,7 +82,7 @@ async def tidy(context: JobContext, timestamp: int) -> None:
     await builtin_tasks.remove_old_jobs(context, max_hours=KEPT_FOR)
 
 
-@app.periodic(cron="30 * * * *")
+@app.periodic(cron="*/10 * * * *")
 @app.task(name="fold_counters", queueing_lock="fold_counters")
 def fold_counters(timestamp: int) -> None:
     """Keep the sums of the counters short after many wrote at once."""

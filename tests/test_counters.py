@@ -172,6 +172,18 @@ def test_writers_at_work_at_the_same_time_do_not_wait() -> None:
     assert NodeLoad.objects.get().jobs_total == JobCount.objects.get().jobs == 22
 
 
+@pytest.mark.django_db
+def test_folding_forgets_what_is_nothing_and_leaves_single_rows() -> None:
+    make_jobs(1, execution_node="left", status="running")
+    gone = make_jobs(1, execution_node="gone", status="running")
+    UnifiedJob.objects.filter(pk=gone[0].pk).delete()
+    assert NodeLoad.objects.filter(node="gone").exists()
+    left = NodeLoad.objects.get(node="left").pk
+    counters.fold()
+    assert NodeLoad.objects.get().pk == left
+    assert JobCount.objects.get().node == "left"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_folding_leaves_the_rows_of_a_writer_at_work() -> None:
     make_jobs(1, execution_node="busy", status="running")

@@ -178,14 +178,19 @@ def trigger(event: str) -> str:
 
 
 def fold(table: str) -> str:
+    """What replaces several rows by their sum, and leaves those alone that are the only ones of their keys."""
     keys, figures, _ = TABLES[table]
-    names = ", ".join([*keys, *figures])
+    key, names = ", ".join(keys), ", ".join([*keys, *figures])
     sums = ", ".join(f"sum({name})" for name in figures)
+    something = " OR ".join(f"sum({name}) <> 0" for name in figures)
     return f"""
-    WITH gone AS (DELETE FROM instances_{table} WHERE slot = ANY (free) RETURNING *)
+    WITH several AS (
+        SELECT {key} FROM instances_{table} WHERE slot = ANY (free)
+        GROUP BY {key} HAVING count(*) > 1 OR NOT ({something})
+    ),
+    gone AS (DELETE FROM instances_{table} WHERE slot = ANY (free) AND ({key}) IN (SELECT * FROM several) RETURNING *)
     INSERT INTO instances_{table} (slot, {names})
-    SELECT mine, {", ".join(keys)}, {sums} FROM gone GROUP BY {", ".join(keys)}
-    HAVING {" OR ".join(f"sum({name}) <> 0" for name in figures)};"""
+    SELECT mine, {key}, {sums} FROM gone GROUP BY {key} HAVING {something};"""
 
 
 def create() -> str:
