@@ -22,6 +22,7 @@ from instances.health import conditions
 from instances.locking import locked
 from instances.models import Instance, InstanceLink
 
+LOWEST_PORT = MinValueValidator(1024)
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"(?:{LABEL}\.)+(?=[^.]{{2}}){LABEL}|{LABEL}")  # one label, or several and the last not a letter
@@ -139,7 +140,8 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
 def check_listener_port(port: int) -> None:
     """Refuse ports that need privileges; a mirrored AWX may tell of such ones nevertheless."""
     try:
-        for rule in (MinValueValidator(1024), *Instance._meta.get_field("listener_port").validators):
+        LOWEST_PORT(port)
+        for rule in Instance._meta.get_field("listener_port").validators:
             rule(port)
     except ValidationError as error:
         raise ValidationError({"listener_port": error.messages}) from None

@@ -300,6 +300,12 @@ def test_the_administration_shows_and_changes_nothing(admin: User, mirror: Mirro
     assert client.post(f"/admin/instances/instance/{instance.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
+def test_enabled_triggers_alone_make_no_mirror(db: None) -> None:
+    """Restoring a database enables all that there are."""
+    guard.close()
+    Instance.objects.create(hostname="new")
+
+
 @pytest.mark.parametrize("statement", ["insert", "update", "delete", "truncate", "jobs"])
 def test_the_database_itself_refuses_changes(mirror: Mirror, statement: str) -> None:
     def act() -> None:
