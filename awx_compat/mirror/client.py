@@ -4,14 +4,17 @@ import json
 import logging
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
+from anyio.from_thread import start_blocking_portal
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from instances.snapshot.problems import shown
@@ -24,6 +27,7 @@ LONGEST_PAUSE = 60.0  # seconds between two attempts, unless AWX asks for more
 LONGEST_RETRY_AFTER = 300.0  # seconds that AWX may ask for
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10.0, 60.0  # seconds
 ANSWER_TIMEOUT = 180.0  # seconds for a whole answer, however slowly it comes
+LOOK_UP_EVERY = 0.2  # seconds, to see whether somebody asks to stop
 MOST_BYTES = 256 * 2**20  # of one answer
 BUSY = frozenset({408, 425, 429})  # and what begins with 5, but for what no second try changes
 NEVER = frozenset({501, 505})
@@ -89,11 +93,11 @@ class Access:
     verify: ssl.SSLContext | bool = True
 
     @property
-    def client(self) -> httpx.Client:
+    def client(self) -> httpx.AsyncClient:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        return httpx.Client(
+        return httpx.AsyncClient(
             base_url=self.url,
             headers=headers,
             auth=None if self.token else (self.username, self.password),
@@ -104,24 +108,32 @@ class Access:
 
 
 class Source:
-    """An AWX to be read. ``stopping`` ends the reading before the next request and during a pause."""
+    """An AWX to be read, within ``with``. ``stopping`` ends whatever it is waiting for.
+
+    The requests are made by an event loop in a thread of its own, where each can be given up at any moment.
+    """
 
     def __init__(self, access: Access, stopping: threading.Event, pause: float = 1.0) -> None:
         self.host = urlsplit(access.url).netloc
         self.http = access.client
         self.stopping = stopping
         self.pause = pause
-        self.is_known = False  # whether it has answered like an AWX
+        self.stack = ExitStack()
 
     def __enter__(self) -> "Source":
+        self.portal = self.stack.enter_context(start_blocking_portal())
+        self.stack.callback(self.portal.call, self.http.aclose)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.http.close()
+        self.stack.close()
 
-    def get(self, path: str, **params: Any) -> Any:
-        """The JSON at ``path``, which may have a query of its own. Raises SourceError."""
-        return self.retrying(UnreachableError)(self.ask, path, params)
+    def get(self, path: str, *, is_told: bool = False, **params: Any) -> Any:
+        """The JSON at ``path``, which may have a query of its own. Raises SourceError.
+
+        ``is_told``: whether AWX itself has told of the path, so that there must have been something.
+        """
+        return self.retrying(UnreachableError)(self.ask, path, params, is_told)
 
     def retrying(self, *errors: type[SourceError]) -> Retrying:
         return Retrying(
@@ -142,26 +154,47 @@ class Source:
         if self.stopping.wait(seconds):
             raise StoppedError
 
-    def ask(self, path: str, params: dict[str, Any]) -> Any:
+    def ask(self, path: str, params: dict[str, Any], is_told: bool) -> Any:
         """What AWX answers now. ``path`` may be AWX's own word, and shall lead to nobody else with the token."""
-        if self.stopping.is_set():
-            raise StoppedError
-        if not path.startswith("/") or path.startswith("//"):
+        if not (path.startswith("/") and path.isascii() and path.isprintable()) or path.startswith("//"):
             raise NotAWXError(f"{self.host} tells {shown(path)} where AWX tells a path.")
         try:
-            with self.http.stream("GET", path, params=params or None) as answer:
-                self.check(answer, path)
-                told = json.loads(whole(answer), parse_constant=refuse_constant)
+            answer = self.awaited(path, params)
+            self.check(answer, path, is_told)
+            return json.loads(answer.content, parse_constant=refuse_constant)
         except httpx.HTTPError as error:
             raise self.failure(error, path) from None
         except httpx.InvalidURL:
             raise NotAWXError(f"{self.host} tells {shown(path)} where AWX tells a path.") from None
+        except TimeoutError:
+            raise UnreachableError(f"{self.host} did not answer {path} in time.") from None
         except (ValueError, RecursionError):
             raise UnreachableError(f"{self.host} answers {path} with broken JSON.") from None
-        self.is_known = True
-        return told
 
-    def check(self, answer: httpx.Response, path: str) -> None:
+    def awaited(self, path: str, params: dict[str, Any]) -> httpx.Response:
+        """The answer, unless somebody asks to stop while it is awaited."""
+        if self.stopping.is_set():
+            raise StoppedError
+        answer = self.portal.start_task_soon(self.answer, path, params)
+        while not wait([answer], timeout=LOOK_UP_EVERY).done:
+            if self.stopping.is_set():
+                answer.cancel()
+                raise StoppedError
+        answered: httpx.Response = answer.result()
+        return answered
+
+    async def answer(self, path: str, params: dict[str, Any]) -> httpx.Response:
+        """The whole answer, if it comes within a time and a size."""
+        with anyio.fail_after(ANSWER_TIMEOUT):
+            async with self.http.stream("GET", path, params=params or None) as answer:
+                body = bytearray()
+                async for part in answer.aiter_bytes():
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise httpx.DecodingError(f"the answer has more than {MOST_BYTES:,} bytes")
+        return httpx.Response(answer.status_code, headers=answer.headers, content=bytes(body))
+
+    def check(self, answer: httpx.Response, path: str, is_told: bool) -> None:
         """Raise what the status of ``answer`` means."""
         status = answer.status_code
         if status == 200:
@@ -172,9 +205,9 @@ class Source:
         if status in BUSY or (status >= 500 and status not in NEVER):
             raise UnreachableError(f"{told}.", retry_after(answer, told))
         if answer.is_redirect:
-            elsewhere = urlsplit(answer.headers.get("Location", ""))
-            raise NotAWXError(f"{told}, to {elsewhere.scheme}://{elsewhere.netloc}: give the address that it leads to.")
-        if status == 404 and self.is_known:
+            place = place_of(answer.headers.get("Location", ""))
+            raise NotAWXError(f"{told}, {place}: give the address of the AWX itself.")
+        if status == 404 and is_told:
             raise ChangingError(f"{told}, which it told of a moment ago.")
         raise NotAWXError(f"{told}: no AWX is there.")
 
@@ -184,17 +217,19 @@ class Source:
             return RefusedError(f"{self.host} is not trusted ({reason}): --ca-file names the CA of its certificate.")
         if isinstance(error, httpx.TimeoutException):
             return UnreachableError(f"{self.host} did not answer {path} in time.")
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         return UnreachableError(f"{self.host} could not be asked for {path}: {reason}.")
 
-    def listed(self, path: str, told: Callable[[int, int], None], **params: Any) -> list[dict[str, Any]]:
+    def listed(
+        self, path: str, told: Callable[[int, int], None], *, is_told: bool = False, **params: Any
+    ) -> list[dict[str, Any]]:
         """All records of a list; ``told`` how many there are so far, and of how many.
 
         Raises ChangingError if the list changes between two pages.
         """
         records: list[dict[str, Any]] = []
         count = None
-        for page in self.each_page(path, params):
+        for page in self.each_page(path, params, is_told):
             records += page["results"]
             count = page["count"] if count is None else count
             told(len(records), count)
@@ -205,12 +240,12 @@ class Source:
             raise ChangingError(f"The list {path} of {self.host} keeps changing while it is read.")
         return records
 
-    def each_page(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def each_page(self, path: str, params: dict[str, Any], is_told: bool) -> Iterator[dict[str, Any]]:
         """The pages of a list; ``next`` is a path and stays one."""
-        page = self.page(path, {"page_size": PAGE_SIZE, **params})
+        page = self.page(path, {"page_size": PAGE_SIZE, **params}, is_told)
         yield page
         while page["next"] is not None:
-            page = self.page(page["next"], {})
+            page = self.page(page["next"], {}, is_told=True)
             yield page
 
     def after(self, path: str, pk: int, **params: Any) -> Iterator[list[dict[str, Any]]]:
@@ -225,15 +260,15 @@ class Source:
             yield records
             pk = records[-1]["id"]
 
-    def object(self, path: str, **params: Any) -> dict[str, Any]:
+    def object(self, path: str, *, is_told: bool = False, **params: Any) -> dict[str, Any]:
         """The JSON object at ``path``."""
-        told = self.get(path, **params)
+        told = self.get(path, is_told=is_told, **params)
         if not isinstance(told, dict):
             raise NotAWXError(f"{self.host} answers {path} with something that is not AWX's.")
         return told
 
-    def page(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
-        page = self.get(path, **params)
+    def page(self, path: str, params: dict[str, Any], is_told: bool = False) -> dict[str, Any]:
+        page = self.get(path, is_told=is_told, **params)
         if not (
             isinstance(page, dict)
             and type(page.get("count")) is int
@@ -254,16 +289,14 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def whole(answer: httpx.Response) -> bytes:
-    """The body, if it comes within a time and a size."""
-    end, body = time.monotonic() + ANSWER_TIMEOUT, bytearray()
-    for part in answer.iter_bytes():
-        body += part
-        if time.monotonic() > end:
-            raise httpx.ReadTimeout("the answer comes too slowly")
-        if len(body) > MOST_BYTES:
-            raise httpx.DecodingError(f"the answer has more than {MOST_BYTES:,} bytes")
-    return bytes(body)
+def place_of(location: str) -> str:
+    """Where a redirect leads, without path and credentials."""
+    try:
+        url = httpx.URL(location)
+    except (httpx.InvalidURL, ValueError):
+        return "elsewhere"
+    port = "" if url.port is None else f":{url.port}"
+    return f"to {url.scheme}://{url.host}{port}" if url.host and location.isascii() else "elsewhere"
 
 
 def retry_after(answer: httpx.Response, told: str) -> float:

@@ -94,7 +94,7 @@ class Reader:
         """What ``read`` finds for each record, in their order."""
         found: list[T] = []
         with ThreadPoolExecutor(self.concurrency) as pool:
-            for one in pool.map(read, records):
+            for one in map(read, records) if self.concurrency == 1 else pool.map(read, records):
                 found.append(one)
                 self.announce(name, len(found), len(records))
         return found
@@ -103,12 +103,12 @@ class Reader:
 
     def members(self, group: Record) -> list[int]:
         path = paths.record("instance_groups", group.get("id"), "instances")
-        return [instance["id"] for instance in self.source.listed(path, unheard, order_by="id")]
+        return [instance["id"] for instance in self.source.listed(path, unheard, is_told=True, order_by="id")]
 
     def access(self, group: Record) -> list[tuple[int, int, list[list[str]]]]:
         """Who may see the group by a right on it, their own or by others; superusers and auditors see all groups."""
         path = paths.record("instance_groups", group.get("id"), "access_list")
-        users = self.source.listed(path, unheard, order_by="id")
+        users = self.source.listed(path, unheard, is_told=True, order_by="id")
         rights = ((user["id"], list(rights_of(user))) for user in users)
         return [(group["id"], user, found) for user, found in rights if found]
 
@@ -134,7 +134,7 @@ class Reader:
         """A job with what its impact follows from, for which lists of some kinds of jobs are too short."""
         if needs_detail(told):
             with suppress(ChangingError):  # it has just been deleted; the next sync will know
-                return of_job(self.source.object(told["url"]))
+                return of_job(self.source.object(told["url"], is_told=True))
         return of_job(told)
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
