@@ -7,17 +7,12 @@ from rest_framework import serializers
 
 from awx_compat import paths
 from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField
+from awx_compat.serializers.telling import DirectSerializer
 from instances.models import User
 
 
-class TypeField(serializers.ReadOnlyField):
+class TypeField(serializers.SerializerMethodField):
     """``type``: what kind of record this is."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(source="*", **kwargs)
-
-    def to_representation(self, record: Model) -> str:
-        return self.parent.record_type  # type: ignore[attr-defined, no-any-return]
 
 
 class UrlField(serializers.SerializerMethodField):
@@ -32,7 +27,7 @@ class IdField(serializers.IntegerField):
     """The id of a record of another kind."""
 
 
-class RecordSerializer(serializers.ModelSerializer[Any]):
+class RecordSerializer(DirectSerializer):
     """The fields that every record of AWX's API begins with: type, url, related, summary_fields."""
 
     record_type: ClassVar[str]
@@ -53,6 +48,9 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
     def reader(self) -> User:
         """The user who asks."""
         return self.context["request"].user  # type: ignore[no-any-return]
+
+    def get_type(self, record: Model) -> str:
+        return self.record_type
 
     def get_url(self, record: Model) -> str:
         return paths.record(self.collection, record.pk)

@@ -6,6 +6,7 @@ from awx_compat import paths
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.fields import PeersField
 from awx_compat.serializers.mesh import link_bodies
+from awx_compat.serializers.telling import DirectSerializer
 from instances import lifecycle
 from instances.models import Instance
 
@@ -140,7 +141,7 @@ class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
     name_field = "hostname"
 
 
-class HealthCheckSerializer(serializers.ModelSerializer[Instance]):
+class HealthCheckSerializer(DirectSerializer):
     """What the last health check of an instance found."""
 
     class Meta:

@@ -1,0 +1,121 @@
+"""What serializers tell by functions made once for their class: the same as DRF tells field by field."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rest_framework import serializers
+
+from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
+from awx_compat.serializers.instance import (
+    CreatedInstanceSerializer,
+    HealthCheckSerializer,
+    InstanceDetailSerializer,
+    InstanceSerializer,
+    LinkedInstanceSerializer,
+)
+from awx_compat.serializers.telling import DirectSerializer
+from awx_compat.serializers.token import TokenSerializer
+from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
+from instances import tokens
+from instances.models import Instance, InstanceGroup, InstanceLink, User
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 2, 3, 4, 5, 6, 70, tzinfo=UTC)
+
+
+@pytest.fixture
+def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any]]:
+    node = edge.instances.get()
+    odd = Instance.objects.create(
+        hostname='é😀\u2028<&>"\\',
+        errors="line\nline\x7f",
+        node_type=Instance.NodeType.HOP,
+        node_state=Instance.NodeState.UNAVAILABLE,
+        last_seen=NOW,
+        last_health_check=NOW.replace(microsecond=0),
+        health_check_started=datetime(2026, 2, 3, 4, 5, 6, 70, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+        cpu=Decimal("0.5"),
+        capacity_adjustment=Decimal("0.25"),
+        memory=2**62,
+        listener_port=27199,
+        enabled=False,
+    )
+    InstanceLink.objects.create(source=odd, target=node)
+    InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3, policy_instance_list=["a", "b"])
+    tokens.issue(admin, "read", "for a script")
+    return {
+        "instances": [*Instance.objects.with_load().with_peers().with_links(), odd_unsaved(odd)],
+        "groups": list(InstanceGroup.objects.with_load().with_administration_by(alice)),
+        "users": list(User.objects.with_rights()),
+        "tokens": list(tokens.every()),
+    }
+
+
+def odd_unsaved(instance: Instance) -> Instance:
+    """A record that does not come from the database as it is, as an answer to a change may be."""
+    odd = Instance.objects.with_load().with_peers().with_links().get(pk=instance.pk)
+    odd.capacity = Decimal("12.75")  # type: ignore[assignment]
+    odd.last_seen = NOW.astimezone(timezone(timedelta(hours=-8)))
+    return odd
+
+
+@pytest.mark.parametrize(
+    ("serializer", "kind"),
+    [
+        (InstanceSerializer, "instances"),
+        (LinkedInstanceSerializer, "instances"),
+        (CreatedInstanceSerializer, "instances"),
+        (InstanceDetailSerializer, "instances"),
+        (HealthCheckSerializer, "instances"),
+        (InstanceGroupSerializer, "groups"),
+        (InstanceGroupDetailSerializer, "groups"),
+        (UserSerializer, "users"),
+        (UserDetailSerializer, "users"),
+        (TokenSerializer, "tokens"),
+    ],
+)
+def test_every_serializer_tells_what_drf_would(
+    serializer: type[DirectSerializer], kind: str, records: dict[str, list[Any]], admin: User, alice: User
+) -> None:
+    assert records[kind]
+    for reader in (admin, alice):
+        telling = serializer(context={"request": SimpleNamespace(user=reader)})
+        for record in records[kind]:
+            told = telling.to_representation(record)
+            expected = serializers.ModelSerializer.to_representation(telling, record)
+            assert list(told.items()) == list(expected.items())
+            assert [type(value) for value in told.values()] == [type(value) for value in expected.values()]
+
+
+class PlainSerializer(DirectSerializer):
+    optional = serializers.CharField(required=False)
+    fallback = serializers.IntegerField(default=7)
+
+    class Meta:
+        model = Instance
+        fields = ("hostname", "optional", "fallback")
+
+
+def test_a_value_that_is_missing_is_left_to_drf() -> None:
+    told = PlainSerializer().to_representation(Instance(hostname="exec-1"))
+    assert told == {"hostname": "exec-1", "fallback": 7}
+    assert PlainSerializer().to_representation({"hostname": "exec-1", "optional": "a"}) == {
+        "hostname": "exec-1",
+        "optional": "a",
+        "fallback": 7,
+    }
+
+
+def test_a_method_of_the_record_is_called() -> None:
+    class NamedSerializer(DirectSerializer):
+        name = serializers.ReadOnlyField(source="__str__")
+
+        class Meta:
+            model = Instance
+            fields = ("name",)
+
+    assert NamedSerializer().to_representation(Instance(hostname="exec-1")) == {"name": "exec-1"}
