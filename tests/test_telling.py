@@ -20,6 +20,7 @@ from awx_compat.serializers.telling import DirectSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from instances import tokens
+from instances.capacity import Load
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +120,16 @@ def test_a_method_of_the_record_is_called() -> None:
             fields = ("name",)
 
     assert NamedSerializer().to_representation(Instance(hostname="exec-1")) == {"name": "exec-1"}
+
+
+@pytest.mark.parametrize("serializer", [InstanceDetailSerializer, InstanceGroupDetailSerializer, UserDetailSerializer])
+def test_hardly_any_field_needs_drf(serializer: type[DirectSerializer]) -> None:
+    """A serializer makes its fields only when one of them is asked."""
+    telling: Any = serializer(context={"request": SimpleNamespace(user=User(is_superuser=True))})
+    record = serializer.Meta.model(pk=1)
+    record.load = record.own_load = record.load_in_service = Load()
+    record.peer_hostnames, record.outgoing_links = [], []
+    record.members = record.capacity_in_service = 0
+    record.is_administered = record.has_more_than_read = True
+    telling.to_representation(record)
+    assert "fields" not in vars(telling)

@@ -6,7 +6,6 @@ asked as DRF asks them.
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -55,7 +54,7 @@ def has_known_kind(field: Any) -> bool:
 
 def has_plain_source(field: Any, model: Any) -> bool:
     """Whether the value is an attribute of the record, which nothing has to be called for."""
-    return field.source != "*" and not inspect.isroutine(getattr(model, field.source_attrs[0], None))
+    return field.source != "*" and not callable(getattr(model, field.source_attrs[0], None))
 
 
 def method_teller(name: str) -> Told:
@@ -113,6 +112,7 @@ CONVERSIONS: dict[Any, Callable[[Any], Callable[[Any], Any] | None]] = {
     serializers.DateTimeField.to_representation: of_time,
     **dict.fromkeys(
         (
+            serializers.BigIntegerField.to_representation,
             serializers.ChoiceField.to_representation,
             serializers.DecimalField.to_representation,
             serializers.ListField.to_representation,
