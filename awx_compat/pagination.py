@@ -10,16 +10,29 @@ from rest_framework.utils.urls import replace_query_param
 
 
 class StablePaginator(Paginator):
-    """Where there is more than one page, records that the asked order leaves equal come by id.
+    """The pages of a list from ``instances.rows``.
 
-    Otherwise a record could be on two pages and another on none. A single page keeps the database's order, as AWX's.
+    Where there is more than one page, records that the asked order leaves equal come by id. Otherwise a record could be
+    on two pages and another on none. A single page keeps the database's order, as AWX's.
     """
 
-    def page(self, number: int | str) -> Any:
+    object_list: Any  # a Listing
+
+    def page(self, number: int | str) -> Page:
+        if number in (1, "1") and self.object_list.is_totally_ordered:
+            return self.first_page()
+        number = self.validate_number(number)
         if self.num_pages > 1:
-            records: Any = self.object_list
-            self.object_list = records.order_by(*records.query.order_by, "pk")
-        return super().page(number)
+            self.object_list = self.object_list.totally_ordered()
+        offset = (number - 1) * self.per_page
+        return Page(self.object_list.rows(offset, min(self.per_page, self.count - offset)), number, self)
+
+    def first_page(self) -> Page:
+        """The first page, by one query where it is the only one: a list that it holds whole need not be counted."""
+        rows = self.object_list.rows(0, self.per_page + 1)
+        if len(rows) <= self.per_page:
+            self.count = len(rows)
+        return Page(rows[: self.per_page], 1, self)
 
 
 class UncountedPaginator(StablePaginator):

@@ -6,21 +6,25 @@
 
     by_name("exec-1")  # the first record, or None
 
+``@prepared_listing`` makes of such a function one that returns the ``Listing`` of all its records.
+
 The function is called once, with placeholders for its arguments, and must do nothing but build a queryset from them.
 How the query looks may depend on an argument only if that is one of those in ``shape``, which come first.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 import secrets
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from django.db import connections
+from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
+
+from instances.rows import Listing, Row, Statement
 
 
 def placeholder(kind: type) -> Any:
@@ -36,39 +40,76 @@ def placeholder(kind: type) -> Any:
 
 
 class Prepared:
-    """A query of which only the first record matters, compiled, with places for its values."""
+    """A query, compiled, with places for its values."""
 
     def __init__(self, build: Callable[..., QuerySet[Any]], kinds: tuple[type, ...]) -> None:
         stand_ins = [placeholder(kind) for kind in kinds]
-        self.queryset = build(*stand_ins)[:1]
-        self.compiler = self.queryset.query.get_compiler(self.queryset.db)
-        self.sql, params = self.compiler.as_sql()
+        self.statement = Statement(build(*stand_ins))
         # For each parameter of the SQL the index of the value that it is, or None with the parameter itself.
-        self.params = [(stand_ins.index(each) if each in stand_ins else None, each) for each in params]
+        self.params = [(stand_ins.index(each) if each in stand_ins else None, each) for each in self.statement.params]
+
+    def filled(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The parameters of the SQL for these values."""
+        return tuple(own if index is None else values[index] for index, own in self.params)
 
     def first(self, *values: Any) -> Any:
         """The first record for these values, or None."""
-        params = tuple(own if index is None else values[index] for index, own in self.params)
-        queryset: Any = self.queryset.all()
-        queryset.query.get_compiler = functools.partial(self.compiled, params)
-        return next(iter(queryset), None)
-
-    def compiled(self, params: tuple[Any, ...], using: str, *_: Any, **__: Any) -> Any:
-        compiler: Any = copy.copy(self.compiler)
-        compiler.connection = connections[using]
-        compiler.as_sql = lambda *_, **__: (self.sql, params)
-        return compiler
+        return self.statement.first(self.filled(values))
 
 
-def prepared(build: Callable[..., QuerySet[Any]]) -> Callable[..., Any]:
-    """Decorator: ``build`` as a function that returns the first record of its queryset, or None."""
+class PreparedListing(Listing):
+    """The rows of such a query for these values. What is asked for but now and then is compiled anew each time."""
+
+    def __init__(self, query: Callable[[], Prepared], build: Callable[..., QuerySet[Any]], values: Any) -> None:
+        self.query, self.build, self.values = query, build, values
+
+    @cached_property
+    def queryset(self) -> Any:
+        return self.build(*self.values)
+
+    def rows(self, offset: int, limit: int) -> list[Row]:
+        try:
+            query = self.query()
+        except EmptyResultSet:
+            return []
+        return query.statement.rows(query.filled(self.values), limit, offset)
+
+    @property
+    def is_totally_ordered(self) -> bool:
+        try:
+            return self.query().statement.is_totally_ordered
+        except EmptyResultSet:
+            return True
+
+
+def compiled(build: Callable[..., QuerySet[Any]]) -> Callable[..., Prepared]:
+    """``build`` as a function of the types of its values, and of the shape, that returns the query for those."""
 
     @functools.cache
     def query(kinds: tuple[type, ...], shape: tuple[Hashable, ...]) -> Prepared:
         return Prepared(functools.partial(build, *shape), kinds)
 
+    return query
+
+
+def prepared(build: Callable[..., QuerySet[Any]]) -> Callable[..., Any]:
+    """Decorator: ``build`` as a function that returns the first record of its queryset, or None."""
+    query = compiled(build)
+
     @functools.wraps(build)
     def first(*values: Any, shape: tuple[Hashable, ...] = ()) -> Any:
-        return query(tuple(type(value) for value in values), shape).first(*values)
+        return query(tuple(map(type, values)), shape).first(*values)
 
     return first
+
+
+def prepared_listing(build: Callable[..., QuerySet[Any]]) -> Callable[..., Listing]:
+    """Decorator: ``build`` as a function that returns the listing of its queryset."""
+    query = compiled(build)
+
+    @functools.wraps(build)
+    def listing(*values: Any, shape: tuple[Hashable, ...] = ()) -> Listing:
+        asked = functools.partial(query, tuple(map(type, values)), shape)
+        return PreparedListing(asked, functools.partial(build, *shape), values)
+
+    return listing

@@ -118,8 +118,16 @@ def database(url: str | None, pool_size: int | None, statement_timeout: int | No
         parts = {}
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
+    # The tables are small and in memory, where looking into an index costs hardly more than reading on.
+    options = ["-c random_page_cost=1.1", str(parts.pop("options", ""))]
     if statement_timeout:
-        parts["options"] = f"{parts.get('options', '')} -c statement_timeout={statement_timeout}".strip()
-    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+        options.append(f"-c statement_timeout={statement_timeout}")
     engine = "django.db.backends.postgresql" if url else "settings.embedded"
-    return {"ENGINE": engine, **known, "OPTIONS": {**parts, **({"pool": pool} if pool_size else {})}}
+    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+    described = {
+        **parts,
+        "options": " ".join(filter(None, options)),
+        "prepare_threshold": 0,  # instances.rows asks for statements to be prepared; without a threshold none would be
+        **({"pool": pool} if pool_size else {}),
+    }
+    return {"ENGINE": engine, **known, "OPTIONS": described}

@@ -23,7 +23,7 @@ def test_a_failure_nobody_foresaw(
     client = client_of(admin)
     client.raise_request_exception = False
     monkeypatch.setattr(InstanceQuerySet, "with_load", fail)
-    answer = client.get("/api/v2/instances/")
+    answer = client.get("/api/v2/instances/?hostname=a")
     assert (answer.status_code, answer.json()) == (500, {"detail": "A server error has occurred."})
     assert caplog.text.count("Traceback") == 1
     assert "secret detail" in caplog.text

@@ -1,14 +1,20 @@
+from __future__ import annotations
+
 import copy
 import functools
+from collections.abc import Hashable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import Model
 from rest_framework import serializers
 
 from awx_compat import paths
+from awx_compat.encoding import Encoded, encoded
 from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField
 from awx_compat.serializers.telling import DirectSerializer
 from instances.models import User
+from instances.rows import Row
 
 
 class TypeField(serializers.SerializerMethodField):
@@ -44,6 +50,26 @@ class RecordSerializer(DirectSerializer):
         """The fields as DRF makes them of the class, but only once: each serializer is given copies."""
         return {name: copied(field) for name, field in fields_of(type(self)).items()}
 
+    def depends_on(self) -> Hashable:
+        """All that the telling of a record depends on besides the record; None if that is more than can be said."""
+        return None
+
+    def told(self, row: Row) -> Any:
+        """The record of ``row``: as JSON that is kept for when the same row comes again, where that is possible."""
+        if self.kept is None:
+            return self.to_representation(row.record)
+        known = self.kept.get(row)
+        if known is not None:
+            return known
+        told = self.to_representation(row.record)
+        text = encoded(told)
+        return told if text is None else self.kept.put(row, Encoded(text))
+
+    @cached_property
+    def kept(self) -> Kept | None:
+        depends_on = self.depends_on()
+        return None if depends_on is None else kept_for(type(self), depends_on)
+
     @property
     def reader(self) -> User:
         """The user who asks."""
@@ -54,6 +80,29 @@ class RecordSerializer(DirectSerializer):
 
     def get_url(self, record: Model) -> str:
         return paths.record(self.collection, record.pk)
+
+
+class Kept:
+    """What rows were told as. A row is known by the texts of all its columns: nothing here can be out of date."""
+
+    MOST = 2000  # rows; beyond that all are forgotten
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[Hashable, ...], Encoded] = {}
+
+    def get(self, row: Row) -> Encoded | None:
+        return self.told.get((row.statement.layout, row.text))
+
+    def put(self, row: Row, told: Encoded) -> Encoded:
+        if len(self.told) >= self.MOST:
+            self.told.clear()
+        self.told[row.statement.layout, row.text] = told
+        return told
+
+
+@functools.lru_cache(maxsize=8)
+def kept_for(serializer: type[RecordSerializer], depends_on: Hashable) -> Kept:
+    return Kept()
 
 
 @functools.cache

@@ -1,5 +1,7 @@
+from collections.abc import Hashable
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from awx_compat import paths
@@ -129,6 +131,9 @@ class InstanceGroupSerializer(RecordSerializer):
     def update(self, group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
         return groups.change(group.pk, values, self.context.get("unchanged_since"))
 
+    def depends_on(self) -> Hashable:
+        return self.reader.is_superuser, settings.AWX_CONTROL_NODE_TASK_IMPACT
+
     def get_related(self, group: InstanceGroup) -> dict[str, str]:
         subs = ("jobs", "instances", "access_list", "object_roles")
         related = {sub: paths.record(self.collection, group.pk, sub) for sub in subs}
@@ -141,7 +146,7 @@ class InstanceGroupSerializer(RecordSerializer):
         if group.credential_summary is not None:
             summary["credential"] = group.credential_summary
         summary["object_roles"] = {
-            role: {"description": description, "name": role.label, "id": role_id(group, role)}
+            role.value: {"description": description, "name": role.label, "id": role_id(group, role)}
             for role, description in ROLE_DESCRIPTIONS.items()
         }
         summary["user_capabilities"] = {

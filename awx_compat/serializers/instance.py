@@ -1,5 +1,7 @@
+from collections.abc import Hashable
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from awx_compat import paths
@@ -108,6 +110,9 @@ class InstanceSerializer(RecordSerializer):
 
     def update(self, instance: Instance, values: dict[str, Any]) -> Instance:
         return lifecycle.change(instance.pk, values, self.context.get("unchanged_since"))
+
+    def depends_on(self) -> Hashable:
+        return self.reader.sees_everything, settings.AWX_CONTROL_NODE_TASK_IMPACT
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]

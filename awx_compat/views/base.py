@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from awx_compat import etags, paths
-from awx_compat.exceptions import NotFoundByName
+from awx_compat.exceptions import PLAIN, NotFoundByName
 from awx_compat.parsers import BodyError
 from instances.locking import locked
 from instances.models import User
-from instances.prepared import prepared
-from instances.querysets import VisibleQuerySet
+from instances.prepared import prepared, prepared_listing
+from instances.rows import Listing
 
-Records = Callable[[Any], VisibleQuerySet]
+Records = Callable[[Any], Any]  # of a reader
 HIGHEST_ID = 2**63 - 1
 
 
@@ -73,6 +73,23 @@ class ListView(ApiView, ListAPIView[Any]):
 
     search_fields: tuple[str, ...] = ()
     ordering: tuple[str, ...] = ()  # as AWX's view has it; few have one
+    visible: Records | None = None  # the records that a reader sees, where they follow from the reader alone
+
+    def get_queryset(self) -> Any:
+        return type(self).visible(self.request.user)  # type: ignore[misc]
+
+    def asked(self) -> Listing:
+        """The records that the request asks for; all that its reader sees are a query that is compiled once."""
+        user: Any = self.request.user
+        if self.visible is None or self.request.query_params.keys() - PLAIN:
+            return Listing(self.filter_queryset(self.get_queryset()))
+        return all_visible(user.pk, shape=(self.visible, user.is_superuser, user.is_system_auditor))
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        listing: Any = self.asked()
+        page: Any = self.paginate_queryset(listing)
+        telling: Any = self.get_serializer()
+        return self.get_paginated_response([telling.told(row) for row in page])
 
     def create(self, request: Request, serializer_class: Any) -> Response:
         """Make the record that ``request`` asks for, and tell it by ``serializer_class``."""
@@ -158,9 +175,19 @@ def find(records: Records, key: str, name_field: str, user: Any) -> Any:
     raise NotFound if found is None else PermissionDenied
 
 
+def reader(is_superuser: bool, is_system_auditor: bool, pk: int) -> User:
+    """All of a user that decides what the user sees."""
+    return User(pk=pk, is_superuser=is_superuser, is_system_auditor=is_system_auditor)
+
+
+@prepared_listing
+def all_visible(visible: Records, is_superuser: bool, is_system_auditor: bool, user_pk: int) -> Any:
+    return visible(reader(is_superuser, is_system_auditor, user_pk))
+
+
 @prepared
 def record_with_visibility(
     records: Records, field: str, is_superuser: bool, is_system_auditor: bool, value: int | str, user_pk: int
-) -> VisibleQuerySet:
-    reader = User(pk=user_pk, is_superuser=is_superuser, is_system_auditor=is_system_auditor)
-    return records(reader).filter(**{field: value}).with_visibility(reader)
+) -> Any:
+    who = reader(is_superuser, is_system_auditor, user_pk)
+    return records(who).filter(**{field: value}).with_visibility(who)

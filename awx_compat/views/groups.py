@@ -25,9 +25,9 @@ class InstanceGroupList(ListView):
     filterset_class = InstanceGroupFilters
     search_fields = ("name",)
 
-    def get_queryset(self) -> Any:
-        user = self.request.user
-        return InstanceGroup.objects.visible_to(user).with_load().with_administration_by(user).order_by("id")
+    @staticmethod
+    def visible(reader: Any) -> Any:
+        return InstanceGroup.objects.visible_to(reader).with_load().with_administration_by(reader).order_by("id")
 
     def post(self, request: Request) -> Response:
         return self.create(request, InstanceGroupDetailSerializer)

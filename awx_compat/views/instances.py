@@ -37,8 +37,9 @@ class InstanceList(ListView):
     search_fields = ("hostname",)
     ordering = ("id",)
 
-    def get_queryset(self) -> Any:
-        return Instance.objects.visible_to(self.request.user).with_load().with_peers().order_by(*self.ordering)
+    @staticmethod
+    def visible(reader: Any) -> Any:
+        return Instance.objects.visible_to(reader).with_load().with_peers().order_by("id")
 
     def post(self, request: Request) -> Response:
         return self.create(request, CreatedInstanceSerializer)

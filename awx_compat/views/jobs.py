@@ -12,5 +12,6 @@ class UnifiedJobList(ListView):
     filterset_class = UnifiedJobFilters
     search_fields = ("description", "name")
 
-    def get_queryset(self) -> Any:
-        return UnifiedJob.objects.visible_to(self.request.user).order_by("id")
+    @staticmethod
+    def visible(reader: Any) -> Any:
+        return UnifiedJob.objects.visible_to(reader).order_by("id")

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from awx_compat import paths
 from awx_compat.filters import AccessTokenFilters
 from awx_compat.serializers.token import TokenSerializer
-from awx_compat.views.base import ApiView, ListView, id_in
+from awx_compat.views.base import ApiView, ListView, Records, id_in
 from awx_compat.views.users import OfUser
 from instances import tokens
 from instances.models import User
@@ -21,9 +21,7 @@ class TokenList(ListView):
     title = "OAuth2 Tokens"
     serializer_class = TokenSerializer
     filterset_class = AccessTokenFilters
-
-    def get_queryset(self) -> Any:
-        return tokens.visible_to(self.request.user)
+    visible: Records | None = staticmethod(tokens.visible_to)
 
     def may_write(self, user: Any) -> bool:
         return True
@@ -45,6 +43,7 @@ class TokensOfUser(OfUser, TokenList):
     """The tokens of one user, who alone makes them."""
 
     title = "User Personal Access Tokens"
+    visible = None  # but those of one user
 
     def get_queryset(self) -> Any:
         return tokens.visible_to(self.request.user).filter(user=self.user)

@@ -18,8 +18,9 @@ class UserList(ListView):
     filterset_class = UserFilters
     search_fields = ("username", "first_name", "last_name", "email")
 
-    def get_queryset(self) -> Any:
-        return User.objects.visible_to(self.request.user).with_rights().order_by("username")
+    @staticmethod
+    def visible(reader: Any) -> Any:
+        return User.objects.visible_to(reader).with_rights().order_by("username")
 
     def post(self, request: Request) -> Response:
         raise NotWritable
@@ -31,8 +32,9 @@ class Me(ListView):
     title = "Me"
     serializer_class = UserSerializer
 
-    def get_queryset(self) -> Any:
-        return User.objects.filter(pk=self.request.user.pk or 0).with_rights().order_by("pk")
+    @staticmethod
+    def visible(reader: Any) -> Any:
+        return User.objects.filter(pk=reader.pk or 0).with_rights().order_by("pk")
 
 
 class UserDetail(DetailView):

@@ -1,0 +1,145 @@
+"""Rows as the database told them, and records only of those that are asked for.
+
+Most of what a page costs is making values of texts and records of values. Whoever knows what became of the same texts
+before needs neither: a row's ``text`` can be compared, and its ``record`` is made when it is first read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.models import QuerySet
+from django.db.models.query import get_related_populators
+from psycopg.adapt import AdaptersMap, Transformer
+from psycopg.types.string import TextLoader
+
+ANY_TYPE = 0
+AS_TEXT = AdaptersMap()
+AS_TEXT.register_loader(ANY_TYPE, TextLoader)
+
+
+class PreparingCursor(ServerBindingCursor):
+    """A cursor whose statements the database parses and plans once for each connection."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, prepare=True, **options)  # type: ignore[misc]
+
+
+def preparing_cursor(connection: BaseDatabaseWrapper) -> Any:
+    """A cursor as ``connection.cursor()`` gives it, but one that prepares."""
+    connection.ensure_connection()
+    cursor: Any = PreparingCursor(connection.connection)  # type: ignore[call-arg]
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+
+
+class Statement:
+    """The SQL of a queryset, and how a row of its result becomes a record."""
+
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        self.using = queryset.db
+        self.model = queryset.model
+        self.is_totally_ordered = is_totally_ordered(queryset)
+        compiler = queryset.query.get_compiler(self.using)
+        self.params: tuple[Any, ...]
+        self.sql, self.params = compiler.as_sql()
+        self.klass_info: Any = compiler.klass_info
+        self.select: Any = compiler.select
+        columns = self.klass_info["select_fields"]
+        self.columns = slice(columns[0], columns[-1] + 1)
+        self.names = [column[0].target.attname for column in self.select[self.columns]]
+        self.annotations = list(compiler.annotation_col_map.items())
+        self.layout = (self.model, *self.names, *compiler.annotation_col_map)  # what the columns of a row are
+        self.converters = list(compiler.get_converters([column[0] for column in self.select]).items())
+        self.populators: Any = get_related_populators(self.klass_info, self.select, self.using)  # type: ignore[call-arg]
+
+    def execute(self, params: Sequence[Any], limit: int, offset: int = 0) -> Any:
+        """The result for ``params``: at most ``limit`` rows of it, after the first ``offset``."""
+        with preparing_cursor(connections[self.using]) as cursor:
+            cursor.execute(f"{self.sql} LIMIT %s OFFSET %s", (*params, limit, offset))
+            return cursor.pgresult
+
+    def values(self, result: Any) -> Any:
+        """What reads the rows of ``result`` as values."""
+        values = Transformer(connections[self.using].connection)
+        values.set_pgresult(result)
+        return values
+
+    def first(self, params: Sequence[Any]) -> Any:
+        """The first record, or None."""
+        result = self.execute(params, limit=1)
+        return self.record(self.values(result).load_row(0, tuple)) if result.ntuples else None
+
+    def rows(self, params: Sequence[Any], limit: int, offset: int = 0) -> list[Row]:
+        result = self.execute(params, limit, offset)
+        values = self.values(result)
+        texts = Transformer(AS_TEXT)
+        texts.set_pgresult(result)
+        found = texts.load_rows(0, result.ntuples, tuple)
+        return [Row(self, text, values, number) for number, text in enumerate(found)]
+
+    def record(self, told: Sequence[Any]) -> Any:
+        """The record of a row with these values."""
+        values, connection = list(told), connections[self.using]
+        for column, (converters, expression) in self.converters:
+            for convert in converters:
+                values[column] = convert(values[column], expression, connection)
+        record: Any = self.model.from_db(self.using, self.names, values[self.columns])
+        for populator in self.populators:
+            populator.populate(values, record)
+        for name, column in self.annotations:
+            setattr(record, name, values[column])
+        return record
+
+
+class Row:
+    """One row: ``text`` has the text of each column, None where it is NULL."""
+
+    __slots__ = ("__dict__", "number", "statement", "text", "values")
+
+    def __init__(self, statement: Statement, text: tuple[str | None, ...], values: Any, number: int) -> None:
+        self.statement, self.text, self.values, self.number = statement, text, values, number
+
+    @cached_property
+    def record(self) -> Any:
+        return self.statement.record(self.values.load_row(self.number, tuple))
+
+
+class Listing:
+    """The rows of a queryset, by pages. It must be one of records that bring nothing along by further queries."""
+
+    ordered = True
+
+    def __init__(self, queryset: Any) -> None:
+        self.queryset = queryset
+
+    def count(self) -> int:
+        return int(self.queryset.count())
+
+    def rows(self, offset: int, limit: int) -> list[Row]:
+        try:
+            statement = Statement(self.queryset)
+        except EmptyResultSet:
+            return []
+        return statement.rows(statement.params, limit, offset)
+
+    @property
+    def is_totally_ordered(self) -> bool:
+        return is_totally_ordered(self.queryset)
+
+    def totally_ordered(self) -> Listing:
+        """The same, where records that are equal in the order come by id."""
+        order = self.queryset.query.order_by
+        return self if self.is_totally_ordered else Listing(self.queryset.order_by(*order, "pk"))
+
+
+def is_totally_ordered(queryset: Any) -> bool:
+    """Whether no two rows of ``queryset`` are equal in its order, which follows no relation that could repeat a row."""
+    names = {str(name).removeprefix("-") for name in queryset.query.order_by}
+    columns = {field.name: field.unique for field in queryset.model._meta.concrete_fields} | {"pk": True}
+    return names <= columns.keys() and any(columns[name] for name in names)

@@ -1,0 +1,147 @@
+"""Rows as texts: the same records as the queryset gives, and pages told from memory only while they are true."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from oauth2_provider.models import AccessToken
+from pytest_django import DjangoAssertNumQueries
+
+from awx_compat.serializers.base import Kept
+from instances import tokens
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
+from instances.rows import Listing
+from tests.conftest import client_of
+from tests.make import make_jobs
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/api/v2/instances/"
+
+
+def attributes(record: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if not name.startswith("_")}
+
+
+def test_a_record_of_a_row_is_what_the_queryset_gives(
+    admin: User, edge: InstanceGroup, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    other = Instance.objects.create(hostname="é😀", cpu=Decimal("0.5"), memory=2**40, errors="%s 'quoted'")
+    InstanceLink.objects.create(source=edge.instances.get(), target=other)
+    make_jobs(3, execution_node="exec-1", status="running", instance_group=edge)
+    tokens.issue(admin, "read", "note")
+    for queryset in (
+        Instance.objects.with_load().with_peers().with_links().order_by("id"),
+        InstanceGroup.objects.with_load().with_administration_by(admin).order_by("id"),
+        User.objects.with_rights().order_by("id"),
+        tokens.every(),
+    ):
+        expected = list(queryset)
+        with django_assert_num_queries(1):
+            rows = Listing(queryset).rows(0, 100)
+            assert [attributes(row.record) for row in rows] == [attributes(record) for record in expected]
+    with django_assert_num_queries(1):
+        (row,) = Listing(tokens.every()).rows(0, 1)
+        assert row.record.user == admin
+
+
+def test_rows_come_by_offset_and_limit() -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"node-{n}") for n in range(5))
+    listing = Listing(Instance.objects.order_by("hostname"))
+    assert [row.record.hostname for row in listing.rows(1, 2)] == ["node-1", "node-2"]
+    assert (len(listing.rows(4, 10)), listing.rows(5, 10), listing.count()) == (1, [], 5)
+    assert Listing(Instance.objects.none()).rows(0, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("order", "is_total"),
+    [
+        (["id"], True),
+        (["-pk"], True),
+        (["node_type", "-hostname"], True),
+        (["node_type"], False),
+        ([], False),
+        (["rampart_groups__name", "id"], False),
+        (["rampart_groups", "id"], False),
+    ],
+)
+def test_an_order_is_total_where_no_two_rows_are_equal(order: list[str], is_total: bool) -> None:
+    listing = Listing(Instance.objects.order_by(*order))
+    assert listing.is_totally_ordered == is_total
+    assert listing.totally_ordered().queryset.query.order_by[-1:] == (tuple(order[-1:]) if is_total else ("pk",))
+
+
+def told(client: Any) -> dict[str, Any]:
+    return {record["hostname"]: record for record in client.get(LIST).json()["results"]}
+
+
+def test_a_page_tells_every_change_at_once(admin: User, edge: InstanceGroup) -> None:
+    client = client_of(admin)
+    node, other = edge.instances.get(), Instance.objects.create(hostname="other")
+    assert told(client)["exec-1"]["jobs_total"] == 0
+    make_jobs(2, execution_node="exec-1", status="running", instance_group=edge)
+    assert (told(client)["exec-1"]["jobs_total"], told(client)["exec-1"]["jobs_running"]) == (2, 2)
+    InstanceLink.objects.create(source=node, target=other)
+    assert told(client)["exec-1"]["peers"] == ["other"]
+    Instance.objects.filter(pk=node.pk).update(errors="broken")  # leaves ``modified`` alone
+    assert told(client)["exec-1"]["errors"] == "broken"
+    Instance.objects.filter(pk=other.pk).update(hostname="renamed")
+    assert told(client)["exec-1"]["peers"] == ["renamed"]
+
+
+def test_each_reader_is_told_as_one_of_the_kind(admin: User, auditor: User, bob: User, edge: InstanceGroup) -> None:
+    def roads(user: User) -> bool:
+        return "health_check" in told(client_of(user))["exec-1"]["related"]
+
+    for _ in range(2):
+        assert [roads(user) for user in (admin, bob, auditor, bob)] == [True, False, True, False]
+
+
+def test_groups_are_told_by_what_the_reader_may_do(admin: User, bob: User, edge: InstanceGroup) -> None:
+    def capabilities(user: User) -> dict[str, bool]:
+        (group,) = client_of(user).get("/api/v2/instance_groups/").json()["results"]
+        return group["summary_fields"]["user_capabilities"]  # type: ignore[no-any-return]
+
+    for _ in range(2):
+        assert capabilities(admin) == {"edit": True, "delete": True}
+        assert capabilities(bob) == {"edit": False, "delete": False}
+    InstanceGroupRole.objects.create(user=bob, instance_group=edge, role=InstanceGroupRole.Role.ADMIN)
+    assert capabilities(bob) == {"edit": True, "delete": False}
+
+
+def test_what_else_decides_is_looked_at(admin: User, settings: Any) -> None:
+    Instance.objects.create(hostname="control", node_type="control")
+    make_jobs(1, controller_node="control", status="running")
+    client = client_of(admin)
+    for impact in (1, 5):
+        settings.AWX_CONTROL_NODE_TASK_IMPACT = impact
+        assert told(client)["control"]["consumed_capacity"] == impact
+
+
+def test_memory_is_bounded(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Kept, "MOST", 3)
+    Instance.objects.bulk_create(Instance(hostname=f"bounded-{n}") for n in range(10))
+    client = client_of(admin)
+    for _ in range(2):
+        assert len(told(client)) == 10
+
+
+def test_the_same_page_is_told_in_the_same_bytes_indented_or_not(admin: User, edge: InstanceGroup) -> None:
+    client = client_of(admin)
+    first, again = client.get(LIST), client.get(LIST)
+    indented = client.get(LIST, HTTP_ACCEPT="application/json; indent=4")
+    assert first.content == again.content
+    assert indented.content.startswith(b'{\n    "count": 1,')
+    assert indented.json() == first.json()
+
+
+def test_a_first_page_that_holds_all_is_not_counted(
+    admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"node-{n}") for n in range(10))
+    client = client_of(admin)
+    for size, queries, following in ((10, 2, None), (9, 3, f"{LIST}?page=2&page_size=9")):
+        with django_assert_num_queries(queries):
+            body = client.get(f"{LIST}?page_size={size}").json()
+        assert (body["count"], body["next"], len(body["results"])) == (10, following, size)
+    assert AccessToken.objects.count() == 1
