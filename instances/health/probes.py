@@ -1,4 +1,7 @@
-"""Asking a node for its report, in the way that HEALTH_PROBE names."""
+"""Asking a node for its report, in the way that HEALTH_PROBE names.
+
+The packages that ask are imported when they first do: a process that serves never does, and need not hold them.
+"""
 
 import os
 import selectors
@@ -10,10 +13,9 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from ansible_runner.utils.capacity import get_cpu_count, get_mem_in_bytes
 from django.conf import settings
 
-from instances.health import receptor, report
+from instances.health import report
 from instances.health.report import LACKS_WORKER_INFO, LARGEST_OUTPUT, Check, ProbeError, Report, excerpt, old_runner
 
 PROGRAM = "ansible-runner"
@@ -36,6 +38,8 @@ def answer_of(hostname: str, timeout: float) -> bytes:
     """What ansible-runner prints of the node. Raises ProbeError."""
     match settings.HEALTH_PROBE:
         case "receptor":
+            from instances.health import receptor
+
             return receptor.worker_info(hostname, timeout)
         case "local":
             return local_worker_info(timeout)
@@ -45,6 +49,8 @@ def answer_of(hostname: str, timeout: float) -> bytes:
 
 def own_report() -> Report:
     """The report of the machine that the service runs on, as ansible-runner counts."""
+    from ansible_runner.utils.capacity import get_cpu_count, get_mem_in_bytes
+
     memory = get_mem_in_bytes()  # or a text that says why it is not known
     is_known = isinstance(memory, int)
     return Report(

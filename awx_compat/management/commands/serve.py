@@ -53,6 +53,8 @@ class Command(BaseCommand):
         refuse_unmigrated_database()
         share_embedded_database()
         os.environ["DATABASE_POOL_SIZE"] = str(threads)
+        # So that memory which one thread gives back serves the others too, and does not grow with the threads.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         refuse_used_address(bind)
         # Workers start afresh rather than as copies of this process: no connection or thread is shared by accident,
         # and they read the settings as the WSGI application has them.
