@@ -29,7 +29,21 @@ NOT_KEPT = {
 }
 NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
+# Django tries them one after the other: what is asked for most comes first.
 urlpatterns = [
+    path("v2/instances/", instances.InstanceList.as_view()),
+    path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
+    path("v2/instances/<key>/peers/", instances.InstancePeers.as_view()),
+    path("v2/instances/<key>/instance_groups/", instances.InstanceGroupsOfInstance.as_view()),
+    path("v2/instances/<key>/jobs/", instances.InstanceJobs.as_view()),
+    path("v2/instances/<key>/health_check/", instances.InstanceHealthCheck.as_view()),
+    path("v2/instances/<key>/install_bundle/", instances.InstallBundle.as_view()),
+    path("v2/instance_groups/", groups.InstanceGroupList.as_view()),
+    path("v2/instance_groups/<key>/", groups.InstanceGroupDetail.as_view()),
+    path("v2/instance_groups/<key>/instances/", groups.InstancesOfGroup.as_view()),
+    path("v2/instance_groups/<key>/object_roles/", groups.RolesOfGroup.as_view()),
+    path("v2/instance_groups/<key>/access_list/", groups.UsersOfGroup.as_view()),
+    path("v2/instance_groups/<key>/jobs/", groups.JobsOfGroup.as_view()),
     path("", root.ApiRoot.as_view()),
     path("o/", root.OAuthRoot.as_view()),
     path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
@@ -56,19 +70,6 @@ urlpatterns = [
     path("v2/dashboard/", dashboard.Dashboard.as_view()),
     path("v2/dashboard/graphs/jobs/", dashboard.JobGraph.as_view()),
     path("v2/metrics/", metrics.Metrics.as_view()),
-    path("v2/instances/", instances.InstanceList.as_view()),
-    path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
-    path("v2/instances/<key>/peers/", instances.InstancePeers.as_view()),
-    path("v2/instances/<key>/instance_groups/", instances.InstanceGroupsOfInstance.as_view()),
-    path("v2/instances/<key>/jobs/", instances.InstanceJobs.as_view()),
-    path("v2/instances/<key>/health_check/", instances.InstanceHealthCheck.as_view()),
-    path("v2/instances/<key>/install_bundle/", instances.InstallBundle.as_view()),
-    path("v2/instance_groups/", groups.InstanceGroupList.as_view()),
-    path("v2/instance_groups/<key>/", groups.InstanceGroupDetail.as_view()),
-    path("v2/instance_groups/<key>/instances/", groups.InstancesOfGroup.as_view()),
-    path("v2/instance_groups/<key>/object_roles/", groups.RolesOfGroup.as_view()),
-    path("v2/instance_groups/<key>/access_list/", groups.UsersOfGroup.as_view()),
-    path("v2/instance_groups/<key>/jobs/", groups.JobsOfGroup.as_view()),
     path("v2/unified_jobs/", jobs.UnifiedJobList.as_view()),
     path("v2/mesh_visualizer/", mesh.MeshVisualizer.as_view()),
 ]

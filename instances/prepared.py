@@ -44,7 +44,7 @@ class Prepared:
 
     def __init__(self, build: Callable[..., QuerySet[Any]], kinds: tuple[type, ...]) -> None:
         stand_ins = [placeholder(kind) for kind in kinds]
-        self.statement = Statement(build(*stand_ins))
+        self.statement = Statement(build(*stand_ins), is_prepared=True)
         # For each parameter of the SQL the index of the value that it is, or None with the parameter itself.
         self.params = [(stand_ins.index(each) if each in stand_ins else None, each) for each in self.statement.params]
 

@@ -39,9 +39,13 @@ def preparing_cursor(connection: BaseDatabaseWrapper) -> Any:
 
 
 class Statement:
-    """The SQL of a queryset, and how a row of its result becomes a record."""
+    """The SQL of a queryset, and how a row of its result becomes a record.
 
-    def __init__(self, queryset: QuerySet[Any]) -> None:
+    Where ``is_prepared``, the database plans it once, whatever the values: the best plan must not depend on them.
+    """
+
+    def __init__(self, queryset: QuerySet[Any], is_prepared: bool = False) -> None:
+        self.is_prepared = is_prepared
         self.using = queryset.db
         self.model = queryset.model
         self.is_totally_ordered = is_totally_ordered(queryset)
@@ -60,7 +64,8 @@ class Statement:
 
     def execute(self, params: Sequence[Any], limit: int, offset: int = 0) -> Any:
         """The result for ``params``: at most ``limit`` rows of it, after the first ``offset``."""
-        with preparing_cursor(connections[self.using]) as cursor:
+        connection = connections[self.using]
+        with preparing_cursor(connection) if self.is_prepared else connection.cursor() as cursor:
             cursor.execute(f"{self.sql} LIMIT %s OFFSET %s", (*params, limit, offset))
             return cursor.pgresult
 

@@ -119,7 +119,8 @@ def database(url: str | None, pool_size: int | None, statement_timeout: int | No
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
     # The tables are small and in memory, where looking into an index costs hardly more than reading on.
-    options = ["-c random_page_cost=1.1", str(parts.pop("options", ""))]
+    # What is prepared are look-ups, for which the database need not think of the values each time.
+    options = ["-c random_page_cost=1.1", "-c plan_cache_mode=force_generic_plan", str(parts.pop("options", ""))]
     if statement_timeout:
         options.append(f"-c statement_timeout={statement_timeout}")
     engine = "django.db.backends.postgresql" if url else "settings.embedded"

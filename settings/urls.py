@@ -4,11 +4,11 @@ from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 urlpatterns = [
+    path("api/", include("awx_compat.urls")),
     path("", TemplateView.as_view(template_name="awx_compat/home.html")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view()),
     path("api/redoc/", SpectacularRedocView.as_view()),
-    path("api/", include("awx_compat.urls")),
     path("admin/", admin.site.urls),
 ]
 
