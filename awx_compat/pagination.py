@@ -1,5 +1,6 @@
 """AWX's pages: 25 records unless ``page_size`` asks for up to 200, ``page`` a number or ``last``."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -7,6 +8,13 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
+
+
+class RowsPage(Page):
+    """A page whose rows are in a list already, which can be gone through as such."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.object_list)
 
 
 class StablePaginator(Paginator):
@@ -25,14 +33,14 @@ class StablePaginator(Paginator):
         if self.num_pages > 1:
             self.object_list = self.object_list.totally_ordered()
         offset = (number - 1) * self.per_page
-        return Page(self.object_list.rows(offset, min(self.per_page, self.count - offset)), number, self)
+        return RowsPage(self.object_list.rows(offset, min(self.per_page, self.count - offset)), number, self)
 
     def first_page(self) -> Page:
         """The first page, by one query where it is the only one: a list that it holds whole need not be counted."""
         rows = self.object_list.rows(0, self.per_page + 1)
         if len(rows) <= self.per_page:
             self.count = len(rows)
-        return Page(rows[: self.per_page], 1, self)
+        return RowsPage(rows[: self.per_page], 1, self)
 
 
 class UncountedPaginator(StablePaginator):

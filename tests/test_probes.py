@@ -417,6 +417,6 @@ def test_the_service_reports_its_own_machine(settings: Settings) -> None:
 
 
 def test_memory_that_cannot_be_found_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "get_mem_in_bytes", lambda: "no /proc/meminfo")
+    monkeypatch.setattr("ansible_runner.utils.capacity.get_mem_in_bytes", lambda: "no /proc/meminfo")
     own = probes.own_report()
     assert (own.memory, own.errors, own.outcome) == (0, "no /proc/meminfo", Check.NODE_ERRORS)
