@@ -32,6 +32,13 @@ def valid_token(checksum: str, now: datetime) -> QuerySet[Any]:
     return tokens.filter(token_checksum=checksum, expires__gt=now, user__is_active=True)
 
 
+@prepared
+def active_user(pk: int, password: str) -> QuerySet[Any]:
+    """The user with this id, while ``password`` is the hash that is stored."""
+    users: QuerySet[Any] = get_user_model().objects.filter(pk=pk, password=password, is_active=True)
+    return users
+
+
 class VerifiedCredentials:
     """Who gave the right password within the last SECONDS, so that scripts need not wait for its slow hash each time.
 
@@ -55,7 +62,7 @@ class VerifiedCredentials:
         until, pk, matched = self.known.get(self.digest(username, password), (0.0, None, ""))
         if time.monotonic() >= until:
             return None
-        return get_user_model().objects.filter(pk=pk, password=matched, is_active=True).first()
+        return active_user(pk, matched)
 
     def remember(self, user: Any, username: str, password: str) -> None:
         """To be called when ``password`` was just found to be that of ``user``."""

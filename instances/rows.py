@@ -58,7 +58,8 @@ class Statement:
         self.columns = slice(columns[0], columns[-1] + 1)
         self.names = [column[0].target.attname for column in self.select[self.columns]]
         self.annotations = list(compiler.annotation_col_map.items())
-        self.layout = (self.model, *self.names, *compiler.annotation_col_map)  # what the columns of a row are
+        # What the columns of a row are; a text, whose hash Python remembers.
+        self.layout = " ".join((self.model._meta.label, *self.names, *compiler.annotation_col_map))
         self.converters = list(compiler.get_converters([column[0] for column in self.select]).items())
         self.populators: Any = get_related_populators(self.klass_info, self.select, self.using)  # type: ignore[call-arg]
 
