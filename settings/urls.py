@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 urlpatterns = [
     path("api/", include("awx_compat.urls")),
     path("", TemplateView.as_view(template_name="awx_compat/home.html")),
+    path("", include("awx_compat.pages.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view()),
     path("api/redoc/", SpectacularRedocView.as_view()),
