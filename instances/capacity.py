@@ -33,10 +33,14 @@ def cpu_capacity(cpu: Decimal) -> int:
     return min(MOST_FORKS, max(1, int(cpu * settings.SYSTEM_TASK_FORKS_CPU)))
 
 
+def reserved_memory() -> int:
+    """Bytes that no fork gets."""
+    return 0 if settings.IS_K8S else RESERVED_MEMORY
+
+
 def mem_capacity(memory: int) -> int:
     """Forks that ``memory`` bytes can carry."""
-    reserved = 0 if settings.IS_K8S else RESERVED_MEMORY
-    return min(MOST_FORKS, max(1, (memory - reserved) // MEBIBYTE // settings.SYSTEM_TASK_FORKS_MEM))
+    return min(MOST_FORKS, max(1, (memory - reserved_memory()) // MEBIBYTE // settings.SYSTEM_TASK_FORKS_MEM))
 
 
 def between(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> Decimal:
@@ -48,6 +52,63 @@ def between(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> Decimal:
 def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:
     """The capacity of an instance: that point, in whole forks."""
     return int(between(cpu_forks, mem_forks, adjustment))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where the capacity of a node comes from, number by number."""
+
+    cpu: Decimal
+    forks_per_cpu: int
+    cpu_forks: int  # as stored
+    cpu_follows: bool  # whether that is what ``cpu`` carries here; a lost node or another AWX's has other figures
+    memory: int  # bytes
+    reserved: int  # bytes
+    mib_per_fork: int
+    mem_forks: int
+    mem_follows: bool
+    adjustment: Decimal
+    exact: Decimal
+    counts: bool  # whether the node is given work at all: enabled, and no hop node
+    result: int  # what all that gives
+    stored: int  # what is told
+
+    @property
+    def lower(self) -> int:
+        return min(self.cpu_forks, self.mem_forks)
+
+    @property
+    def higher(self) -> int:
+        return max(self.cpu_forks, self.mem_forks)
+
+    @property
+    def scarcer(self) -> str:
+        """Which of the two carries less: "cpu", "memory", or "" where they carry the same."""
+        if self.cpu_forks == self.mem_forks:
+            return ""
+        return "cpu" if self.cpu_forks < self.mem_forks else "memory"
+
+
+def explained(
+    *, cpu: Decimal, memory: int, cpu_forks: int, mem_forks: int, adjustment: Decimal, counts: bool, stored: int
+) -> Explanation:
+    """The explanation of the capacity ``stored`` of a node with these figures."""
+    return Explanation(
+        cpu=cpu,
+        forks_per_cpu=settings.SYSTEM_TASK_FORKS_CPU,
+        cpu_forks=cpu_forks,
+        cpu_follows=cpu_forks == cpu_capacity(cpu),
+        memory=memory,
+        reserved=reserved_memory(),
+        mib_per_fork=settings.SYSTEM_TASK_FORKS_MEM,
+        mem_forks=mem_forks,
+        mem_follows=mem_forks == mem_capacity(memory),
+        adjustment=adjustment,
+        exact=between(cpu_forks, mem_forks, adjustment),
+        counts=counts,
+        result=effective(cpu_forks, mem_forks, adjustment) if counts else 0,
+        stored=stored,
+    )
 
 
 def consumed(node_type: str, load: Load) -> int:
@@ -75,3 +136,10 @@ def percent_free(capacity: int | Decimal, consumed_capacity: int) -> float:
     if capacity <= 0:
         return 0.0
     return round((float(capacity) - consumed_capacity) / float(capacity) * 100, 2)
+
+
+def percent_used(capacity: int, consumed_capacity: int) -> float:
+    """The used part in percent, to two places, above 100 where more is used than there is; 100.0 of no capacity."""
+    if consumed_capacity <= 0:
+        return 0.0
+    return round(consumed_capacity / capacity * 100, 2) if capacity > 0 else 100.0

@@ -171,6 +171,21 @@ class UnifiedJobQuerySet(VisibleQuerySet):
         query = self.query
         return not (query.where or query.is_sliced or query.distinct or query.combinator or query.group_by is not None)
 
+    def active(self) -> Self:
+        """The jobs that take capacity."""
+        return self.filter(status__in=["running", "waiting"])
+
+    def active_on(self, hostname: str, most: int, running: int) -> list[Any]:
+        """Up to ``most`` active jobs that this node executes or controls, the newest first.
+
+        ``running``: how many it executes, by the counters. The index is read from its end and no further than to the
+        last of them, however many jobs ended there.
+        """
+        executed = self.active().filter(execution_node=hostname).order_by("-pk")[: min(most, running)]
+        controlled = self.active().filter(controller_node=hostname).order_by("-pk")[:most]
+        found = {job.pk: job for job in [*executed, *controlled]}
+        return [found[pk] for pk in sorted(found, reverse=True)[:most]]
+
     def ended_by_day(self, since: datetime, outcome: str) -> Iterator[tuple[float, int]]:
         """Jobs that ended ``successful`` or ``failed`` since then: the start of each day until now, and how many."""
         ended = self.filter(finished__gte=since, status=outcome).exclude(launch_type="sync").order_by()

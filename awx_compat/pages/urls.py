@@ -1,13 +1,9 @@
-from django.http import HttpRequest, HttpResponseRedirect
-from django.templatetags.static import static
 from django.urls import path
 
-
-def icon(request: HttpRequest) -> HttpResponseRedirect:
-    """What browsers ask for beside any page, those of the API and the administration too."""
-    return HttpResponseRedirect(static("pages/icon.svg"))
-
+from awx_compat.pages import views
 
 urlpatterns = [
-    path("favicon.ico", icon),
+    path("", views.home, name="home"),
+    path("nodes/<int:pk>/", views.node, name="node"),
+    path("favicon.ico", views.icon),
 ]

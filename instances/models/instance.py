@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from instances import capacity
-from instances.capacity import Load
+from instances.capacity import Explanation, Load
 from instances.models.fields import NameField, Timestamped
 from instances.models.link import InstanceLink
 from instances.querysets import InstanceQuerySet
@@ -146,11 +146,28 @@ class Instance(Timestamped):
         return self.node_type in capacity.CONTROLLING
 
     @property
+    def counts(self) -> bool:
+        """Whether the node can be given work: it is enabled and no hop node."""
+        return self.enabled and self.node_type != self.NodeType.HOP
+
+    @property
     def exact_capacity(self) -> Decimal:
         """The capacity that follows from the stored ones of CPUs and memory, before it is truncated."""
-        if not self.enabled or self.node_type == self.NodeType.HOP:
+        if not self.counts:
             return Decimal(0)
         return capacity.between(self.cpu_capacity, self.mem_capacity, self.capacity_adjustment)
+
+    @property
+    def capacity_explained(self) -> Explanation:
+        return capacity.explained(
+            cpu=self.cpu,
+            memory=self.memory,
+            cpu_forks=self.cpu_capacity,
+            mem_forks=self.mem_capacity,
+            adjustment=self.capacity_adjustment,
+            counts=self.counts,
+            stored=self.capacity,
+        )
 
     @property
     def consumed_capacity(self) -> int:
@@ -159,6 +176,10 @@ class Instance(Timestamped):
     @property
     def percent_capacity_remaining(self) -> float:
         return capacity.percent_remaining(self.capacity, self.consumed_capacity)
+
+    @property
+    def percent_used(self) -> float:
+        return capacity.percent_used(self.capacity, self.consumed_capacity)
 
     @property
     def health_check_pending(self) -> bool:

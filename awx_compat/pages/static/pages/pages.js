@@ -1,0 +1,203 @@
+// Keeps a page up to date without loading it again: the same address is read now and then, and what differs between
+// the two is changed in place, so that focus, scrolling and what was typed stay as they are. Sorting, filtering and
+// opening a tier are links and a form, which work without this script; with it, only the parts that differ change.
+"use strict";
+
+(() => {
+  const every = Number(document.body.dataset.refresh) * 1000;
+  const patience = 15000;
+  const typing = 200; // milliseconds after the last key before a filter is applied
+  const pauseButton = document.getElementById("pause");
+  const trouble = document.getElementById("trouble");
+  const filter = document.getElementById("filter");
+  const topology = document.getElementById("topology");
+  let paused = false;
+  let timer = 0;
+  let asked = null; // the AbortController of the request under way
+  let lastGood = Date.now();
+
+  // --- changing what differs
+
+  const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null);
+  const isSame = (old, fresh) =>
+    old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && keyOf(old) === keyOf(fresh);
+
+  function changeAttributes(old, fresh) {
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+
+  function change(old, fresh) {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+      return;
+    }
+    if (old.isEqualNode(fresh)) return;
+    changeAttributes(old, fresh);
+    const keyed = new Map();
+    for (const child of old.children) if (keyOf(child)) keyed.set(keyOf(child), child);
+    let place = old.firstChild;
+    for (const wanted of [...fresh.childNodes]) {
+      const known = keyOf(wanted) ? keyed.get(keyOf(wanted)) : place;
+      if (known && isSame(known, wanted)) {
+        if (known === place) place = place.nextSibling;
+        else moveBefore(old, known, place);
+        change(known, wanted);
+      } else {
+        old.insertBefore(document.adoptNode(wanted), place);
+      }
+    }
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+  }
+
+  // A node that is moved loses the focus, unless the browser can move it as it is.
+  function moveBefore(parent, node, place) {
+    if (parent.moveBefore) return parent.moveBefore(node, place);
+    const focused = node.contains(document.activeElement) ? document.activeElement : null;
+    parent.insertBefore(node, place);
+    if (focused) focused.focus({ preventScroll: true });
+  }
+
+  function show(page) {
+    document.title = page.title;
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const fresh = page.getElementById(part.id);
+      if (fresh) change(part, fresh);
+    }
+    stick();
+  }
+
+  // Where the drawing is wider than the window, the names of its tiers stay in sight.
+  function stick() {
+    for (const name of topology ? topology.querySelectorAll(".tier") : []) name.setAttribute("x", topology.scrollLeft);
+  }
+
+  // --- reading
+
+  function tell(message) {
+    if (trouble.textContent !== message) trouble.textContent = message;
+    trouble.hidden = !message;
+  }
+
+  const parts = (page) => [...page.querySelectorAll("[data-live]")].map((part) => part.id).join();
+
+  async function read(address) {
+    if (asked) asked.abort();
+    const own = (asked = new AbortController());
+    const limit = setTimeout(() => own.abort(new Error("no answer")), patience);
+    try {
+      const answer = await fetch(address, { signal: own.signal, cache: "no-store", headers: { Accept: "text/html" } });
+      const text = await answer.text();
+      if (own === asked) take(answer, new DOMParser().parseFromString(text, "text/html"));
+    } catch {
+      if (own === asked) tellAge("The service cannot be reached.");
+    } finally {
+      clearTimeout(limit);
+      if (own === asked) plan();
+    }
+  }
+
+  function take(answer, page) {
+    if (answer.status === 404) return tellAge("This node is gone, or you may not see it any more.");
+    if (!answer.ok) return tellAge(`The service answers with an error (${answer.status}).`);
+    if (!page.querySelector("[data-live]")) return tellAge("Your session has ended. Load the page again to log in.");
+    // Another kind of page than this one, as when the first node appears: its parts have no place here.
+    if (parts(page) !== parts(document)) return location.reload();
+    lastGood = Date.now();
+    show(page);
+    tell("");
+  }
+
+  function tellAge(reason) {
+    const seconds = Math.round((Date.now() - lastGood) / 1000);
+    const age = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+    tell(`${reason} What you see is ${age} old.`);
+  }
+
+  function plan() {
+    clearTimeout(timer);
+    if (every && !paused && !document.hidden) timer = setTimeout(() => read(location.href), every);
+  }
+
+  // --- what people do
+
+  function go(address, replace) {
+    if (replace) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+    read(address);
+  }
+
+  function filtered() {
+    const query = new URLSearchParams(location.search);
+    query.delete("page");
+    for (const field of filter.elements) {
+      if (!field.name || field.type === "hidden") continue;
+      if (field.value) query.set(field.name, field.value);
+      else query.delete(field.name);
+    }
+    return `${location.pathname}?${query}`;
+  }
+
+  // Puts into the form what the address says.
+  function fill() {
+    const query = new URLSearchParams(location.search);
+    for (const field of filter ? filter.elements : []) {
+      if (field.name && field.type !== "hidden") field.value = query.get(field.name) || "";
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+    const href = link && link.closest("[data-live]") ? link.getAttribute("href") : null;
+    if (!plain || event.defaultPrevented || !href || !href.startsWith("?")) return;
+    event.preventDefault();
+    go(href, false);
+    if (!link.closest("thead")) fill();
+  });
+
+  if (filter) {
+    let wait = 0;
+    const apply = () => {
+      clearTimeout(wait);
+      if (filtered() !== location.pathname + location.search) go(filtered(), true);
+    };
+    filter.addEventListener("input", (event) => {
+      clearTimeout(wait);
+      wait = setTimeout(apply, event.target.type === "search" ? typing : 0);
+    });
+    filter.addEventListener("submit", (event) => {
+      event.preventDefault();
+      apply();
+    });
+  }
+
+  window.addEventListener("popstate", () => {
+    fill();
+    read(location.href);
+  });
+
+  pauseButton.hidden = !every;
+  pauseButton.addEventListener("click", () => {
+    paused = !paused;
+    pauseButton.textContent = paused ? "Resume updates" : "Pause updates";
+    if (paused) clearTimeout(timer);
+    else read(location.href);
+  });
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) clearTimeout(timer);
+    else if (!paused) read(location.href);
+  });
+
+  if (topology) {
+    topology.addEventListener("scroll", stick, { passive: true });
+    topology.scrollLeft = (topology.scrollWidth - topology.clientWidth) / 2; // its middle is where the lines are
+  }
+
+  plan();
+})();

@@ -1,0 +1,77 @@
+"""What the pages' templates write: times and sizes in words, marks, bars."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from instances import overview
+from instances.models import Instance
+
+register = template.Library()
+
+UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"))
+LONG = ("year", "day")  # those that have a plural
+SLIGHTLY_AHEAD = -5  # seconds by which another clock may differ without being told
+
+
+def in_words(seconds: float) -> str:
+    """ "12 s", "3 min", "5 days"."""
+    for size, name in UNITS:
+        if seconds >= size:
+            number = int(seconds // size)
+            return f"{number} {name}{'s' if name in LONG and number > 1 else ''}"
+    return f"{int(seconds)} s"
+
+
+@register.filter
+def ago(time: datetime | None) -> str:
+    """How long ago, in words."""
+    if time is None:
+        return "never"
+    seconds = (timezone.now() - time).total_seconds()
+    if seconds < SLIGHTLY_AHEAD:
+        return f"in {in_words(-seconds)}"
+    return f"{in_words(max(0, seconds))} ago"
+
+
+@register.filter
+def standing(instance: Instance) -> overview.Standing:
+    return overview.standing(instance)
+
+
+@register.filter
+def exact(time: datetime | None) -> str:
+    return "" if time is None else f"{timezone.localtime(time):%Y-%m-%d %H:%M:%S %Z}"
+
+
+@register.filter
+def gibibytes(size: int) -> str:
+    return f"{size / 2**30:.1f}".removesuffix(".0") + " GiB"
+
+
+@register.filter
+def plain(number: Decimal) -> str:
+    """A decimal without zeros at its end."""
+    return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
+
+
+@register.filter
+def isolated(text: object) -> str:
+    """Text for an attribute, whose writing direction does not leak out of it."""
+    return f"\u2068{text}\u2069"
+
+
+@register.inclusion_tag("pages/mark.html")
+def mark(standing: str) -> dict[str, Any]:
+    """The shape that stands for how a node stands; its name must be written beside it."""
+    return {"standing": standing}
+
+
+@register.inclusion_tag("pages/bar.html")
+def bar(percent: float, width: int = 100) -> dict[str, Any]:
+    """How much of something is used, for the eye; the numbers must be written beside it."""
+    level = "over" if percent >= 100 else "high" if percent >= 80 else "usual"
+    return {"filled": round(min(100.0, percent), 1), "level": level, "width": width}

@@ -1,0 +1,99 @@
+"""The pages. Each shows what the API would tell the same user, and changes nothing."""
+
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from awx_compat.csp import content_security_policy
+from awx_compat.pages import node_page
+from awx_compat.pages.drawing import Link, draw
+from awx_compat.pages.table import STATES, Selection, by_hostname
+from awx_compat.views.base import HIGHEST_ID
+from instances.mirror import guard
+from instances.models import Instance, InstanceGroup, InstanceLink
+from instances.overview import Standing, sums
+
+REFRESH = 10  # seconds
+
+
+def icon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for beside any page, those of the API and the administration too."""
+    return HttpResponseRedirect(static("pages/icon.svg"))
+
+
+@require_safe
+@never_cache
+@content_security_policy
+def home(request: HttpRequest) -> HttpResponse:
+    """The dashboard; whoever is not logged in is told what this is and where to log in."""
+    return dashboard(request) if request.user.is_authenticated else render(request, "pages/home.html")
+
+
+def dashboard(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    selection = Selection(request.GET)
+    opened = request.GET.getlist("open")
+    nodes = sorted(Instance.objects.visible_to(user).with_load(), key=by_hostname)
+    groups = dict(InstanceGroup.objects.visible_to(user).order_by("name").values_list("pk", "name"))
+    drawing = draw(nodes, all_links(), opened)
+    for band in drawing.bands:
+        band.query = selection.query(open=toggled(opened, band.tier.value))
+    total = sums(nodes)
+    context = {
+        **frame(request),
+        "selection": selection,
+        "total": total,
+        "standings": [(each, total.standings[each], selection.only(each)) for each in Standing],
+        "drawing": drawing,
+        "page": selection.page(members(nodes, selection.group, groups)),
+        "groups": groups.items(),
+        "types": Instance.NodeType.choices,
+        "states": STATES.items(),
+    }
+    return render(request, "pages/dashboard.html", context)
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """What each page tells beside its own matter."""
+    return {"now": timezone.now(), "refresh": REFRESH, "mirror": guard.current()}
+
+
+def all_links() -> list[Link]:
+    return list(InstanceLink.objects.order_by("pk").values_list("source_id", "target_id", "link_state"))
+
+
+def toggled(opened: list[str], tier: str) -> list[str]:
+    return [each for each in opened if each != tier] if tier in opened else [*opened, tier]
+
+
+def members(nodes: list[Instance], group: int | None, visible_groups: Collection[int]) -> list[Instance]:
+    """Those of the nodes that are in the group; all of them where none is asked for."""
+    if group is None:
+        return nodes
+    if group not in visible_groups:
+        return []
+    through = InstanceGroup.instances.through.objects.filter(instancegroup=group)
+    pks = set(through.values_list("instance", flat=True))
+    return [node for node in nodes if node.pk in pks]
+
+
+@require_safe
+@never_cache
+@content_security_policy
+@login_required
+def node(request: HttpRequest, pk: int) -> HttpResponse:
+    """One node: its capacity, number by number, what takes it, and why the node is in its state."""
+    user: Any = request.user
+    readable = Instance.objects.visible_to(user).with_load().with_links().with_conditions()
+    found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
+    if found is None:
+        return render(request, "pages/missing.html", frame(request), status=HTTPStatus.NOT_FOUND)
+    return render(request, "pages/node.html", {**frame(request), **node_page.told(found, user)})

@@ -1,0 +1,74 @@
+"""The mesh at a glance: tiers, how nodes stand, and what they add up to. Pure functions over what was read."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import models
+
+from instances import capacity
+from instances.models import Instance
+
+State, NodeType = Instance.NodeState, Instance.NodeType
+
+
+class Tier(models.TextChoices):
+    """The levels of a mesh, from those who send work down to those who do it."""
+
+    CONTROL = "control", "Control and hybrid"
+    HOP = "hop", "Hop"
+    EXECUTION = "execution", "Execution"
+
+
+class Standing(models.TextChoices):
+    """What an operator asks of a node first, the worst first."""
+
+    FAULT = "fault", "Needs attention"
+    CHANGING = "changing", "In transition"
+    DISABLED = "disabled", "Disabled"
+    READY = "ready", "Ready"
+
+
+FAULTY = frozenset({State.UNAVAILABLE, State.PROVISION_FAIL, State.DEPROVISION_FAIL})
+SEVERITY = {standing: place for place, standing in enumerate(Standing)}
+
+
+def tier(instance: Instance) -> Tier:
+    if instance.node_type in capacity.CONTROLLING:
+        return Tier.CONTROL
+    return Tier(instance.node_type)
+
+
+def standing(instance: Instance) -> Standing:
+    """How the node stands; one that works and has errors needs attention all the same."""
+    if instance.node_state in FAULTY or instance.errors:
+        return Standing.FAULT
+    if instance.node_state != State.READY:
+        return Standing.CHANGING
+    return Standing.READY if instance.enabled else Standing.DISABLED
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What some nodes, read ``with_load()``, add up to; capacities are in forks."""
+
+    nodes: int
+    standings: Counter[Standing]
+    capacity: int
+    consumed: int
+    jobs_running: int
+
+    @property
+    def percent_used(self) -> float:
+        return capacity.percent_used(self.capacity, self.consumed)
+
+
+def sums(instances: Iterable[Instance]) -> Sums:
+    counted = list(instances)
+    return Sums(
+        nodes=len(counted),
+        standings=Counter(map(standing, counted)),
+        capacity=sum(each.capacity for each in counted),
+        consumed=sum(each.consumed_capacity for each in counted),
+        jobs_running=sum(each.load.jobs_running for each in counted),
+    )
