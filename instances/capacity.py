@@ -61,12 +61,12 @@ class Explanation:
     cpu: Decimal
     forks_per_cpu: int
     cpu_forks: int  # as stored
-    cpu_follows: bool  # whether that is what ``cpu`` carries here; a lost node or another AWX's has other figures
+    cpu_expected: int  # what ``cpu`` carries by the settings here; a lost node or another AWX's may have other figures
     memory: int  # bytes
     reserved: int  # bytes
     mib_per_fork: int
     mem_forks: int
-    mem_follows: bool
+    mem_expected: int
     adjustment: Decimal
     exact: Decimal
     counts: bool  # whether the node is given work at all: enabled, and no hop node
@@ -97,12 +97,12 @@ def explained(
         cpu=cpu,
         forks_per_cpu=settings.SYSTEM_TASK_FORKS_CPU,
         cpu_forks=cpu_forks,
-        cpu_follows=cpu_forks == cpu_capacity(cpu),
+        cpu_expected=cpu_capacity(cpu),
         memory=memory,
         reserved=reserved_memory(),
         mib_per_fork=settings.SYSTEM_TASK_FORKS_MEM,
         mem_forks=mem_forks,
-        mem_follows=mem_forks == mem_capacity(memory),
+        mem_expected=mem_capacity(memory),
         adjustment=adjustment,
         exact=between(cpu_forks, mem_forks, adjustment),
         counts=counts,

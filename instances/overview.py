@@ -29,6 +29,12 @@ class Standing(models.TextChoices):
     READY = "ready", "Ready"
 
 
+def counted(number: int, how: Standing) -> str:
+    """ "1 needs attention", "3 need attention", "3 ready"."""
+    words = how.label.lower()
+    return f"{number} {words.replace('needs', 'need') if number != 1 else words}"
+
+
 FAULTY = frozenset({State.UNAVAILABLE, State.PROVISION_FAIL, State.DEPROVISION_FAIL})
 SEVERITY = {standing: place for place, standing in enumerate(Standing)}
 

@@ -8,14 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from instances.models import Instance, InstanceLink
-from instances.overview import SEVERITY, Standing, Sums, Tier, standing, sums, tier
+from awx_compat.pages.table import natural
+from instances.models import Instance
+from instances.overview import SEVERITY, Standing, Sums, Tier, counted, standing, sums, tier
 
 COLUMNS = 8
 BOX_WIDTH, BOX_HEIGHT, GAP = 136, 42, 12
 WIDTH = COLUMNS * (BOX_WIDTH + GAP)
-SUMMARY_WIDTH, SUMMARY_HEIGHT = 640, 58
-SLOT = 152  # of one standing in a summary
+SUMMARY_WIDTH, SUMMARY_ROW, SUMMARY_FOOT = 336, 22, 38  # narrow enough for a phone
 HEADING = 28  # of a tier
 SUBHEADING = 22  # of a group of nodes
 BETWEEN_TIERS = 64
@@ -43,6 +43,20 @@ class Box:
     link_state: str = ""  # the worst of its links that no line shows; "" where all are established
 
     @property
+    def shows_load(self) -> bool:
+        """Whether a node's load is written into its box; otherwise its state matters more."""
+        return self.standing == Standing.READY and tier(self.instance) != Tier.HOP if self.instance else False
+
+    @property
+    def figures(self) -> str:
+        """What is written below the node's name."""
+        if self.instance is None:
+            return ""
+        if self.shows_load:
+            return f"{self.instance.consumed_capacity} / {self.instance.capacity}"
+        return "Disabled" if self.standing == Standing.DISABLED else self.instance.get_node_state_display()
+
+    @property
     def center(self) -> float:
         return self.x + self.width / 2
 
@@ -59,6 +73,9 @@ class Line:
     path: str
     state: str  # the worst one
     title: str
+    label: str = ""  # where it stands for the links of whole tiers
+    label_x: float = 0
+    label_y: float = 0
 
 
 @dataclass(slots=True)
@@ -88,10 +105,22 @@ class Band:
     inner: Counter[str] = field(default_factory=Counter)  # states of the links within the tier that no line shows
 
     @property
-    def standings(self) -> list[tuple[int, Standing, int]]:
-        """For each standing of a node of the tier, where it is written in the summary, and how many have it."""
+    def standings(self) -> list[tuple[int, int, Standing, str]]:
+        """For each standing of a node of the tier, where in the summary it is written how many have it."""
         present = [each for each in Standing if self.sums.standings[each]]
-        return [(SLOT * number, each, self.sums.standings[each]) for number, each in enumerate(present)]
+        places = [(number % 2 * SUMMARY_WIDTH // 2, number // 2 * SUMMARY_ROW) for number in range(len(present))]
+        return [
+            (x, y, each, counted(self.sums.standings[each], each)) for (x, y), each in zip(places, present, strict=True)
+        ]
+
+    @property
+    def load(self) -> str:
+        return "carry no jobs" if self.tier == Tier.HOP else f"{self.sums.percent_used:.0f}% in use"
+
+    @property
+    def summary(self) -> str:
+        """What is written into the box of a closed tier, as one text."""
+        return " ".join([*(text for *_, text in self.standings), self.load, f"Show all {self.sums.nodes}"])
 
     @property
     def told_inner(self) -> str:
@@ -175,7 +204,8 @@ class _Drafting:
 
     def close(self, band: Band, nodes: list[Instance]) -> None:
         x = (WIDTH - SUMMARY_WIDTH) // 2
-        band.frame = Box(f"tier-{band.tier}", x, band.y + HEADING, SUMMARY_WIDTH, SUMMARY_HEIGHT)
+        height = (len(band.standings) + 1) // 2 * SUMMARY_ROW + SUMMARY_FOOT
+        band.frame = Box(f"tier-{band.tier}", x, band.y + HEADING, SUMMARY_WIDTH, height)
         band.bottom = band.frame.bottom
         self.anchors |= dict.fromkeys([node.pk for node in nodes], band.frame)
 
@@ -205,7 +235,8 @@ class _Drafting:
             groups[tuple(sorted(uplinks, key=lambda pk: self.by_pk[pk].hostname))].append(node)
         if len(groups) == 1 or len(groups) > len(nodes) / 2:
             return [("", nodes)]
-        return [(self.over(uplinks, len(members)), members) for uplinks, members in groups.items()]
+        by_name = sorted(groups.items(), key=lambda group: [natural(self.by_pk[pk].hostname) for pk in group[0]])
+        return [(self.over(uplinks, len(members)), members) for uplinks, members in by_name]
 
     def over(self, uplinks: tuple[int, ...], number: int) -> str:
         names = [self.labels[self.by_pk[pk].hostname] for pk in uplinks[:4]]
@@ -247,10 +278,17 @@ class _Drafting:
             ends[upper.key], ends[lower.key] = upper, lower
             between[upper.key, lower.key].append(link)
         for (upper_key, lower_key), joined in between.items():
-            states = Counter(state for _, _, state in joined)
-            state = next(each for each in WORST_FIRST if each in states)
-            path = curve(ends[upper_key], ends[lower_key])
-            yield Line(f"{upper_key}-{lower_key}", path, state, self.told(joined, states))
+            yield self.line(ends[upper_key], ends[lower_key], joined)
+
+    def line(self, upper: Box, lower: Box, joined: list[Link]) -> Line:
+        states = Counter(state for _, _, state in joined)
+        state = next(each for each in WORST_FIRST if each in states)
+        told = self.told(joined, states)
+        line = Line(f"{upper.key}-{lower.key}", curve(upper, lower), state, told)
+        if upper.instance is None and lower.instance is None:
+            line.label = f"{len(joined)} link{'s' * (len(joined) != 1)}: {in_words(states)}"
+            line.label_x, line.label_y = (upper.center + lower.center) / 2, upper.bottom + 26
+        return line
 
     def told(self, joined: list[Link], states: Counter[str]) -> str:
         if len(joined) > 2:
@@ -263,7 +301,7 @@ class _Drafting:
 
 def in_words(states: Counter[str]) -> str:
     """ "3 established, 1 adding"."""
-    return ", ".join(f"{states[state]} {state}" for state in InstanceLink.State.values if states[state])
+    return ", ".join(f"{states[state]} {state}" for state in reversed(WORST_FIRST) if states[state])
 
 
 def curve(upper: Box, lower: Box) -> str:

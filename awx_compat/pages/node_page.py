@@ -19,6 +19,15 @@ QUESTIONS = {
     Condition.Type.CAPACITY_REPORTED: "Did it report its CPUs and memory?",
     Condition.Type.ENABLED: "Is it enabled?",
 }
+STATES = {
+    Instance.NodeState.PROVISIONING: "It is being set up and is given no jobs yet.",
+    Instance.NodeState.PROVISION_FAIL: "It could not be set up.",
+    Instance.NodeState.INSTALLED: "It was registered. Its first health check that passes makes it ready.",
+    Instance.NodeState.READY: "It was seen working.",
+    Instance.NodeState.UNAVAILABLE: "It was lost or has errors. Until it is well again it is given no jobs.",
+    Instance.NodeState.DEPROVISIONING: "It is being removed: it is given no jobs, and goes when its own have ended.",
+    Instance.NodeState.DEPROVISION_FAIL: "It could not be removed.",
+}
 ANSWERS = {Condition.Status.TRUE: "Yes", Condition.Status.FALSE: "No", Condition.Status.UNKNOWN: "Not known"}
 
 
@@ -59,6 +68,7 @@ def told(node: Instance, reader: User) -> dict[str, Any]:
     return {
         "node": node,
         "standing": standing(node),
+        "state_in_words": STATES[Instance.NodeState(node.node_state)],
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
         "conditions": [told_condition(each, node) for each in conditions.of(node)],

@@ -112,7 +112,10 @@ class Selection:
         return self.text.casefold() in instance.hostname.casefold()
 
     def page(self, instances: Iterable[Instance]) -> Page[Instance]:
-        """The page that was asked for of the nodes that match, ordered."""
-        found = sorted(filter(self.matches, instances), key=by_hostname)
-        found.sort(key=COLUMNS[self.column][1], reverse=self.reverse)
+        """The page that was asked for of the nodes that match. ``instances`` come by hostname, and so do equals."""
+        found = list(filter(self.matches, instances))
+        if self.column == "node":
+            found = found[::-1] if self.reverse else found
+        else:
+            found.sort(key=COLUMNS[self.column][1], reverse=self.reverse)
         return Paginator(found, ROWS).get_page(self.asked.get("page"))

@@ -22,6 +22,8 @@ from instances.models import Instance, InstanceGroup, InstanceLink
 from instances.overview import Standing, sums
 
 REFRESH = 10  # seconds
+REFRESH_OF_MANY = 30
+MANY = 1000  # nodes, whose page costs a server noticeably more
 
 
 def icon(request: HttpRequest) -> HttpResponse:
@@ -49,6 +51,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     total = sums(nodes)
     context = {
         **frame(request),
+        "refresh": REFRESH_OF_MANY if len(nodes) > MANY else REFRESH,
         "selection": selection,
         "total": total,
         "standings": [(each, total.standings[each], selection.only(each)) for each in Standing],

@@ -73,7 +73,7 @@
 
   // Where the drawing is wider than the window, the names of its tiers stay in sight.
   function stick() {
-    for (const name of topology ? topology.querySelectorAll(".tier") : []) name.setAttribute("x", topology.scrollLeft);
+    for (const name of topology ? topology.querySelectorAll(".tier") : []) name.setAttribute("x", topology.scrollLeft + 6);
   }
 
   // --- reading

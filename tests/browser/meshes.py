@@ -1,0 +1,49 @@
+"""Meshes to look at; ``tests.browser.filling`` writes them."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from instances.models import Instance, InstanceGroup, InstanceLink, User
+from tests.make import make_jobs
+
+SCRIPT = "<script>document.title='broken'</script>"
+IMAGE = "\"><img src=x onerror=document.title='broken'>"
+BACKWARDS = "\u202egro.elpmaxe\u202c"  # right-to-left override
+HEBREW = "\u05e9\u05dc\u05d5\u05dd"
+NAMES = (SCRIPT, IMAGE, BACKWARDS, HEBREW, "{{ hostname }}", "&amp;", "' onfocus='x")
+STATES = ("ready", "ready", "ready", "unavailable", "installed", "deprovisioning", "provision-fail")
+
+
+def hostile(number: int) -> None:
+    """Names and errors that try to become markup or to turn the page around, and ones as long as they can be."""
+    User.objects.create_superuser("admin", password="admin")
+    nodes = Instance.objects.bulk_create(hostile_node(position) for position in range(number))
+    hops = [node for node in nodes if node.node_type == "hop"]
+    states = ("established", "established", "adding", "removing")
+    InstanceLink.objects.bulk_create(
+        InstanceLink(source=hops[position % len(hops)], target=node, link_state=states[position % len(states)])
+        for position, node in enumerate(nodes)
+        if node.node_type != "hop"
+    )
+    group = InstanceGroup.objects.create(name=f"{SCRIPT}{BACKWARDS}")
+    group.instances.set(nodes[:5])
+    make_jobs(20, name=IMAGE, status="running", execution_node=nodes[3].hostname, task_impact=2, instance_group=group)
+
+
+def hostile_node(position: int) -> Instance:
+    name = NAMES[position % len(NAMES)]
+    hostname = f"{position:05} {name}" if position % 3 else f"{position:05} {name} ".ljust(250, "x")
+    node_type = {0: "control", 1: "hop", 2: "hybrid"}.get(position % 20, "execution")
+    figures = {} if node_type == "hop" else {"cpu": 4, "memory": 8 * 2**30, "cpu_capacity": 16, "mem_capacity": 81}
+    state = STATES[position % len(STATES)]
+    return Instance(
+        hostname=hostname,
+        node_type=node_type,
+        node_state=state,
+        capacity=81 if figures and state == "ready" else 0,
+        errors=f"{SCRIPT}\n{BACKWARDS}{IMAGE}" if state == "unavailable" else "",
+        version=SCRIPT,
+        last_seen=timezone.now() - timedelta(seconds=position),
+        **figures,
+    )

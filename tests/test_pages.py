@@ -1,0 +1,471 @@
+"""The pages for people, without a browser: who sees what, what it costs, and what is told."""
+
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from awx_compat.csp import POLICY
+from awx_compat.pages import drawing
+from awx_compat.pages.table import natural
+from awx_compat.pages.templatetags.pages import ago, gibibytes, plain
+from instances import capacity, overview
+from instances.models import Instance, InstanceGroup, Mirror, User
+from instances.overview import Standing
+from tests.make import make_jobs
+from tests.mesh import link, node
+
+pytestmark = pytest.mark.django_db
+SCRIPT = "<script>alert(1)</script>"
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text(client: Client, path: str = "/", status: int = 200) -> str:
+    answer = client.get(path)
+    assert answer.status_code == status
+    return answer.content.decode()
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    """The hostnames in the table, in their order."""
+    return [instance.hostname for instance in client.get(f"/{query}").context["page"]]
+
+
+# --- who sees what
+
+
+def test_who_is_not_logged_in_is_told_where_to(edge: InstanceGroup) -> None:
+    """As AWX does, the first page answers 200 to anybody; it tells nothing of the mesh."""
+    page = text(Client())
+    assert '<a class="button" href="/api/login/?next=/">' in page
+    assert "exec-1" not in page
+    answer = Client().get(f"/nodes/{edge.instances.get().pk}/")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/api/login/?next=/nodes/")
+
+
+@pytest.mark.parametrize("who", ["admin", "auditor"])
+def test_administrators_and_auditors_see_everything(who: str, edge: InstanceGroup, request: Any) -> None:
+    hidden = node("exec-2")
+    client = browser_of(request.getfixturevalue(who))
+    assert shown(client) == ["exec-1", "exec-2"]
+    assert "exec-2" in text(client, f"/nodes/{hidden.pk}/")
+
+
+def test_others_see_the_nodes_of_their_groups(bob: User, edge: InstanceGroup) -> None:
+    hidden, visible = node("exec-2", errors="secret"), edge.instances.get()
+    InstanceGroup.objects.create(name="other group").instances.add(hidden)
+    link(hidden, visible)
+    client = browser_of(bob)
+    page = text(client)
+    assert shown(client) == ["exec-1"]
+    assert "exec-2" not in page
+    assert "other group" not in page
+    assert "path data-key" not in page  # no line to what is not seen
+    assert "exec-2" not in text(client, f"/nodes/{visible.pk}/")
+    assert "secret" not in text(client, f"/nodes/{hidden.pk}/", status=404)
+
+
+def test_a_group_that_is_not_seen_filters_nothing_out_that_tells_of_it(bob: User, edge: InstanceGroup) -> None:
+    unseen = InstanceGroup.objects.create(name="other group")
+    unseen.instances.add(edge.instances.get())
+    assert shown(browser_of(bob), f"?group={unseen.pk}") == []
+    assert shown(browser_of(bob), f"?group={edge.pk}") == ["exec-1"]
+
+
+def test_jobs_are_told_to_those_who_may_see_jobs(admin: User, bob: User, edge: InstanceGroup) -> None:
+    path = f"/nodes/{edge.instances.get().pk}/"
+    make_jobs(2, name="payroll", status="running", execution_node="exec-1", task_impact=3)
+    assert text(browser_of(admin), path).count("payroll") == 2
+    page = text(browser_of(bob), path)
+    assert "payroll" not in page
+    assert "they take 6 forks" in page
+
+
+def test_a_node_that_is_not_there_is_not_found(admin: User) -> None:
+    assert "No such node" in text(browser_of(admin), "/nodes/7/", status=404)
+    assert "No such node" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
+
+
+def test_the_pages_change_nothing(admin: User) -> None:
+    assert browser_of(admin).post("/").status_code == 405
+    assert browser_of(admin).post("/nodes/1/").status_code == 405
+    assert browser_of(admin).head("/").status_code == 200
+
+
+def test_the_administration_is_shown_to_staff(admin: User, alice: User) -> None:
+    assert 'href="/admin/"' in text(browser_of(admin))
+    assert 'href="/admin/"' not in text(browser_of(alice))
+
+
+# --- what it costs
+
+
+@pytest.fixture(params=[1, 25, 60])
+def mesh(request: pytest.FixtureRequest, admin: User) -> list[Instance]:
+    """So many execution nodes behind a hop, in as many groups, with jobs on the first."""
+    hop = node("hop-1", "hop")
+    nodes = [node(f"exec-{number}") for number in range(request.param)]
+    for one in nodes:
+        link(hop, one)
+        InstanceGroup.objects.create(name=f"group-{one.pk}").instances.set(nodes)
+    link(nodes[0], node("hop-2", "hop"))
+    make_jobs(20, status="running", execution_node="exec-0", controller_node="exec-0")
+    return nodes
+
+
+# A session's own: it, its user, and the renewal in a transaction of its own.
+SESSION = 5
+
+
+@pytest.mark.parametrize(
+    ("query", "queries"), [("", 4), ("?open=execution&sort=-used&q=exec", 4), ("?group={group}", 5)]
+)
+def test_the_dashboard_costs_the_same_for_any_mesh(
+    mesh: list[Instance], admin: User, query: str, queries: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """The mirror, the nodes, the links, the groups; and the members of the group that is asked for."""
+    group = InstanceGroup.objects.first()
+    assert group is not None
+    client = browser_of(admin)
+    with django_assert_num_queries(SESSION + queries):
+        client.get("/" + query.format(group=group.pk))
+
+
+def test_a_node_costs_the_same_for_any_mesh(
+    mesh: list[Instance], admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """The mirror, the node, its conditions, its jobs as executor and as controller, two for links, the groups."""
+    client = browser_of(admin)
+    with django_assert_num_queries(SESSION + 8):
+        client.get(f"/nodes/{mesh[0].pk}/")
+
+
+# --- what browsers may load, and what is written into the pages
+
+
+@pytest.mark.parametrize("path", ["/", "/nodes/{pk}/", "/nodes/0/"])
+def test_every_page_forbids_what_is_not_the_service_s_own(path: str, admin: User, edge: InstanceGroup) -> None:
+    answer = browser_of(admin).get(path.format(pk=edge.instances.get().pk))
+    assert answer["Content-Security-Policy"] == POLICY
+    assert "unsafe" not in POLICY
+    page = answer.content.decode()
+    assert " style=" not in page
+    assert "<script>" not in page
+    assert "no-store" in answer["Cache-Control"]
+    assert Client().get("/")["Content-Security-Policy"] == POLICY
+
+
+def test_what_nodes_tell_is_text(admin: User) -> None:
+    hostile = node(SCRIPT, errors=SCRIPT, version=SCRIPT, node_state="unavailable")
+    link(hostile, node(f'"{SCRIPT}'))
+    group = InstanceGroup.objects.create(name=SCRIPT)
+    group.instances.add(hostile)
+    make_jobs(1, name=SCRIPT, status="running", execution_node=SCRIPT)
+    for path in (
+        "/",
+        f"/nodes/{hostile.pk}/",
+        f"/?q={SCRIPT}&sort={SCRIPT}&open={SCRIPT}&page={SCRIPT}&group={SCRIPT}",
+    ):
+        page = text(browser_of(admin), path)
+        assert SCRIPT not in page
+        assert "&lt;script&gt;" in page
+
+
+# --- the table
+
+
+def test_names_are_ordered_as_people_count(admin: User) -> None:
+    for hostname in ("node-10", "node-2", "Node-1", "7", "²"):
+        node(hostname)
+    assert shown(browser_of(admin)) == ["7", "Node-1", "node-2", "node-10", "²"]
+    assert shown(browser_of(admin), "?sort=-node") == ["²", "node-10", "node-2", "Node-1", "7"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?type=hop", ["hop-1"]),
+        ("?state=fault", ["lost", "wrong"]),
+        ("?state=state-ready", ["hop-1", "off", "wrong"]),
+        ("?state=disabled", ["off"]),
+        ("?state=ready", ["hop-1"]),
+        ("?q=O&type=execution", ["lost", "off", "wrong"]),
+        ("?type=nonsense&state=nonsense&page=900&sort=nonsense", ["hop-1", "lost", "off", "wrong"]),
+    ],
+)
+def test_the_table_filters(query: str, expected: list[str], admin: User) -> None:
+    standing_differently()
+    assert shown(browser_of(admin), query) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("node", ["hop-1", "lost", "off", "wrong"]),
+        ("-node", ["wrong", "off", "lost", "hop-1"]),
+        ("state", ["wrong", "lost", "off", "hop-1"]),
+        ("-capacity", ["off", "wrong", "lost", "hop-1"]),
+        ("-used", ["wrong", "hop-1", "lost", "off"]),
+        ("jobs", ["hop-1", "lost", "off", "wrong"]),
+        ("-seen", ["lost", "hop-1", "off", "wrong"]),
+    ],
+)
+def test_the_table_sorts_and_equals_come_by_name(column: str, expected: list[str], admin: User) -> None:
+    standing_differently()
+    Instance.objects.filter(hostname="lost").update(last_seen=timezone.now(), capacity=5)
+    make_jobs(1, status="running", execution_node="wrong", task_impact=3)
+    assert shown(browser_of(admin), f"?sort={column}") == expected
+
+
+def standing_differently() -> None:
+    node("hop-1", "hop")
+    node("lost", node_state="unavailable", capacity=0)
+    node("off", enabled=False)
+    node("wrong", errors="disk full")
+
+
+def test_a_page_of_the_table_has_a_hundred_rows(admin: User) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"node-{number}") for number in range(205))
+    client = browser_of(admin)
+    assert shown(client, "?page=2") == [f"node-{number}" for number in range(100, 200)]
+    assert "Page 3 of 3" in text(client, "/?page=3")
+
+
+def test_the_first_steps_are_told_where_there_are_no_nodes(admin: User, alice: User) -> None:
+    assert "provision_instance" in text(browser_of(admin))
+    page = text(browser_of(alice))
+    assert "You see no nodes" in page
+    assert "provision_instance" not in page
+
+
+# --- capacity
+
+
+def test_the_explanation_ends_in_the_capacity_of_the_one_formula(settings: Settings) -> None:
+    settings.IS_K8S = False
+    told = capacity.explained(
+        cpu=Decimal(4), memory=8 * 2**30, cpu_forks=16, mem_forks=61, adjustment=Decimal("0.50"), counts=True, stored=38
+    )
+    assert (told.lower, told.higher, told.exact, told.result) == (16, 61, Decimal("38.5"), 38)
+    assert told.result == capacity.effective(16, 61, Decimal("0.50"))
+    assert (told.cpu_expected, told.mem_expected) == (16, 61)
+    assert told.reserved == 2 * 2**30
+    assert told.scarcer == "cpu"
+
+
+def test_the_page_of_a_node_tells_the_formula_with_its_numbers(admin: User, settings: Settings) -> None:
+    settings.IS_K8S = False
+    own = node("exec-1", mem_capacity=61, capacity=38, capacity_adjustment="0.50")
+    make_jobs(1, status="running", execution_node="exec-1", task_impact=6, name="deploy")
+    make_jobs(1, status="successful", execution_node="exec-1", name="done")
+    page = text(browser_of(admin), f"/nodes/{own.pk}/")
+    for told in (
+        "4 cores \u00d7 4 forks for each",
+        "(8 GiB \u2212 2 GiB for the system) \u00f7 100 MiB for each fork",
+        "16 + (61 \u2212 16) \u00d7 0.50, in whole forks",
+        "<td>38.5</td>",
+        "<td>38</td>",
+        "32 free",
+        "deploy",
+    ):
+        assert told in page
+    assert "done" not in page
+
+
+def test_a_disabled_node_and_one_with_other_figures_are_explained(admin: User) -> None:
+    disabled = node("off", enabled=False, capacity=0)
+    page = text(browser_of(admin), f"/nodes/{disabled.pk}/")
+    assert "no: a node that is disabled is given no jobs" in page
+    lost = node("lost", node_state="unavailable", capacity=0)
+    assert "0 while the node is unavailable" in text(browser_of(admin), f"/nodes/{lost.pk}/")
+    other = node("other", cpu_capacity=8)
+    assert "4 cores \u00d7 4 forks for each would be 16; told is" in text(browser_of(admin), f"/nodes/{other.pk}/")
+
+
+def test_a_job_counts_where_it_runs_and_where_it_is_controlled(admin: User) -> None:
+    own = node("hybrid-1", "hybrid")
+    make_jobs(1, status="running", execution_node="hybrid-1", controller_node="hybrid-1", task_impact=4)
+    make_jobs(1, status="waiting", execution_node="exec-1", controller_node="hybrid-1", task_impact=9)
+    told = browser_of(admin).get(f"/nodes/{own.pk}/").context
+    assert [(job.executes, job.controls, job.taken) for job in told["jobs"]] == [(False, True, 1), (True, True, 5)]
+    assert told["taken_by_others"] == 0
+    assert told["node"].consumed_capacity == 6
+
+
+def test_jobs_beyond_those_shown_are_summed(admin: User) -> None:
+    own = node("exec-1")
+    make_jobs(60, status="running", execution_node="exec-1", task_impact=2)
+    make_jobs(500, status="successful", execution_node="exec-1")
+    told = browser_of(admin).get(f"/nodes/{own.pk}/").context
+    assert len(told["jobs"]) == 50
+    assert told["taken_by_others"] == 20
+
+
+# --- states
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, Standing.READY),
+        ({"enabled": False}, Standing.DISABLED),
+        ({"errors": "disk full"}, Standing.FAULT),
+        ({"node_state": "unavailable", "enabled": False}, Standing.FAULT),
+        ({"node_state": "provision-fail"}, Standing.FAULT),
+        ({"node_state": "installed"}, Standing.CHANGING),
+        ({"node_state": "deprovisioning"}, Standing.CHANGING),
+    ],
+)
+def test_how_a_node_stands(values: dict[str, Any], expected: Standing) -> None:
+    assert overview.standing(Instance(hostname="exec-1", **values)) == expected
+
+
+def test_totals(admin: User) -> None:
+    node("control-1", "control")
+    node("exec-1")
+    node("hop-1", "hop", node_state="unavailable")
+    make_jobs(2, status="running", execution_node="exec-1", controller_node="control-1", task_impact=5)
+    told = browser_of(admin).get("/").context["total"]
+    assert (told.nodes, told.capacity, told.consumed, told.jobs_running) == (3, 162, 12, 2)
+    assert told.percent_used == 7.41
+    assert told.standings == {Standing.READY: 2, Standing.FAULT: 1}
+
+
+def test_a_node_s_page_says_why_it_is_in_its_state(admin: User) -> None:
+    lost = node("exec-1", node_state="unavailable", errors="disk full", last_seen=timezone.now() - timedelta(hours=3))
+    page = text(browser_of(admin), f"/nodes/{lost.pk}/")
+    for told in (
+        "It was lost or has errors",
+        "disk full",
+        "Is it seen?",
+        "3 h ago",
+        f"{lost.last_seen:%Y-%m-%d %H:%M}",
+    ):
+        assert told in page
+
+
+# --- a mirror
+
+
+def test_a_mirror_says_of_what_and_how_old(admin: User, bob: User, settings: Settings) -> None:
+    settings.MIRROR_STALE_AFTER = 60
+    now = timezone.now()
+    Mirror.objects.create(
+        url="https://awx.example.org", version="24.6.1", began=now - timedelta(seconds=7), finished=now
+    )
+    page = text(browser_of(admin))
+    assert "https://awx.example.org" in page
+    assert "24.6.1" in page
+    assert "7 s ago" in page
+    assert "Older than it should be" not in page
+    assert "awx.example.org" not in text(browser_of(bob))
+    Mirror.objects.update(began=now - timedelta(hours=1))
+    assert "Older than it should be" in text(browser_of(bob))
+
+
+# --- the drawing
+
+
+def drawn(nodes: list[Instance], links: list[tuple[int, int, str]] = [], opened: tuple[str, ...] = ()) -> Any:  # noqa: B006
+    loaded = list(Instance.objects.with_load().filter(pk__in=[each.pk for each in nodes]).order_by("pk"))
+    return drawing.draw(loaded, links, opened)
+
+
+def test_small_tiers_are_drawn_node_by_node() -> None:
+    control, hop, execution = node("control-1", "control"), node("hop-1", "hop"), node("exec-1")
+    links = [(control.pk, hop.pk, "established"), (hop.pk, execution.pk, "adding")]
+    told = drawn([control, hop, execution], links)
+    assert [band.tier.value for band in told.bands] == ["control", "hop", "execution"]
+    assert not any(band.closed or band.can_toggle for band in told.bands)
+    assert [line.state for line in told.lines] == ["established", "adding"]
+    assert "\u2068hop-1\u2069 to \u2068exec-1\u2069: adding" in told.lines[1].title
+    tops = [band.boxes[0].y for band in told.bands]
+    assert tops == sorted(tops)
+
+
+def test_a_large_tier_is_closed_until_it_is_opened() -> None:
+    hops = [node(f"hop-{number}", "hop") for number in range(2)]
+    nodes = [node(f"exec-{number}") for number in range(60)]
+    links = [
+        (hops[number % 2].pk, each.pk, "removing" if number == 7 else "established")
+        for number, each in enumerate(nodes)
+    ]
+    closed = drawn([*hops, *nodes], links)
+    assert closed.bands[1].closed
+    assert [line.title for line in closed.lines] == ["30 links: 30 established", "30 links: 29 established, 1 removing"]
+    opened = drawn([*hops, *nodes], links, ("execution",))
+    assert len(opened.bands[1].boxes) == 60
+    assert [group.text for group in opened.bands[1].groups] == [
+        "Over \u2068hop-0\u2069: 30 nodes",
+        "Over \u2068hop-1\u2069: 30 nodes",
+    ]
+    assert [box.instance.hostname for box in opened.bands[1].boxes if box.link_state] == ["exec-7"]
+
+
+def test_links_within_a_closed_tier_are_counted() -> None:
+    nodes = [node(f"control-{number}", "control") for number in range(30)]
+    told = drawn(nodes, [(nodes[0].pk, nodes[1].pk, "established"), (nodes[1].pk, nodes[2].pk, "adding")])
+    assert told.bands[0].told_inner == "2 links within it: 1 established, 1 adding"
+    assert told.lines == []
+
+
+def test_no_boxes_overlap_and_all_lie_within_the_drawing() -> None:
+    nodes = [node(f"exec-{number}") for number in range(70)] + [node(f"hop-{number}", "hop") for number in range(11)]
+    told = drawn(nodes, [], ("execution",))
+    boxes = [box for band in told.bands for box in band.boxes]
+    places = {(box.x, box.y) for box in boxes}
+    assert len(places) == len(boxes) == 81
+    assert all(box.x >= 0 and box.x + box.width <= told.width and box.bottom <= told.height for box in boxes)
+    rows = sorted({box.y for box in boxes})
+    assert all(lower - upper >= drawing.BOX_HEIGHT for upper, lower in pairwise(rows))
+
+
+def test_labels_leave_out_the_usual_domain_but_stay_distinct() -> None:
+    found, domain = drawing.labels(["a.example.org", "b.example.org", "b", "10.0.0.1", "c" * 250])
+    assert domain == ""
+    found, domain = drawing.labels(["a.example.org", "b.example.org", "b", "c.example.org", "c" * 30])
+    assert domain == ".example.org"
+    assert found["a.example.org"] == "a"
+    assert found["b"] == "b"
+    assert found["b.example.org"] == "b.example.org"
+    assert found["c" * 30] == "c" * 15 + "\u2026"
+
+
+# --- words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 s ago"),
+        (-2, "0 s ago"),
+        (59, "59 s ago"),
+        (60, "1 min ago"),
+        (7200, "2 h ago"),
+        (86400, "1 day ago"),
+        (200000, "2 days ago"),
+        (70000000, "2 years ago"),
+        (-125, "in 2 min"),
+    ],
+)
+def test_times_in_words(seconds: float, expected: str) -> None:
+    assert ago(timezone.now() - timedelta(seconds=seconds + 0.2 * (seconds > 0))) == expected
+    assert ago(None) == "never"
+
+
+def test_numbers_in_words() -> None:
+    assert gibibytes(8 * 2**30) == "8 GiB"
+    assert gibibytes(3344682261) == "3.1 GiB"
+    assert [plain(Decimal(number)) for number in ("4.0", "2.50", "100", "0.0")] == ["4", "2.5", "100", "0"]
+    assert natural("a10") > natural("a9")
