@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test bench lint types check format lock clean
+.PHONY: help run test bench pictures lint types check format lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -18,6 +18,9 @@ test: $(VENV)/dev $(VENV)/browser ## Run every test, on a real PostgreSQL
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
 	$(BIN)/python -m bench
+
+pictures: $(VENV)/dev $(VENV)/browser ## Take the pictures of the README again
+	$(BIN)/python -m tests.browser.pictures
 
 lint: $(VENV)/dev ## Check style and the direction of imports
 	$(BIN)/ruff check .

@@ -394,6 +394,13 @@ def test_small_tiers_are_drawn_node_by_node() -> None:
     assert tops == sorted(tops)
 
 
+def test_a_line_past_a_tier_keeps_clear_of_its_boxes() -> None:
+    control, hop, execution = node("control-1", "control"), node("hop-1", "hop"), node("exec-1")
+    told = drawn([control, hop, execution], [(control.pk, execution.pk, "established")])
+    passed = told.bands[1].boxes[0]
+    assert f"{passed.x + passed.width + drawing.GAP / 2:g} {passed.y}V{passed.bottom}C" in told.lines[0].path
+
+
 def test_a_large_tier_is_closed_until_it_is_opened() -> None:
     hops = [node(f"hop-{number}", "hop") for number in range(2)]
     nodes = [node(f"exec-{number}") for number in range(60)]

@@ -7,6 +7,7 @@ shows its nodes in groups of those that are linked to the same nodes above, inst
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from awx_compat.pages.table import natural
 from instances.models import Instance
@@ -16,6 +17,7 @@ COLUMNS = 8
 BOX_WIDTH, BOX_HEIGHT, GAP = 136, 42, 12
 WIDTH = COLUMNS * (BOX_WIDTH + GAP)
 SUMMARY_WIDTH, SUMMARY_ROW, SUMMARY_FOOT = 336, 22, 38  # narrow enough for a phone
+LABEL = 26  # how far below a box the label of its line stands
 HEADING = 28  # of a tier
 SUBHEADING = 22  # of a group of nodes
 BETWEEN_TIERS = 64
@@ -78,6 +80,14 @@ class Line:
     label_y: float = 0
 
 
+class Gate(NamedTuple):
+    """Where a line passes a tier: between its boxes, so that it does not seem to end at one of them."""
+
+    x: float
+    top: int
+    bottom: int
+
+
 @dataclass(slots=True)
 class Group:
     """A heading over boxes of an opened tier."""
@@ -112,6 +122,13 @@ class Band:
         return [
             (x, y, each, counted(self.sums.standings[each], each)) for (x, y), each in zip(places, present, strict=True)
         ]
+
+    @property
+    def gaps(self) -> list[float]:
+        """Where lines may pass between its boxes, from the right to the left."""
+        boxes = self.boxes or ([self.frame] if self.frame else [])
+        sides = {box.x - GAP / 2 for box in boxes} | {box.x + box.width + GAP / 2 for box in boxes}
+        return sorted(sides, reverse=True)
 
     @property
     def load(self) -> str:
@@ -177,16 +194,17 @@ class _Drafting:
         self.neighbours: dict[int, dict[int, str]] = defaultdict(dict)
         for source, target, state in self.links:
             self.neighbours[source][target] = self.neighbours[target][source] = state
+        self.bands: list[Band] = []
         self.anchors: dict[int, Box] = {}  # where the lines of a node end
 
     def drawing(self) -> Drawing:
-        bands, y = [], 0
+        y = 0
         for each in Tier:
             if self.tiers[each]:
-                bands.append(self.band(each, y))
-                y = bands[-1].bottom + BETWEEN_TIERS
-        lines = list(self.lines({band.frame.key: band for band in bands if band.frame}))
-        return Drawing(WIDTH, max(0, y - BETWEEN_TIERS) + ARC, bands, lines, self.domain)
+                self.bands.append(self.band(each, y))
+                y = self.bands[-1].bottom + BETWEEN_TIERS
+        lines = list(self.lines({band.frame.key: band for band in self.bands if band.frame}))
+        return Drawing(WIDTH, max(0, y - BETWEEN_TIERS) + ARC, self.bands, lines, self.domain)
 
     def band(self, which: Tier, y: int) -> Band:
         nodes = self.tiers[which]
@@ -284,11 +302,18 @@ class _Drafting:
         states = Counter(state for _, _, state in joined)
         state = next(each for each in WORST_FIRST if each in states)
         told = self.told(joined, states)
-        line = Line(f"{upper.key}-{lower.key}", curve(upper, lower), state, told)
+        gates = self.gates(upper, lower)
+        line = Line(f"{upper.key}-{lower.key}", curve(upper, lower, gates), state, told)
         if upper.instance is None and lower.instance is None:
             line.label = f"{len(joined)} link{'s' * (len(joined) != 1)}: {in_words(states)}"
-            line.label_x, line.label_y = (upper.center + lower.center) / 2, upper.bottom + 26
+            line.label_x, top = (gates[-1].x, gates[-1].bottom) if gates else (upper.center, upper.bottom)
+            line.label_y = top + LABEL
         return line
+
+    def gates(self, upper: Box, lower: Box) -> list[Gate]:
+        straight = (upper.center + lower.center) / 2
+        passed = [band for band in self.bands if upper.bottom < band.y and band.bottom < lower.y]
+        return [Gate(min(band.gaps, key=lambda x: abs(x - straight)), band.y + HEADING, band.bottom) for band in passed]
 
     def told(self, joined: list[Link], states: Counter[str]) -> str:
         if len(joined) > 2:
@@ -304,13 +329,14 @@ def in_words(states: Counter[str]) -> str:
     return ", ".join(f"{states[state]} {state}" for state in reversed(WORST_FIRST) if states[state])
 
 
-def curve(upper: Box, lower: Box) -> str:
-    """From the bottom of one box to the top of a lower one, or below two boxes that stand side by side."""
-    if lower.y < upper.bottom:
-        y, below = upper.bottom, upper.bottom + ARC
-        return f"M{upper.center:g} {y}C{upper.center:g} {below} {lower.center:g} {below} {lower.center:g} {y}"
-    middle = (upper.bottom + lower.y) / 2
-    return (
-        f"M{upper.center:g} {upper.bottom}C{upper.center:g} {middle:g} {lower.center:g} {middle:g} "
-        f"{lower.center:g} {lower.y}"
-    )
+def curve(upper: Box, lower: Box, gates: list[Gate]) -> str:
+    """From the bottom of one box through the gates to the top of a lower one, or below two that stand side by side."""
+    x, y = upper.center, upper.bottom
+    if lower.y < y:
+        return f"M{x:g} {y}C{x:g} {y + ARC} {lower.center:g} {y + ARC} {lower.center:g} {y}"
+    path = f"M{x:g} {y}"
+    for gate in [*gates, Gate(lower.center, lower.y, lower.y)]:
+        middle = (y + gate.top) / 2
+        path += f"C{x:g} {middle:g} {gate.x:g} {middle:g} {gate.x:g} {gate.top}V{gate.bottom}"
+        x, y = gate.x, gate.bottom
+    return path

@@ -206,6 +206,7 @@ def test_nothing_that_matches_is_said_so(mesh: Page) -> None:
     mesh.clock.run_for(500)
     expect(mesh.get_by_text("No node matches.")).to_be_visible()
     mesh.get_by_role("link", name="Show all 15").click()
+    expect(mesh.get_by_label("Name")).to_be_focused()
     expect(mesh.get_by_role("status")).to_have_text("15 nodes")
     expect(mesh.get_by_label("Name")).to_have_value("")
 
@@ -308,7 +309,7 @@ def test_a_closed_tier_opens_by_keyboard_and_stays_open(large: Page, hostile: Se
     closed.focus()
     large.keyboard.press("Enter")
     expect(large.locator("svg.topology a.box")).to_have_count(130)
-    expect(large.get_by_role("link", name="Close the tier Execution")).to_be_visible()
+    expect(large.get_by_role("link", name="Close the tier Execution")).to_be_focused()
     large.reload()
     expect(large.locator("svg.topology a.box")).to_have_count(130)
     large.get_by_role("link", name="Close the tier Execution").click()

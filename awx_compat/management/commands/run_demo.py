@@ -19,6 +19,7 @@ from instances.startup import positive, share_embedded_database
 HOST = "127.0.0.1"
 DEMO_MESH = Path(instances.__file__).parent / "demo_mesh.json"
 WELCOME = """
+  The mesh          http://{0}:{1}/
   API               http://{0}:{1}/api/v2/instances/
   Documentation     http://{0}:{1}/api/docs/
   Administration    http://{0}:{1}/admin/

@@ -157,7 +157,9 @@
     if (!plain || event.defaultPrevented || !href || !href.startsWith("?")) return;
     event.preventDefault();
     go(href, false);
-    if (!link.closest("thead")) fill();
+    fill();
+    if (link.hasAttribute("data-clears")) filter.elements.q.focus(); // the link goes with what it clears
+    if (link.rel) document.getElementById("nodes").scrollIntoView(); // the next page begins at its beginning
   });
 
   if (filter) {

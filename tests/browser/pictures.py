@@ -1,0 +1,57 @@
+"""``make pictures``: the pictures of the README, of the demonstration mesh as it looks while it is alive."""
+
+import os
+import shutil
+
+import django
+import psycopg
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.looking import log_in
+from tests.service import PROJECT, manage, new_database, served
+
+FOLDER = PROJECT / "docs" / "pictures"
+DEMO = PROJECT / "instances" / "demo_mesh.json"
+# The snapshot's times lie on the day that it was made; now it is as if a worker kept watch.
+SEEN_JUST_NOW = """
+UPDATE instances_instance
+SET last_seen = now() - id * interval '2 seconds', last_health_check = now() - interval '9 min'
+WHERE node_state = 'ready'
+"""
+STARTED_LATELY = (
+    "UPDATE instances_unifiedjob SET started = now() - id % 50 * interval '1 min' WHERE started IS NOT NULL"
+)
+
+
+def take(page: Page, address: str, name: str, path: str, height: int) -> None:
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+    page.goto(address + path)
+    page.screenshot(path=FOLDER / f"{name}.png")
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.test")
+    django.setup()
+    FOLDER.mkdir(exist_ok=True)
+    with new_database() as url:
+        manage(url, "migrate", "--verbosity", "0")
+        manage(url, "import_awx", str(DEMO))
+        with psycopg.connect(url, autocommit=True) as database:
+            database.execute(SEEN_JUST_NOW)
+            database.execute(STARTED_LATELY)
+        with served(url) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+            for scheme in ("light", "dark"):
+                page = browser.new_page(viewport=DESKTOP, color_scheme=scheme)
+                log_in(page, address, "admin", "admin")
+                take(page, address, f"mesh-{scheme}", "/", 900)
+                take(page, address, f"node-{scheme}", "/nodes/6/", 860)
+            page = browser.new_page(viewport=PHONE, is_mobile=True, color_scheme="dark")
+            log_in(page, address, "admin", "admin")
+            take(page, address, "phone-dark", "/", 844)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
