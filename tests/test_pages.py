@@ -182,6 +182,15 @@ def test_what_nodes_tell_is_text(admin: User) -> None:
         assert "&lt;script&gt;" in page
 
 
+def test_no_name_can_look_like_another_by_turning_its_direction(admin: User) -> None:
+    turned = node("\u202egro.elpmaxe.1-cexe")
+    link(turned, node("exec-1"))
+    for path in ("/", f"/nodes/{turned.pk}/"):
+        page = text(browser_of(admin), path)
+        assert "\u202e" not in page
+        assert "\ufffdgro.elpmaxe.1-cexe" in page
+
+
 # --- the table
 
 
@@ -446,7 +455,7 @@ def test_labels_leave_out_the_usual_domain_but_stay_distinct() -> None:
     assert found["a.example.org"] == "a"
     assert found["b"] == "b"
     assert found["b.example.org"] == "b.example.org"
-    assert found["c" * 30] == "c" * 15 + "\u2026"
+    assert found["c" * 30] == "c" * 14 + "\u2026"
 
 
 # --- words

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from awx_compat.pages.table import natural
+from awx_compat.pages.text import isolated, visible
 from instances.models import Instance
 from instances.overview import SEVERITY, Standing, Sums, Tier, counted, standing, sums, tier
 
@@ -24,7 +25,7 @@ BETWEEN_TIERS = 64
 ARC = 26  # how far a line between boxes side by side hangs below them
 FEW = 3 * COLUMNS  # nodes that are always shown
 MOST = 600  # nodes of a tier that are drawn
-CHARACTERS = 16  # of a hostname that fit into a box
+CHARACTERS = 15  # of a hostname that fit into a box
 WORST_FIRST = ("removing", "adding", "established")
 
 Link = tuple[int, int, str]  # ids of source and target, state
@@ -169,7 +170,7 @@ def labels(hostnames: Collection[str]) -> tuple[dict[str, str], str]:
     found = {}
     for name in hostnames:
         own = name.removesuffix(domain)
-        found[name] = shortened(name if own in taken or not own else own)
+        found[name] = shortened(visible(name if own in taken or not own else own))
     return found, domain
 
 
@@ -319,7 +320,7 @@ class _Drafting:
         if len(joined) > 2:
             return f"{len(joined)} links: {in_words(states)}"
         return "; ".join(
-            f"\u2068{self.by_pk[source].hostname}\u2069 to \u2068{self.by_pk[target].hostname}\u2069: {state}"
+            f"{isolated(self.by_pk[source].hostname)} to {isolated(self.by_pk[target].hostname)}: {state}"
             for source, target, state in joined
         )
 

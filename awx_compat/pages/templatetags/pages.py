@@ -7,10 +7,13 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
+from awx_compat.pages.text import isolated, visible
 from instances import overview
 from instances.models import Instance
 
 register = template.Library()
+register.filter(visible)
+register.filter(isolated)
 
 UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"))
 LONG = ("year", "day")  # those that have a plural
@@ -56,12 +59,6 @@ def gibibytes(size: int) -> str:
 def plain(number: Decimal) -> str:
     """A decimal without zeros at its end."""
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
-
-
-@register.filter
-def isolated(text: object) -> str:
-    """Text for an attribute, whose writing direction does not leak out of it."""
-    return f"\u2068{text}\u2069"
 
 
 @register.inclusion_tag("pages/mark.html")
