@@ -102,6 +102,14 @@ def unfinished_jobs(group: InstanceGroup) -> list[dict[str, Any]]:
     return list(group.jobs.filter(status__in=UNFINISHED).order_by("id").values("id", "type"))
 
 
+def refuse_deletion(group: InstanceGroup) -> None:
+    """Raise ValidationError if the group may not be deleted now."""
+    if group.is_protected:
+        raise ValidationError(f"{group.name} instance group may not be deleted.")
+    if unfinished_jobs(group):
+        raise ValidationError("Resource is being used by running jobs.")
+
+
 def refuse_move(instance: Instance) -> None:
     """Raise ValidationError if nobody may put ``instance`` into a group or take it out by hand."""
     if instance.node_type == Instance.NodeType.CONTROL:

@@ -7,6 +7,7 @@ or raise ValidationError in AWX's words. Source: AWX_BEHAVIOUR, "Writing", and r
 import ipaddress
 import re
 import socket
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -162,6 +163,22 @@ def check_peers(instance: Instance | None, peers: list[Instance]) -> None:
         raise ValidationError({"peers": ["An instance cannot peer to itself."]})
 
 
+CHECKS: dict[str, Callable[[Instance | None, Any], Any]] = {
+    "hostname": checked_hostname,
+    "node_type": checked_node_type,
+    "node_state": checked_node_state,
+    "listener_port": checked_listener_port,
+    "peers_from_control_nodes": checked_peers_from_control_nodes,
+}
+
+
+def checked(instance: Instance, values: dict[str, Any]) -> dict[str, Any]:
+    """These ``values``, each and all together as ``instance`` may have them."""
+    values = {name: CHECKS[name](instance, value) if name in CHECKS else value for name, value in values.items()}
+    check_together(instance, values)
+    return values
+
+
 # --- doing it
 
 
@@ -201,6 +218,26 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     conditions.note([instance], timezone.now())
     tasks.instance_changed(instance)
     return instance
+
+
+@transaction.atomic
+def change_checked(pk: int, values: dict[str, Any]) -> Instance:
+    """Check these ``values`` with the instance held, and change it."""
+    return change(pk, checked(locked(Instance, pk), values))
+
+
+@transaction.atomic
+def add_peer(pk: int, peer: Instance) -> None:
+    """Let the instance peer to one more."""
+    peers = list(locked(Instance, pk).peers.all())
+    change_checked(pk, {"peers": [*peers, peer]})
+
+
+@transaction.atomic
+def remove_peer(pk: int, peer: Instance) -> None:
+    """Let the instance peer to one less."""
+    peers = [each for each in locked(Instance, pk).peers.all() if each != peer]
+    change_checked(pk, {"peers": peers})
 
 
 def set_peers(instance: Instance, peers: list[Instance]) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Coalesce
@@ -45,6 +46,23 @@ def issue(user: User, scope: str = "write", description: str = "") -> tuple[Any,
     token.save()
     describe(token, description)
     return token, raw
+
+
+def checked_scope(scope: str) -> str:
+    """The scope of a token; raises ValidationError if none can have it."""
+    if not scope.split() or not set(scope.split()) <= set(SCOPES):
+        raise ValidationError(f"Must be a simple space-separated string with allowed scopes {list(SCOPES)}.")
+    return scope
+
+
+@transaction.atomic
+def change(token: Any, values: dict[str, Any]) -> None:
+    """Change the ``description`` or the ``scope`` of ``token``, or both."""
+    if "description" in values:
+        describe(token, values["description"])
+    if "scope" in values:
+        token.scope = values["scope"]
+    token.save(update_fields=["scope", "updated"])
 
 
 def describe(token: Any, description: str) -> None:

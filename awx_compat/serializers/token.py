@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from oauth2_provider.models import AccessToken
 from rest_framework import serializers
 
@@ -60,20 +61,15 @@ class TokenSerializer(RecordSerializer):
         return None
 
     def validate_scope(self, scope: str) -> str:
-        if not scope.split() or not set(scope.split()) <= set(tokens.SCOPES):
-            raise serializers.ValidationError(
-                f"Must be a simple space-separated string with allowed scopes {list(tokens.SCOPES)}."
-            )
-        return scope
+        try:
+            return tokens.checked_scope(scope)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from None
 
     def validate_application(self, application: int | None) -> None:
         if application is not None:
             raise serializers.ValidationError(f'Invalid pk "{application}" - object does not exist.')
 
     def update(self, token: Any, validated: dict[str, Any]) -> Any:
-        if "description" in validated:
-            tokens.describe(token, validated["description"])
-        if "scope" in validated:
-            token.scope = validated["scope"]
-        token.save(update_fields=["scope", "updated"])
+        tokens.change(token, validated)
         return token

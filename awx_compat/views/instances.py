@@ -130,7 +130,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
     queryset = Instance.objects.all()
 
     def get_object(self) -> Any:
-        if self.instance.node_type != Instance.NodeType.EXECUTION:
+        if not health_checks.is_checked_on_demand(self.instance):
             raise NotFound
         return self.instance
 

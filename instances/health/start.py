@@ -10,6 +10,11 @@ from instances.locking import locked
 from instances.models import Instance
 
 
+def is_checked_on_demand(instance: Instance) -> bool:
+    """Whether somebody may ask for a health check of the instance: others are watched without being asked."""
+    return instance.node_type == Instance.NodeType.EXECUTION
+
+
 @transaction.atomic
 def start(pk: int) -> bool:
     """Note that a health check of the instance begins, and queue it; False if one is already under way.

@@ -1,0 +1,94 @@
+"""Forms whose values are checked, and written, by the functions of the domain."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+Check = Callable[[Any, Any], Any]
+
+
+class CheckedForm(forms.ModelForm):
+    """A form that never saves its instance: ``values()`` are what is to be written, by a function of the domain.
+
+    Of a record that exists, only what was changed on the page is written, and nothing where somebody else changed
+    the same meanwhile: the page says what it showed.
+    """
+
+    checks: dict[str, Check] = {}  # by field, a function of the record (None for a new one) and the value
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = self.is_change
+
+    @property
+    def is_change(self) -> bool:
+        return self.instance.pk is not None
+
+    def values(self) -> dict[str, Any]:
+        """The checked values that are to be written, by field."""
+        names = self.changed_data if self.is_change else list(self.fields)
+        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        record = self.instance if self.is_change else None
+        self.refuse_overwriting()
+        for name, value in self.values().items():
+            try:
+                self.cleaned_data[name] = self.checks[name](record, value) if name in self.checks else value
+            except ValidationError as error:
+                self.add_error(name, error)
+        if not self.errors:
+            self.check(self.check_together, record, self.values())
+        return self.cleaned_data
+
+    def refuse_overwriting(self) -> None:
+        for name in self.changed_data if self.is_change else ():
+            field, shown_as = self.fields[name], self[name].html_initial_name
+            shown = field.hidden_widget().value_from_datadict(self.data, self.files, shown_as)
+            if field.has_changed(self.initial.get(name), shown):
+                self.add_error(name, "Somebody changed this meanwhile. Look at the page again before you change it.")
+
+    def check(self, check: Callable[..., Any], *arguments: Any) -> None:
+        """Call ``check`` and show its refusal, at its field where the form has that."""
+        try:
+            check(*arguments)
+        except ValidationError as error:
+            for name, errors in (error.error_dict if hasattr(error, "error_dict") else {None: [error]}).items():
+                self.add_error(name if name in self.fields and name != NON_FIELD_ERRORS else None, errors)
+
+    def check_together(self, record: Any, values: dict[str, Any]) -> None:
+        """Raise ValidationError if these values may not be together."""
+
+
+class Refused:
+    """Mixed into the class of a form that was valid until the domain or the database refused what it asks for."""
+
+    refusal = ""
+
+    def clean(self) -> Any:
+        super().clean()  # type: ignore[misc]
+        raise ValidationError(self.refusal)
+
+
+class LinesField(forms.CharField):
+    """A list of words, each on a line."""
+
+    widget = forms.Textarea(attrs={"rows": 6})
+
+    def to_python(self, value: Any) -> Any:
+        return (super().to_python(value) or "").split() if value is None or isinstance(value, str) else value
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.TextInput(attrs={"size": 60, "autofocus": True}),
+        help_text="It is kept in the history, for whoever wonders.",
+    )

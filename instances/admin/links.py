@@ -1,0 +1,87 @@
+"""Links between instances. They are made and ended with the rules for the peers of their source."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from instances import lifecycle
+from instances.admin import show
+from instances.admin.base import MeshAdmin
+from instances.admin.forms import CheckedForm
+from instances.models import Instance, InstanceLink
+
+KINDS = {InstanceLink.State.ESTABLISHED: "good", InstanceLink.State.ADDING: "quiet"}
+
+
+def end(name: str, help_text: str) -> forms.ModelChoiceField:
+    widget = AutocompleteSelect(InstanceLink._meta.get_field(name), admin.site)
+    return forms.ModelChoiceField(queryset=Instance.objects.all(), widget=widget, help_text=help_text)
+
+
+class LinkForm(CheckedForm):
+    source = end("source", "An execution or hop node: what control and hybrid nodes connect to follows from the nodes.")
+    target = end("target", "It needs a listener port.")
+
+    def check_together(self, record: Any, values: dict[str, Any]) -> None:
+        lifecycle.checked(values["source"], {"peers": [*values["source"].peers.all(), values["target"]]})
+
+
+@admin.register(InstanceLink)
+class LinkAdmin(MeshAdmin):
+    form = LinkForm
+    list_display = ["shown_source", "shown_target", "shown_state"]
+    list_filter = ["link_state"]
+    list_select_related = ["source", "target"]
+    search_fields = ["source__hostname", "target__hostname"]
+    search_help_text = "A part of the hostname of either end"
+    ordering = ["source__hostname", "target__hostname"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        links = InstanceLink.objects.select_related("source", "target")
+        seen = Instance.objects.visible_to(request.user)
+        return links if request.user.sees_everything else links.filter(source__in=seen, target__in=seen)  # type: ignore[union-attr]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = ["source", "target"] if obj is None else ["source_page", "target_page", "shown_state"]
+        return [(None, {"fields": fields})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["source_page", "target_page", "shown_state"]
+
+    def may_write(self, request: HttpRequest) -> bool:
+        return settings.IS_K8S and super().may_write(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a link is another one where it joins others
+
+    @admin.display(description="from", ordering="source__hostname")
+    def shown_source(self, link: InstanceLink) -> SafeString:
+        return show.name(link.source)
+
+    @admin.display(description="to", ordering="target__hostname")
+    def shown_target(self, link: InstanceLink) -> SafeString:
+        return show.name(link.target)
+
+    @admin.display(description="from")
+    def source_page(self, link: InstanceLink) -> SafeString:
+        return show.link(link.source)
+
+    @admin.display(description="to")
+    def target_page(self, link: InstanceLink) -> SafeString:
+        return show.link(link.target)
+
+    @admin.display(description="state", ordering="link_state")
+    def shown_state(self, link: InstanceLink) -> SafeString:
+        return show.badge(KINDS.get(InstanceLink.State(link.link_state), "unsure"), link.get_link_state_display())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        lifecycle.add_peer(obj.source_id, obj.target)
+        obj.pk = InstanceLink.objects.get(source=obj.source_id, target=obj.target_id).pk
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        lifecycle.remove_peer(obj.source_id, obj.target)

@@ -1,0 +1,132 @@
+"""Filters of lists, and lists of records that are too many to be counted."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from instances.models import InstanceGroup
+
+LOW = 25  # percent
+
+
+class ChoiceFilter(admin.SimpleListFilter):
+    """One of a few choices; each is a condition by its name in ``conditions``."""
+
+    choices_told: tuple[tuple[str, str], ...] = ()
+    conditions: dict[str, Q] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return self.choices_told
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        if chosen is None:
+            return queryset
+        if chosen not in (str(choice) for choice, _ in self.lookup_choices):
+            raise IncorrectLookupParameters(f"{self.parameter_name} is none of the choices.")
+        return self.chosen(queryset, chosen)
+
+    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+        return queryset.filter(self.conditions[choice])
+
+
+class SightFilter(ChoiceFilter):
+    """Whether a node is seen: the words of the condition Seen."""
+
+    title = "sight"
+    parameter_name = "sight"
+    choices_told = (("seen", "Seen in time"), ("lost", "Lost"), ("never", "Never seen"))
+    conditions = {
+        "seen": Q(health__lost_since=None, last_seen__isnull=False),
+        "lost": Q(health__lost_since__isnull=False),
+        "never": Q(health__lost_since=None, last_seen=None),
+    }
+
+
+class ErrorsFilter(ChoiceFilter):
+    title = "errors"
+    parameter_name = "with_errors"
+    choices_told = (("yes", "Yes"), ("no", "No"))
+    conditions = {"yes": ~Q(errors=""), "no": Q(errors="")}
+
+
+class CapacityLeftFilter(ChoiceFilter):
+    """How much of its capacity a node has left. One query, over all nodes: their number is not that of jobs."""
+
+    title = "capacity left"
+    parameter_name = "left"
+    choices_told = (("none", "Nothing left"), ("low", f"Less than {LOW} %"), ("enough", f"{LOW} % or more"))
+
+    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+        nodes = queryset.order_by().select_related(None).only("hostname", "node_type", "capacity")
+        return queryset.filter(pk__in=[node.pk for node in nodes if left(node.percent_capacity_remaining) == choice])
+
+
+def left(percent: float) -> str:
+    if percent <= 0:
+        return "none"
+    return "low" if percent < LOW else "enough"
+
+
+class GroupFilter(ChoiceFilter):
+    """The groups that the user sees."""
+
+    title = "instance group"
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        groups = InstanceGroup.objects.visible_to(request.user)
+        return [(str(pk), name) for pk, name in groups.order_by("name").values_list("pk", "name")]
+
+    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+        return queryset.filter(**{self.relation: choice})
+
+    relation = "rampart_groups"
+
+
+class JobGroupFilter(GroupFilter):
+    relation = "instance_group"
+
+
+class ActivityFilter(ChoiceFilter):
+    """The states of jobs that an index finds."""
+
+    title = "activity"
+    parameter_name = "activity"
+    choices_told = (("active", "Running or waiting"), ("running", "Running"), ("waiting", "Waiting"))
+    conditions = {
+        "active": Q(status__in=("running", "waiting")),
+        "running": Q(status="running"),
+        "waiting": Q(status="waiting"),
+    }
+
+
+class NewestFirst(ChangeList):
+    """Records by falling id, however many there are: nothing is counted, sorted or skipped.
+
+    ``p`` is the id below which a page begins, and not a number of a page.
+    """
+
+    older = newest = ""
+
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
+        return ["-pk"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.paginator = None
+        records = self.queryset
+        if self.page_num > 1:
+            records = records.filter(pk__lt=self.page_num)
+            self.newest = self.get_query_string()
+        found = list(records[: self.list_per_page + 1])
+        shown = found[: self.list_per_page]
+        if len(found) > len(shown):
+            self.older = self.get_query_string({PAGE_VAR: shown[-1].pk})
+        self.result_list = shown
+        self.result_count = self.full_result_count = len(shown)
+        self.show_full_result_count = self.can_show_all = self.multi_page = False
+        self.show_admin_actions = bool(shown)

@@ -1,0 +1,401 @@
+"""Instances: the nodes of the mesh, and what operators do with them every day."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db.models import Prefetch, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from instances import lifecycle
+from instances.admin import show
+from instances.admin.base import MeshAdmin
+from instances.admin.forms import CheckedForm, ReasonForm
+from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter
+from instances.deprovisioning import ACTIVE
+from instances.health import conditions, start
+from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
+
+State = Instance.NodeState
+KINDS = {
+    State.READY: "good",
+    State.INSTALLED: "quiet",
+    State.PROVISIONING: "quiet",
+    State.DEPROVISIONING: "unsure",
+}
+STATUS_KINDS = {Condition.Status.TRUE: "good", Condition.Status.FALSE: "bad", Condition.Status.UNKNOWN: "unsure"}
+REASONS = dict(conditions.REASONS)
+MOST_JOBS = 20  # active jobs that are named before a node is removed
+LATEST = 5  # entries of the history on a node's page
+REMOVAL = {"node_state": State.DEPROVISIONING}
+
+
+class InstanceForm(CheckedForm):
+    checks = dict(lifecycle.CHECKS)
+    peers = forms.ModelMultipleChoiceField(
+        queryset=Instance.objects.all(),
+        required=False,
+        help_text="The nodes that this node connects to. Each needs a listener port.",
+        widget=AutocompleteSelectMultiple(Instance._meta.get_field("peers"), admin.site),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "hostname" in self.fields:
+            self.fields["hostname"].validators.extend(lifecycle.HOSTNAME_RULES)
+        if "node_type" in self.fields:
+            self.fields["node_type"].choices = [  # type: ignore[attr-defined]
+                choice for choice in Instance.NodeType.choices if choice[0] in lifecycle.INSTALLABLE
+            ]
+            self.fields["node_type"].initial = Instance.NodeType.EXECUTION
+
+    def values(self) -> dict[str, Any]:
+        values = super().values()
+        if "peers" in values:
+            values["peers"] = list(values["peers"])
+        return values if self.is_change else {"node_state": State.INSTALLED, **values}
+
+    def check_together(self, record: Instance | None, values: dict[str, Any]) -> None:
+        lifecycle.check_together(record, values)
+
+
+@admin.register(Instance)
+class InstanceAdmin(MeshAdmin):
+    form = InstanceForm
+    list_display = ["shown_hostname", "node_type", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
+    list_filter = [
+        "node_state",
+        "node_type",
+        "enabled",
+        SightFilter,
+        ErrorsFilter,
+        CapacityLeftFilter,
+        GroupFilter,
+    ]
+    search_fields = ["hostname", "ip_address"]
+    search_help_text = "A part of the hostname or of the IP address"
+    ordering = ["hostname"]
+    actions = ["enable", "disable", "check_health", "deprovision"]
+    change_form_template = "admin/instances/instance_form.html"
+
+    figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", "version", "uuid", "ip_address"]
+    health = ["shown_conditions", "seen_exactly", "check_started", "last_check", "all_errors"]
+    mesh = ["links_from", "links_to", "groups"]
+
+    # --- reading
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).with_load().select_related("health")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        node = super().get_object(request, object_id, from_field)
+        if node is not None:
+            node.reader = request.user
+        return node
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        settled = ["enabled", "capacity_adjustment", "managed_by_policy"]
+        wired = ["listener_port", "peers_from_control_nodes", "peers"]
+        if obj is None:
+            return [(None, {"fields": ["hostname", "node_type", *settled, *wired]})]
+        return [
+            (None, {"fields": ["shown_name", "shown_type", "shown_state", "created", "modified"]}),
+            ("Health", {"fields": self.health}),
+            ("Capacity and load", {"fields": self.figures}),
+            ("In the mesh", {"fields": self.mesh}),
+            ("Settings", {"fields": settled + wired}),
+            ("Latest changes made here", {"fields": ["latest_changes"]}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return []
+        told = ["shown_name", "shown_type", "shown_state", "created", "modified", "latest_changes"]
+        wired = [] if settings.IS_K8S and not obj.controls else ["peers"]
+        return [*told, *self.health, *self.figures, *self.mesh, *wired]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return settings.IS_K8S and super().has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a node leaves the mesh by being deprovisioned
+
+    # --- what is shown
+
+    @admin.display(description="hostname", ordering="hostname")
+    def shown_hostname(self, node: Instance) -> SafeString:
+        return show.name(node.hostname)
+
+    shown_name = admin.display(description="hostname")(lambda self, node: show.name(node.hostname))
+
+    @admin.display(description="node type")
+    def shown_type(self, node: Instance) -> str:
+        return node.get_node_type_display()
+
+    @admin.display(description="state", ordering="node_state")
+    def shown_state(self, node: Instance) -> SafeString:
+        state = show.badge(KINDS.get(State(node.node_state), "bad"), node.get_node_state_display())
+        return state if node.enabled else format_html("{} {}", state, show.badge("unsure", "Disabled"))
+
+    @admin.display(description="capacity in use", ordering="capacity")
+    def shown_load(self, node: Instance) -> SafeString | str:
+        if node.node_type == Instance.NodeType.HOP:
+            return show.NOTHING
+        return show.share(node.consumed_capacity, node.capacity, node.hostname)
+
+    @admin.display(description="jobs")
+    def jobs(self, node: Instance) -> SafeString:
+        query = urlencode({"execution_node": node.hostname})
+        url = f"{reverse('admin:instances_unifiedjob_changelist')}?{query}"
+        return format_html('<a href="{}">{} running, {} in all</a>', url, node.load.jobs_running, node.load.jobs_total)
+
+    @admin.display(description="last seen", ordering="last_seen")
+    def seen(self, node: Instance) -> SafeString | str:
+        return show.when(node.last_seen)
+
+    seen_exactly = admin.display(description="last seen")(lambda self, node: show.when_exactly(node.last_seen))
+
+    @admin.display(description="errors")
+    def shown_errors(self, node: Instance) -> SafeString | str:
+        return show.brief(node.errors)
+
+    all_errors = admin.display(description="errors")(lambda self, node: show.verbatim(node.errors))
+
+    @admin.display(description="conditions")
+    def shown_conditions(self, node: Instance) -> SafeString | str:
+        rows = (
+            (
+                condition.get_type_display(),
+                show.badge(STATUS_KINDS[Condition.Status(condition.status)], condition.get_status_display()),
+                format_html("{}. {}", REASONS.get(condition.reason, condition.reason), show.name(condition.message)),
+                show.when(condition.last_transition),
+            )
+            for condition in conditions.of(node)
+        )
+        return show.table(("Condition", "Holds", "Why", "Since"), rows)
+
+    @admin.display(description="health check started")
+    def check_started(self, node: Instance) -> SafeString | str:
+        began = show.when_exactly(node.health_check_started)
+        return format_html("{}, under way", began) if node.health_check_pending else began
+
+    last_check = admin.display(description="last health check")(
+        lambda self, node: show.when_exactly(node.last_health_check)
+    )
+
+    @admin.display(description="capacity by CPU and by memory")
+    def shown_capacities(self, node: Instance) -> str:
+        return f"{node.cpu_capacity} and {node.mem_capacity} forks"
+
+    @admin.display(description="CPUs")
+    def shown_cpu(self, node: Instance) -> str:
+        return f"{node.cpu}" if node.cpu else "not reported"
+
+    @admin.display(description="memory")
+    def shown_memory(self, node: Instance) -> str:
+        return show.gibibytes(node.memory)
+
+    @admin.display(description="connects to")
+    def links_from(self, node: Any) -> SafeString | str:
+        return show.table(("Peer", "State"), [other for starts, *other in links_of(node) if starts])
+
+    @admin.display(description="connected from")
+    def links_to(self, node: Any) -> SafeString | str:
+        return show.table(("Node", "State"), [other for starts, *other in links_of(node) if not starts])
+
+    @admin.display(description="instance groups")
+    def groups(self, node: Any) -> SafeString | str:
+        return show.links(node.rampart_groups.all().visible_to(node.reader).order_by("name"))
+
+    @admin.display(description="")
+    def latest_changes(self, node: Instance) -> SafeString | str:
+        kind = ContentType.objects.get_for_model(Instance)
+        entries = LogEntry.objects.filter(content_type=kind, object_id=str(node.pk)).select_related("user")
+        rows = (
+            (show.when(entry.action_time), show.name(entry.user), show.name(entry.get_change_message()))
+            for entry in entries.order_by("-action_time")[:LATEST]
+        )
+        return show.table(("When", "Who", "What"), rows)
+
+    # --- writing
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        values = form.values()
+        if not change:
+            obj.pk = lifecycle.create(values).pk
+        elif values:
+            lifecycle.change(obj.pk, values)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        node = context.get("original")
+        if node is not None and self.has_change_permission(request, node):
+            context["offered"] = [(name, label) for name, label, applies in offers(node) if applies]
+            context["changelist"] = self.url_of("changelist")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: Any) -> Any:
+        nodes = self.chosen(request, queryset)
+        return self.do(
+            request, nodes, lambda node: lifecycle.change_checked(node.pk, {"enabled": True}), "enabled", "Enabled."
+        )
+
+    @admin.action(description="Disable, with a reason", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: Any) -> Any:
+        nodes = self.chosen(request, queryset)
+        form = ReasonForm(request.POST if self.is_confirmed(request) else None)
+        if nodes and not form.is_valid():
+            return self.ask(
+                request,
+                nodes,
+                title="Disable nodes",
+                explanation="A disabled node has no capacity: it is given no jobs. Those that run go on.",
+                details=named(nodes),
+                button="Disable",
+                form=form,
+            )
+        return self.do(
+            request,
+            nodes,
+            lambda node: lifecycle.change_checked(node.pk, {"enabled": False}),
+            "disabled",
+            f"Disabled: {form.cleaned_data['reason']}" if nodes else "",
+        )
+
+    @admin.action(description="Check health", permissions=["change"])
+    def check_health(self, request: HttpRequest, queryset: Any) -> Any:
+        if not settings.HEALTH_PROBE:
+            reason = "Health checks are not set up: HEALTH_PROBE names no way to do them."
+            return self.message_user(request, reason, messages.ERROR)
+        nodes = self.chosen(request, queryset)
+        return self.do(request, nodes, begin_check, "health checks begun", "Health check begun.")
+
+    @admin.action(description="Deprovision, after a confirmation", permissions=["change"])
+    def deprovision(self, request: HttpRequest, queryset: Any) -> Any:
+        nodes = self.chosen(request, queryset)
+        if nodes and not self.is_confirmed(request):
+            return self.ask(
+                request,
+                nodes,
+                title="Deprovision nodes",
+                explanation="These nodes leave the mesh for good: once their active jobs have ended, each is removed "
+                "with its links and its memberships.",
+                details=consequences(nodes),
+                button="Deprovision",
+            )
+        return self.do(
+            request,
+            nodes,
+            lambda node: lifecycle.change_checked(node.pk, REMOVAL),
+            "being deprovisioned",
+            "Deprovisioned.",
+        )
+
+
+def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
+    """For each link of the node: whether it starts there, the other end, and the state; read once for a page.
+
+    Only those are told of which the reader sees both ends.
+    """
+    if not hasattr(node, "told_links"):
+        seen = Instance.objects.visible_to(node.reader)
+        links = InstanceLink.objects.filter(Q(source=node, target__in=seen) | Q(target=node, source__in=seen))
+        both = links.select_related("source", "target").order_by("source__hostname", "target__hostname")
+        node.told_links = [
+            (
+                link.source_id == node.pk,
+                show.link(link.target if link.source_id == node.pk else link.source),
+                link.get_link_state_display(),
+            )
+            for link in both
+        ]
+    told: list[tuple[bool, SafeString, str]] = node.told_links
+    return told
+
+
+def offers(node: Instance) -> list[tuple[str, str, bool]]:
+    """The actions on the page of a node: the name, what it is called there, and whether it can be of use."""
+    leaves = node.node_type in lifecycle.INSTALLABLE and node.node_state != State.DEPROVISIONING
+    return [
+        ("enable", "Enable", not node.enabled),
+        ("disable", "Disable …", node.enabled),
+        ("check_health", "Check health", bool(settings.HEALTH_PROBE) and start.is_checked_on_demand(node)),
+        ("deprovision", "Deprovision …", settings.IS_K8S and leaves),
+    ]
+
+
+def begin_check(node: Instance) -> None:
+    if not start.is_checked_on_demand(node):
+        raise ValidationError("Only execution nodes are checked when somebody asks for it.")
+    if not start.start(node.pk):
+        raise ValidationError("A health check is already in progress.")
+
+
+def named(nodes: list[Instance]) -> SafeString | str:
+    rows = ((show.name(node), node.get_node_type_display(), node.get_node_state_display()) for node in nodes)
+    return show.table(("Node", "Type", "State"), rows)
+
+
+def consequences(nodes: list[Any]) -> SafeString | str:
+    """What the removal of each node ends. Four queries, however many nodes there are."""
+    pks = {node.pk for node in nodes}
+    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
+    groups = {
+        node.pk: [group.name for group in node.rampart_groups.all()]
+        for node in Instance.objects.filter(pk__in=pks)
+        .only("pk")
+        .prefetch_related(Prefetch("rampart_groups", InstanceGroup.objects.only("name").order_by("name")))
+    }
+    ends: dict[int, list[str]] = {pk: [] for pk in pks}
+    for link in links.order_by("pk"):
+        for pk in pks & {link.source_id, link.target_id}:
+            ends[pk].append(str(link))
+    jobs = active_jobs(nodes)
+    rows = (
+        (
+            show.name(node),
+            refusal(node) or "yes",
+            told_jobs(node, jobs.get(node.hostname, [])),
+            show.name("; ".join(ends[node.pk]) or show.NOTHING),
+            show.name(", ".join(groups.get(node.pk, [])) or show.NOTHING),
+        )
+        for node in nodes
+    )
+    return show.table(("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows)
+
+
+def refusal(node: Instance) -> str:
+    """Why the node cannot be deprovisioned; "" if it can."""
+    try:
+        lifecycle.checked(node, REMOVAL)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
+
+
+def active_jobs(nodes: list[Instance]) -> dict[str, list[int]]:
+    """By hostname, the ids of active jobs of these nodes: the newest, and only so many as are there and are told."""
+    hostnames = [node.hostname for node in nodes if node.load.jobs_running]
+    number = min(MOST_JOBS, sum(node.load.jobs_running for node in nodes))
+    jobs = UnifiedJob.objects.filter(execution_node__in=hostnames, status__in=ACTIVE).order_by("-pk")
+    found: dict[str, list[int]] = {}
+    for hostname, pk in jobs.values_list("execution_node", "pk")[:number] if number > 0 else ():
+        found.setdefault(hostname, []).append(pk)
+    return found
+
+
+def told_jobs(node: Instance, pks: list[int]) -> str:
+    if node.load.jobs_running <= 0:
+        return "none"
+    more = node.load.jobs_running - len(pks)
+    ids = ", ".join([*map(str, pks), *([f"{more} more"] if more > 0 else [])])
+    return f"{node.load.jobs_running}: {ids}"

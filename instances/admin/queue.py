@@ -1,0 +1,132 @@
+"""The background jobs, which procrastinate keeps: what waits, what runs, what failed."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
+from procrastinate.exceptions import UniqueViolation
+
+from instances.admin import show
+from instances.admin.base import UncountedAdmin
+from instances.admin.lists import ChoiceFilter
+
+KINDS = {"succeeded": "good", "failed": "bad", "aborted": "bad", "cancelled": "unsure"}
+WORDS = {"todo": "waiting", "doing": "running"}
+TASKS = ("apply_policies", "deprovision", "health_check", "tidy")
+
+
+class StatusFilter(ChoiceFilter):
+    title = "status"
+    parameter_name = "status"
+    choices_told = tuple((status, WORDS.get(status, status)) for status in ProcrastinateJob.STATUSES)
+
+    def chosen(self, queryset: Any, choice: str) -> Any:
+        return queryset.filter(status=choice)
+
+
+class TaskFilter(ChoiceFilter):
+    title = "task"
+    parameter_name = "task"
+    choices_told = tuple((task, task.replace("_", " ")) for task in TASKS)
+
+    def chosen(self, queryset: Any, choice: str) -> Any:
+        return queryset.filter(task_name=choice)
+
+
+@admin.register(ProcrastinateJob)
+class BackgroundJobAdmin(UncountedAdmin):
+    """For superusers: the API tells of these jobs only by what they do."""
+
+    list_display = ["id", "task", "arguments", "shown_status", "attempts", "last_event", "scheduled"]
+    list_filter = [StatusFilter, TaskFilter]
+    actions = ["retry", "cancel"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "task",
+                    "arguments",
+                    "shown_status",
+                    "attempts",
+                    "scheduled_exactly",
+                    "priority",
+                    "queue_name",
+                    "queueing_lock",
+                    "worker",
+                    "events",
+                ]
+            },
+        )
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        latest = ProcrastinateEvent.objects.filter(job=OuterRef("pk")).order_by("-pk")
+        jobs = ProcrastinateJob.objects.all()
+        return jobs.annotate(event=Subquery(latest.values("type")[:1]), event_at=Subquery(latest.values("at")[:1]))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.display(description="task")
+    def task(self, job: ProcrastinateJob) -> str:
+        return job.task_name.replace("_", " ")
+
+    @admin.display(description="arguments")
+    def arguments(self, job: ProcrastinateJob) -> SafeString | str:
+        return show.brief(", ".join(f"{name}={json.dumps(value)}" for name, value in job.args.items()))
+
+    @admin.display(description="status")
+    def shown_status(self, job: ProcrastinateJob) -> SafeString:
+        return show.badge(KINDS.get(job.status, "quiet"), WORDS.get(job.status, job.status))
+
+    @admin.display(description="last event")
+    def last_event(self, job: Any) -> SafeString | str:
+        return format_html("{} {}", job.event.replace("_", " "), show.when(job.event_at)) if job.event else show.NOTHING
+
+    @admin.display(description="not before")
+    def scheduled(self, job: ProcrastinateJob) -> SafeString | str:
+        return show.when(job.scheduled_at) if job.scheduled_at else show.NOTHING
+
+    @admin.display(description="not before")
+    def scheduled_exactly(self, job: ProcrastinateJob) -> SafeString | str:
+        return show.when_exactly(job.scheduled_at) if job.scheduled_at else show.NOTHING
+
+    @admin.display(description="events")
+    def events(self, job: ProcrastinateJob) -> SafeString | str:
+        found = ProcrastinateEvent.objects.filter(job=job).order_by("-pk")[:100]
+        rows = ((event.type.replace("_", " "), show.when_exactly(event.at)) for event in found)
+        return show.table(("Event", "When"), rows)
+
+    @admin.action(description="Retry those that failed", permissions=["operate"])
+    def retry(self, request: HttpRequest, queryset: Any) -> Any:
+        return self.do(request, self.chosen(request, queryset), retry, "queued again", "Queued again.")
+
+    @admin.action(description="Cancel those that wait", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> Any:
+        return self.do(request, self.chosen(request, queryset), cancel, "cancelled", "Cancelled.")
+
+
+def retry(job: ProcrastinateJob) -> None:
+    if job.status != "failed":
+        raise ValidationError("It has not failed.")
+    try:
+        app.job_manager.retry_job_by_id(job.id, timezone.now(), job.priority, job.queue_name, job.lock)
+    except UniqueViolation:
+        raise ValidationError("The next job of the kind waits already.") from None
+
+
+def cancel(job: ProcrastinateJob) -> None:
+    if not app.job_manager.cancel_job_by_id(job.id, abort=False):
+        raise ValidationError("It does not wait.")

@@ -1,0 +1,119 @@
+"""How things are shown: always escaped, and names isolated from the direction of the text around them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+NEVER = "never"
+NOTHING = "—"
+HIGH = 0.7  # the share in use from which on a bar is yellow
+FULL = 0.9  # likewise red
+LONGEST = 160  # characters of an error that a list shows
+
+
+def name(text: object) -> SafeString:
+    """A name that others chose."""
+    return format_html("<bdi>{}</bdi>", text)
+
+
+def url(record: Model) -> str:
+    """Where the record is changed or looked at."""
+    meta = record._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[record.pk])
+
+
+def link(record: Model) -> SafeString:
+    return format_html('<a href="{}"><bdi>{}</bdi></a>', url(record), record)
+
+
+def links(records: Iterable[Model]) -> SafeString | str:
+    return format_html_join(", ", "{}", ((link(record),) for record in records)) or NOTHING
+
+
+def exact(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.get_current_timezone()):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago that was, in words."""
+    if moment is None:
+        return NEVER
+    now = timezone.now()
+    if moment > now:
+        return f"in {timesince(now, moment, depth=1)}"
+    if (now - moment).total_seconds() < 60:
+        return "less than a minute ago"
+    return f"{timesince(moment, now, depth=1)} ago"
+
+
+def when(moment: datetime | None) -> SafeString | str:
+    """The moment in words; exactly where somebody points at it."""
+    if moment is None:
+        return NEVER
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), ago(moment))
+
+
+def when_exactly(moment: datetime | None) -> SafeString | str:
+    """The moment in words and exactly."""
+    if moment is None:
+        return NEVER
+    return format_html('<time datetime="{}">{} ({})</time>', moment.isoformat(), ago(moment), exact(moment))
+
+
+def share(used: int, total: int, of_what: str) -> SafeString:
+    """A bar of what is used of the ``total`` capacity of ``of_what``, and the same in figures."""
+    if total <= 0:
+        return format_html('<span class="mesh-share">{} used, no capacity</span>', used)
+    return format_html(
+        '<span class="mesh-share"><meter min="0" max="{total}" low="{low}" high="{high}" optimum="0" value="{value}" '
+        'aria-label="{used} of {total} used of {of_what}"></meter> {used} of {total}</span>',
+        total=total,
+        low=round(total * HIGH),
+        high=round(total * FULL),
+        value=min(max(used, 0), total),
+        used=used,
+        of_what=of_what,
+    )
+
+
+def badge(kind: str, label: str) -> SafeString:
+    """A word on a background that tells how good it is: ``kind`` is good, unsure, bad or quiet."""
+    return format_html('<span class="mesh-badge mesh-{}">{}</span>', kind, label)
+
+
+def brief(text: str) -> SafeString | str:
+    """The beginning of a text of any length."""
+    if not text:
+        return NOTHING
+    line = " ".join(text[: 2 * LONGEST].split())
+    return name(line if len(line) <= LONGEST else f"{line[:LONGEST]}…")
+
+
+def verbatim(text: str) -> SafeString | str:
+    return format_html('<pre class="mesh-verbatim"><bdi>{}</bdi></pre>', text) if text else NOTHING
+
+
+def gibibytes(number: int) -> str:
+    return f"{number / 2**30:.1f} GiB" if number else "not reported"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:
+    """A table of cells; NOTHING where there is no row."""
+    body = format_html_join("", "<tr>{}</tr>", ((cells(row),) for row in rows))
+    if not body:
+        return NOTHING
+    head = format_html_join("", '<th scope="col">{}</th>', ((header,) for header in headers))
+    return format_html(
+        '<div class="mesh-table"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>', head, body
+    )
+
+
+def cells(row: Sequence[Any]) -> SafeString:
+    return format_html_join("", "<td>{}</td>", ((cell,) for cell in row))

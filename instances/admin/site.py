@@ -1,0 +1,49 @@
+"""The site at /admin/ and its first page."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from instances.admin.base import mirror_of
+from instances.admin.show import NOTHING
+
+ORDER = (
+    "Instance",
+    "InstanceGroup",
+    "InstanceLink",
+    "UnifiedJob",
+    "User",
+    "NodeToken",
+    "Mirror",
+    "MeshInspection",
+)
+NAMES = {"oauth2_provider": "Access tokens", "procrastinate": "Background work"}
+
+
+class MeshSite(admin.AdminSite):
+    site_header = "Automation mesh"
+    site_title = "Automation mesh"
+    index_title = "Overview"
+    index_template = "admin/instances/overview.html"
+    empty_value_display = NOTHING
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        mirror = mirror_of(request) if request.user.is_authenticated else None
+        return {**super().each_context(request), "mirror": mirror}
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from instances.admin.overview import figures, worries  # needs the models' pages, which need the site
+
+        told = {"figures": figures(request.user), "worries": worries(request.user)}
+        return super().index(request, {**told, **(extra_context or {})})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """The kinds of record, in the order of their daily use."""
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["name"] = NAMES.get(app["app_label"], app["name"])
+            app["models"].sort(
+                key=lambda model: ORDER.index(model["object_name"]) if model["object_name"] in ORDER else 99
+            )
+        return sorted(apps, key=lambda app: app["app_label"])

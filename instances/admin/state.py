@@ -1,0 +1,112 @@
+"""The mirror, and the looks at the mesh: how the service itself is. To look at, for superusers and system auditors."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from instances.admin import show
+from instances.admin.base import LookedAtAdmin, mirror_of
+from instances.models import MeshInspection, Mirror
+
+
+class ServiceStateAdmin(LookedAtAdmin):
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return self.model._default_manager.all()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.sees_everything)  # type: ignore[union-attr]
+
+
+@admin.register(Mirror)
+class MirrorAdmin(ServiceStateAdmin):
+    list_display = ["shown_url", "shown_version", "state", "last_sync", "failures"]
+    fieldsets = [
+        (None, {"fields": ["shown_url", "shown_version", "all_jobs", "state"]}),
+        ("Syncs", {"fields": ["last_sync", "took", "next_sync", "shown_records"]}),
+        ("Failures", {"fields": ["failures", "failures_total", "last_failure", "shown_failure"]}),
+    ]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return super().has_module_permission(request) and mirror_of(request) is not None
+
+    @admin.display(description="mirrors")
+    def shown_url(self, mirror: Mirror) -> SafeString:
+        return show.name(mirror.url)
+
+    @admin.display(description="its version")
+    def shown_version(self, mirror: Mirror) -> SafeString:
+        return show.name(mirror.version)
+
+    @admin.display(description="state")
+    def state(self, mirror: Mirror) -> SafeString:
+        if mirror.is_stale():
+            return show.badge("bad", "Too old")
+        return show.badge("unsure", "Its last syncs failed") if mirror.failures else show.badge("good", "Up to date")
+
+    @admin.display(description="last sync that succeeded")
+    def last_sync(self, mirror: Mirror) -> SafeString | str:
+        return show.when_exactly(mirror.began)
+
+    @admin.display(description="it took")
+    def took(self, mirror: Mirror) -> str:
+        return f"{mirror.seconds:.1f} s"
+
+    @admin.display(description="next sync")
+    def next_sync(self, mirror: Mirror) -> SafeString | str:
+        return show.when_exactly(mirror.due) if mirror.due else show.NOTHING
+
+    @admin.display(description="records")
+    def shown_records(self, mirror: Mirror) -> SafeString | str:
+        rows = (
+            (kind, told if not isinstance(told, dict) else told_counts(told)) for kind, told in mirror.records.items()
+        )
+        return show.table(("Kind", "Number"), rows)
+
+    @admin.display(description="last failure")
+    def last_failure(self, mirror: Mirror) -> SafeString | str:
+        return show.when_exactly(mirror.failed)
+
+    @admin.display(description="why")
+    def shown_failure(self, mirror: Mirror) -> SafeString | str:
+        return show.verbatim(mirror.failure)
+
+
+def told_counts(counts: Any) -> str:
+    if not isinstance(counts, dict):
+        return str(counts)
+    return ", ".join(f"{name} {number}" for name, number in counts.items())
+
+
+@admin.register(MeshInspection)
+class MeshInspectionAdmin(ServiceStateAdmin):
+    list_display = ["shown_inspector", "last_look", "state", "shown_unknown"]
+    fieldsets = [(None, {"fields": ["shown_inspector", "last_look", "since", "state", "shown_error", "shown_unknown"]})]
+    ordering = ["inspector"]
+
+    @admin.display(description="inspector", ordering="inspector")
+    def shown_inspector(self, look: MeshInspection) -> SafeString:
+        return show.name(look.inspector)
+
+    @admin.display(description="last look", ordering="began")
+    def last_look(self, look: MeshInspection) -> SafeString | str:
+        return show.when_exactly(look.began)
+
+    @admin.display(description="looks without a gap since")
+    def since(self, look: MeshInspection) -> SafeString | str:
+        return show.when_exactly(look.watching_since)
+
+    @admin.display(description="state")
+    def state(self, look: MeshInspection) -> SafeString:
+        if look.error:
+            return show.badge("bad", "Failed")
+        return show.badge("unsure", "Overdue") if look.overdue else show.badge("good", "In time")
+
+    @admin.display(description="why it failed")
+    def shown_error(self, look: MeshInspection) -> SafeString | str:
+        return show.verbatim(look.error)
+
+    @admin.display(description="nodes that nobody registered")
+    def shown_unknown(self, look: MeshInspection) -> SafeString | str:
+        return show.brief(", ".join(map(str, look.unknown_nodes)))
