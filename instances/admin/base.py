@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from psycopg.errors import QueryCanceled
 
 from instances.admin import show
@@ -59,13 +60,18 @@ class MeshAdmin(admin.ModelAdmin):
     """Shows staff what the API shows them, and lets them change what the API lets them change."""
 
     list_per_page = 100
-    show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     more_lookups: ClassVar[tuple[str, ...]] = ()  # what can be filtered by in the address beside the list's filters
+    plural = ""  # what the records are called, where that is not their model's name
     locks = True  # whether a record is held from the check of a change to its end
 
     class Media:
         css = {"all": ["instances/admin.css"]}
+
+    @property
+    def called(self) -> str:
+        """What records of this kind are called where there are many of them."""
+        return self.plural or str(capfirst(self.opts.verbose_name_plural))
 
     # --- who may do what
 
@@ -78,7 +84,7 @@ class MeshAdmin(admin.ModelAdmin):
         return bool(request.user.is_superuser) and mirror_of(request) is None
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
+        return bool(request.user.is_staff) and self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
@@ -113,7 +119,7 @@ class MeshAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         try:
-            return super().changelist_view(request, extra_context)
+            return super().changelist_view(request, {"title": self.called, **(extra_context or {})})
         except DatabaseError as error:
             if not (isinstance(error.__cause__, QueryCanceled) or isinstance(error, DataError)):
                 raise

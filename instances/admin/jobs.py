@@ -19,6 +19,7 @@ HIGHEST_ID = 2**63 - 1
 
 @admin.register(UnifiedJob)
 class UnifiedJobAdmin(UncountedAdmin):
+    plural = "Jobs"
     list_display = ["id", "shown_name", "type", "shown_status", "node", "controller", "group", "task_impact", "began"]
     list_filter = [ActivityFilter, JobGroupFilter]
     more_lookups = ("execution_node",)
@@ -71,6 +72,6 @@ class UnifiedJobAdmin(UncountedAdmin):
     began_exactly = admin.display(description="started")(lambda self, job: show.when_exactly(job.started))
     ended = admin.display(description="finished")(lambda self, job: show.when_exactly(job.finished))
 
-    @admin.display(description="")
+    @admin.display(description="job")
     def told(self, job: UnifiedJob) -> SafeString | str:
         return show.verbatim(json.dumps(job.representation, indent=2, ensure_ascii=False))

@@ -33,6 +33,7 @@ class LinkForm(CheckedForm):
 
 @admin.register(InstanceLink)
 class LinkAdmin(MeshAdmin):
+    plural = "Links"
     form = LinkForm
     list_display = ["shown_source", "shown_target", "shown_state"]
     list_filter = ["link_state"]

@@ -22,6 +22,9 @@ class ChoiceFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return self.choices_told
 
+    def has_output(self) -> bool:
+        return super().has_output() or self.value() is not None
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
         if chosen is None:
@@ -79,8 +82,11 @@ class GroupFilter(ChoiceFilter):
     parameter_name = "group"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        groups = InstanceGroup.objects.visible_to(request.user)
-        return [(str(pk), name) for pk, name in groups.order_by("name").values_list("pk", "name")]
+        known = vars(request)  # Django makes the filters of an action twice
+        if "group_choices" not in known:
+            groups = InstanceGroup.objects.visible_to(request.user).order_by("name")
+            known["group_choices"] = [(str(pk), name) for pk, name in groups.values_list("pk", "name")]
+        return known["group_choices"]
 
     def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
         return queryset.filter(**{self.relation: choice})

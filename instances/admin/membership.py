@@ -111,7 +111,7 @@ class InstanceGroupAdmin(MeshAdmin):
 
     @admin.display(description="jobs")
     def jobs(self, group: InstanceGroup) -> str:
-        return f"{group.jobs_running} running, {group.jobs_total} in all"
+        return f"{group.jobs_running} running, {group.jobs_total} sent to it"
 
     @admin.display(description="policies")
     def policies(self, group: InstanceGroup) -> str:
@@ -134,7 +134,7 @@ class InstanceGroupAdmin(MeshAdmin):
         values = form.values()
         members = values.pop("instances", None)
         if not change:
-            obj.pk = groups.create(values).pk
+            obj.pk, obj.is_administered = groups.create(values).pk, True
         elif values:
             groups.change(obj.pk, values)
         if members is not None:

@@ -9,10 +9,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
@@ -71,7 +71,7 @@ class InstanceForm(CheckedForm):
 @admin.register(Instance)
 class InstanceAdmin(MeshAdmin):
     form = InstanceForm
-    list_display = ["shown_hostname", "node_type", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
+    list_display = ["shown_hostname", "kind", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
     list_filter = [
         "node_state",
         "node_type",
@@ -137,6 +137,10 @@ class InstanceAdmin(MeshAdmin):
 
     shown_name = admin.display(description="hostname")(lambda self, node: show.name(node.hostname))
 
+    @admin.display(description="type", ordering="node_type")
+    def kind(self, node: Instance) -> str:
+        return node.node_type
+
     @admin.display(description="node type")
     def shown_type(self, node: Instance) -> str:
         return node.get_node_type_display()
@@ -144,7 +148,9 @@ class InstanceAdmin(MeshAdmin):
     @admin.display(description="state", ordering="node_state")
     def shown_state(self, node: Instance) -> SafeString:
         state = show.badge(KINDS.get(State(node.node_state), "bad"), node.get_node_state_display())
-        return state if node.enabled else format_html("{} {}", state, show.badge("unsure", "Disabled"))
+        more = [] if node.enabled else [show.badge("unsure", "Disabled")]
+        more += [show.badge("bad", "Errors")] if node.errors else []
+        return format_html_join(" ", "{}", ((badge,) for badge in (state, *more)))
 
     @admin.display(description="capacity in use", ordering="capacity")
     def shown_load(self, node: Instance) -> SafeString | str:
@@ -156,7 +162,9 @@ class InstanceAdmin(MeshAdmin):
     def jobs(self, node: Instance) -> SafeString:
         query = urlencode({"execution_node": node.hostname})
         url = f"{reverse('admin:instances_unifiedjob_changelist')}?{query}"
-        return format_html('<a href="{}">{} running, {} in all</a>', url, node.load.jobs_running, node.load.jobs_total)
+        return format_html(
+            '<a href="{}">{} running<br>{} in all</a>', url, node.load.jobs_running, node.load.jobs_total
+        )
 
     @admin.display(description="last seen", ordering="last_seen")
     def seen(self, node: Instance) -> SafeString | str:
@@ -216,7 +224,7 @@ class InstanceAdmin(MeshAdmin):
     def groups(self, node: Any) -> SafeString | str:
         return show.links(node.rampart_groups.all().visible_to(node.reader).order_by("name"))
 
-    @admin.display(description="")
+    @admin.display(description="changes")
     def latest_changes(self, node: Instance) -> SafeString | str:
         kind = ContentType.objects.get_for_model(Instance)
         entries = LogEntry.objects.filter(content_type=kind, object_id=str(node.pk)).select_related("user")
@@ -347,30 +355,30 @@ def named(nodes: list[Instance]) -> SafeString | str:
 
 def consequences(nodes: list[Any]) -> SafeString | str:
     """What the removal of each node ends. Four queries, however many nodes there are."""
-    pks = {node.pk for node in nodes}
-    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
-    groups = {
-        node.pk: [group.name for group in node.rampart_groups.all()]
-        for node in Instance.objects.filter(pk__in=pks)
-        .only("pk")
-        .prefetch_related(Prefetch("rampart_groups", InstanceGroup.objects.only("name").order_by("name")))
-    }
-    ends: dict[int, list[str]] = {pk: [] for pk in pks}
-    for link in links.order_by("pk"):
-        for pk in pks & {link.source_id, link.target_id}:
-            ends[pk].append(str(link))
-    jobs = active_jobs(nodes)
+    groups = InstanceGroup.objects.only("name").order_by("name")
+    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), Prefetch("peers_from"))
+    ends, jobs = ends_of({node.pk for node in nodes}), active_jobs(nodes)
     rows = (
         (
             show.name(node),
             refusal(node) or "yes",
             told_jobs(node, jobs.get(node.hostname, [])),
-            show.name("; ".join(ends[node.pk]) or show.NOTHING),
-            show.name(", ".join(groups.get(node.pk, [])) or show.NOTHING),
+            show.names(ends[node.pk]),
+            show.names(group.name for group in node.rampart_groups.all()),
         )
         for node in nodes
     )
     return show.table(("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows)
+
+
+def ends_of(pks: set[int]) -> dict[int, list[str]]:
+    """By the id of each node, its links."""
+    ends: dict[int, list[str]] = {pk: [] for pk in pks}
+    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
+    for link in links.order_by("pk"):
+        for pk in pks & {link.source_id, link.target_id}:
+            ends[pk].append(str(link))
+    return ends
 
 
 def refusal(node: Instance) -> str:

@@ -45,6 +45,7 @@ class TaskFilter(ChoiceFilter):
 class BackgroundJobAdmin(UncountedAdmin):
     """For superusers: the API tells of these jobs only by what they do."""
 
+    plural = "Background jobs"
     list_display = ["id", "task", "arguments", "shown_status", "attempts", "last_event", "scheduled"]
     list_filter = [StatusFilter, TaskFilter]
     actions = ["retry", "cancel"]

@@ -23,6 +23,10 @@ def name(text: object) -> SafeString:
     return format_html("<bdi>{}</bdi>", text)
 
 
+def names(texts: Iterable[object]) -> SafeString | str:
+    return format_html_join(", ", "<bdi>{}</bdi>", ((text,) for text in texts)) or NOTHING
+
+
 def url(record: Model) -> str:
     """Where the record is changed or looked at."""
     meta = record._meta

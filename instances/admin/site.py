@@ -18,7 +18,7 @@ ORDER = (
     "Mirror",
     "MeshInspection",
 )
-NAMES = {"oauth2_provider": "Access tokens", "procrastinate": "Background work"}
+NAMES = {"oauth2_provider": "Access", "procrastinate": "Background work"}  # of the packages' applications
 
 
 class MeshSite(admin.AdminSite):
@@ -43,6 +43,8 @@ class MeshSite(admin.AdminSite):
         apps = super().get_app_list(request, app_label)
         for app in apps:
             app["name"] = NAMES.get(app["app_label"], app["name"])
+            for model in app["models"]:
+                model["name"] = self.get_model_admin(model["model"]).called  # type: ignore[attr-defined]
             app["models"].sort(
                 key=lambda model: ORDER.index(model["object_name"]) if model["object_name"] in ORDER else 99
             )

@@ -21,6 +21,7 @@ class ServiceStateAdmin(LookedAtAdmin):
 
 @admin.register(Mirror)
 class MirrorAdmin(ServiceStateAdmin):
+    plural = "Mirror"
     list_display = ["shown_url", "shown_version", "state", "last_sync", "failures"]
     fieldsets = [
         (None, {"fields": ["shown_url", "shown_version", "all_jobs", "state"]}),
@@ -81,6 +82,7 @@ def told_counts(counts: Any) -> str:
 
 @admin.register(MeshInspection)
 class MeshInspectionAdmin(ServiceStateAdmin):
+    plural = "Looks at the mesh"
     list_display = ["shown_inspector", "last_look", "state", "shown_unknown"]
     fieldsets = [(None, {"fields": ["shown_inspector", "last_look", "since", "state", "shown_error", "shown_unknown"]})]
     ordering = ["inspector"]
