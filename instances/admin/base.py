@@ -66,7 +66,7 @@ class MeshAdmin(admin.ModelAdmin):
     locks = True  # whether a record is held from the check of a change to its end
 
     class Media:
-        css = {"all": ["instances/admin.css"]}
+        js = ["instances/admin.js"]
 
     @property
     def called(self) -> str:

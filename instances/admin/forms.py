@@ -4,7 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import Model
 
 Check = Callable[[Any, Any], Any]
 
@@ -84,6 +87,16 @@ class LinesField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
+class ManyPicker(AutocompleteSelectMultiple):
+    """Records that are found by typing. Each can be taken out; for all at once select2 has no valid HTML."""
+
+    def __init__(self, model: type[Model], field: str) -> None:
+        super().__init__(model._meta.get_field(field), admin.site)
+
+    def build_attrs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {**super().build_attrs(*args, **kwargs), "data-allow-clear": "false"}
 
 
 class ReasonForm(forms.Form):

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
@@ -14,7 +13,7 @@ from django.utils.safestring import SafeString
 from instances import groups
 from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
-from instances.admin.forms import Check, CheckedForm, LinesField
+from instances.admin.forms import Check, CheckedForm, LinesField, ManyPicker
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 
 
@@ -37,7 +36,7 @@ class GroupForm(CheckedForm):
         queryset=Instance.objects.all(),
         required=False,
         help_text="A node that is put in or taken out by hand joins or leaves the list of the policy too.",
-        widget=AutocompleteSelectMultiple(InstanceGroup._meta.get_field("instances"), admin.site),
+        widget=ManyPicker(InstanceGroup, "instances"),
     )
     reader: Any = None
 
@@ -126,7 +125,7 @@ class InstanceGroupAdmin(MeshAdmin):
     def roles(self, group: InstanceGroup) -> SafeString | str:
         held = group.user_roles.select_related("user").order_by("user__username", "role")
         rows = ((show.name(role.user.username), role.get_role_display()) for role in held)
-        return show.table(("User", "Role"), rows)
+        return show.table("Users with roles", ("User", "Role"), rows)
 
     # --- writing
 
@@ -185,7 +184,7 @@ class RoleForm(forms.ModelForm):
             self.fields["instance_group"].widget = Fixed(self.instance.instance_group)
 
 
-class RoleInline(admin.TabularInline):
+class RoleInline(admin.StackedInline):
     """The user's rights on groups, which superusers give, and a sync where the user is mirrored."""
 
     model = InstanceGroupRole

@@ -6,7 +6,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
-from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, Q, prefetch_related_objects
@@ -19,7 +18,7 @@ from django.utils.safestring import SafeString
 from instances import lifecycle
 from instances.admin import show
 from instances.admin.base import MeshAdmin
-from instances.admin.forms import CheckedForm, ReasonForm
+from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter
 from instances.deprovisioning import ACTIVE
 from instances.health import conditions, start
@@ -45,7 +44,7 @@ class InstanceForm(CheckedForm):
         queryset=Instance.objects.all(),
         required=False,
         help_text="The nodes that this node connects to. Each needs a listener port.",
-        widget=AutocompleteSelectMultiple(Instance._meta.get_field("peers"), admin.site),
+        widget=ManyPicker(Instance, "peers"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -189,7 +188,7 @@ class InstanceAdmin(MeshAdmin):
             )
             for condition in conditions.of(node)
         )
-        return show.table(("Condition", "Holds", "Why", "Since"), rows)
+        return show.table("Conditions", ("Condition", "Holds", "Why", "Since"), rows)
 
     @admin.display(description="health check started")
     def check_started(self, node: Instance) -> SafeString | str:
@@ -214,11 +213,13 @@ class InstanceAdmin(MeshAdmin):
 
     @admin.display(description="connects to")
     def links_from(self, node: Any) -> SafeString | str:
-        return show.table(("Peer", "State"), [other for starts, *other in links_of(node) if starts])
+        return show.table("Connects to", ("Peer", "State"), [other for starts, *other in links_of(node) if starts])
 
     @admin.display(description="connected from")
     def links_to(self, node: Any) -> SafeString | str:
-        return show.table(("Node", "State"), [other for starts, *other in links_of(node) if not starts])
+        return show.table(
+            "Connected from", ("Node", "State"), [other for starts, *other in links_of(node) if not starts]
+        )
 
     @admin.display(description="instance groups")
     def groups(self, node: Any) -> SafeString | str:
@@ -232,7 +233,7 @@ class InstanceAdmin(MeshAdmin):
             (show.when(entry.action_time), show.name(entry.user), show.name(entry.get_change_message()))
             for entry in entries.order_by("-action_time")[:LATEST]
         )
-        return show.table(("When", "Who", "What"), rows)
+        return show.table("Changes", ("When", "Who", "What"), rows)
 
     # --- writing
 
@@ -350,7 +351,7 @@ def begin_check(node: Instance) -> None:
 
 def named(nodes: list[Instance]) -> SafeString | str:
     rows = ((show.name(node), node.get_node_type_display(), node.get_node_state_display()) for node in nodes)
-    return show.table(("Node", "Type", "State"), rows)
+    return show.table("Nodes", ("Node", "Type", "State"), rows)
 
 
 def consequences(nodes: list[Any]) -> SafeString | str:
@@ -368,7 +369,9 @@ def consequences(nodes: list[Any]) -> SafeString | str:
         )
         for node in nodes
     )
-    return show.table(("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows)
+    return show.table(
+        "Nodes and what ends", ("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows
+    )
 
 
 def ends_of(pks: set[int]) -> dict[int, list[str]]:

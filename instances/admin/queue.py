@@ -108,7 +108,7 @@ class BackgroundJobAdmin(UncountedAdmin):
     def events(self, job: ProcrastinateJob) -> SafeString | str:
         found = ProcrastinateEvent.objects.filter(job=job).order_by("-pk")[:100]
         rows = ((event.type.replace("_", " "), show.when_exactly(event.at)) for event in found)
-        return show.table(("Event", "When"), rows)
+        return show.table("Events", ("Event", "When"), rows)
 
     @admin.action(description="Retry those that failed", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: Any) -> Any:

@@ -62,7 +62,9 @@ class SecretAdmin(MeshAdmin):
                 chosen,
                 title="Revoke tokens",
                 explanation="Whoever uses these tokens is refused from now on.",
-                details=show.table(("Token", "Fingerprint"), ((each, self.fingerprint(each)) for each in chosen)),
+                details=show.table(
+                    "Tokens", ("Token", "Fingerprint"), ((each, self.fingerprint(each)) for each in chosen)
+                ),
                 button="Revoke",
             )
         return self.do(request, chosen, lambda token: token.delete(), "revoked", "Revoked.")

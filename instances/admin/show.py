@@ -101,21 +101,25 @@ def brief(text: str) -> SafeString | str:
 
 
 def verbatim(text: str) -> SafeString | str:
-    return format_html('<pre class="mesh-verbatim"><bdi>{}</bdi></pre>', text) if text else NOTHING
+    return format_html('<pre class="mesh-verbatim" tabindex="0"><bdi>{}</bdi></pre>', text) if text else NOTHING
 
 
 def gibibytes(number: int) -> str:
     return f"{number / 2**30:.1f} GiB" if number else "not reported"
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:
-    """A table of cells; NOTHING where there is no row."""
+def table(called: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:
+    """A table of cells, which scrolls where it is too wide; NOTHING where there is no row."""
     body = format_html_join("", "<tr>{}</tr>", ((cells(row),) for row in rows))
     if not body:
         return NOTHING
     head = format_html_join("", '<th scope="col">{}</th>', ((header,) for header in headers))
     return format_html(
-        '<div class="mesh-table"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>', head, body
+        '<div class="mesh-table" role="region" tabindex="0" aria-label="{}">'
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        called,
+        head,
+        body,
     )
 
 

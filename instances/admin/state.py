@@ -63,7 +63,7 @@ class MirrorAdmin(ServiceStateAdmin):
         rows = (
             (kind, told if not isinstance(told, dict) else told_counts(told)) for kind, told in mirror.records.items()
         )
-        return show.table(("Kind", "Number"), rows)
+        return show.table("Records", ("Kind", "Number"), rows)
 
     @admin.display(description="last failure")
     def last_failure(self, mirror: Mirror) -> SafeString | str:

@@ -1,0 +1,17 @@
+// Names the fields that select2 makes for a screen reader; it gives them none.
+"use strict";
+(() => {
+    const nameOf = (field) => {
+        const select = field.closest(".select2-container")?.previousElementSibling;
+        const label = select?.labels?.[0] ?? document.querySelector(".select2-container--open")?.previousElementSibling?.labels?.[0];
+        return label?.textContent.replace(/:\s*$/, "") || "Search";
+    };
+    const nameAll = () => {
+        for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+            field.setAttribute("aria-label", nameOf(field));
+        }
+    };
+    document.addEventListener("DOMContentLoaded", () => {
+        new MutationObserver(nameAll).observe(document.body, { childList: true, subtree: true });
+    });
+})();
