@@ -110,7 +110,7 @@ def gibibytes(number: int) -> str:
 
 def table(called: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:
     """A table of cells, which scrolls where it is too wide; NOTHING where there is no row."""
-    body = format_html_join("", "<tr>{}</tr>", ((cells(row),) for row in rows))
+    body = format_html_join("", "<tr>{}</tr>", ((cells(headers, row),) for row in rows))
     if not body:
         return NOTHING
     head = format_html_join("", '<th scope="col">{}</th>', ((header,) for header in headers))
@@ -123,5 +123,6 @@ def table(called: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     )
 
 
-def cells(row: Sequence[Any]) -> SafeString:
-    return format_html_join("", "<td>{}</td>", ((cell,) for cell in row))
+def cells(headers: Sequence[str], row: Sequence[Any]) -> SafeString:
+    """The cells of a row, each with its header for screens that are too narrow to show them side by side."""
+    return format_html_join("", '<td data-label="{}">{}</td>', zip(headers, row, strict=True))
