@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test bench pictures lint types check format lock clean
+.PHONY: help run test bench pictures lint types check format openapi lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -39,6 +39,9 @@ check: $(VENV)/dev ## Check migrations, and the settings as production would hav
 format: $(VENV)/dev ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: $(VENV)/dev ## Write the OpenAPI document anew, into openapi.yaml
+	DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py spectacular --file openapi.yaml --validate --fail-on-warn
 
 lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \

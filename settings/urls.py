@@ -1,13 +1,14 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from awx_compat.openapi import serving
 
 urlpatterns = [
     path("api/", include("awx_compat.urls")),
     path("", include("awx_compat.pages.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view()),
-    path("api/redoc/", SpectacularRedocView.as_view()),
+    path("api/schema/", serving.schema, name="schema"),
+    path("api/docs/", serving.swagger_ui),
+    path("api/redoc/", serving.redoc),
     path("admin/", admin.site.urls),
 ]
 

@@ -336,6 +336,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(None).get(FLEET).status_code == 401
     assert client_of(alice).get(FLEET).json() == {
         "mesh": "/api/fleet/v1/mesh/",
+        "mirror": "/api/fleet/v1/mirror/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
         "report": "/api/fleet/v1/instances/{key}/report/",
     }
@@ -347,11 +348,13 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
     assert told == {
         FLEET: {"get"},
         f"{FLEET}mesh/": {"get"},
+        f"{FLEET}mirror/": {"get"},
+        f"{FLEET}mirror/ping/": {"get"},
         f"{FLEET}instances/{{key}}/report/": {"post"},
         f"{FLEET}instances/{{key}}/conditions/": {"get"},
     }
     parts = schema["components"]["schemas"]
-    assert parts["Report"]["properties"]["memory"]["maximum"] == 2**63 - 1
+    assert parts["ReportRequest"]["properties"]["memory"]["maximum"] == 2**63 - 1
     assert set(parts["Condition"]["properties"]) == {"type", "status", "reason", "message", "last_transition"}
 
 

@@ -1,7 +1,6 @@
 from http import HTTPStatus
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -10,7 +9,6 @@ from rest_framework.response import Response
 from awx_compat.fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
 from awx_compat.fleet.serializers import (
     ConditionsSerializer,
-    FleetRootSerializer,
     MeshSerializer,
     MirrorPingSerializer,
     MirrorSerializer,
@@ -29,7 +27,6 @@ ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
 
 
-@extend_schema(responses=FleetRootSerializer)
 class FleetRoot(ApiView):
     """What there is beside AWX's own API."""
 
@@ -41,7 +38,6 @@ class FleetRoot(ApiView):
         return Response({name: ROOT + path for name, path in {**here, **below}.items()})
 
 
-@extend_schema(request=ReportSerializer, responses=ReportedSerializer)
 class Report(ApiView):
     """Takes what a node tells of itself, from that node alone."""
 
@@ -56,7 +52,6 @@ class Report(ApiView):
         return Response(ReportedSerializer(record(instance.pk, told.report(instance))).data)
 
 
-@extend_schema(responses=ConditionsSerializer)
 class Conditions(OfInstance):
     """The conditions of an instance: whether it is seen, checked, reachable, and since when."""
 
@@ -71,7 +66,6 @@ class Conditions(OfInstance):
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
 
 
-@extend_schema(responses=MeshSerializer)
 class Mesh(ApiView):
     """How the last look at the mesh went, and which nodes on it nobody registered."""
 
@@ -90,7 +84,6 @@ def mirror_or_404() -> Mirror:
     return mirror
 
 
-@extend_schema(responses=MirrorSerializer)
 class MirrorState(ApiView):
     """Which AWX this service mirrors, how old what it tells is, and how the last syncs went."""
 
@@ -101,7 +94,6 @@ class MirrorState(ApiView):
         return Response(MirrorSerializer(mirror_or_404()).data)
 
 
-@extend_schema(responses={200: MirrorPingSerializer, 503: MirrorPingSerializer})
 class MirrorPing(ApiView):
     """For monitoring, without credentials: 200 while the mirror is fresh, 503 once it is older than it should be."""
 

@@ -1,0 +1,114 @@
+"""Refusals: for each status what it means, the shape of its body, and an example as the service words it."""
+
+from typing import Any, NamedTuple
+
+from drf_spectacular.plumbing import ResolvedComponent
+
+from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
+from awx_compat.openapi import bodies
+
+
+class Refusal(NamedTuple):
+    name: str
+    description: str
+    shapes: tuple[Any, ...]
+    example: Any
+
+
+def detail(text: object) -> dict[str, str]:
+    return {"detail": str(text)}
+
+
+BAD_QUERY = Refusal(
+    "BadQuery",
+    "A parameter is not understood.",
+    (bodies.Error,),
+    detail("Instance has no field named 'colour'"),
+)
+BAD_BODY = Refusal(
+    "BadBody",
+    "The body cannot be read (`detail`), or fields in it are refused: for each the reasons, under `__all__` those that "
+    "concern the whole.",
+    (bodies.Error, "FieldErrors"),
+    {
+        "hostname": ["This field must be unique."],
+        "listener_port": ["Ensure this value is less than or equal to 65535."],
+    },
+)
+BAD_MEMBERSHIP = Refusal(
+    "BadMembership",
+    "There is no such record, or it may not be put there.",
+    (bodies.Error, bodies.Message),
+    {"msg": "Cannot change instance group membership of hop node : hop-1.example.org."},
+)
+UNAUTHORIZED = Refusal("Unauthorized", "No credentials, or none that are valid.", (bodies.Error,), detail(LOGIN_HINT))
+FORBIDDEN = Refusal(
+    "Forbidden",
+    "The user may not do this, or may not see the record; or the record is that of an AWX that is mirrored here.",
+    (bodies.Error,),
+    detail("You do not have permission to perform this action."),
+)
+NOT_FOUND = Refusal("NotFound", "There is no such record, page or path.", (bodies.Error,), detail("Not found."))
+CONFLICT = Refusal(
+    "Conflict", "Another change was made at the same moment.", (bodies.Error,), detail(Conflict.default_detail)
+)
+PRECONDITION_FAILED = Refusal(
+    "PreconditionFailed",
+    "`If-Match` names another state than the record has.",
+    (bodies.Error,),
+    detail(PreconditionFailed.default_detail),
+)
+UNSUPPORTED_MEDIA_TYPE = Refusal(
+    "UnsupportedMediaType", "The body is not JSON.", (bodies.Error,), detail(MEDIA_TYPE_HINT)
+)
+NOT_YET = Refusal(
+    "NotYet",
+    "AWX has this method; this service does not have it yet.",
+    (bodies.Error,),
+    detail(NotWritable.default_detail),
+)
+UNAVAILABLE = Refusal(
+    "Unavailable",
+    "The service is set up without what this needs, or the database is too busy.",
+    (bodies.Error,),
+    detail("The database is too busy; nothing was changed. Try again."),
+)
+NOT_MODIFIED = Refusal("NotModified", "The client has this state of the record already.", (), None)
+BY_STATUS = {
+    304: NOT_MODIFIED,
+    401: UNAUTHORIZED,
+    403: FORBIDDEN,
+    404: NOT_FOUND,
+    409: CONFLICT,
+    412: PRECONDITION_FAILED,
+    415: UNSUPPORTED_MEDIA_TYPE,
+    501: NOT_YET,
+    503: UNAVAILABLE,
+}
+
+
+def response(schema: Any, refusal: Refusal) -> dict[str, Any]:
+    """A reference to the response; ``schema``, drf-spectacular's, keeps it once for all operations."""
+    component = ResolvedComponent(refusal.name, ResolvedComponent.RESPONSE, described(schema, refusal), refusal.name)
+    schema.registry.register_on_missing(component)
+    reference: dict[str, Any] = component.ref
+    return reference
+
+
+def described(schema: Any, refusal: Refusal) -> dict[str, Any]:
+    if not refusal.shapes:
+        return {"description": refusal.description}
+    shapes = [shape_of(schema, shape) for shape in refusal.shapes]
+    body = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+    content = {"application/json": {"schema": body, "example": refusal.example}}
+    return {"description": refusal.description, "content": content}
+
+
+def shape_of(schema: Any, shape: Any) -> dict[str, Any]:
+    if shape == "FieldErrors":
+        component = ResolvedComponent(shape, ResolvedComponent.SCHEMA, bodies.FIELD_ERRORS, shape)
+        schema.registry.register_on_missing(component)
+    else:
+        component = schema.resolve_serializer(shape, "response")
+    reference: dict[str, Any] = component.ref
+    return reference

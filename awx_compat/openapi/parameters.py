@@ -1,0 +1,192 @@
+"""The parameters of lists: pages, order, search, and AWX's filter language, each read off what applies them.
+
+A filter has more forms than can be listed: ``[or__|chain__][not__]<path>[__<lookup>]``. Each column of the list's own
+model is a parameter of its own, which asks for an exact value. All the others are one parameter, ``filters``, an object
+whose keys become parameters; its patterns tell what may be asked of which kind of column, one relation away included.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from drf_spectacular.extensions import OpenApiFilterExtension
+from drf_spectacular.plumbing import ResolvedComponent, deep_import_string
+
+from awx_compat import filters
+from awx_compat.pagination import Pagination
+from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
+
+# What a query string holds for each kind of column.
+TEXT: dict[str, Any] = {"type": "string", "pattern": r"^[^\x00]*$"}
+INTEGER: dict[str, Any] = {"type": "integer"}
+ID_OR_NULL: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string", "const": "null"}]}
+BOOLEAN: dict[str, Any] = {"type": "boolean"}
+KINDS: tuple[tuple[type[Any], dict[str, Any]], ...] = (
+    (models.BooleanField, BOOLEAN),
+    (models.DateTimeField, {"type": "string", "format": "date-time"}),
+    (models.DecimalField, {"type": "number"}),
+    (models.IntegerField, INTEGER),
+)
+NAMES_OF_ENUMERATIONS: Any = settings.SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]
+ENUMERATIONS = {
+    tuple(deep_import_string(path).values): name
+    for name, path in NAMES_OF_ENUMERATIONS.items()
+    if name != "ConditionReason"  # two enumerations in one
+}
+PREFIXES = "^((or|chain)__)?(not__)?"
+ORDERED = ("exact", "gt", "gte", "lt", "lte")
+
+Parameter = dict[str, Any]
+
+
+def query(name: str, schema: dict[str, Any], description: str, **more: Any) -> Parameter:
+    return {"in": "query", "name": name, "schema": schema, "description": description, **more}
+
+
+def kind_of(column: filters.ColumnFilter) -> dict[str, Any]:
+    """The schema of one value of the column."""
+    if column.related is not None:
+        return ID_OR_NULL
+    return next((schema for cls, schema in KINDS if isinstance(column.column, cls)), TEXT)
+
+
+def own(filterset: type[filters.Filters]) -> dict[str, filters.ColumnFilter]:
+    """The filters of the model's own columns and relations."""
+    return {path: column for path, column in filterset.base_filters.items() if "__" not in path and path != "pk"}
+
+
+def exact(path: str, column: filters.ColumnFilter) -> Parameter:
+    schema = {key: value for key, value in kind_of(column).items() if key != "pattern"}
+    values = tuple(value for value, _ in getattr(column.column, "choices", None) or ())
+    if values:
+        schema = {"$ref": f"#/components/schemas/{ENUMERATIONS[values]}"}
+    what = "Records related to the one with this id." if column.related else f"Records whose `{path}` is this."
+    return query(path, schema, what)
+
+
+# --- the lookups
+
+
+def lookups(filterset: type[filters.Filters]) -> dict[str, Any]:
+    """The schema of the object ``filters``."""
+    near = {path: column for path, column in filterset.base_filters.items() if path.count("__") <= 1}
+    patterns = dict(_patterns(near))
+    model = filterset._meta.model._meta.verbose_name
+    return {
+        "type": "object",
+        "description": f"Conditions on {model} records, as `hostname__icontains` or `not__id__in`.",
+        "patternProperties": patterns,
+        "additionalProperties": {"type": "string"},
+        "example": {f"not__{next(iter(near))}__in": "1,2"},
+    }
+
+
+def _patterns(columns: dict[str, filters.ColumnFilter]) -> Iterator[tuple[str, dict[str, Any]]]:
+    texts = [path for path, column in columns.items() if kind_of(column) is TEXT]
+    yield _pattern(texts, filters.TEXT | set(ORDERED), required=False), TEXT
+    yield _pattern(texts, ["regex", "iregex"]), {"type": "string", "maxLength": filters.LONGEST_PATTERN}
+    for kind in [ID_OR_NULL, *(schema for _, schema in KINDS)]:
+        paths = [path for path, column in columns.items() if kind_of(column) is kind]
+        if paths:
+            yield _pattern(paths, ORDERED, required=False), kind
+    numbers = [path for path, column in columns.items() if kind_of(column) in (INTEGER, ID_OR_NULL)]
+    yield _pattern(numbers, ["in"]), {"type": "string", "pattern": r"^\d{1,9}(,\d{1,9})*$"}
+    yield _pattern(columns, ["isnull"]), BOOLEAN
+
+
+def _pattern(paths: Iterable[str], asked: Iterable[str], required: bool = True) -> str:
+    names, suffixes = "|".join(sorted(paths)), "|".join(sorted(asked))
+    return f"{PREFIXES}({names})(__({suffixes})){'' if required else '?'}$"
+
+
+# --- what drf-spectacular asks for
+
+
+class FieldFilter(OpenApiFilterExtension):
+    target_class = "awx_compat.filters.FieldFilter"
+    priority = 1  # before drf-spectacular's own, for filters that django-filter has made
+
+    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
+        filterset = getattr(auto_schema.view, "filterset_class", None)
+        if filterset is None:
+            return []
+        model = filterset._meta.model
+        found = [exact(path, column) for path, column in own(filterset).items()]
+        found += [
+            query(name, TEXT, "Records with a related one whose name or description contains this.")
+            for name in filterset.related_searches()
+        ]
+        schema = ResolvedComponent(
+            f"{model.__name__}Filters", ResolvedComponent.SCHEMA, lookups(filterset), object=filterset
+        )
+        auto_schema.registry.register_on_missing(schema)
+        text = "Further conditions, each a parameter of its own: see [the filter language](#section/Filters)."
+        found.append(query("filters", schema.ref, text, style="form", explode=True))
+        if model is InstanceGroup:
+            roles = {"type": "string", "enum": InstanceGroupRole.Role.values}
+            found.append(query("role_level", roles, "Groups on which the user has this role, or one that includes it."))
+        return found
+
+
+class SearchFilter(OpenApiFilterExtension):
+    target_class = "awx_compat.filters.SearchFilter"
+
+    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
+        names = ", ".join(f"`{name}`" for name in auto_schema.view.search_fields)
+        return [query("search", TEXT, f"Records with each of these words in {names}.")] if names else []
+
+
+class TypeFilter(OpenApiFilterExtension):
+    target_class = "awx_compat.filters.TypeFilter"
+
+    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
+        serializer = auto_schema.view.serializer_class
+        types = UnifiedJob.Type.values if serializer.Meta.model is UnifiedJob else [serializer.record_type]
+        text = "Records of these types, separated by commas: " + ", ".join(f"`{name}`" for name in types) + "."
+        return [query("type", TEXT, text)]
+
+
+class OrderFilter(OpenApiFilterExtension):
+    target_class = "awx_compat.filters.OrderFilter"
+
+    def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
+        filterset = getattr(auto_schema.view, "filterset_class", None)
+        if filterset is None:
+            return []
+        name = f"-?({'|'.join(own(filterset))})"
+        schema = {"type": "string", "pattern": f"^{name}(,{name}){{0,{filters.MOST_JOINS - 1}}}$"}
+        text = "Fields to order by, separated by commas, each with `-` to reverse it; related ones as in a filter."
+        return [query("order_by", schema, text)]
+
+
+class DescribedPagination(Pagination):
+    """What the document tells of pages."""
+
+    def get_schema_operation_parameters(self, view: Any) -> list[Parameter]:
+        number = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "const": "last"}]}
+        size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return [
+            query(self.page_query_param, number, "The number of the page, from 1; or `last`."),
+            query(self.page_size_query_param, size, "Records on a page."),
+            query(
+                "count_disabled",
+                BOOLEAN,
+                "With any value, records are not counted: the first page is told, and nothing but its `results`.",
+                allowEmptyValue=True,
+            ),
+        ]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        path = {"type": ["string", "null"]}
+        return {
+            "type": "object",
+            "description": "A page. With `count_disabled`, `results` alone.",
+            "required": ["results"],
+            "properties": {
+                "count": {"type": "integer", "minimum": 0, "description": "Records on all pages.", "example": 51},
+                "next": {**path, "description": "Path of the next page.", "example": "/api/v2/instances/?page=3"},
+                "previous": {**path, "description": "Path of the page before.", "example": "/api/v2/instances/?page=1"},
+                "results": schema,
+            },
+        }

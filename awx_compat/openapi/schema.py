@@ -1,0 +1,274 @@
+"""Reads a view for the OpenAPI document. What cannot be read off it is in ``operations`` and ``descriptions``."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent, get_doc
+from rest_framework import serializers
+from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import SAFE_METHODS, AllowAny
+
+from awx_compat.metadata import HELP_TEXTS
+from awx_compat.openapi import bodies, descriptions, errors, examples, fields, operations, security
+from awx_compat.openapi.parameters import DescribedPagination, Parameter
+from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.serializers.base import RecordSerializer
+from awx_compat.serializers.role import AccessSerializer
+from awx_compat.views.base import DetailView
+from awx_compat.views.config import CATEGORIES
+from awx_compat.views.empty import EmptyList
+
+EXTENSIONS = (fields, security)  # imported so that drf-spectacular knows their classes
+NO_PART_OF_NAMES = ("api", "v2", "v1")
+PAGING = ("page", "page_size", "count_disabled")
+FIRST = ("key", "search", "order_by", *PAGING)  # of the parameters, before all the fields
+CHANGES = ("PUT", "PATCH")
+TAGS = {"me": "users", "mesh_visualizer": "mesh"}  # where the first name in the path is none
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "schema": {"type": "string"},
+    "description": "The `ETag` of a state that the client has; it is not sent again (304).",
+}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "The `ETag` of the state that the change is meant for; another one is refused (412).",
+}
+ETAG = {"description": "The state of the record, for `If-Match` and `If-None-Match`.", "schema": {"type": "string"}}
+LOCATION = {"description": "The path of the new record.", "schema": {"type": "string"}}
+
+
+class Schema(AutoSchema):
+    """One method of one view."""
+
+    @property
+    def special(self) -> operations.Operation:
+        return operations.of(self.view, self.method)
+
+    # --- names
+
+    def names_in_path(self) -> list[str]:
+        names = self.path.strip("/").split("/")
+        return [name for name in names if name not in NO_PART_OF_NAMES and not name.startswith("{")]
+
+    def get_operation_id(self) -> str:
+        if self.special.id:
+            return self.special.id
+        told = self.special.told
+        is_page = isinstance(told, type) and issubclass(told, bodies.Page)
+        action = "list" if self._is_list_view() or is_page else self.method_mapping[self.method.lower()]
+        return "_".join([*self.names_in_path(), action])
+
+    def get_tags(self) -> list[str]:
+        if isinstance(self.view, EmptyList):
+            return ["not kept"]
+        name = next(iter(self.names_in_path()), "")
+        tag = TAGS.get(name, name)
+        return [tag if tag in descriptions.TAGS else "service"]
+
+    def get_summary(self) -> str:
+        if isinstance(self.view, EmptyList) and not self.special.is_refused:
+            return f"{self.view.title}: {self.special.summary.lower()}"
+        return self.special.summary or str(self.view.title)
+
+    def get_description(self) -> str:
+        """The view's own docstring. Those of what it is made from are for readers of the code."""
+        own = vars(type(self.view)).get("__doc__") or ""
+        return get_doc(type(self.view)).replace("``", "`") if own else ""
+
+    def get_serializer_name(self, serializer: Any, direction: str) -> str:
+        """Kinds of records by their model: the serializers of one kind differ in ``related`` and the like alone."""
+        if isinstance(serializer, RecordSerializer):
+            kind: str = serializer.Meta.model.__name__
+            return "UserWithAccess" if isinstance(serializer, AccessSerializer) else kind
+        return str(super().get_serializer_name(serializer, direction))
+
+    def get_serializer_identity(self, serializer: Any, direction: str) -> Any:
+        if isinstance(serializer, RecordSerializer):
+            return type(serializer).Meta.model
+        return super().get_serializer_identity(serializer, direction)
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}Page"
+
+    # --- parameters
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Parameter]:
+        return [self.path_parameter(name) for name in variables]
+
+    def path_parameter(self, name: str) -> Parameter:
+        kind = next(kind for kind in self.names_in_path() if kind in descriptions.PATHS)
+        schema: dict[str, Any] = {"type": "string", "minLength": 1}
+        if name == "slug":
+            schema["enum"] = list(CATEGORIES)
+        return {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "schema": schema,
+            "description": descriptions.PATHS[kind],
+            "example": examples.KEYS[kind],
+        }
+
+    def _get_parameters(self) -> list[Parameter]:
+        headers = []
+        if self.has_etag:
+            headers = [IF_MATCH] if self.method in CHANGES else [IF_NONE_MATCH]
+        found = [*super()._get_parameters(), *self.special.parameters, *headers]
+        return [self.shared(parameter) for parameter in sorted(found, key=rank)]
+
+    def shared(self, parameter: Parameter) -> Parameter:
+        """A reference to the parameter, which the document tells once; or the parameter, where others differ."""
+        owner = self.names_in_path()[0] if parameter["in"] == "path" else self.kind_of_records()
+        is_common = parameter["in"] == "header" or parameter["name"] in PAGING
+        name = parameter["name"] if is_common else f"{owner}_{parameter['name']}"
+        component = ResolvedComponent(name, ResolvedComponent.PARAMETER, parameter, name)
+        self.registry.register_on_missing(component)
+        reference: Parameter = component.ref
+        return reference if self.registry[component].schema == parameter else parameter
+
+    def kind_of_records(self) -> str:
+        serializer = getattr(self.view, "serializer_class", None)
+        return serializer.Meta.model.__name__ if serializer else type(self.view).__name__
+
+    def _get_paginator(self) -> Any:
+        return DescribedPagination() if isinstance(self.view, ListModelMixin) else None
+
+    # --- bodies
+
+    def get_request_serializer(self) -> Any:
+        asked = self.special.asked
+        return super().get_request_serializer() if asked is operations.UNSAID else asked
+
+    def get_response_serializers(self) -> Any:
+        told = self.special.told
+        return super().get_response_serializers() if told is operations.UNSAID else told
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        answers = {} if self.special.is_refused else super()._get_response_bodies(direction)
+        for status, answer in answers.items():
+            answer["description"] = answer["description"] or HTTPStatus(int(status)).phrase
+            headers = dict(self.headers(int(status)))
+            if headers:
+                answer["headers"] = headers
+        refusals = {str(status): errors.response(self, refusal) for status, refusal in sorted(self.refusals().items())}
+        return {**answers, **refusals}
+
+    def headers(self, status: int) -> Iterator[tuple[str, Any]]:
+        if status == HTTPStatus.CREATED:
+            yield "Location", LOCATION
+        if status == HTTPStatus.OK and self.has_etag:
+            yield "ETag", ETAG
+
+    @property
+    def has_etag(self) -> bool:
+        """Whether the answers are of one record that tells when it changed."""
+        view = type(self.view)
+        if not issubclass(view, DetailView) or self.method not in ("GET", *CHANGES) or self.special.is_refused:
+            return False
+        is_record = view.get is DetailView.get or self.method in CHANGES
+        model = view.serializer_class.Meta.model  # type: ignore[union-attr]
+        return is_record and any(column.name == "modified" for column in model._meta.fields)
+
+    def refusals(self) -> dict[int, errors.Refusal]:
+        """What the method may refuse, and with what body."""
+        statuses = sorted(set(self.usual_refusals()))
+        found = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}
+        if self.takes_body:
+            found[HTTPStatus.BAD_REQUEST] = errors.BAD_BODY
+        elif self._is_list_view() and getattr(self.view, "filterset_class", None):
+            found[HTTPStatus.BAD_REQUEST] = errors.BAD_QUERY
+        return {**found, **self.special.refusals}
+
+    @property
+    def takes_body(self) -> bool:
+        return self.method not in (*SAFE_METHODS, "DELETE") and not self.special.is_refused
+
+    def usual_refusals(self) -> Iterator[int]:
+        permissions = type(self.view).permission_classes
+        if AllowAny not in permissions:
+            yield HTTPStatus.UNAUTHORIZED
+            if not self.is_free_for_all:
+                yield HTTPStatus.FORBIDDEN
+        if "{" in self.path or self._is_list_view():
+            yield HTTPStatus.NOT_FOUND
+        if self.special.is_refused:
+            yield HTTPStatus.NOT_IMPLEMENTED
+        elif self.method not in SAFE_METHODS:
+            yield HTTPStatus.CONFLICT
+        if self.takes_body:
+            yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        if self.has_etag:
+            yield HTTPStatus.PRECONDITION_FAILED if self.method in CHANGES else HTTPStatus.NOT_MODIFIED
+        yield HTTPStatus.SERVICE_UNAVAILABLE
+
+    @property
+    def is_free_for_all(self) -> bool:
+        """Whether every user who is logged in may do this."""
+        restricted = IsSuperuserOrAuditor in type(self.view).permission_classes or "{" in self.path
+        has_filters = bool(getattr(self.view, "filterset_class", None))  # some columns are not for filters
+        return self.method in SAFE_METHODS and not restricted and not has_filters
+
+    # --- fields
+
+    def _get_serializer_field_meta(self, field: Any, direction: str) -> dict[str, Any]:
+        meta: dict[str, Any] = super()._get_serializer_field_meta(field, direction)
+        if isinstance(field, serializers.Field) and "description" not in meta:
+            meta.update(description_of(field))
+        return meta
+
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        known = fields.known_type(field) if isinstance(field, serializers.Field) else None
+        if known is not None:
+            return {**known, **self._get_serializer_field_meta(field, direction)}
+        return super()._map_serializer_field(field, direction, bypass_extensions)
+
+    def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: str) -> Any:
+        schema = super()._postprocess_serializer_schema(schema, serializer, direction)
+        model: Any = getattr(getattr(serializer, "Meta", None), "model", None)
+        if isinstance(serializer, RecordSerializer):
+            schema["description"] = descriptions.RECORDS[model]
+        if direction == "response" and model is not None:
+            schema["required"] = sorted(schema["properties"])  # a record is told with all its fields
+        if direction == "request" and serializer.partial:
+            for name in descriptions.ONLY_ON_CREATION.get(model, ()):
+                schema["properties"].pop(name, None)
+        if direction == "response" or serializer.partial:
+            for told in schema.get("properties", {}).values():
+                told.pop("default", None)  # what is left out of a PATCH stays as it is
+        return schema
+
+    # --- examples
+
+    def get_examples(self) -> list[Any]:
+        return examples.of(self.get_operation_id())
+
+
+def rank(parameter: Parameter) -> int:
+    return FIRST.index(parameter["name"]) if parameter["name"] in FIRST else len(FIRST)
+
+
+def description_of(field: Any) -> dict[str, str]:
+    """What is said of a field that has no help text: as OPTIONS says it, or from ``descriptions``."""
+    model: Any = getattr(getattr(field.parent, "Meta", None), "model", None)
+    if model is None:
+        return {}
+    text = descriptions.FIELDS.get(model, {}).get(field.field_name)
+    if text is None and field.field_name in HELP_TEXTS:
+        text = HELP_TEXTS[field.field_name].format(model._meta.verbose_name)
+    return {} if text is None else {"description": text}
+
+
+def complete(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
+    """A postprocessing hook: the texts of the document as a whole, and each value of an enumeration explained once."""
+    result["info"]["description"] = descriptions.ABOUT
+    result["tags"] = [{"name": name, "description": text} for name, text in descriptions.TAGS.items()]
+    for schema in result["components"]["schemas"].values():
+        for told in schema.get("properties", {}).values():
+            if "allOf" in told:
+                told["description"] = told.get("description", "").partition("\n\n*")[0]
+    return result

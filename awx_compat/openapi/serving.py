@@ -1,0 +1,43 @@
+"""The document at /api/schema/, in YAML or JSON. It is the same for everybody, and made once by each process."""
+
+import functools
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
+from django.views.generic import TemplateView
+
+from awx_compat.csp import content_security_policy
+
+YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
+
+
+@functools.cache
+def document(media_type: str) -> bytes:
+    """The document in this format."""
+    from drf_spectacular.generators import SchemaGenerator
+    from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+
+    renderer: Any = OpenApiJsonRenderer() if media_type == JSON else OpenApiYamlRenderer()
+    with translation.override("en"):
+        written: bytes = renderer.render(SchemaGenerator().get_schema(public=True), renderer_context={})
+    return written
+
+
+@require_safe
+def schema(request: HttpRequest) -> HttpResponse:
+    """YAML, or JSON with ``?format=json`` or an ``Accept`` that names JSON."""
+    wants_json = request.GET.get("format") == "json" or "json" in request.headers.get("Accept", "")
+    media_type = JSON if wants_json else YAML
+    response = HttpResponse(document(media_type), content_type=media_type)
+    response["Content-Disposition"] = f'inline; filename="openapi.{"json" if wants_json else "yaml"}"'
+    patch_vary_headers(response, ["Accept"])
+    return response
+
+
+# Swagger UI sends the cookie's CSRF token with the changes of a logged-in session.
+swagger_ui = content_security_policy(ensure_csrf_cookie(TemplateView.as_view(template_name="awx_compat/docs.html")))
+redoc = content_security_policy(TemplateView.as_view(template_name="awx_compat/redoc.html"))

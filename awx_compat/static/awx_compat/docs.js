@@ -1,0 +1,24 @@
+"use strict";
+
+const place = document.getElementById("api");
+
+/** The token that a change of a logged-in session needs, which the service reads from the cookie too. */
+function csrfToken() {
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+}
+
+SwaggerUIBundle({
+  url: place.dataset.schema,
+  domNode: place,
+  deepLinking: true,
+  filter: true,
+  docExpansion: "none",
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+  requestInterceptor(request) {
+    if (request.method && request.method !== "GET") {
+      request.headers["X-CSRFToken"] = csrfToken();
+    }
+    return request;
+  },
+});
