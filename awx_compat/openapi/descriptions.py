@@ -69,6 +69,8 @@ RECORDS: dict[type, str] = {
     User: "Somebody who asks the API.",
     AccessToken: "An OAuth2 personal token.",
 }
+# Fields that some kinds of these records have not.
+NOT_OF_ALL = {UnifiedJob: {"controller_node", "description", "launched_by", "unified_job_template"}}
 # Fields that are given when a record is made and that no PATCH changes.
 ONLY_ON_CREATION: dict[type, tuple[str, ...]] = {Instance: ("hostname", "node_type")}
 

@@ -121,6 +121,10 @@ class Schema(AutoSchema):
         found = [*super()._get_parameters(), *self.special.parameters, *headers]
         return [self.shared(parameter) for parameter in sorted(found, key=rank)]
 
+    def _get_format_parameters(self) -> list[Parameter]:
+        text = "The format, where the header `Accept` does not say it."
+        return [{**parameter, "description": text} for parameter in super()._get_format_parameters()]
+
     def shared(self, parameter: Parameter) -> Parameter:
         """A reference to the parameter, which the document tells once; or the parameter, where others differ."""
         owner = self.names_in_path()[0] if parameter["in"] == "path" else self.kind_of_records()
@@ -233,7 +237,8 @@ class Schema(AutoSchema):
         if isinstance(serializer, RecordSerializer):
             schema["description"] = descriptions.RECORDS[model]
         if direction == "response" and model is not None:
-            schema["required"] = sorted(schema["properties"])  # a record is told with all its fields
+            missing = descriptions.NOT_OF_ALL.get(model, ())
+            schema["required"] = sorted(schema["properties"].keys() - missing)  # whatever its default, it is told
         if direction == "request" and serializer.partial:
             for name in descriptions.ONLY_ON_CREATION.get(model, ()):
                 schema["properties"].pop(name, None)

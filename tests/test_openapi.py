@@ -1,0 +1,171 @@
+"""The OpenAPI document: complete, as committed, and true to what AWX was recorded to answer."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from django.test import Client
+from django.urls import get_resolver
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import EndpointEnumerator
+
+from awx_compat.metadata import HELP_TEXTS
+from awx_compat.openapi import descriptions, serving
+from awx_compat.serializers.group import InstanceGroupSerializer
+from awx_compat.serializers.instance import InstanceSerializer
+from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.serializers.token import TokenSerializer
+from awx_compat.serializers.user import UserSerializer
+from instances.models import User
+from tests.conftest import client_of
+from tests.contract.recordings import Exchange, exchanges
+from tests.service import PROJECT
+
+METHODS = ("get", "post", "put", "patch", "delete")
+RECORDS = (InstanceSerializer, InstanceGroupSerializer, UnifiedJobSerializer, UserSerializer, TokenSerializer)
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    document = yaml.safe_load(serving.document(serving.YAML))
+    assert not GENERATOR_STATS._warn_cache
+    assert not GENERATOR_STATS._error_cache
+    return document
+
+
+def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def resolved(document: Any, value: Any) -> Any:
+    """``value``, or what it refers to."""
+    while "$ref" in value:
+        _, *names = value["$ref"].split("/")
+        target = document
+        for name in names:
+            target = target[name]
+        value = target
+    return value
+
+
+def faults(document: Any, schema: Any, body: Any) -> list[str]:
+    """Why ``body`` is not as ``schema`` says, properties that it does not name included."""
+    closed = {name: without_more(schema) for name, schema in document["components"]["schemas"].items()}
+    validator = jsonschema.Draft202012Validator({**schema, "components": {"schemas": closed}})
+    return [f"{error.json_path}: {error.message:.300}" for error in validator.iter_errors(body)]
+
+
+def without_more(schema: Any) -> Any:
+    """The schema of an object that has no other properties; jobs also have the fields of their kinds."""
+    if "properties" not in schema or "elapsed" in schema["properties"]:
+        return schema
+    return {"additionalProperties": False, **schema}
+
+
+# --- the document
+
+
+def test_the_committed_document_is_the_served_one(document: Any) -> None:
+    assert (PROJECT / "openapi.yaml").read_bytes() == serving.document(serving.YAML), "run: make openapi"
+
+
+def test_every_method_of_every_path_is_described(document: Any) -> None:
+    offered = {
+        (path, method.lower())
+        for path, _, method, _ in EndpointEnumerator(get_resolver().url_patterns).get_api_endpoints()
+    }
+    assert {(path, method) for path, method, _ in operations(document)} == offered
+    for path, method, operation in operations(document):
+        assert operation["summary"], (method, path)
+        assert operation["tags"][0] in descriptions.TAGS, (method, path)
+        for parameter in operation.get("parameters", ()):
+            assert resolved(document, parameter)["description"], (method, path, parameter)
+
+
+def test_operations_have_names_that_clients_can_be_generated_from(document: Any) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]+_(list|retrieve|create|update|partial_update|destroy)", n) for n in names)
+
+
+def test_every_field_of_every_record_is_described(document: Any) -> None:
+    for name in ("Instance", "InstanceGroup", "UnifiedJob", "User", "AccessToken", "InstanceRequest"):
+        for field, schema in document["components"]["schemas"][name]["properties"].items():
+            assert schema.get("description"), f"{name}.{field}"
+    assert len(document["components"]["schemas"]["Instance"]["properties"]) == 33
+
+
+@pytest.mark.parametrize("serializer", RECORDS)
+def test_no_field_is_described_twice(serializer: Any) -> None:
+    fields = serializer().fields
+    for name in descriptions.FIELDS[serializer.Meta.model].keys() & fields.keys():
+        assert not fields[name].help_text, name
+        assert name not in HELP_TEXTS, name
+
+
+def test_what_cannot_be_written_is_in_no_request(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    written = {"capacity_adjustment", "enabled", "managed_by_policy", "node_state", "listener_port", "peers"}
+    written.add("peers_from_control_nodes")
+    assert set(schemas["InstanceRequest"]["properties"]) == written | {"hostname", "node_type"}
+    assert set(schemas["PatchedInstanceRequest"]["properties"]) == written
+    assert not any("default" in field for field in schemas["PatchedInstanceRequest"]["properties"].values())
+
+
+def test_every_example_is_as_its_schema_says(document: Any) -> None:
+    number = 0
+    for path, method, operation in operations(document):
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in (resolved(document, body) for body in bodies):
+            for content in body.get("content", {}).values():
+                examples = [example["value"] for example in content.get("examples", {}).values()]
+                for example in [*examples, *([content["example"]] if "example" in content else [])]:
+                    number += 1
+                    assert not faults(document, content["schema"], example), (method, path)
+    assert number > 50
+
+
+# --- what is answered
+
+
+RECORDED = {
+    f"{exchange['method']} {exchange['path']} {exchange['user']} {exchange['status']}": exchange
+    for name in ("reads.jsonl", "boot.jsonl", "writes.jsonl", "writes_no_k8s.jsonl")
+    for exchange in exchanges(name)
+    if exchange["method"].lower() in METHODS
+}
+
+
+def operation_of(document: Any, exchange: Exchange) -> Any:
+    """What is said of the exchange's method and path; None where no such thing is offered."""
+    asked = exchange["path"].partition("?")[0]
+    for path, item in document["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), asked):
+            return item.get(exchange["method"].lower())
+    return None
+
+
+NOT_ACCEPTABLE = 406  # in the text at the beginning: every operation may answer so
+
+
+def test_recorded_answers_are_as_described(document: Any, subtests: pytest.Subtests) -> None:
+    """Statuses and bodies of AWX itself, but for methods and paths that are not offered (404, 405)."""
+    checked = 0
+    for name, exchange in RECORDED.items():
+        operation = operation_of(document, exchange)
+        if operation is None or exchange["status"] == NOT_ACCEPTABLE:
+            continue
+        statuses = exchange["status"] if isinstance(exchange["status"], list) else [exchange["status"]]
+        with subtests.test(name):
+            described = [operation["responses"][str(s)] for s in statuses if str(s) in operation["responses"]]
+            assert described
+            content = resolved(document, described[0]).get("content", {}).get("application/json")
+            if content and "response" in exchange and len(statuses) == 1 and not exchange.get("subset"):
+                checked += 1
+                assert not faults(document, content["schema"], exchange["response"])
+    assert checked > 500
