@@ -404,6 +404,7 @@ class TypeFilter(filters.BaseFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         if "type" not in request.query_params:
             return queryset
+        reject_null(request.query_params["type"])
         wanted = request.query_params["type"].split(",")
         if queryset.model is UnifiedJob:
             return queryset.filter(type__in=wanted)
@@ -424,6 +425,10 @@ class OrderFilter(filters.BaseFilterBackend):
         if not names or getattr(view, "filterset_class", None) is None:
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
-        for name in names:
-            filterset.find(name.removeprefix("-"))
-        return queryset.order_by(*names, *view.ordering)
+        columns = [_signed(name, filterset.find(name.removeprefix("-")).field_name) for name in names]
+        return queryset.order_by(*columns, *view.ordering)
+
+
+def _signed(asked: str, column: str) -> str:
+    """The column to order by, in the direction that was asked for; AWX's names for columns can be others."""
+    return f"-{column}" if asked.startswith("-") else column

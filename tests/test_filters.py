@@ -217,6 +217,11 @@ def test_every_column_can_be_ordered_by(collection: str, admin: User, one_of_eac
             assert answer.status_code == 200, (order, answer.content)
 
 
+def test_a_list_is_ordered_by_awxs_name_of_a_column(admin: User, alice: User) -> None:
+    ordered = client_of(admin).get("/api/v2/users/", {"order_by": "-created"})
+    assert [user["username"] for user in ordered.json()["results"]] == ["alice", "admin"]
+
+
 @pytest.mark.parametrize(
     "query",
     [
