@@ -7,7 +7,6 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from django.test import Client
 from django.urls import get_resolver
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import EndpointEnumerator
@@ -19,8 +18,6 @@ from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
-from instances.models import User
-from tests.conftest import client_of
 from tests.contract.recordings import Exchange, exchanges
 from tests.service import PROJECT
 

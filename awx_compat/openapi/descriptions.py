@@ -70,7 +70,16 @@ RECORDS: dict[type, str] = {
     AccessToken: "An OAuth2 personal token.",
 }
 # Fields that some kinds of these records have not.
-NOT_OF_ALL = {UnifiedJob: {"controller_node", "description", "launched_by", "unified_job_template"}}
+NOT_OF_ALL = {
+    UnifiedJob: {
+        "controller_node",
+        "description",
+        "execution_environment",
+        "execution_node",
+        "launched_by",
+        "unified_job_template",
+    }
+}
 # Fields that are given when a record is made and that no PATCH changes.
 ONLY_ON_CREATION: dict[type, tuple[str, ...]] = {Instance: ("hostname", "node_type")}
 

@@ -12,6 +12,7 @@ from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
+from instances import tokens
 
 SUMMARIES: dict[type, type[serializers.Serializer[Any]]] = {
     AccessSerializer: bodies.AccessSummary,
@@ -21,10 +22,12 @@ SUMMARIES: dict[type, type[serializers.Serializer[Any]]] = {
     TokenSerializer: bodies.TokenSummary,
 }
 NULL = {"type": "null"}
+ONE_SCOPE = f"({'|'.join(tokens.SCOPES)})"
+SCOPE = {"type": "string", "pattern": f"^{ONE_SCOPE}( {ONE_SCOPE})*$"}
 # Fields whose serializer does not tell the type of what it answers.
 TYPES: dict[type, dict[str, dict[str, Any]]] = {
     UserSerializer: {"modified": NULL, "external_account": NULL},
-    TokenSerializer: {"refresh_token": NULL},
+    TokenSerializer: {"refresh_token": NULL, "application": NULL, "scope": SCOPE},
     InstanceGroupSerializer: {"instances": {"type": "integer", "minimum": 0}},
     UnifiedJobSerializer: {
         "elapsed": {"type": "number"},

@@ -184,7 +184,7 @@ class Schema(AutoSchema):
         found = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}
         if self.takes_body:
             found[HTTPStatus.BAD_REQUEST] = errors.BAD_BODY
-        elif self._is_list_view() and getattr(self.view, "filterset_class", None):
+        elif self._is_list_view():
             found[HTTPStatus.BAD_REQUEST] = errors.BAD_QUERY
         return {**found, **self.special.refusals}
 
@@ -198,7 +198,7 @@ class Schema(AutoSchema):
             yield HTTPStatus.UNAUTHORIZED
             if not self.is_free_for_all:
                 yield HTTPStatus.FORBIDDEN
-        if "{" in self.path or self._is_list_view():
+        if "{" in self.path or self._is_list_view() or len(self.view.renderer_classes) > 1:  # `format` can be unknown
             yield HTTPStatus.NOT_FOUND
         if self.special.is_refused:
             yield HTTPStatus.NOT_IMPLEMENTED
