@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, as committed, and true to what AWX was recorded to answer."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from django.contrib.staticfiles import finders
+from django.test import Client
 from django.urls import get_resolver
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import EndpointEnumerator
@@ -130,12 +133,13 @@ def test_every_example_is_as_its_schema_says(document: Any) -> None:
 # --- what is answered
 
 
-RECORDED = {
-    f"{exchange['method']} {exchange['path']} {exchange['user']} {exchange['status']}": exchange
+RECORDED = [
+    exchange
     for name in ("reads.jsonl", "boot.jsonl", "writes.jsonl", "writes_no_k8s.jsonl")
     for exchange in exchanges(name)
     if exchange["method"].lower() in METHODS
-}
+]
+NOT_ACCEPTABLE = 406  # in the text at the beginning: every operation may answer so
 
 
 def operation_of(document: Any, exchange: Exchange) -> Any:
@@ -147,22 +151,55 @@ def operation_of(document: Any, exchange: Exchange) -> Any:
     return None
 
 
-NOT_ACCEPTABLE = 406  # in the text at the beginning: every operation may answer so
-
-
 def test_recorded_answers_are_as_described(document: Any, subtests: pytest.Subtests) -> None:
     """Statuses and bodies of AWX itself, but for methods and paths that are not offered (404, 405)."""
     checked = 0
-    for name, exchange in RECORDED.items():
+    for exchange in RECORDED:
         operation = operation_of(document, exchange)
         if operation is None or exchange["status"] == NOT_ACCEPTABLE:
             continue
         statuses = exchange["status"] if isinstance(exchange["status"], list) else [exchange["status"]]
-        with subtests.test(name):
+        with subtests.test(exchange["id"]):
             described = [operation["responses"][str(s)] for s in statuses if str(s) in operation["responses"]]
             assert described
             content = resolved(document, described[0]).get("content", {}).get("application/json")
             if content and "response" in exchange and len(statuses) == 1 and not exchange.get("subset"):
                 checked += 1
                 assert not faults(document, content["schema"], exchange["response"])
-    assert checked > 500
+    assert checked > 900
+
+
+# --- the pages that show it
+
+
+@pytest.mark.parametrize("page", ["docs", "redoc"])
+def test_pages_load_nothing_from_elsewhere_and_nothing_inline(page: str, client: Client) -> None:
+    answer = client.get(f"/api/{page}/")
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    text = answer.content.decode()
+    assert not re.search(r"<style|<script(?! src)|\bon\w+=|\bstyle=|//", text)
+    for path in re.findall(r'(?:src|href)="([^"]+)"', text):
+        assert finders.find(path.removeprefix("/static/")), path
+
+
+def test_the_page_that_tries_out_has_what_a_session_needs_for_changes(client: Client) -> None:
+    assert "csrftoken" in client.get("/api/docs/").cookies
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "media_type"),
+    [
+        ("", "*/*", serving.YAML),
+        ("?format=json", "*/*", serving.JSON),
+        ("", "application/json", serving.JSON),
+    ],
+)
+def test_the_document_comes_as_yaml_or_json(query: str, accept: str, media_type: str, client: Client) -> None:
+    answer = client.get(f"/api/schema/{query}", headers={"Accept": accept})
+    assert (answer.status_code, answer["Content-Type"]) == (200, media_type)
+    read = yaml.safe_load if media_type == serving.YAML else json.loads
+    assert read(answer.content)["openapi"] == "3.1.0"
+    assert client.post("/api/schema/").status_code == 405

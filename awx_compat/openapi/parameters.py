@@ -121,7 +121,7 @@ class FieldFilter(OpenApiFilterExtension):
             f"{model.__name__}Filters", ResolvedComponent.SCHEMA, lookups(filterset), object=filterset
         )
         auto_schema.registry.register_on_missing(schema)
-        text = "Further conditions, each a parameter of its own: see [the filter language](#section/Filters)."
+        text = "Further conditions, each a parameter of its own: see *Filters* at the beginning."
         found.append(query("filters", schema.ref, text, style="form", explode=True))
         if model is InstanceGroup:
             roles = {"type": "string", "enum": InstanceGroupRole.Role.values}
