@@ -14,7 +14,7 @@ run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
 	@DJANGO_SETTINGS_MODULE=settings.demo exec $(BIN)/python manage.py run_demo
 
 test: $(VENV)/dev $(VENV)/browser ## Run every test, on a real PostgreSQL
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
 	$(BIN)/python -m bench
