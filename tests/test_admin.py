@@ -1039,6 +1039,8 @@ def test_what_others_wrote_does_no_harm(root: Client, hostile: list[Any]) -> Non
     pages.append(root.get(NODES) if act(root, NODES, "enable", *hostile[:2]).status_code == 302 else None)
     for page in pages:
         assert "<script>alert" not in shown(page)
+    table = shown(root.get(NODES)).partition('id="result_list"')[2].partition("</table>")[0]
+    assert "\u202e" not in re.sub(r"<[^>]*>", "", table)
     assert "&lt;script&gt;alert" in shown(root.get(NODES))
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from awx_compat.pages.table import natural
-from awx_compat.pages.text import isolated, visible
 from instances.models import Instance
 from instances.overview import SEVERITY, Standing, Sums, Tier, counted, standing, sums, tier
+from instances.text import isolated, visible
 
 COLUMNS = 8
 BOX_WIDTH, BOX_HEIGHT, GAP = 136, 42, 12

@@ -180,7 +180,7 @@ class MeshAdmin(admin.ModelAdmin):
         if number:
             self.message_user(request, f"{number} {done}.", messages.SUCCESS)
         for record, reason in refusals[:MOST_TOLD]:
-            self.message_user(request, format_html("<bdi>{}</bdi>: {}", record, reason), messages.ERROR)
+            self.message_user(request, format_html("{}: {}", show.name(record), reason), messages.ERROR)
         if len(refusals) > MOST_TOLD:
             self.message_user(request, f"{len(refusals) - MOST_TOLD} more were refused.", messages.ERROR)
         return HttpResponseRedirect((request.POST.get("back") and self.back(records)) or request.get_full_path())

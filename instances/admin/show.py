@@ -1,4 +1,7 @@
-"""How things are shown: always escaped, and names isolated from the direction of the text around them."""
+"""How things are shown: always escaped, names isolated from the direction of the text around them.
+
+Characters that turn a name around are shown as such, so that no node looks like another.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,6 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
+from instances.text import isolated, visible
+
 NEVER = "never"
 NOTHING = "—"
 HIGH = 0.7  # the share in use from which on a bar is yellow
@@ -20,11 +25,11 @@ LONGEST = 160  # characters of an error that a list shows
 
 def name(text: object) -> SafeString:
     """A name that others chose."""
-    return format_html("<bdi>{}</bdi>", text)
+    return format_html("<bdi>{}</bdi>", visible(text))
 
 
 def names(texts: Iterable[object]) -> SafeString | str:
-    return format_html_join(", ", "<bdi>{}</bdi>", ((text,) for text in texts)) or NOTHING
+    return format_html_join(", ", "{}", ((name(text),) for text in texts)) or NOTHING
 
 
 def url(record: Model) -> str:
@@ -34,7 +39,7 @@ def url(record: Model) -> str:
 
 
 def link(record: Model) -> SafeString:
-    return format_html('<a href="{}"><bdi>{}</bdi></a>', url(record), record)
+    return format_html('<a href="{}">{}</a>', url(record), name(record))
 
 
 def links(records: Iterable[Model]) -> SafeString | str:
@@ -83,7 +88,7 @@ def share(used: int, total: int, of_what: str) -> SafeString:
         high=round(total * FULL),
         value=min(max(used, 0), total),
         used=used,
-        of_what=of_what,
+        of_what=isolated(of_what),
     )
 
 
@@ -101,7 +106,7 @@ def brief(text: str) -> SafeString | str:
 
 
 def verbatim(text: str) -> SafeString | str:
-    return format_html('<pre class="mesh-verbatim" tabindex="0"><bdi>{}</bdi></pre>', text) if text else NOTHING
+    return format_html('<pre class="mesh-verbatim" tabindex="0">{}</pre>', name(text)) if text else NOTHING
 
 
 def gibibytes(number: int) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from awx_compat.pages.text import isolated, visible
 from instances import overview
 from instances.models import Instance
+from instances.text import isolated, visible
 
 register = template.Library()
 register.filter(visible)
