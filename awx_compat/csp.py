@@ -19,18 +19,23 @@ POLICY = {
 }
 
 
-def content_security_policy(view: Callable[..., Any], **more: str) -> Callable[..., Any]:
-    """Send the policy with each page of ``view``. ``more``: what it needs beside, as ``worker_src="blob:"``."""
+def header(**more: str) -> str:
+    """The policy. ``more``: what a page needs beside, as ``worker_src="blob:"``."""
     allowed = dict(POLICY)
     for name, sources in more.items():
         directive = name.replace("_", "-")
         allowed[directive] = f"{allowed.get(directive, '')} {sources}".strip()
-    header = "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
+    return "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
+
+
+def content_security_policy(view: Callable[..., Any], **more: str) -> Callable[..., Any]:
+    """Send the policy with each page of ``view``, and ``more`` that it needs."""
+    policy = header(**more)
 
     @functools.wraps(view)
     def with_policy(*args: Any, **kwargs: Any) -> Any:
         response: HttpResponse = view(*args, **kwargs)
-        response["Content-Security-Policy"] = header
+        response["Content-Security-Policy"] = policy
         return response
 
     return with_policy

@@ -178,7 +178,7 @@ REST_FRAMEWORK = {
         "awx_compat.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["awx_compat.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["awx_compat.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["awx_compat.renderers.JSONRenderer", "awx_compat.browsable.BrowsableRenderer"],
     "DEFAULT_PARSER_CLASSES": ["awx_compat.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": [
         "awx_compat.filters.FieldFilter",

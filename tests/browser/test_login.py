@@ -8,12 +8,12 @@ from tests.browser.looking import Problems, assert_accessible, log_in
 
 def test_somebody_logs_in_on_a_desktop(page: Page, address: str) -> None:
     log_in(page, address, "admin", "admin", then="/api/v2/me/")
-    assert '"username":"admin"' in page.content()
+    assert '"username": "admin"' in page.content()
 
 
 def test_somebody_logs_in_on_a_phone(phone: Page, address: str) -> None:
     log_in(phone, address, "admin", "admin", then="/api/v2/me/")
-    assert '"username":"admin"' in phone.content()
+    assert '"username": "admin"' in phone.content()
 
 
 def test_a_wrong_password_is_refused(page: Page, problems: Problems) -> None:

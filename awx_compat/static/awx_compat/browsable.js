@@ -1,0 +1,70 @@
+// Sends the forms of a page of the API as JSON, and shows the answer in the page's place for it.
+"use strict";
+
+const show = (name) => document.getElementById(name);
+
+function linked(text) {
+  const parts = document.createDocumentFragment();
+  for (const part of text.split(/("\/api\/[^"\s]*")/)) {
+    if (/^"\/api\//.test(part)) {
+      const link = document.createElement("a");
+      link.href = link.textContent = part.slice(1, -1);
+      parts.append('"', link, '"');
+    } else {
+      parts.append(part.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd"));
+    }
+  }
+  return parts;
+}
+
+function header([name, value]) {
+  const row = document.createElement("div");
+  for (const [kind, text] of [["dt", name], ["dd", value]]) {
+    const cell = document.createElement(kind);
+    cell.textContent = text;
+    row.append(cell);
+  }
+  return row;
+}
+
+async function ask(method, body, csrf) {
+  show("method").textContent = method;
+  show("status").textContent = "…";
+  const headers = { Accept: "application/json; indent=4", "X-CSRFToken": csrf || "" };
+  if (body) headers["Content-Type"] = "application/json";
+  try {
+    const answer = await fetch(location.href, { method, headers, body: body || undefined });
+    const text = await answer.text();
+    show("status").textContent = `${answer.status} ${answer.statusText}`;
+    show("headers").replaceChildren(...[...answer.headers].map(header));
+    show("answer").replaceChildren(linked(text));
+  } catch (error) {
+    show("status").textContent = "The service did not answer.";
+  }
+  show("status").scrollIntoView({ block: "center" });
+}
+
+function problem(area) {
+  try {
+    JSON.parse(area.value || "{}");
+    return "";
+  } catch (error) {
+    return `This is no JSON: ${error.message}`;
+  }
+}
+
+for (const form of document.querySelectorAll("form.change")) {
+  const area = form.elements.body;
+  if (area) area.addEventListener("input", () => area.setCustomValidity(""));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (area) {
+      area.setCustomValidity(problem(area));
+      if (!form.reportValidity()) return;
+    }
+    ask(form.dataset.method, area ? area.value : "", form.dataset.csrf);
+  });
+}
+for (const button of document.querySelectorAll("button[data-method]")) {
+  button.addEventListener("click", () => ask(button.dataset.method));
+}

@@ -1,0 +1,104 @@
+"""The API in a browser: its pages, their forms, and hostile data in them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from pytest_django import DjangoDbBlocker
+
+from bench.sites import connected_to
+from instances.models import Instance
+from tests.browser.looking import Problems, assert_accessible, log_in
+from tests.service import new_database, served
+
+HOSTILE = '"><script>window.harmed = true</script>\u202egnp.exe'
+
+
+@pytest.fixture(scope="module")
+def url(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    with django_db_blocker.unblock(), new_database(dataset_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def own_address(url: str) -> Iterator[str]:
+    with served(url) as address:
+        yield address
+
+
+@pytest.fixture
+def address(own_address: str) -> str:
+    return own_address
+
+
+def told(page: Page) -> Any:
+    return json.loads(page.locator("#answer").inner_text())
+
+
+def send(page: Page, method: str, body: Any) -> None:
+    """Fill in the form of ``method`` and wait for the answer to it."""
+    form = page.locator(f"form[data-method={method}]")
+    form.get_by_label("JSON").fill(json.dumps(body))
+    with page.expect_response(lambda answer: answer.request.method == method):
+        form.get_by_role("button").click()
+    page.wait_for_function("document.getElementById('status').textContent !== '…'")
+
+
+def test_somebody_follows_the_links_to_an_instance_and_changes_it(page: Page, address: str, url: str) -> None:
+    log_in(page, address, "admin", "admin", then="/api/")
+    page.get_by_role("link", name="/api/v2/", exact=True).first.click()
+    page.locator("#answer").get_by_role("link", name="/api/v2/instances/", exact=True).click()
+    page.locator("#answer").get_by_role("link", name="/api/v2/instances/5/", exact=True).first.click()
+    assert told(page)["id"] == 5
+    send(page, "PATCH", {"enabled": False})
+    assert page.locator("#status").inner_text() == "200 OK"
+    assert told(page)["enabled"] is False
+    with connected_to(url):
+        assert not Instance.objects.get(pk=5).enabled
+
+
+def test_a_refusal_is_shown_in_place_and_keeps_what_was_written(page: Page, address: str, problems: Problems) -> None:
+    log_in(page, address, "admin", "admin", then="/api/v2/instances/5/")
+    send(page, "PATCH", {"hostname": "another.example.org"})
+    assert page.locator("#status").inner_text() == "400 Bad Request"
+    assert told(page) == {"hostname": ["Cannot change hostname."]}
+    assert "another.example.org" in page.locator("#body-PATCH").input_value()
+    assert problems.clear()
+
+
+def test_what_is_no_json_is_not_sent(page: Page, address: str) -> None:
+    log_in(page, address, "admin", "admin", then="/api/v2/instances/5/")
+    form = page.locator("form[data-method=PATCH]")
+    form.get_by_label("JSON").fill("{enabled: no}")
+    form.get_by_role("button").click()
+    assert "This is no JSON" in page.locator("#body-PATCH").evaluate("area => area.validationMessage")
+    assert page.locator("#method").inner_text() == "GET"
+
+
+def test_the_fields_are_explained(page: Page, address: str) -> None:
+    log_in(page, address, "admin", "admin", then="/api/v2/instances/")
+    page.get_by_text("Fields", exact=True).click()
+    assert page.get_by_text("Role that this node plays in the mesh.").is_visible()
+
+
+def test_hostile_records_do_no_harm(page: Page, address: str, url: str) -> None:
+    with connected_to(url):
+        Instance.objects.filter(pk=6).update(errors=HOSTILE)
+    log_in(page, address, "admin", "admin", then="/api/v2/instances/6/")
+    assert told(page)["errors"] == HOSTILE.replace("\u202e", "\ufffd")
+    send(page, "PATCH", {})
+    assert told(page)["errors"] == HOSTILE.replace("\u202e", "\ufffd")
+    assert page.evaluate("window.harmed") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v2/", "/api/v2/instances/", "/api/v2/instances/5/", "/api/v2/instance_groups/3/"]
+)
+@pytest.mark.parametrize("which", ["page", "phone"])
+def test_pages_are_accessible(request: pytest.FixtureRequest, address: str, which: str, path: str) -> None:
+    page: Page = request.getfixturevalue(which)
+    log_in(page, address, "admin", "admin", then=path)
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
