@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
@@ -49,6 +50,19 @@ def service(dataset_url: str) -> Iterator[str]:
     """The address of the service, serving the recorded AWX's records."""
     with served(dataset_url) as address:
         yield address
+
+
+@pytest.fixture(autouse=True)
+def forgotten_jobs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that commits no background job is left: Django empties its own tables, and these are another's."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or not marker.kwargs.get("transaction"):
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
 
 
 def token_for(user: User, scope: str = "write", **changes: Any) -> str:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route
 from pytest_django import DjangoDbBlocker
 
-from awx_compat.csp import POLICY
+from awx_compat import csp
 from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.browser.looking import assert_accessible
 from tests.service import new_database, served
@@ -120,7 +120,7 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
 def test_pages_keep_a_strict_content_security_policy(page: Page) -> None:
     def strictly(route: Route) -> None:
         answer = route.fetch(max_redirects=0)
-        policy = {"content-security-policy": POLICY}
+        policy = {"content-security-policy": csp.header()}
         route.fulfill(response=answer, headers={**answer.headers, **policy})
 
     page.route("**/admin/**", strictly)
@@ -128,7 +128,7 @@ def test_pages_keep_a_strict_content_security_policy(page: Page) -> None:
     for path in (*PAGES, f"{NODES}add/", "/admin/instances/instancelink/add/"):
         answer = page.goto(path)
         assert answer is not None
-        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["content-security-policy"] == csp.header()
     page.goto(NODES)
     page.locator("#result_list tbody th a").last.click()
     page.wait_for_url("**/change/**")
