@@ -62,12 +62,11 @@ def served(url: str, workers: int = 1, **changes: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    patient = {"STATEMENT_TIMEOUT": "30000"}  # the machine is busy with other tests
     arguments = ["serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     server = subprocess.Popen(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env=environment(url, **{**patient, **changes}),
+        env=environment(url, **changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
