@@ -1,6 +1,7 @@
 """The document at /api/schema/, in YAML or JSON. It is the same for everybody, and made once by each process."""
 
 import functools
+import threading
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,9 +16,17 @@ from awx_compat.csp import content_security_policy
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
 
-@functools.cache
+making = threading.Lock()  # drf-spectacular looks for its extensions in a way that two threads must not at once
+
+
 def document(media_type: str) -> bytes:
     """The document in this format."""
+    with making:
+        return made(media_type)
+
+
+@functools.cache
+def made(media_type: str) -> bytes:
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
