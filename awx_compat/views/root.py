@@ -10,6 +10,7 @@ from awx_compat import paths
 from awx_compat.serializers.ping import ping
 from awx_compat.views.base import ApiView
 from instances.models import Instance, InstanceGroup
+from instances.moment import of_one_moment
 
 COLLECTIONS = (
     "ping",
@@ -70,7 +71,8 @@ class Ping(ApiView):
     def get(self, request: Request) -> Response:
         instances = Instance.objects.exclude(node_type=Instance.NodeType.HOP).order_by("hostname")
         groups = InstanceGroup.objects.with_members().order_by("name")
-        return Response(ping(instances, groups))
+        with of_one_moment():
+            return Response(ping(instances, groups))
 
 
 class OAuthRoot(ApiView):
