@@ -23,8 +23,9 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from bench.sites import DETAIL, LIST, Sites, connected_to  # noqa: E402
+from bench.sites import DETAIL, LIST, Sites  # noqa: E402
 from bench.sizes import QUICK  # noqa: E402
+from tests.service import connected_to  # noqa: E402
 
 PATHS = (DETAIL, LIST, "/api/v2/instance_groups/", "/api/v2/ping/", "/api/v2/mesh_visualizer/", "/api/v2/metrics/")
 INSTANCES, SECONDS = 200, 2

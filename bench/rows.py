@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from bench import data, load, processes, writers
 from bench.load import Ratio, rate_of, ratio
 from bench.progress import tell
-from bench.sites import DETAIL, LIST, Database, Service, Sites, connected_to
+from bench.sites import DETAIL, LIST, Database, Service, Sites
 from instances import counters
+from tests.service import connected_to
 
 SMALL, MIDDLE, LARGE = 15, 200, 1000  # instances
 MOST_QUERIES = 3

@@ -7,33 +7,17 @@ from functools import cache
 from typing import Self
 
 import requests
-from django.db import connection
 from psycopg.conninfo import conninfo_to_dict
 
 from bench import data, floor
 from bench.environment import SETTINGS
 from bench.progress import tell
 from bench.sizes import Size
-from tests.service import manage, new_database, served
+from tests.service import connected_to, manage, new_database, served
 
 PROCESSES = 2
 DETAIL = "/api/v2/instances/10/"
 LIST = "/api/v2/instances/?page_size=200"
-
-
-@contextlib.contextmanager
-def connected_to(url: str) -> Iterator[None]:
-    """Let Django's connection of this process lead to the database at ``url``."""
-    parts = conninfo_to_dict(url)
-    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    before = connection.settings_dict.copy()
-    connection.close()
-    connection.settings_dict.update({name: str(parts.get(part, "")) for name, part in names.items()})
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict.update(before)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from instances.models import User
 
 
+# The states in which a job takes capacity.
+ACTIVE = ["running", "waiting"]
+
 # Which roles on a group each role includes.
 INCLUDED_ROLES = {
     "admin_role": ["admin_role", "use_role", "read_role"],
@@ -173,7 +176,7 @@ class UnifiedJobQuerySet(VisibleQuerySet):
 
     def active(self) -> Self:
         """The jobs that take capacity."""
-        return self.filter(status__in=["running", "waiting"])
+        return self.filter(status__in=ACTIVE)
 
     def active_on(self, hostname: str, most: int, running: int) -> list[Any]:
         """Up to ``most`` active jobs that this node executes or controls, the newest first.

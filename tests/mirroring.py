@@ -5,8 +5,8 @@ from typing import Any
 
 from awx_compat.mirror.client import Access
 from awx_compat.mirror.syncing import Sync
-from bench.sites import connected_to
 from instances.mirror.writing import Counts, Plan
+from tests.service import connected_to
 
 PAUSE = 0.001  # seconds before a request is tried again, so that tests need not wait
 

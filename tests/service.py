@@ -15,6 +15,7 @@ import psycopg
 import requests
 from django.db import connection
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATASET = PROJECT / "tests" / "contract" / "dataset.json"
@@ -35,6 +36,21 @@ def new_database(template: str = "template1") -> Iterator[str]:
     finally:
         with psycopg.connect(url + "postgres", autocommit=True) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def connected_to(url: str) -> Iterator[None]:
+    """Let Django's connection of this process lead to the database at ``url``."""
+    parts = conninfo_to_dict(url)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    before = connection.settings_dict.copy()
+    connection.close()
+    connection.settings_dict.update({name: str(parts.get(part, "")) for name, part in names.items()})
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
 
 
 def environment(url: str, **changes: str) -> dict[str, str]:

@@ -40,7 +40,6 @@ from awx_compat.mirror.client import (
     StoppedError,
     UnreachableError,
 )
-from bench.sites import connected_to
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import BusyError
 from instances.snapshot import SnapshotError, import_snapshot
@@ -67,7 +66,7 @@ from tests.proxy import (
     silent,
     tells,
 )
-from tests.service import PROJECT, environment, manage, new_database, served
+from tests.service import PROJECT, connected_to, environment, manage, new_database, served
 
 TOKEN = "token-of-admin"
 PASSWORD = "password-of-nobody"

@@ -22,14 +22,13 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoDbBlocker
 
-from bench.sites import connected_to
 from instances import tasks
 from instances.health import checks, keeper
 from instances.mirror import guard
 from instances.models import Instance, InstanceGroup, Mirror, User
 from tests.conftest import client_of
 from tests.make import make_jobs
-from tests.service import PROJECT, environment, manage, new_database, served
+from tests.service import PROJECT, connected_to, environment, manage, new_database, served
 
 ADMIN, BOB = "oracle-admin-token", "oracle-bob-token"
 

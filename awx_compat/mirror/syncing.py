@@ -47,7 +47,7 @@ class Sync:
         began = timezone.now()
         with Source(self.access, self.stopping, self.pause) as source:
             reader = Reader(source, self.announce, self.concurrency)
-            records = reader.records(writing.unfinished() if keeps_ended and not writing.begins(self.plan) else ())
+            records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
             if keeps_ended:
                 counts[ALL] = EndedJobs(reader, self.plan.every).copy()

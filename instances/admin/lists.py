@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from instances.models import InstanceGroup
+from instances.querysets import ACTIVE
 
 LOW = 25  # percent
 
@@ -105,7 +106,7 @@ class ActivityFilter(ChoiceFilter):
     parameter_name = "activity"
     choices_told = (("active", "Running or waiting"), ("running", "Running"), ("waiting", "Waiting"))
     conditions = {
-        "active": Q(status__in=("running", "waiting")),
+        "active": Q(status__in=ACTIVE),
         "running": Q(status="running"),
         "waiting": Q(status="waiting"),
     }

@@ -60,9 +60,7 @@ class MirrorAdmin(ServiceStateAdmin):
 
     @admin.display(description="records")
     def shown_records(self, mirror: Mirror) -> SafeString | str:
-        rows = (
-            (kind, told if not isinstance(told, dict) else told_counts(told)) for kind, told in mirror.records.items()
-        )
+        rows = ((kind, told_counts(counts)) for kind, counts in mirror.records.items())
         return show.table("Records", ("Kind", "Number"), rows)
 
     @admin.display(description="last failure")

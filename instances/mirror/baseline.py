@@ -17,7 +17,7 @@ from instances.capacity import EXECUTING, Load
 from instances.mirror.differences import Difference, keyed
 from instances.mirror.records import Told
 from instances.models import GroupLoad, Instance, InstanceGroup, NodeLoad
-from instances.snapshot.database import rows_of
+from instances.primary import rows_of
 
 LoadModel = type[NodeLoad] | type[GroupLoad]
 KEYS: dict[LoadModel, str] = {NodeLoad: "node_id", GroupLoad: "group"}

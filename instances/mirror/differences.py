@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from instances.primary import rows_of
 from instances.snapshot import database
 from instances.snapshot.tables import Row, Table
 
@@ -20,10 +21,6 @@ class Count:
     new: int = 0
     changed: int = 0
     gone: int = 0
-
-    @property
-    def is_change(self) -> bool:
-        return bool(self.new or self.changed or self.gone)
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def by_id(wanted: list[Values], stored: "QuerySet[Any]") -> Difference:
 
 def remove(table: Table, difference: Difference) -> None:
     if difference.gone:
-        database.rows_of(table.model).filter(pk__in=difference.gone).delete()
+        rows_of(table.model).filter(pk__in=difference.gone).delete()
 
 
 def write(table: Table, difference: Difference) -> None:
@@ -75,7 +72,7 @@ def write(table: Table, difference: Difference) -> None:
 def exchange(table: Table, difference: Difference) -> None:
     """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
     changed = [values["id"] for values in difference.changed]
-    rows = database.rows_of(table.model)
+    rows = rows_of(table.model)
     if difference.gone or changed:
         rows.filter(pk__in=[*difference.gone, *changed]).delete()
     inserted = [table.model(**values) for values in (*difference.changed, *difference.new)]

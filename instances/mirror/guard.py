@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Model
 
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
-from instances.snapshot.database import rows_of
+from instances.primary import rows_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,7 +9,7 @@ from instances.mirror import baseline, guard
 from instances.mirror.differences import Count, by_id, remove, write
 from instances.mirror.records import JOBS, Record, job_rows
 from instances.models import InstanceGroup, Mirror, UnifiedJob
-from instances.snapshot.database import rows_of
+from instances.primary import rows_of
 from instances.snapshot.problems import Problems
 
 

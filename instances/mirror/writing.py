@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from instances.groups import UNFINISHED
@@ -14,7 +15,8 @@ from instances.mirror import baseline, guard
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.records import ACCOUNTS, JOBS, Records, Rows, Values
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
-from instances.snapshot.database import BATCH, move_sequences, rows_of
+from instances.primary import rows_of
+from instances.snapshot.database import BATCH, move_sequences
 from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS
 
 Counts = dict[str, Count]
@@ -56,17 +58,17 @@ def refuse_if_occupied(plan: Plan) -> None:
 
 def begins(plan: Plan) -> bool:
     """Whether nothing here came from that AWX yet."""
-    mirror = guard.current()
-    return mirror is None or mirror.url != plan.url
+    return not rows_of(Mirror).filter(url=plan.url).exists()
 
 
 def keeps_ended_jobs(plan: Plan) -> bool:
-    mirror = guard.current()
-    return plan.all_jobs or (mirror is not None and mirror.url == plan.url and mirror.all_jobs)
+    return plan.all_jobs or rows_of(Mirror).filter(url=plan.url, all_jobs=True).exists()
 
 
-def unfinished() -> list[int]:
-    """The ids of the jobs that had not ended when they were copied."""
+def unfinished(plan: Plan) -> list[int]:
+    """The ids of the jobs that had not ended when they were copied and are kept when they have; else none."""
+    if begins(plan) or not keeps_ended_jobs(plan):
+        return []
     return list(rows_of(UnifiedJob).filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True))
 
 
@@ -113,12 +115,19 @@ def write_rows(rows: Rows) -> Counts:
 
 def write_members(members: list[Values]) -> Count:
     key = ("instancegroup_id", "instance_id")
-    stored = rows_of(MEMBERS.model)
-    difference = Difference.of(keyed(members, *key), keyed(stored.values(*key), *key))
-    ids = {(group, instance): pk for pk, group, instance in stored.values_list("pk", *key)}
-    stored.filter(pk__in=[ids[pair] for pair in difference.gone]).delete()
-    stored.bulk_create([MEMBERS.model(**pair) for pair in difference.new], batch_size=BATCH)
-    return difference.count
+    return write_tuples(key, {tuple(row[name] for name in key) for row in members}, rows_of(MEMBERS.model))
+
+
+def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]") -> Count:
+    """Let the rows ``stored``, which are nothing but their ``key``, be those wanted."""
+    present = {tuple(values): pk for pk, *values in stored.values_list("pk", *key)}
+    gone = [pk for values, pk in present.items() if values not in wanted]
+    new = sorted(wanted - present.keys())
+    if gone:
+        stored.filter(pk__in=gone).delete()
+    inserted = [stored.model(**dict(zip(key, values, strict=True))) for values in new]
+    rows_of(stored.model).bulk_create(inserted, batch_size=BATCH)
+    return Count(len(wanted), len(new), 0, len(gone))
 
 
 # --- users
@@ -150,14 +159,7 @@ def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Cou
     """Roles on groups of the users ``ids``: AWX's id of each, and the one here."""
     key = ("instance_group_id", "user_id", "role")
     wanted = {(group, ids[user], role) for group, user, role in roles if user in ids}
-    stored = rows_of(InstanceGroupRole).filter(user_id__in=ids.values())
-    present = {tuple(role): pk for pk, *role in stored.values_list("pk", *key)}
-    gone = [pk for role, pk in present.items() if role not in wanted]
-    new = sorted(wanted - present.keys())
-    if gone:
-        stored.filter(pk__in=gone).delete()
-    rows_of(InstanceGroupRole).bulk_create(InstanceGroupRole(**dict(zip(key, role, strict=True))) for role in new)
-    return Count(len(wanted), len(new), 0, len(gone))
+    return write_tuples(key, wanted, rows_of(InstanceGroupRole).filter(user_id__in=ids.values()))
 
 
 # --- jobs

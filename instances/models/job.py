@@ -3,7 +3,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from instances.models.fields import NameField, VerbatimJSONField
-from instances.querysets import UnifiedJobQuerySet
+from instances.querysets import ACTIVE, UnifiedJobQuerySet
 
 
 class UnifiedJob(models.Model):
@@ -89,7 +89,7 @@ class UnifiedJob(models.Model):
             models.Index(fields=["execution_node", "id"], name="job_by_execution_node"),
             models.Index(
                 fields=["controller_node"],
-                condition=Q(status__in=["running", "waiting"]),
+                condition=Q(status__in=ACTIVE),
                 name="active_job_by_controller_node",
             ),
         ]

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import models
 
+from instances.primary import rows_of
 from instances.snapshot.content import Content
-from instances.snapshot.database import rows_of
 from instances.snapshot.problems import Problems, within
 from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Row, Table
 

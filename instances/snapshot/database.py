@@ -7,21 +7,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.db import DEFAULT_DB_ALIAS, connection, models
-from django.db.models import CharField, QuerySet, Value
+from django.db import connection
+from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
+from instances.primary import rows_of
 from instances.snapshot.content import Content
 from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Row, Table
 
 BATCH = 1000  # rows a statement
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
-
-
-def rows_of(model: type[models.Model]) -> QuerySet[Any]:
-    """The rows in the database that is written to, even where reads are sent elsewhere."""
-    return model._base_manager.using(DEFAULT_DB_ALIAS)
 
 
 def clear() -> None:

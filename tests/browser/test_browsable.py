@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Page
 from pytest_django import DjangoDbBlocker
 
-from bench.sites import connected_to
 from instances.models import Instance
 from tests.browser.looking import Problems, assert_accessible, log_in
-from tests.service import new_database, served
+from tests.service import connected_to, new_database, served
 
 HOSTILE = '"><script>window.harmed = true</script>\u202egnp.exe'
 
