@@ -333,7 +333,7 @@ def test_two_mirrors_are_one_too_many(mirror: Mirror) -> None:
         Mirror.objects.create(pk=2, url="x", version="x", began=mirror.began, finished=mirror.finished)
 
 
-def test_requests_are_made_one_at_a_time_unless_more_are_asked_for(mirroring: Mirroring) -> None:
+def test_pages_of_200_are_asked_for_one_at_a_time_unless_more_are_wanted(mirroring: Mirroring) -> None:
     """Counted by a server that stands before the source."""
     under_way, most, lock = 0, 0, threading.Lock()
 
@@ -345,6 +345,7 @@ def test_requests_are_made_one_at_a_time_unless_more_are_asked_for(mirroring: Mi
                 most = max(most, under_way)
             answer = requests.get(mirroring.address + self.path, headers=dict(self.headers), timeout=60)
             agents.add(self.headers["User-Agent"])
+            asked.add(self.path)
             with lock:
                 under_way -= 1
             self.send_response(answer.status_code)
@@ -356,6 +357,7 @@ def test_requests_are_made_one_at_a_time_unless_more_are_asked_for(mirroring: Mi
             pass
 
     agents: set[str] = set()
+    asked: set[str] = set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -371,3 +373,5 @@ def test_requests_are_made_one_at_a_time_unless_more_are_asked_for(mirroring: Mi
         thread.join()
         server.server_close()
     assert agents == {"awx-instance-service sync_awx"}
+    without_pages = {"/api/v2/", "/api/v2/ping/", "/api/v2/mesh_visualizer/"}
+    assert {path for path in asked if "page_size=200" not in path} == without_pages
