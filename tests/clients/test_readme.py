@@ -1,0 +1,140 @@
+"""The clients of README.md, as it is written there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.clients.conftest import installed
+from tests.service import DATASET, PROJECT
+
+ADDRESS = "http://127.0.0.1:8000"
+NEEDED_BY_ANSIBLE = ("ansible-core==2.19.14", "Jinja2==3.1.6", "PyYAML==6.0.3")
+INSTANCES: list[dict[str, Any]] = json.loads(DATASET.read_text())["instances"]
+EXECUTION = [node["hostname"] for node in INSTANCES if node["node_type"] == "execution"]
+UNAVAILABLE = {node["hostname"] for node in INSTANCES if node["node_state"] == "unavailable"}
+
+
+def snippets(heading: str) -> list[str]:
+    """The fenced blocks below the heading ``### heading`` of the section on clients."""
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Point clients at it\n")[2].partition("\n## ")[0]
+    below = section.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    return re.findall(r"^```\w+\n(.*?)^```$", below, re.MULTILINE | re.DOTALL)
+
+
+def run(*command: str, folder: Path, path: str = os.defpath, **variables: str) -> str:
+    """What the command prints. It finds programs on ``path``, an empty home, and no proxy."""
+    done = subprocess.run(
+        command,
+        env={"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8", **variables},
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def address(service_to_change: str) -> str:
+    return service_to_change
+
+
+@pytest.fixture
+def token(address: str) -> str:
+    answer = requests.post(f"{address}/api/v2/tokens/", json={"scope": "read"}, auth=("admin", "admin"), timeout=30)
+    assert answer.status_code == 201
+    return str(answer.json()["token"])
+
+
+@pytest.fixture
+def exec_1_enabled(address: str) -> Iterator[str]:
+    """The address of exec-1, which is in service before and afterwards."""
+    url = f"{address}/api/v2/instances/exec-1.example.org/"
+    yield url
+    requests.patch(url, json={"enabled": True}, auth=("admin", "admin"), timeout=30).raise_for_status()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_makes_a_token_and_reads_with_it(address: str, tmp_path: Path) -> None:
+    make, read = (snippet.replace(ADDRESS, address) for snippet in snippets("curl"))
+    made = json.loads(run("sh", "-c", make, folder=tmp_path))
+    told = json.loads(run("sh", "-c", read.replace("…", made["token"]), folder=tmp_path))
+    assert made["scope"] == "read"
+    assert {node["hostname"] for node in told["results"]} == set(EXECUTION)
+    capacities = [node["capacity"] for node in told["results"]]
+    assert capacities == sorted(capacities, reverse=True)
+
+
+@pytest.mark.parametrize("query", ["node_type=execution", "node_type=execution&page_size=3"], ids=["whole", "paged"])
+def test_python_prints_the_nodes_of_every_page(query: str, address: str, tmp_path: Path) -> None:
+    (script,) = snippets("Python")
+    asked = script.replace(ADDRESS, address).replace("node_type=execution", query)
+    printed = run(sys.executable, "-c", asked, folder=tmp_path).splitlines()
+    assert len(printed) == len(EXECUTION)
+    assert {line.partition(" ")[0] for line in printed} == set(EXECUTION)
+    assert all(re.fullmatch(r"\S+ \d+ of \d+", line) for line in printed)
+
+
+def test_awx_lists_the_instances(awxkit_folder: Path, address: str, tmp_path: Path) -> None:
+    """That this command line works in everything else, the other tests of this folder say."""
+    (command,) = snippets("awx, the command line")
+    programs = f"{awxkit_folder / 'bin'}{os.pathsep}{os.defpath}"
+    told = json.loads(run("sh", "-c", command.replace(ADDRESS, address), folder=tmp_path, path=programs))
+    assert {node["hostname"] for node in told["results"]} == {node["hostname"] for node in INSTANCES}
+
+
+def test_ansible_tells_the_lost_nodes(clients_folder: Path, address: str, tmp_path: Path) -> None:
+    ansible = installed(clients_folder / "ansible-core", *NEEDED_BY_ANSIBLE) / "bin"
+    playbook, _ = snippets("Ansible")
+    (tmp_path / "ask.yml").write_text(playbook.replace(ADDRESS, address))
+    variables = {
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+    told = run(str(ansible / "ansible-playbook"), "ask.yml", folder=tmp_path, **variables)
+    assert set(re.findall(r'^ +"([^"]+)",?$', told, re.MULTILINE)) == UNAVAILABLE, told
+
+
+def test_what_the_collection_is_told_can_be_changed(exec_1_enabled: str, address: str) -> None:
+    """``awx.awx`` is on no index of Python packages by itself, so its requests are made here: GET, then PATCH."""
+    _, playbook = snippets("Ansible")
+    (task,) = yaml.safe_load(playbook)[0]["tasks"]
+    told = task["awx.awx.instance"]
+    login = (told.pop("controller_username"), told.pop("controller_password"))
+    url = told.pop("controller_host").replace(ADDRESS, address)
+    hostname = told.pop("hostname")
+    found = requests.get(f"{url}/api/v2/instances/", params={"hostname": hostname}, auth=login, timeout=30).json()
+    assert found["count"] == 1
+    changed = requests.patch(url + found["results"][0]["url"], json=told, auth=login, timeout=30)
+    assert changed.status_code == 200
+    assert told == {"enabled": False}
+    assert requests.get(exec_1_enabled, auth=login, timeout=30).json()["enabled"] is False
+
+
+def test_prometheus_reads_what_it_is_pointed_at(address: str, token: str) -> None:
+    (configuration,) = snippets("Prometheus")
+    (job,) = yaml.safe_load(configuration.replace("…", token).replace(ADDRESS.split("//")[1], address.split("//")[1]))[
+        "scrape_configs"
+    ]
+    ((target,),) = [group["targets"] for group in job["static_configs"]]
+    answer = requests.get(
+        f"http://{target}{job['metrics_path']}",
+        headers={"Authorization": f"Bearer {job['authorization']['credentials']}"},
+        timeout=30,
+    )
+    assert answer.status_code == 200
+    assert "awx_instance_capacity" in {family.name for family in text_string_to_metric_families(answer.text)}
