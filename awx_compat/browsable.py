@@ -15,7 +15,6 @@ from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 
-from awx_compat import csp
 from awx_compat.renderers import JSONRenderer
 from instances.text import visible
 
@@ -30,7 +29,6 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
         view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
-        response["Content-Security-Policy"] = csp.header()
         forms = forms_of(view, request, data) if response.status_code < 400 else []
         told = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
         context = {
@@ -40,7 +38,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "breadcrumbs": breadcrumbs(request.path),
             "method": request.method,
             "response": response,
-            "headers": [header for header in response.items() if header[0] != "Content-Security-Policy"],
+            "headers": response.items(),
             "content": linked(told.decode()),
             "forms": forms,
             "csrf": get_token(request._request),

@@ -4,8 +4,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
+HEADER = "Content-Security-Policy"
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -28,14 +29,27 @@ def header(**more: str) -> str:
     return "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
 
 
-def content_security_policy(view: Callable[..., Any], **more: str) -> Callable[..., Any]:
-    """Send the policy with each page of ``view``, and ``more`` that it needs."""
+def on_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Send the policy with every page, whoever made it, that has none of its own."""
+    policy = header()
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault(HEADER, policy)
+        return response
+
+    return middleware
+
+
+def allowing(view: Callable[..., Any], **more: str) -> Callable[..., Any]:
+    """The view, whose pages need ``more`` than the policy allows."""
     policy = header(**more)
 
     @functools.wraps(view)
     def with_policy(*args: Any, **kwargs: Any) -> Any:
         response: HttpResponse = view(*args, **kwargs)
-        response["Content-Security-Policy"] = policy
+        response[HEADER] = policy
         return response
 
     return with_policy

@@ -1,6 +1,8 @@
 import oauth2_provider.urls
 from django.urls import include, path
+from oauth2_provider.views import AuthorizationView
 
+from awx_compat import csp
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
     config,
@@ -46,6 +48,8 @@ urlpatterns = [
     path("v2/instance_groups/<key>/jobs/", groups.JobsOfGroup.as_view()),
     path("", root.ApiRoot.as_view()),
     path("o/", root.OAuthRoot.as_view()),
+    # Leads back to the application that asked, which is elsewhere.
+    path("o/authorize/", csp.allowing(AuthorizationView.as_view(), form_action="https:")),
     path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
     path("login/", login.Login.as_view()),
     path("logout/", login.logout),

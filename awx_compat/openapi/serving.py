@@ -11,7 +11,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from django.views.generic import TemplateView
 
-from awx_compat.csp import content_security_policy
+from awx_compat import csp
 
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
@@ -48,10 +48,10 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 
 # Swagger UI sends the cookie's CSRF token with the changes of a logged-in session.
-swagger_ui = content_security_policy(ensure_csrf_cookie(TemplateView.as_view(template_name="awx_compat/docs.html")))
+swagger_ui = ensure_csrf_cookie(TemplateView.as_view(template_name="awx_compat/docs.html"))
 # Redoc makes empty style elements and fills them by script, which the hash of an empty text allows, and searches in a
 # worker that it makes. Its own logo, from another host, and the look of its scroll bars are refused.
-redoc = content_security_policy(
+redoc = csp.allowing(
     TemplateView.as_view(template_name="awx_compat/redoc.html"),
     style_src="'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
     worker_src="blob:",

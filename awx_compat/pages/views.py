@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from awx_compat.csp import content_security_policy
 from awx_compat.pages import node_page
 from awx_compat.pages.drawing import Link, draw
 from awx_compat.pages.table import STATES, Selection, by_hostname
@@ -33,7 +32,6 @@ def icon(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-@content_security_policy
 def home(request: HttpRequest) -> HttpResponse:
     """The dashboard; whoever is not logged in is told what this is and where to log in."""
     return dashboard(request) if request.user.is_authenticated else render(request, "pages/home.html")
@@ -90,7 +88,6 @@ def members(nodes: list[Instance], group: int | None, visible_groups: Collection
 
 @require_safe
 @never_cache
-@content_security_policy
 @login_required
 def node(request: HttpRequest, pk: int) -> HttpResponse:
     """One node: its capacity, number by number, what takes it, and why the node is in its state."""
