@@ -117,6 +117,17 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     assert page.evaluate("document.activeElement.name") == "reason"
 
 
+@pytest.mark.parametrize("width", [800, 1100, 1280])
+def test_no_column_is_out_of_sight(new_page: NewPage, width: int) -> None:
+    page = new_page(viewport={"width": width, "height": 800})
+    log_in(page)
+    for path in PAGES[1:]:
+        page.goto(path)
+        assert_fits(page)
+        hidden = "[...document.querySelectorAll('.results')].map(each => each.scrollWidth - each.clientWidth)"
+        assert page.evaluate(hidden) in ([0], []), path
+
+
 def test_pages_keep_a_strict_content_security_policy(page: Page) -> None:
     log_in(page)
     for path in (*PAGES, f"{NODES}add/", "/admin/instances/instancelink/add/"):
