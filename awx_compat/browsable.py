@@ -19,6 +19,7 @@ from awx_compat.renderers import JSONRenderer
 from instances.text import visible
 
 INDENTED = "application/json; indent=4"
+BLOCK = 100  # lines
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 # A path of the API within escaped JSON.
 PATH = re.compile(r"&quot;(/api/(?:[^&<>\s]|&amp;)*)&quot;")
@@ -72,5 +73,10 @@ def breadcrumbs(path: str) -> list[tuple[str, str]]:
 
 
 def linked(text: str) -> SafeString:
-    """JSON as HTML: escaped, with links where it tells paths of the API, and nothing that turns its direction."""
-    return mark_safe(PATH.sub(r'&quot;<a href="\1">\1</a>&quot;', escape(visible(text))))  # noqa: S308
+    """JSON as HTML: escaped, with links where it tells paths of the API, and nothing that turns its direction.
+
+    It comes in blocks of lines, of which browsers lay out those that are in sight.
+    """
+    lines = PATH.sub(r'&quot;<a href="\1">\1</a>&quot;', escape(visible(text))).split("\n")
+    blocks = ("\n".join(lines[n : n + BLOCK]) for n in range(0, len(lines), BLOCK))
+    return mark_safe("".join(f"<span>{block}\n</span>" for block in blocks))  # noqa: S308

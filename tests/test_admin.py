@@ -820,7 +820,7 @@ def test_owners_change_and_revoke_their_tokens_and_nobody_elses(
     assert [token.pk for token in newcomer.get(TOKENS).context["cl"].result_list] == [own.pk]
     assert len(watcher.get(TOKENS).context["cl"].result_list) == 2
     assert watcher.post(page_of(own), {"scope": "write"}).status_code == 403
-    act(watcher, TOKENS, "revoke", own, others, confirmed="yes")
+    assert "2 of them are not yours." in told(act(watcher, TOKENS, "revoke", own, others, confirmed="yes"))
     act(newcomer, TOKENS, "revoke", own, others, confirmed="yes")
     assert list(AccessToken.objects.all()) == [others]
 

@@ -7,7 +7,10 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.validators import RegexValidator
 from django.db.models import Model
+
+from instances.text import TURNING
 
 Check = Callable[[Any, Any], Any]
 
@@ -102,6 +105,7 @@ class ManyPicker(AutocompleteSelectMultiple):
 class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
+        validators=[RegexValidator(TURNING, "Invisible characters that turn the text around.", inverse_match=True)],
         widget=forms.TextInput(attrs={"size": 60, "autofocus": True}),
         help_text="It is kept in the history, for whoever wonders.",
     )

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from instances.models import InstanceGroup
 from instances.querysets import ACTIVE
+from instances.text import visible
 
 LOW = 25  # percent
 
@@ -86,7 +87,7 @@ class GroupFilter(ChoiceFilter):
         known = vars(request)  # Django makes the filters of an action twice
         if "group_choices" not in known:
             groups = InstanceGroup.objects.visible_to(request.user).order_by("name")
-            known["group_choices"] = [(str(pk), name) for pk, name in groups.values_list("pk", "name")]
+            known["group_choices"] = [(str(pk), visible(name)) for pk, name in groups.values_list("pk", "name")]
         return known["group_choices"]
 
     def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -116,7 +116,11 @@ class AccessTokenAdmin(SecretAdmin):
         return self.owns(request, obj)
 
     def chosen(self, request: HttpRequest, queryset: Any) -> list[Any]:
-        return super().chosen(request, queryset if request.user.is_superuser else queryset.filter(user=request.user))
+        chosen = super().chosen(request, queryset)
+        own = [token for token in chosen if self.owns(request, token)]
+        if len(own) < len(chosen):
+            self.message_user(request, f"{len(chosen) - len(own)} of them are not yours.", messages.ERROR)
+        return own
 
     @admin.display(description="owner", ordering="user__username")
     def owner(self, token: Any) -> SafeString:

@@ -7,6 +7,7 @@ from instances.capacity import Load
 from instances.models.fields import NameField, Timestamped, VerbatimJSONField
 from instances.models.instance import Instance
 from instances.querysets import InstanceGroupQuerySet
+from instances.text import visible
 
 PROTECTED = ("controlplane", "default")
 
@@ -93,7 +94,7 @@ class InstanceGroup(Timestamped):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return visible(self.name)
 
     @property
     def is_protected(self) -> bool:

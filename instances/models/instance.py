@@ -10,6 +10,7 @@ from instances.capacity import Explanation, Load
 from instances.models.fields import NameField, Timestamped
 from instances.models.link import InstanceLink
 from instances.querysets import InstanceQuerySet
+from instances.text import visible
 
 HIGHEST_PORT = 65535
 NO_UUID = "00000000-0000-0000-0000-000000000000"
@@ -138,7 +139,7 @@ class Instance(Timestamped):
         ]
 
     def __str__(self) -> str:
-        return self.hostname
+        return visible(self.hostname)
 
     @property
     def controls(self) -> bool:

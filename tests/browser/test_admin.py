@@ -23,6 +23,14 @@ PAGES = [
     "/admin/oauth2_provider/accesstoken/",
     "/admin/procrastinate/procrastinatejob/",
 ]
+FORMS = [
+    f"{NODES}?q=exec",
+    f"{NODES}add/",
+    f"{NODES}1/history/",
+    "/admin/instances/instancelink/add/",
+    "/admin/instances/nodetoken/add/",
+    "/admin/instances/user/3/change/",
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +66,20 @@ def test_the_way_in_is_accessible(page: Page) -> None:
     assert_accessible(page)
 
 
+def test_who_has_no_place_there_is_told_so(page: Page) -> None:
+    page.goto("/api/login/?next=/admin/")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill("alice")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("not authorized").wait_for()
+    assert_accessible(page)
+
+
 @pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
 def test_pages_are_accessible_and_fit(device: str, scheme: str, new_page: NewPage) -> None:
     page = new_page(**DEVICES[device], color_scheme=scheme)
     log_in(page)
-    for path in PAGES:
+    for path in (*PAGES, *FORMS):
         page.goto(path)
         assert_accessible(page)
         assert_fits(page)

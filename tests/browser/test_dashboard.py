@@ -316,6 +316,39 @@ def test_a_closed_tier_opens_by_keyboard_and_stays_open(large: Page, hostile: Se
     expect(closed).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nodes/{pk}/",
+        "/admin/",
+        "/admin/instances/instance/",
+        "/admin/instances/instance/{pk}/change/",
+        "/admin/instances/instancegroup/",
+        "/admin/instances/instancelink/",
+        "/admin/instances/unifiedjob/",
+        "/admin/instances/instance/{pk}/history/",
+        "/admin/instances/instancegroup/1/change/",
+        "/admin/instances/instancegroup/1/delete/",
+        "/admin/instances/instancelink/4/change/",
+        "/admin/instances/unifiedjob/1/change/",
+        "/api/v2/instances/?page_size=200",
+        "/api/v2/instances/{pk}/",
+        "/api/v2/mesh_visualizer/",
+        "/api/v2/instance_groups/",
+    ],
+)
+def test_names_do_no_harm_on_other_pages(large: Page, path: str) -> None:
+    for pk in (1, 2, 3, 4):  # markup, an override of the direction, a long name; errors and jobs
+        large.goto(path.format(pk=pk))
+        large.get_by_role("heading", level=1).first.wait_for()
+        assert not large.title().startswith("broken")
+        assert "\u202e" not in large.title() + large.locator("body").inner_text()
+        assert large.locator("main img, main script[src*='x']").count() == 0
+        assert large.evaluate("document.documentElement.scrollWidth") <= 1280
+        if "{pk}" not in path:
+            break
+
+
 # --- a node
 
 

@@ -1,13 +1,14 @@
 // Names the fields that select2 makes for a screen reader; it gives them none.
 "use strict";
 (() => {
+    const FIELDS = ":is(.select2-search__field, .select2-selection__rendered[role=textbox]):not([aria-label])";
     const nameOf = (field) => {
         const select = field.closest(".select2-container")?.previousElementSibling;
         const label = select?.labels?.[0] ?? document.querySelector(".select2-container--open")?.previousElementSibling?.labels?.[0];
         return label?.textContent.replace(/:\s*$/, "") || "Search";
     };
     const nameAll = () => {
-        for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+        for (const field of document.querySelectorAll(FIELDS)) {
             field.setAttribute("aria-label", nameOf(field));
         }
     };
