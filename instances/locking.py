@@ -1,9 +1,9 @@
-"""Changing a record that others may be changing at the same moment."""
+"""Changing a record that others may be changing at the same moment, or on which much depends."""
 
 from datetime import datetime
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 
 class StaleError(Exception):
@@ -19,3 +19,9 @@ def locked(model: type[models.Model], pk: int, unchanged_since: datetime | None 
     if unchanged_since is not None and record.modified != unchanged_since:
         raise StaleError
     return record
+
+
+def take_time(seconds: int) -> None:
+    """Let each statement until the transaction's end run so long: for what changes many records at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])

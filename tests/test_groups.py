@@ -1,8 +1,11 @@
 """Instance groups, what they add up to, and what lies below them."""
 
+from threading import Timer
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -129,6 +132,21 @@ def test_own_groups_of_awx_cannot_be_deleted(name: str, admin: User) -> None:
     group = InstanceGroup.objects.create(name=name)
     summary = client_of(admin).get(f"{URL}{group.pk}/").json()["summary_fields"]
     assert summary["user_capabilities"]["delete"] is (name == "other")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_writes_many_jobs_gets_more_time(admin: User, edge: InstanceGroup) -> None:
+    make_jobs(1, instance_group=edge)
+    with psycopg.connect(connection.connection.info.dsn) as other, connection.cursor() as cursor:
+        other.execute("SELECT FROM instances_unifiedjob FOR UPDATE")  # writing it takes as long as this lasts
+        cursor.execute("SET statement_timeout = 100")
+        Timer(0.4, other.rollback).start()
+        answer = client_of(admin).delete(f"{URL}{edge.pk}/")
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("100ms",)
+        cursor.execute("RESET statement_timeout")
+    assert answer.status_code == 204
+    assert not InstanceGroup.objects.filter(pk=edge.pk).exists()
 
 
 def test_a_role_can_be_asked_for_by_its_field(admin: User, edge: InstanceGroup) -> None:
