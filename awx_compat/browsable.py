@@ -15,14 +15,15 @@ from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 
+from awx_compat import etags
 from awx_compat.renderers import JSONRenderer
-from instances.text import visible
+from instances.text import REPLACEMENT, visible
 
 INDENTED = "application/json; indent=4"
 BLOCK = 100  # lines
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-# A path of the API within escaped JSON.
-PATH = re.compile(r"&quot;(/api/(?:[^&<>\s]|&amp;)*)&quot;")
+# A whole string of escaped JSON that is a path of the API.
+PATH = re.compile(rf"(?<!\\)&quot;(/api/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot;")
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
@@ -32,6 +33,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
         view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
         forms = forms_of(view, request, data) if response.status_code < 400 else []
         told = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
+        headers = headers_of(view, response, data)
         context = {
             "title": view.get_view_name(),
             "user": request.user,
@@ -39,7 +41,8 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "breadcrumbs": breadcrumbs(request.path),
             "method": request.method,
             "response": response,
-            "headers": response.items(),
+            "headers": headers.items(),
+            "etag": headers.get("ETag", ""),
             "content": linked(told.decode()),
             "forms": forms,
             "csrf": get_token(request._request),
@@ -49,21 +52,44 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
 def forms_of(view: Any, request: Request, data: Any) -> list[dict[str, Any]]:
     """For each method that changes something here, and that the reader may use, its fields and a body to begin with."""
-    methods = [method for method in CHANGING if method in view.allowed_methods]
-    if not (methods and request.user.is_authenticated and view.may_write(request.user)):
+    offered = [method for method in CHANGING if method in view.allowed_methods and not view.lacks(method)]
+    methods = [method for method in offered if view.may(method)]
+    if not methods:
         return []
     actions = view.metadata_class().determine_metadata(request, view).get("actions", {})
-    return [form_of(method, actions.get("PUT" if method == "PATCH" else method, {}), data) for method in methods]
+    return [form_of(method, fields_of(view, method, actions), data) for method in methods]
+
+
+def fields_of(view: Any, method: str, actions: dict[str, Any]) -> dict[str, Any]:
+    """What a body of ``method`` may hold. A list that records are put into takes nothing but their ids."""
+    fields: dict[str, Any] = actions.get("PUT" if method == "PATCH" else method, {})
+    return {"id": {**fields["id"], "required": True}} if view.attaches else fields
 
 
 def form_of(method: str, fields: dict[str, Any], data: Any) -> dict[str, Any]:
-    known = data if isinstance(data, dict) else {}
-    body = {name: known.get(name, info.get("default", "")) for name, info in fields.items()}
+    body: dict[str, Any] = {}
+    if method == "PUT":
+        body = {name: data[name] for name in fields}
+    elif method == "POST":
+        body = {name: info.get("default", "") for name, info in fields.items() if info["required"] or is_told(info)}
     return {
         "method": method,
         "fields": fields,
-        "body": "" if method == "DELETE" else json.dumps({} if method == "PATCH" else body, indent=4, default=str),
+        "body": "" if method == "DELETE" else json.dumps(body, indent=4, default=str),
     }
+
+
+def is_told(info: dict[str, Any]) -> bool:
+    """Whether the metadata tell a default that could be sent; AWX tells an object for one of the texts."""
+    return "default" in info and (info["type"] != "string" or isinstance(info["default"], str))
+
+
+def headers_of(view: Any, response: Any, data: Any) -> dict[str, str]:
+    """The headers of the same answer as JSON."""
+    headers = {**dict(response.items()), "Content-Type": JSONRenderer.media_type}
+    if view.modified is not None:
+        headers["ETag"] = etags.of(view.modified, JSONRenderer().render(data))
+    return headers
 
 
 def breadcrumbs(path: str) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import models
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.utils.field_mapping import ClassLookupDict
@@ -72,11 +71,10 @@ class Metadata(SimpleMetadata):
 
     def actions(self, request: Request, view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         """The fields of each method, in AWX's order of methods."""
-        may_write = view.may_write(request.user)
-        if "POST" in view.allowed_methods and may_write:
+        if "POST" in view.allowed_methods and view.may("POST"):
             yield "POST", self.written_on_post(view, serializer)
         yield "GET", {name: self.told_field(serializer, name) for name in serializer.fields}
-        if "PUT" in view.allowed_methods and may_write and exists(view):
+        if "PUT" in view.allowed_methods and view.may("PUT"):
             yield "PUT", self.written(serializer)
 
     def written_on_post(self, view: Any, serializer: Any) -> dict[str, Any]:
@@ -134,15 +132,6 @@ class Metadata(SimpleMetadata):
             if name != "type":
                 lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
         return "\n".join(lines)
-
-
-def exists(view: Any) -> bool:
-    """Whether there is a record at this path that the user may see."""
-    try:
-        view.get_object()
-    except (NotFound, PermissionDenied):
-        return False
-    return True
 
 
 def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[str, Any]:

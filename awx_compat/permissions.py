@@ -24,6 +24,31 @@ class ChangesNeedSuperuser(IsAuthenticated):
         return reads or bool(request.user.is_superuser)
 
 
+class ChangesNeedAdministrator(IsAuthenticated):
+    """An instance group and its members: its administrators change them; superusers delete what is not protected."""
+
+    def has_object_permission(self, request: Request, view: Any, group: Any) -> bool:
+        if request.method == "DELETE":
+            return bool(request.user.is_superuser and not group.is_protected)
+        return request.method in permissions.SAFE_METHODS or bool(group.is_administered)
+
+
+class ChangesNeedOwner(IsAuthenticated):
+    """A token: its owner and superusers change it; auditors read it."""
+
+    def has_object_permission(self, request: Request, view: Any, token: Any) -> bool:
+        user: Any = request.user
+        reads = request.method in permissions.SAFE_METHODS
+        return token.user_id == user.pk or bool(user.is_superuser or (reads and user.sees_everything))
+
+
+class ChangesNeedUserThemselves(IsAuthenticated):
+    """What belongs to a user: nobody else adds to it."""
+
+    def has_object_permission(self, request: Request, view: Any, user: Any) -> bool:
+        return request.method in permissions.SAFE_METHODS or user == request.user
+
+
 class IsSuperuserOrAuditor(IsAuthenticated):
     """Superusers, and system auditors where they only GET. AWX does not count HEAD and OPTIONS as reading here."""
 

@@ -1,10 +1,16 @@
 """Who gets pages instead of JSON, and what they show to whom."""
 
+import json
+import re
+from html import unescape
+from typing import Any
+
 import pytest
+from django.utils.html import escape
 from rest_framework.test import APIClient
 
-from instances.models import Instance, InstanceGroup, User
-from tests.conftest import client_of
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from tests.conftest import client_of, token_for
 
 pytestmark = pytest.mark.django_db
 BROWSER = (
@@ -23,6 +29,13 @@ def page(client: APIClient, path: str, **options: str) -> str:
     assert answer["Content-Type"] == "text/html; charset=utf-8"
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     return answer.content.decode()
+
+
+def forms(client: APIClient, path: str) -> dict[str, Any]:
+    """The methods that the page has forms for, each with the body that it begins with."""
+    told = re.findall(r'<form class="change" data-method="(\w+)"(.*?)</form>', page(client, path), re.DOTALL)
+    bodies = {method: re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL) for method, form in told}
+    return {method: json.loads(unescape(body[1])) if body else None for method, body in bodies.items()}
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0.9", ""])
@@ -47,14 +60,104 @@ def test_there_are_forms_for_what_the_reader_may_change(
     admin: User, auditor: User, bob: User, instance: Instance, edge: InstanceGroup
 ) -> None:
     def methods(user: User, path: str) -> list[str]:
-        shown = page(client_of(user), path)
-        return [method for method in ("POST", "PUT", "PATCH", "DELETE") if f'data-method="{method}"' in shown]
+        return list(forms(client_of(user), path))
 
     assert methods(admin, URL) == ["POST"]
     assert methods(admin, f"{URL}{instance.pk}/") == ["PUT", "PATCH"]
     assert methods(admin, f"/api/v2/instance_groups/{edge.pk}/") == ["PUT", "PATCH", "DELETE"]
     for user in (auditor, bob):
         assert methods(user, URL) == []
+
+
+@pytest.mark.parametrize("path", ["/api/v2/instance_groups/{edge.pk}/", "/api/v2/instance_groups/edge/"])
+def test_who_administers_a_group_is_offered_what_the_service_allows(edge: InstanceGroup, bob: User, path: str) -> None:
+    InstanceGroupRole.objects.update(role=InstanceGroupRole.Role.ADMIN)
+    client, path = client_of(bob), path.format(edge=edge)
+    member = Instance.objects.get(hostname="exec-1")
+    assert forms(client, path).keys() == {"PUT", "PATCH"}
+    assert forms(client, f"{path}instances/").keys() == {"POST"}
+    assert client.patch(path, {"max_forks": 3}, "json").status_code == 200
+    assert client.delete(path).status_code == 403
+    assert client.post(f"{path}instances/", {"id": member.pk, "disassociate": True}, "json").status_code == 204
+    assert client.options(path).json()["actions"].keys() == {"GET", "PUT"}
+
+
+def test_who_may_only_use_a_group_is_offered_nothing(edge: InstanceGroup, bob: User) -> None:
+    for path in (f"/api/v2/instance_groups/{edge.pk}/", "/api/v2/instance_groups/edge/instances/"):
+        assert forms(client_of(bob), path) == {}
+
+
+@pytest.mark.parametrize("path", ["users/", "users/{pk}/", "config/", "settings/system/", "organizations/"])
+def test_there_are_no_forms_for_what_is_always_refused(admin: User, path: str) -> None:
+    assert forms(client_of(admin), f"/api/v2/{path.format(pk=admin.pk)}") == {}
+
+
+def test_a_token_is_changed_by_who_made_it(admin: User, auditor: User, alice: User) -> None:
+    token = client_of(alice).post("/api/v2/tokens/", {}, "json").json()
+    assert forms(client_of(alice), token["url"]).keys() == {"PUT", "PATCH", "DELETE"}
+    assert forms(client_of(auditor), token["url"]) == {}
+    assert forms(client_of(admin), f"/api/v2/users/{alice.pk}/tokens/") == {}
+    assert forms(client_of(alice), f"/api/v2/users/{alice.pk}/tokens/").keys() == {"POST"}
+
+
+def test_a_token_for_reading_is_offered_no_changes(admin: User) -> None:
+    reading = APIClient()
+    reading.credentials(HTTP_AUTHORIZATION=f"Bearer {token_for(admin, 'read')}")
+    assert forms(reading, URL) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "required", "status"),
+    [
+        ("instances/", {"hostname": "exec-10"}, 201),
+        ("instances/{pk}/instance_groups/", {"id": "edge"}, 204),
+        ("instances/{pk}/health_check/", {}, 200),
+        ("instance_groups/", {"name": "north"}, 201),
+        ("instance_groups/edge/instances/", {"id": "instance"}, 204),
+        ("tokens/", {}, 201),
+        ("users/admin/tokens/", {}, 201),
+    ],
+)
+def test_a_new_record_needs_no_more_than_its_required_fields(
+    path: str,
+    required: dict[str, str],
+    status: int,
+    admin: User,
+    instance: Instance,
+    edge: InstanceGroup,
+    settings: Any,
+) -> None:
+    settings.IS_K8S, settings.HEALTH_PROBE = True, "tests.probe"
+    Instance.objects.update(node_state="ready")
+    ids = {"edge": edge.pk, "instance": instance.pk}
+    client, path = client_of(admin), f"/api/v2/{path.format(pk=instance.pk)}"
+    body = forms(client, path)["POST"]
+    assert [body[name] for name in required] == [""] * len(required)
+    answer = client.post(path, {**body, **{name: ids.get(value, value) for name, value in required.items()}}, "json")
+    assert (answer.status_code, answer.content if status == 204 else b"") == (status, b"")
+
+
+@pytest.mark.parametrize("path", ["instance_groups/edge/", "instances/exec-9/"])
+def test_the_form_to_replace_a_record_holds_it(
+    admin: User, instance: Instance, edge: InstanceGroup, path: str, settings: Any
+) -> None:
+    settings.IS_K8S = True
+    client, path = client_of(admin), f"/api/v2/{path}"
+    body = forms(client, path)["PUT"]
+    answer = client.put(path, body, "json")
+    assert answer.status_code == 200
+    assert {name: answer.json()[name] for name in body} == body
+
+
+def test_the_headers_are_those_that_a_client_of_the_json_gets(admin: User, instance: Instance) -> None:
+    client, path = client_of(admin), f"{URL}{instance.pk}/"
+    shown = page(client, path)
+    told = client.get(path)
+    assert "<dt>Content-Type</dt><dd>application/json</dd>" in shown
+    assert f"<dt>ETag</dt><dd>{escape(told['ETag'])}</dd>" in shown
+    assert f'data-etag="{escape(told["ETag"])}"' in shown
+    assert "ETag" not in client.get(path, HTTP_ACCEPT=BROWSER)
+    assert "<dt>ETag" not in page(client, URL)
 
 
 def test_who_is_not_logged_in_is_shown_the_way(instance: Instance) -> None:
@@ -68,6 +171,24 @@ def test_nothing_stored_becomes_markup(admin: User, instance: Instance) -> None:
     shown = page(client_of(admin), f"{URL}{instance.pk}/")
     assert "<script>alert" not in shown
     assert "<b>" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '/api/v2/instances/a"b/',
+        'see "/api/v2/instances/1/',
+        'see "/api/v2/instances/1/" there',
+        "/api/v2/instances/\u202eb/",
+        "/api/v2/instances/a\\",
+    ],
+)
+def test_only_whole_strings_are_links(admin: User, instance: Instance, text: str) -> None:
+    Instance.objects.update(errors=text)
+    answer = page(client_of(admin), f"{URL}{instance.pk}/").partition('id="answer"')[2].partition("</pre>")[0]
+    addresses = re.findall(r'href="([^"]+)"', answer)
+    assert len(addresses) == 7  # url and related
+    assert all(address.startswith((f"{URL}{instance.pk}/", f"{URL}exec-9/")) for address in addresses)
 
 
 def test_an_error_is_a_page_too(admin: User) -> None:

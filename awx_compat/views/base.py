@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from rest_framework import status
-from rest_framework.exceptions import NotFound, PermissionDenied, UnsupportedMediaType
+from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.generics import ListAPIView, RetrieveAPIView
-from rest_framework.request import Request
+from rest_framework.request import Request, override_method
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from awx_compat import etags, paths
-from awx_compat.exceptions import PLAIN, NotFoundByName
+from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
 from awx_compat.parsers import BodyError
 from instances.locking import locked
 from instances.models import User
@@ -32,10 +33,32 @@ class ApiView(APIView):
     attaches = False  # whether POST puts a record that exists into this list
     creates = True  # whether POST makes a new record
     tells_version = True
+    modified: datetime | None = None  # when the record that is told was changed
 
-    def may_write(self, user: Any) -> bool:
-        """Whether OPTIONS tells ``user`` of the methods that change something."""
-        return bool(user.is_authenticated and user.is_superuser)
+    def subject(self) -> Any:
+        """The record that the right to change something here depends on; None where the user alone decides."""
+        return None
+
+    def permitted(self) -> Any:
+        """The subject. Raises PermissionDenied where the user has no right to the request's method on it."""
+        subject = self.subject()
+        if subject is not None:
+            self.check_object_permissions(self.request, subject)
+        return subject
+
+    def may(self, method: str) -> bool:
+        """Whether the user who asks has the right to ``method`` here; to one that is lacking, superusers have it."""
+        with override_method(self, self.request, method) as request:
+            try:
+                self.check_permissions(request)
+                self.permitted()
+            except (NotAuthenticated, NotFound, PermissionDenied):
+                return False
+        return not self.lacks(method) or bool(self.request.user.is_superuser)
+
+    def lacks(self, method: str) -> bool:
+        """Whether ``method`` is one of AWX's that this service does not have yet."""
+        return getattr(type(self), method.lower()) is not_writable
 
     def get_view_name(self) -> str:
         return self.title
@@ -66,6 +89,11 @@ class ApiView(APIView):
                 response["X-API-Product-Version"] = settings.AWX_VERSION
             response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
         return response
+
+
+def not_writable(view: ApiView, request: Request, **kwargs: Any) -> Response:
+    """A method that the view lacks."""
+    raise NotWritable
 
 
 class ListView(ApiView, ListAPIView[Any]):
@@ -113,8 +141,11 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
     def get_queryset(self) -> Any:
         return self.records(self.request.user)
 
-    def get_object(self) -> Any:
+    def subject(self) -> Any:
         return find(self.records, self.kwargs["key"], self.name_field, self.request.user)
+
+    def get_object(self) -> Any:
+        return self.permitted()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         record = self.get_object()
@@ -137,8 +168,8 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         return self.with_etag(request, Response(self.get_serializer(changed).data), changed)
 
     def with_etag(self, request: Request, response: Response, record: Any) -> Response:
-        modified = getattr(record, "modified", None)
-        if modified is not None:
+        self.modified = modified = getattr(record, "modified", None)
+        if modified is not None and request.accepted_renderer.format == "json":
             response.add_post_render_callback(lambda rendered: etags.conclude(request, rendered, modified))
         return response
 

@@ -8,9 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import paths
-from awx_compat.exceptions import NotWritable
 from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.views.base import ApiView
+from awx_compat.views.base import ApiView, not_writable
 
 SYSTEM_SETTINGS = ("IS_K8S", "INSTALL_UUID", "AWX_CONTROL_NODE_TASK_IMPACT")
 CATEGORIES = {"all": "All", "system": "System"}
@@ -20,6 +19,7 @@ class Config(ApiView):
     """The version and the licence; AWX is open, and so is this."""
 
     title = "Configuration"
+    post = delete = not_writable
 
     def get(self, request: Request) -> Response:
         return Response(
@@ -38,12 +38,6 @@ class Config(ApiView):
                 "become_methods": [],
             }
         )
-
-    def post(self, request: Request) -> Response:
-        raise NotWritable
-
-    def delete(self, request: Request) -> Response:
-        raise NotWritable
 
 
 class SettingCategories(ApiView):
@@ -66,13 +60,9 @@ class SettingCategory(ApiView):
 
     title = "Setting Detail"
     permission_classes = [IsSuperuserOrAuditor]
+    put = patch = delete = not_writable
 
     def get(self, request: Request, slug: str) -> Response:
         if slug not in CATEGORIES:
             raise NotFound
         return Response({name: getattr(settings, name) for name in SYSTEM_SETTINGS})
-
-    def refuse(self, request: Request, slug: str) -> Response:
-        raise NotWritable
-
-    put = patch = delete = refuse

@@ -5,8 +5,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.exceptions import NotWritable
-from awx_compat.views.base import ApiView
+from awx_compat.views.base import ApiView, not_writable
 
 
 class EmptyList(ApiView):
@@ -18,9 +17,7 @@ class EmptyList(ApiView):
 
 class Organizations(EmptyList):
     title = "Organizations"
-
-    def post(self, request: Request) -> Response:
-        raise NotWritable
+    post = not_writable
 
 
 class WorkflowApprovals(EmptyList):

@@ -2,17 +2,16 @@ from functools import cached_property
 from typing import Any
 
 from rest_framework import status
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.permissions import ChangesNeedSuperuser
+from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
 from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, role_body
-from awx_compat.views.base import ApiView, DetailView, ListView, find, id_in
+from awx_compat.views.base import ApiView, DetailView, ListView, find
 from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
@@ -34,6 +33,7 @@ class InstanceGroupList(ListView):
 
 
 class InstanceGroupDetail(DetailView):
+    permission_classes = [ChangesNeedAdministrator]
     title = "Instance Group Detail"
     serializer_class = InstanceGroupDetailSerializer
     name_field = "name"
@@ -41,11 +41,6 @@ class InstanceGroupDetail(DetailView):
     @staticmethod
     def records(reader: Any) -> Any:
         return InstanceGroup.objects.with_load().with_administration_by(reader)
-
-    def may_write(self, user: Any) -> bool:
-        return super().may_write(user) or any(
-            group.is_administered for group in self.get_queryset().filter(pk=id_in(self.kwargs["key"]))
-        )
 
     def put(self, request: Request, key: str) -> Response:
         return self.change(request)
@@ -62,20 +57,12 @@ class InstanceGroupDetail(DetailView):
 
     def delete(self, request: Request, key: str) -> Response:
         group = self.get_object()
-        if not request.user.is_superuser or group.is_protected:
-            raise PermissionDenied
         jobs = domain.unfinished_jobs(group)
         if jobs:
             body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
         domain.delete(group.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def get_object(self) -> Any:
-        group = super().get_object()
-        if self.request.method in ("PUT", "PATCH") and not group.is_administered:
-            raise PermissionDenied
-        return group
 
 
 class OfGroup(ApiView):
@@ -91,6 +78,7 @@ class OfGroup(ApiView):
 
 
 class InstancesOfGroup(OfGroup, ListView):
+    permission_classes = [ChangesNeedAdministrator]
     title = "Instance Group's Instances"
     attaches = True
     creates = False
@@ -102,9 +90,11 @@ class InstancesOfGroup(OfGroup, ListView):
         members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.request.user)
         return members.with_load().with_peers().with_links().order_by("hostname")
 
+    def subject(self) -> Any:
+        return InstanceGroup.objects.with_administration_by(self.request.user).get(pk=self.group.pk)
+
     def post(self, request: Request, key: str) -> Response:
-        if not InstanceGroup.objects.with_administration_by(request.user).get(pk=self.group.pk).is_administered:
-            raise PermissionDenied
+        self.permitted()
         instance = record_in(request, Instance.objects.visible_to(request.user))
         move = domain.detach if wants_detaching(request) else domain.attach
         return moved(move, self.group.pk, instance)

@@ -129,6 +129,9 @@ class InstanceHealthCheck(OfInstance, DetailView):
     serializer_class = HealthCheckSerializer
     queryset = Instance.objects.all()
 
+    def subject(self) -> Any:
+        return self.instance
+
     def get_object(self) -> Any:
         if not health_checks.is_checked_on_demand(self.instance):
             raise NotFound

@@ -1,13 +1,14 @@
 from typing import Any
 
 from rest_framework import status
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import RetrieveUpdateDestroyAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import paths
 from awx_compat.filters import AccessTokenFilters
+from awx_compat.permissions import ChangesNeedOwner, ChangesNeedUserThemselves
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.views.base import ApiView, ListView, Records, id_in
 from awx_compat.views.users import OfUser
@@ -22,9 +23,6 @@ class TokenList(ListView):
     serializer_class = TokenSerializer
     filterset_class = AccessTokenFilters
     visible: Records | None = staticmethod(tokens.visible_to)
-
-    def may_write(self, user: Any) -> bool:
-        return True
 
     def owner(self) -> User:
         return self.request.user  # type: ignore[return-value]
@@ -43,29 +41,31 @@ class TokensOfUser(OfUser, TokenList):
     """The tokens of one user, who alone makes them."""
 
     title = "User Personal Access Tokens"
+    permission_classes = [ChangesNeedUserThemselves]
     visible = None  # but those of one user
 
     def get_queryset(self) -> Any:
         return tokens.visible_to(self.request.user).filter(user=self.user)
 
+    def subject(self) -> User:
+        return self.user  # type: ignore[no-any-return]
+
     def owner(self) -> User:
-        if self.user != self.request.user:
-            raise PermissionDenied
-        return super().owner()
+        return self.permitted()  # type: ignore[no-any-return]
 
 
 class TokenDetail(ApiView, RetrieveUpdateDestroyAPIView[Any]):
     """A token. Its owner, or a superuser, changes its description and scope, or revokes it."""
 
     title = "OAuth Token Detail"
+    permission_classes = [ChangesNeedOwner]
     serializer_class = TokenSerializer
 
-    def get_object(self) -> Any:
-        user: Any = self.request.user
+    def subject(self) -> Any:
         token = tokens.every().filter(pk=id_in(self.kwargs["key"])).first()
         if token is None:
             raise NotFound
-        reads = self.request.method in ("GET", "HEAD", "OPTIONS")
-        if token.user_id != user.pk and not (user.is_superuser or (reads and user.sees_everything)):
-            raise PermissionDenied
         return token
+
+    def get_object(self) -> Any:
+        return self.permitted()

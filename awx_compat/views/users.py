@@ -4,10 +4,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.exceptions import NotWritable
 from awx_compat.filters import UserFilters
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView, find
+from awx_compat.views.base import ApiView, DetailView, ListView, find, not_writable
 from awx_compat.views.empty import EmptyList
 from instances.models import User
 
@@ -17,13 +16,11 @@ class UserList(ListView):
     serializer_class = UserSerializer
     filterset_class = UserFilters
     search_fields = ("username", "first_name", "last_name", "email")
+    post = not_writable
 
     @staticmethod
     def visible(reader: Any) -> Any:
         return User.objects.visible_to(reader).with_rights().order_by("username")
-
-    def post(self, request: Request) -> Response:
-        raise NotWritable
 
 
 class Me(ListView):
@@ -41,19 +38,11 @@ class UserDetail(DetailView):
     title = "User Detail"
     serializer_class = UserDetailSerializer
     name_field = "username"
+    put = patch = delete = not_writable
 
     @staticmethod
     def records(reader: Any) -> Any:
         return User.objects.with_rights()
-
-    def put(self, request: Request, key: str) -> Response:
-        raise NotWritable
-
-    def patch(self, request: Request, key: str) -> Response:
-        raise NotWritable
-
-    def delete(self, request: Request, key: str) -> Response:
-        raise NotWritable
 
 
 class OfUser(ApiView):

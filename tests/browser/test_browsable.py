@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from django.db.models.functions import Now
+from playwright.sync_api import Page, expect
 from pytest_django import DjangoDbBlocker
 
 from instances.models import Instance
@@ -42,7 +43,7 @@ def send(page: Page, method: str, body: Any) -> None:
     form.get_by_label("JSON").fill(json.dumps(body))
     with page.expect_response(lambda answer: answer.request.method == method):
         form.get_by_role("button").click()
-    page.wait_for_function("document.getElementById('status').textContent !== '…'")
+    expect(page.locator("#status")).not_to_have_text("…")
 
 
 def test_somebody_follows_the_links_to_an_instance_and_changes_it(page: Page, address: str, url: str) -> None:
@@ -65,6 +66,37 @@ def test_a_refusal_is_shown_in_place_and_keeps_what_was_written(page: Page, addr
     assert told(page) == {"hostname": ["Cannot change hostname."]}
     assert "another.example.org" in page.locator("#body-PATCH").input_value()
     assert problems.clear()
+
+
+def test_a_form_that_is_out_of_date_changes_nothing(page: Page, address: str, url: str, problems: Problems) -> None:
+    log_in(page, address, "admin", "admin", then="/api/v2/instances/7/")
+    send(page, "PATCH", {"capacity_adjustment": "0.50"})
+    send(page, "PATCH", {"capacity_adjustment": "0.60"})  # what this page did itself is known to it
+    assert page.locator("#status").inner_text() == "200 OK"
+    with connected_to(url):
+        Instance.objects.filter(pk=7).update(capacity_adjustment="0.25", modified=Now())
+    whole = json.loads(page.locator("#body-PUT").input_value())
+    for method, body in (("PATCH", {"capacity_adjustment": "0.75"}), ("PUT", whole)):
+        send(page, method, body)
+        assert page.locator("#status").inner_text() == "412 Precondition Failed"
+        assert page.get_by_text("The record is not any more as this page showed it.").is_visible()
+    assert problems.clear()
+    with connected_to(url):
+        assert str(Instance.objects.get(pk=7).capacity_adjustment) == "0.25"
+    page.get_by_role("link", name="Show it as it is now").click()
+    assert told(page)["capacity_adjustment"] == "0.25"
+    send(page, "PATCH", {"capacity_adjustment": "1.00"})
+    assert page.locator("#status").inner_text() == "200 OK"
+
+
+def test_whose_session_ended_is_shown_the_way_back(page: Page, address: str, problems: Problems) -> None:
+    log_in(page, address, "admin", "admin", then="/api/v2/instances/5/")
+    page.context.clear_cookies(name="awx_sessionid")
+    send(page, "PATCH", {})
+    assert page.locator("#status").inner_text() == "401 Unauthorized"
+    assert problems.clear()
+    page.get_by_role("link", name="Log in again").click()
+    page.wait_for_url("**/api/login/?next=/api/v2/instances/5/")
 
 
 def test_what_is_no_json_is_not_sent(page: Page, address: str) -> None:

@@ -1,17 +1,20 @@
 // Sends the forms of a page of the API as JSON, and shows the answer in the page's place for it.
 "use strict";
 
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // the direction of the text
+// A whole string of JSON that is a path of the API.
+const PATH = /((?<!\\)"\/api\/[^"\s\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*")/;
 const show = (name) => document.getElementById(name);
 
 function linked(text) {
   const parts = document.createDocumentFragment();
-  for (const part of text.split(/("\/api\/[^"\s]*")/)) {
-    if (/^"\/api\//.test(part)) {
+  for (const [number, part] of text.split(PATH).entries()) {
+    if (number % 2) {
       const link = document.createElement("a");
       link.href = link.textContent = part.slice(1, -1);
       parts.append('"', link, '"');
     } else {
-      parts.append(part.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd"));
+      parts.append(part.replace(TURNING, "\ufffd"));
     }
   }
   return parts;
@@ -27,19 +30,27 @@ function header([name, value]) {
   return row;
 }
 
-async function ask(method, body, csrf) {
+function tell(status, text) {
+  show("status").textContent = text;
+  for (const hint of document.querySelectorAll("[data-status]")) hint.hidden = hint.dataset.status !== String(status);
+}
+
+async function ask(method, body, { csrf, guarded } = {}) {
+  const told = show("told").dataset;
   show("method").textContent = method;
-  show("status").textContent = "…";
+  tell(0, "…");
   const headers = { Accept: "application/json; indent=4", "X-CSRFToken": csrf || "" };
   if (body) headers["Content-Type"] = "application/json";
+  if (guarded !== undefined && told.etag) headers["If-Match"] = told.etag; // no change of what nobody here has seen
   try {
     const answer = await fetch(location.href, { method, headers, body: body || undefined });
     const text = await answer.text();
-    show("status").textContent = `${answer.status} ${answer.statusText}`;
+    tell(answer.status, `${answer.status} ${answer.statusText}`);
+    told.etag = answer.headers.get("ETag")?.replace(/^W\//, "") ?? told.etag;
     show("headers").replaceChildren(...[...answer.headers].map(header));
     show("answer").replaceChildren(linked(text));
   } catch (error) {
-    show("status").textContent = "The service did not answer.";
+    tell(0, "The service did not answer.");
   }
   show("status").scrollIntoView({ block: "center" });
 }
@@ -62,7 +73,7 @@ for (const form of document.querySelectorAll("form.change")) {
       area.setCustomValidity(problem(area));
       if (!form.reportValidity()) return;
     }
-    ask(form.dataset.method, area ? area.value : "", form.dataset.csrf);
+    ask(form.dataset.method, area ? area.value : "", form.dataset);
   });
 }
 for (const button of document.querySelectorAll("button[data-method]")) {
