@@ -21,6 +21,8 @@ from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
+from instances.models import User
+from tests.conftest import client_of
 from tests.contract.recordings import Exchange, exchanges
 from tests.service import PROJECT
 
@@ -167,6 +169,25 @@ def test_recorded_answers_are_as_described(document: Any, subtests: pytest.Subte
                 checked += 1
                 assert not faults(document, content["schema"], exchange["response"])
     assert checked > 900
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "status", "media_type", "words"),
+    [
+        ("", "*/*", 200, "application/json", "Answers are `application/json`"),
+        ("", "text/html", 200, "text/html; charset=utf-8", "all who prefer `text/html`"),
+        ("?format=json", "text/html, */*;q=0.8", 200, "application/json", "`format=json`"),
+        ("?format=api", "*/*", 200, "text/html; charset=utf-8", "`format=api` for the page"),
+        ("", "image/png", 406, "application/json", "Another `Accept` is refused with 406"),
+        ("?format=xml", "*/*", 404, "application/json", "another `format` with 404"),
+    ],
+)
+def test_formats_are_as_the_text_at_the_beginning_says(
+    query: str, accept: str, status: int, media_type: str, words: str, admin: User
+) -> None:
+    answer = client_of(admin).get(f"/api/v2/instances/{query}", HTTP_ACCEPT=accept)
+    assert (answer.status_code, answer["Content-Type"]) == (status, media_type)
+    assert words in " ".join(descriptions.ABOUT.split())
 
 
 # --- the pages that show it

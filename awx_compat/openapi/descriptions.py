@@ -114,7 +114,10 @@ Clients written for AWX work with it unchanged.
 - Every path ends with a slash; one without is redirected there (301).
 - `OPTIONS` describes each path, with the fields that the user who asks may write. `HEAD` is answered as `GET` is,
   without the body. A method that a path has not is refused with 405 and the header `Allow`.
-- Only `application/json` is answered, but for `metrics/` and `install_bundle/`; another `Accept` is refused with 406.
+- Answers are `application/json`, but for `metrics/` and `install_bundle/`. Browsers, and all who prefer `text/html`,
+  get the same answer as a page, with forms for what they may change. Where `Accept` leaves it open, the parameter
+  `format` chooses: `format=json`, or `format=api` for the page. Another `Accept` is refused with 406, another `format`
+  with 404.
 - Who [logs in](/api/login/?next=/api/docs/) can try out everything in `/api/docs/`; so can who enters a token there.
 
 # Pages

@@ -1,10 +1,11 @@
 """The pages of the OpenAPI document: trying it out, and reading it."""
 
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from bench.sites import connected_to
 from instances.models import Instance
@@ -34,13 +35,19 @@ REDOC = {
 }
 
 
-def execute(page: Page, operation: str, body: dict[str, bool] | None = None) -> dict[str, object]:
-    """Try the operation out on instance 5; what is shown below it as the answer, which is 200."""
+def open_to_try(page: Page, operation: str) -> Locator:
+    """The operation's place, opened, with its fields to fill in."""
     place = page.locator(f"#operations-instances-{operation}")
     opener = place.locator("button.opblock-summary-control")
     if opener.get_attribute("aria-expanded") == "false":
         opener.click()
     place.get_by_role("button", name="Try it out").click()
+    return place
+
+
+def execute(page: Page, operation: str, body: dict[str, bool] | None = None) -> dict[str, object]:
+    """Try the operation out on instance 5; what is shown below it as the answer, which is 200."""
+    place = open_to_try(page, operation)
     place.locator("input[placeholder=key]").fill("5")
     if body is not None:
         place.locator("textarea.body-param__text").fill(json.dumps(body))
@@ -84,6 +91,17 @@ def test_somebody_who_is_logged_in_reads_and_changes(page: Page, address: str, u
     assert execute(page, RETRIEVE)["enabled"] is changed
     assert no_wider_than_the_screen(page)
     assert_accessible(page, known=SWAGGER_UI)
+    forget_the_words_on_links(problems)
+
+
+def test_a_list_is_asked_for_without_conditions_that_nobody_wrote(page: Page, address: str, problems: Problems) -> None:
+    log_in(page, address, "admin", "admin", then="/api/v2/me/")
+    page.goto("/api/docs/#/instances/instances_list")
+    place = open_to_try(page, "instances_list")
+    with page.expect_response("**/api/v2/instances/**") as answer:
+        place.get_by_role("button", name="Execute").click()
+    assert set(parse_qs(urlsplit(answer.value.url).query)) <= {"page_size"}
+    assert answer.value.json()["count"] == 15
     forget_the_words_on_links(problems)
 
 
