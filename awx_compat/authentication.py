@@ -4,6 +4,7 @@ import hmac
 import secrets
 import time
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -14,7 +15,8 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from instances.prepared import prepared
+from awx_compat.foresight import remember, who_asks
+from instances.prepared import Asked, prepared
 from instances.tokens import checksum
 
 CHALLENGE = "Bearer realm=api authorization_url=/api/o/authorize/"
@@ -57,12 +59,10 @@ class VerifiedCredentials:
         text = f"{len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
         return hmac.digest(self.key, text, "sha256")
 
-    def user(self, username: str, password: str) -> Any | None:
-        """The user, if these credentials were verified lately and still hold."""
+    def user(self, username: str, password: str) -> Asked | None:
+        """What finds the user if these credentials still hold; None where they were not verified lately."""
         until, pk, matched = self.known.get(self.digest(username, password), (0.0, None, ""))
-        if time.monotonic() >= until:
-            return None
-        return active_user(pk, matched)
+        return active_user.asked(pk, matched) if time.monotonic() < until else None
 
     def remember(self, user: Any, username: str, password: str) -> None:
         """To be called when ``password`` was just found to be that of ``user``."""
@@ -79,7 +79,10 @@ class BearerAuthentication(authentication.BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         raw = bearer_token(request)
-        token = valid_token(checksum(raw), timezone.now()) if raw else None
+        if not raw:
+            return None
+        digest = checksum(raw)
+        token = who_asks(request, digest, valid_token.asked(digest, timezone.now()), attrgetter("user"))
         return None if token is None else (token.user, token)
 
     def authenticate_header(self, request: Request) -> str:
@@ -98,10 +101,12 @@ class BasicAuthentication(authentication.BasicAuthentication):
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
         if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
             raise AuthenticationFailed
-        user = verified.user(userid, password)
+        question = verified.user(userid, password)
+        user = who_asks(request, question.values[0], question, lambda user: user) if request and question else None
         if user is None:
             user, _ = super().authenticate_credentials(userid, password, request)
             verified.remember(user, userid, password)
+            remember(user.pk, user)
         return user, None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,12 +14,15 @@ EXPONENT = re.compile(rb"(?:^|[:,\[])-?(?:[0-9.]+e|0\.0000)")  # of floats that 
 
 
 class Encoded:
-    """A value that was encoded already: ``json`` stands where the value would."""
+    """A value that was encoded already: ``json`` stands where the value would.
 
-    __slots__ = ("json",)
+    ``modified``: when the record that it tells was changed, if it is one that keeps this.
+    """
 
-    def __init__(self, json: bytes) -> None:
-        self.json = json
+    __slots__ = ("json", "modified")
+
+    def __init__(self, json: bytes, modified: datetime | None = None) -> None:
+        self.json, self.modified = json, modified
 
 
 class Encoder(encoders.JSONEncoder):

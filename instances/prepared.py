@@ -5,6 +5,7 @@
         return Instance.objects.filter(hostname=name)
 
     by_name("exec-1")  # the first record, or None
+    by_name.asked("exec-1")  # the same as a question, which can be compared, and put with another into one statement
 
 ``@prepared_listing`` makes of such a function one that returns the ``Listing`` of all its records.
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -24,7 +26,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
 
-from instances.rows import Listing, Row, Statement
+from instances.rows import Joined, Listing, Row, Statement
 
 
 def placeholder(kind: type) -> Any:
@@ -52,9 +54,31 @@ class Prepared:
         """The parameters of the SQL for these values."""
         return tuple(own if index is None else values[index] for index, own in self.params)
 
-    def first(self, *values: Any) -> Any:
-        """The first record for these values, or None."""
-        return self.statement.first(self.filled(values))
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query with its values. Two are equal if they ask for the same."""
+
+    query: Prepared
+    values: tuple[Any, ...]
+
+    @property
+    def params(self) -> tuple[Any, ...]:
+        return self.query.filled(self.values)
+
+    def row(self) -> Row | None:
+        """The first row, or None."""
+        return self.query.statement.first(self.params)
+
+
+def both(one: Asked, other: Asked) -> list[Row | None]:
+    """The first row of each, or None, by one statement, so that both are of the same moment."""
+    return joined(one.query, other.query).first(one.params, other.params)
+
+
+@functools.lru_cache(maxsize=100)
+def joined(one: Prepared, other: Prepared) -> Joined:
+    return Joined(one.statement, other.statement)
 
 
 class PreparedListing(Listing):
@@ -92,15 +116,24 @@ def compiled(build: Callable[..., QuerySet[Any]]) -> Callable[..., Prepared]:
     return query
 
 
-def prepared(build: Callable[..., QuerySet[Any]]) -> Callable[..., Any]:
+class Question:
+    """A function that builds a queryset, as one that returns the first record of it, or None."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any]]) -> None:
+        self.query = compiled(build)
+        functools.update_wrapper(self, build)
+
+    def asked(self, *values: Any, shape: tuple[Hashable, ...] = ()) -> Asked:
+        return Asked(self.query(tuple(map(type, values)), shape), values)
+
+    def __call__(self, *values: Any, shape: tuple[Hashable, ...] = ()) -> Any:
+        row = self.asked(*values, shape=shape).row()
+        return None if row is None else row.record
+
+
+def prepared(build: Callable[..., QuerySet[Any]]) -> Question:
     """Decorator: ``build`` as a function that returns the first record of its queryset, or None."""
-    query = compiled(build)
-
-    @functools.wraps(build)
-    def first(*values: Any, shape: tuple[Hashable, ...] = ()) -> Any:
-        return query(tuple(map(type, values)), shape).first(*values)
-
-    return first
+    return Question(build)
 
 
 def prepared_listing(build: Callable[..., QuerySet[Any]]) -> Callable[..., Listing]:

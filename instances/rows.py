@@ -6,8 +6,8 @@ before needs neither: a row's ``text`` can be compared, and its ``record`` is ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -17,6 +17,7 @@ from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import QuerySet
 from django.db.models.query import get_related_populators
 from psycopg.adapt import AdaptersMap, Transformer
+from psycopg.pq import Format
 from psycopg.types.string import TextLoader
 
 ANY_TYPE = 0
@@ -57,7 +58,7 @@ class Statement:
         columns = self.klass_info["select_fields"]
         self.columns = slice(columns[0], columns[-1] + 1)
         self.names = [column[0].target.attname for column in self.select[self.columns]]
-        self.annotations = list(compiler.annotation_col_map.items())
+        self.annotations: dict[str, int] = dict(compiler.annotation_col_map)
         # What the columns of a row are; a text, whose hash Python remembers.
         self.layout = " ".join((self.model._meta.label, *self.names, *compiler.annotation_col_map))
         self.converters = list(compiler.get_converters([column[0] for column in self.select]).items())
@@ -76,18 +77,14 @@ class Statement:
         values.set_pgresult(result)
         return values
 
-    def first(self, params: Sequence[Any]) -> Any:
-        """The first record, or None."""
-        result = self.execute(params, limit=1)
-        return self.record(self.values(result).load_row(0, tuple)) if result.ntuples else None
+    def first(self, params: Sequence[Any]) -> Row | None:
+        return next(iter(self.rows(params, limit=1)), None)
 
     def rows(self, params: Sequence[Any], limit: int, offset: int = 0) -> list[Row]:
         result = self.execute(params, limit, offset)
         values = self.values(result)
-        texts = Transformer(AS_TEXT)
-        texts.set_pgresult(result)
-        found = texts.load_rows(0, result.ntuples, tuple)
-        return [Row(self, text, values, number) for number, text in enumerate(found)]
+        found = enumerate(texts(result))
+        return [Row(self, text, partial(values.load_row, number, tuple)) for number, text in found]
 
     def record(self, told: Sequence[Any]) -> Any:
         """The record of a row with these values."""
@@ -98,22 +95,63 @@ class Statement:
         record: Any = self.model.from_db(self.using, self.names, values[self.columns])
         for populator in self.populators:
             populator.populate(values, record)
-        for name, column in self.annotations:
+        for name, column in self.annotations.items():
             setattr(record, name, values[column])
         return record
 
 
+def texts(result: Any) -> Any:
+    """The rows of ``result``, each the text of every column, None where it is NULL."""
+    reading = Transformer(AS_TEXT)
+    reading.set_pgresult(result)
+    return reading.load_rows(0, result.ntuples, tuple)
+
+
 class Row:
-    """One row: ``text`` has the text of each column, None where it is NULL."""
+    """One row: ``text`` has the text of each column, None where it is NULL; ``values()`` what these stand for."""
 
-    __slots__ = ("__dict__", "number", "statement", "text", "values")
+    __slots__ = ("__dict__", "statement", "text", "values")
 
-    def __init__(self, statement: Statement, text: tuple[str | None, ...], values: Any, number: int) -> None:
-        self.statement, self.text, self.values, self.number = statement, text, values, number
+    def __init__(self, statement: Statement, text: tuple[str | None, ...], values: Callable[[], Sequence[Any]]) -> None:
+        self.statement, self.text, self.values = statement, text, values
 
     @cached_property
     def record(self) -> Any:
-        return self.statement.record(self.values.load_row(self.number, tuple))
+        return self.statement.record(self.values())
+
+    def is_true(self, annotation: str) -> bool:
+        return self.text[self.statement.annotations[annotation]] == "t"
+
+
+class Joined:
+    """The first rows of two queries, by one statement; each may have none."""
+
+    def __init__(self, *statements: Statement) -> None:
+        self.statements = statements
+        joins = (f"LEFT JOIN ({each.sql} LIMIT 1) AS part_{n} ON true" for n, each in enumerate(statements))
+        self.sql = f"SELECT * FROM (SELECT) AS nothing {' '.join(joins)}"  # noqa: S608 - made of compiled queries
+
+    def first(self, *params: Sequence[Any]) -> list[Row | None]:
+        """For each statement its first row for its ``params``, or None."""
+        connection = connections[self.statements[0].using]
+        with preparing_cursor(connection) as cursor:
+            cursor.execute(self.sql, [each for part in params for each in part])
+            result = cursor.pgresult
+        (text,), found, start = texts(result), [], 0
+        for statement in self.statements:
+            columns = range(start, start + len(statement.select))
+            own = text[columns.start : columns.stop]
+            is_there = own[statement.columns.start] is not None  # the primary key
+            found.append(Row(statement, own, partial(values_of, result, columns, connection)) if is_there else None)
+            start = columns.stop
+        return found
+
+
+def values_of(result: Any, columns: range, connection: BaseDatabaseWrapper) -> Sequence[Any]:
+    """The values of the first row in these columns alone."""
+    values = Transformer(connection.connection)
+    values.set_loader_types([result.ftype(column) for column in columns], Format.TEXT)
+    return values.load_sequence([result.get_value(0, column) for column in columns])
 
 
 class Listing:

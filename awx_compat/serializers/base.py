@@ -57,13 +57,13 @@ class RecordSerializer(DirectSerializer):
     def told(self, row: Row) -> Any:
         """The record of ``row``: as JSON that is kept for when the same row comes again, where that is possible."""
         if self.kept is None:
-            return self.to_representation(row.record)
+            return super().told(row)
         known = self.kept.get(row)
         if known is not None:
             return known
         told = self.to_representation(row.record)
         text = encoded(told)
-        return told if text is None else self.kept.put(row, Encoded(text))
+        return told if text is None else self.kept.put(row, Encoded(text, getattr(row.record, "modified", None)))
 
     @cached_property
     def kept(self) -> Kept | None:

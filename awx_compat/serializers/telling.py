@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.relations import PKOnlyObject
 
 from awx_compat.serializers.fields import PeersField
+from instances.rows import Row
 
 Told = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
 
@@ -27,6 +28,10 @@ class DirectSerializer(serializers.ModelSerializer[Any]):
             return {name: told(self, record) for name, told in told_fields(type(self))}
         except (AttributeError, KeyError):
             return super().to_representation(record)  # DRF knows what a field without a value means
+
+    def told(self, row: Row) -> Any:
+        """The record of ``row``."""
+        return self.to_representation(row.record)
 
 
 @functools.cache

@@ -15,18 +15,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from awx_compat import etags, paths
+from awx_compat.encoding import Encoded
 from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
+from awx_compat.foresight import Foreseeing, reader
 from awx_compat.parsers import BodyError
 from instances.locking import locked
-from instances.models import User
-from instances.prepared import prepared, prepared_listing
-from instances.rows import Listing
+from instances.prepared import Asked, prepared, prepared_listing
+from instances.rows import Listing, Row
 
 Records = Callable[[Any], Any]  # of a reader
 HIGHEST_ID = 2**63 - 1
 
 
-class ApiView(APIView):
+class ApiView(Foreseeing, APIView):
     """A view whose answers carry AWX's headers: X-API-Product-Name and -Version, X-API-Node, X-API-Time."""
 
     title: str  # what AWX calls the view
@@ -34,6 +35,28 @@ class ApiView(APIView):
     creates = True  # whether POST makes a new record
     tells_version = True
     modified: datetime | None = None  # when the record that is told was changed
+
+    def named(self) -> tuple[Records, str] | None:
+        """All records of the kind of which the path names one, and the field of their names."""
+        return None
+
+    def foreseen(self, reader: Any) -> Asked | None:
+        named = self.named()
+        return question(*named, self.kwargs["key"], reader) if named else None
+
+    def found(self) -> Row:
+        """The record that the path names, by its id or its name.
+
+        Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for a record that the reader
+        may not see, NotFoundByName for a name of neither kind.
+        """
+        asked = self.foreseen(self.request.user)
+        row = self.answer(asked) if asked else None
+        if row is not None and row.is_true("is_visible"):
+            return row
+        if not is_id(self.kwargs["key"]):
+            raise NotFoundByName
+        raise NotFound if row is None else PermissionDenied
 
     def subject(self) -> Any:
         """The record that the right to change something here depends on; None where the user alone decides."""
@@ -141,16 +164,20 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
     def get_queryset(self) -> Any:
         return self.records(self.request.user)
 
+    def named(self) -> tuple[Records, str] | None:
+        return self.records, self.name_field
+
     def subject(self) -> Any:
-        return find(self.records, self.kwargs["key"], self.name_field, self.request.user)
+        return self.found().record
 
     def get_object(self) -> Any:
         return self.permitted()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        record = self.get_object()
-        response = Response(self.get_serializer(record).data)
-        return self.with_etag(request, response, record)
+        row = self.found()
+        telling: Any = self.get_serializer()
+        told = telling.told(row)
+        return self.with_etag(request, Response(told), told if isinstance(told, Encoded) else row.record)
 
     def change(self, request: Request, partial: bool = False) -> Response:
         """Change the record as ``request`` asks, and tell it as GET does."""
@@ -187,28 +214,18 @@ def id_in(key: str) -> int:
     return int(key) if is_id(key) and len(key) <= len(str(HIGHEST_ID)) else 0
 
 
-def find(records: Records, key: str, name_field: str, user: Any) -> Any:
-    """The record that ``key`` names, by its id where it is a number and by ``name_field`` otherwise.
+def question(records: Records, name_field: str, key: str, user: Any) -> Asked | None:
+    """What finds the record that ``key`` names, and whether ``user`` sees it; None where no record has such a name.
 
-    ``records``: all of the kind, as a function of who reads them. Raises what AWX answers: NotFound for an id that
-    does not exist, PermissionDenied for one that ``user`` may not see, NotFoundByName for a name of neither kind.
+    ``key`` is an id where it is a number, and a name in ``name_field`` otherwise. ``records``: all of the kind, as a
+    function of who reads them.
     """
     by_id = is_id(key)
     value = id_in(key) if by_id else paths.name_in(key)
-    found = None
-    if user.is_authenticated and "\0" not in str(value):
-        shape = (records, "pk" if by_id else name_field, user.is_superuser, user.is_system_auditor)
-        found = record_with_visibility(value, user.pk, shape=shape)
-    if found is not None and found.is_visible:
-        return found
-    if not by_id:
-        raise NotFoundByName
-    raise NotFound if found is None else PermissionDenied
-
-
-def reader(is_superuser: bool, is_system_auditor: bool, pk: int) -> User:
-    """All of a user that decides what the user sees."""
-    return User(pk=pk, is_superuser=is_superuser, is_system_auditor=is_system_auditor)
+    if not user.is_authenticated or "\0" in str(value):
+        return None
+    shape = (records, "pk" if by_id else name_field, user.is_superuser, user.is_system_auditor)
+    return record_with_visibility.asked(value, user.pk, shape=shape)
 
 
 @prepared_listing

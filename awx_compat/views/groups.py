@@ -11,7 +11,7 @@ from awx_compat.serializers.group import InstanceGroupDetailSerializer, Instance
 from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, role_body
-from awx_compat.views.base import ApiView, DetailView, ListView, find
+from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
@@ -72,9 +72,12 @@ class OfGroup(ApiView):
     def owners(reader: Any) -> Any:
         return InstanceGroup.objects.all()
 
+    def named(self) -> Any:
+        return self.owners, "name"
+
     @cached_property
     def group(self) -> Any:
-        return find(self.owners, self.kwargs["key"], "name", self.request.user)
+        return self.found().record
 
 
 class InstancesOfGroup(OfGroup, ListView):

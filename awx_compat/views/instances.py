@@ -21,12 +21,13 @@ from awx_compat.serializers.instance import (
     LinkedInstanceSerializer,
 )
 from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView, find
+from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
 from instances import lifecycle, mesh_ca
 from instances.health import start as health_checks
 from instances.models import Instance, InstanceGroup, UnifiedJob
+from instances.rows import Row
 
 
 class InstanceList(ListView):
@@ -74,9 +75,12 @@ class OfInstance(ApiView):
     def owners(reader: Any) -> Any:
         return Instance.objects.all()
 
+    def named(self) -> Any:
+        return self.owners, "hostname"
+
     @cached_property
     def instance(self) -> Any:
-        return find(self.owners, self.kwargs["key"], "hostname", self.request.user)
+        return self.found().record
 
 
 class InstancePeers(OfInstance, ListView):
@@ -130,15 +134,16 @@ class InstanceHealthCheck(OfInstance, DetailView):
     queryset = Instance.objects.all()
 
     def subject(self) -> Any:
-        return self.instance
+        return super().found().record
 
-    def get_object(self) -> Any:
-        if not health_checks.is_checked_on_demand(self.instance):
+    def found(self) -> Row:
+        row = super().found()
+        if not health_checks.is_checked_on_demand(row.record):
             raise NotFound
-        return self.instance
+        return row
 
     def post(self, request: Request, key: str) -> Response:
-        instance = self.get_object()
+        instance = self.instance
         if not settings.HEALTH_PROBE:
             raise NotAvailable("Health checks are not set up: HEALTH_PROBE names no way to do them.")
         started = health_checks.start(instance.pk)

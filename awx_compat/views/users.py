@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from awx_compat.filters import UserFilters
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView, find, not_writable
+from awx_compat.views.base import ApiView, DetailView, ListView, not_writable
 from awx_compat.views.empty import EmptyList
 from instances.models import User
 
@@ -52,9 +52,12 @@ class OfUser(ApiView):
     def owners(reader: Any) -> Any:
         return User.objects.all()
 
+    def named(self) -> Any:
+        return self.owners, "username"
+
     @cached_property
     def user(self) -> Any:
-        return find(self.owners, self.kwargs["key"], "username", self.request.user)
+        return self.found().record
 
 
 class NothingOfUser(OfUser, EmptyList):
