@@ -1,7 +1,10 @@
 """JSON, byte for byte as DRF writes it, by orjson where that writes the same."""
 
+from __future__ import annotations
+
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +26,11 @@ class Encoded:
 
     def __init__(self, json: bytes, modified: datetime | None = None) -> None:
         self.json, self.modified = json, modified
+
+    @classmethod
+    def all(cls, values: Iterable[Encoded]) -> Encoded:
+        """A list of encoded values."""
+        return cls(b"[%b]" % b",".join([each.json for each in values]))
 
 
 class Encoder(encoders.JSONEncoder):
@@ -50,10 +58,11 @@ def encoded(value: Any) -> bytes | None:
         text = orjson.dumps(value, left_out, OPTIONS)
         if EXPONENT.search(text):
             return None
+        is_to_escape = b"\xe2\x80" in text
         text = orjson.dumps(value, _put_in, OPTIONS) if holds_encoded else text
     except TypeError:
         return None
-    if b"\xe2\x80" in text:  # DRF escapes these two, which JavaScript once took for the ends of lines
+    if is_to_escape:  # DRF escapes these two, which JavaScript once took for the ends of lines
         return text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
     return text
 

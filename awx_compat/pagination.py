@@ -11,10 +11,10 @@ from rest_framework.utils.urls import replace_query_param
 
 
 class RowsPage(Page):
-    """A page whose rows are in a list already, which can be gone through as such."""
+    """A page whose rows are told together: it has but one item, all of them."""
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.object_list)
+        yield self.object_list
 
 
 class StablePaginator(Paginator):
@@ -40,7 +40,7 @@ class StablePaginator(Paginator):
         rows = self.object_list.rows(0, self.per_page + 1)
         if len(rows) <= self.per_page:
             self.count = len(rows)
-        return RowsPage(rows[: self.per_page], 1, self)
+        return RowsPage(rows.up_to(self.per_page), 1, self)
 
 
 class UncountedPaginator(StablePaginator):
@@ -60,11 +60,13 @@ class Pagination(PageNumberPagination):
     page: Page
     request: Request
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        """The rows of the page that is asked for."""
         self.counted = "count_disabled" not in request.query_params
         if not self.counted:
             self.django_paginator_class = UncountedPaginator
-        return super().paginate_queryset(queryset, request, view)
+        (rows,) = super().paginate_queryset(queryset, request, view)  # type: ignore[misc]
+        return rows
 
     def get_paginated_response(self, data: Any) -> Response:
         return super().get_paginated_response(data) if self.counted else Response({"results": data})

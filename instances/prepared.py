@@ -26,7 +26,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
 
-from instances.rows import Joined, Listing, Row, Statement
+from instances.rows import NO_ROWS, Joined, Listing, Row, Rows, Statement
 
 
 def placeholder(kind: type) -> Any:
@@ -91,11 +91,11 @@ class PreparedListing(Listing):
     def queryset(self) -> Any:
         return self.build(*self.values)
 
-    def rows(self, offset: int, limit: int) -> list[Row]:
+    def rows(self, offset: int, limit: int) -> Rows:
         try:
             query = self.query()
         except EmptyResultSet:
-            return []
+            return NO_ROWS
         return query.statement.rows(query.filled(self.values), limit, offset)
 
     @property

@@ -80,11 +80,9 @@ class Statement:
     def first(self, params: Sequence[Any]) -> Row | None:
         return next(iter(self.rows(params, limit=1)), None)
 
-    def rows(self, params: Sequence[Any], limit: int, offset: int = 0) -> list[Row]:
+    def rows(self, params: Sequence[Any], limit: int, offset: int = 0) -> Rows:
         result = self.execute(params, limit, offset)
-        values = self.values(result)
-        found = enumerate(texts(result))
-        return [Row(self, text, partial(values.load_row, number, tuple)) for number, text in found]
+        return Rows(self, texts(result), self.values(result))
 
     def record(self, told: Sequence[Any]) -> Any:
         """The record of a row with these values."""
@@ -123,6 +121,25 @@ class Row:
         return self.text[self.statement.annotations[annotation]] == "t"
 
 
+class Rows(Sequence[Row]):
+    """The rows of a result. Each is made when it is asked for; ``texts`` has the texts of all."""
+
+    __slots__ = ("statement", "texts", "values")
+
+    def __init__(self, statement: Statement, texts: list[tuple[str | None, ...]], values: Any) -> None:
+        self.statement, self.texts, self.values = statement, texts, values
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, number: Any) -> Any:
+        return Row(self.statement, self.texts[number], partial(self.values.load_row, number, tuple))
+
+    def up_to(self, number: int) -> Rows:
+        """No more than so many of them."""
+        return Rows(self.statement, self.texts[:number], self.values)
+
+
 class Joined:
     """The first rows of two queries, by one statement; each may have none."""
 
@@ -154,6 +171,9 @@ def values_of(result: Any, columns: range, connection: BaseDatabaseWrapper) -> S
     return values.load_sequence([result.get_value(0, column) for column in columns])
 
 
+NO_ROWS = Rows(None, [], None)  # type: ignore[arg-type]
+
+
 class Listing:
     """The rows of a queryset, by pages. It must be one of records that bring nothing along by further queries."""
 
@@ -165,11 +185,11 @@ class Listing:
     def count(self) -> int:
         return int(self.queryset.count())
 
-    def rows(self, offset: int, limit: int) -> list[Row]:
+    def rows(self, offset: int, limit: int) -> Rows:
         try:
             statement = Statement(self.queryset)
         except EmptyResultSet:
-            return []
+            return NO_ROWS
         return statement.rows(statement.params, limit, offset)
 
     @property

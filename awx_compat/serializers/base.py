@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Hashable
-from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import Model
@@ -14,7 +13,7 @@ from awx_compat.encoding import Encoded, encoded
 from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField
 from awx_compat.serializers.telling import DirectSerializer
 from instances.models import User
-from instances.rows import Row
+from instances.rows import Row, Rows, Statement
 
 
 class TypeField(serializers.SerializerMethodField):
@@ -56,19 +55,28 @@ class RecordSerializer(DirectSerializer):
 
     def told(self, row: Row) -> Any:
         """The record of ``row``: as JSON that is kept for when the same row comes again, where that is possible."""
-        if self.kept is None:
-            return super().told(row)
-        known = self.kept.get(row)
-        if known is not None:
-            return known
-        told = self.to_representation(row.record)
-        text = encoded(told)
-        return told if text is None else self.kept.put(row, Encoded(text, getattr(row.record, "modified", None)))
+        kept = self.kept(row.statement)
+        known = None if kept is None else kept.told.get(row.text)
+        return self.told_anew(row, kept) if known is None else known
 
-    @cached_property
-    def kept(self) -> Kept | None:
+    def told_all(self, rows: Rows) -> Any:
+        kept = self.kept(rows.statement) if rows else None
+        if kept is None:
+            return super().told_all(rows)
+        known = enumerate(map(kept.told.get, rows.texts))
+        told = [self.told_anew(rows[n], kept) if each is None else each for n, each in known]
+        return Encoded.all(told) if all(type(each) is Encoded for each in told) else told
+
+    def told_anew(self, row: Row, kept: Kept | None) -> Any:
+        told = self.to_representation(row.record)
+        text = None if kept is None else encoded(told)
+        if kept is None or text is None:
+            return told
+        return kept.put(row.text, Encoded(text, getattr(row.record, "modified", None)))
+
+    def kept(self, statement: Statement) -> Kept | None:
         depends_on = self.depends_on()
-        return None if depends_on is None else kept_for(type(self), depends_on)
+        return None if depends_on is None else kept_for(type(self), depends_on, statement.layout)
 
     @property
     def reader(self) -> User:
@@ -88,20 +96,18 @@ class Kept:
     MOST = 2000  # rows; beyond that all are forgotten
 
     def __init__(self) -> None:
-        self.told: dict[tuple[Hashable, ...], Encoded] = {}
+        self.told: dict[tuple[str | None, ...], Encoded] = {}
 
-    def get(self, row: Row) -> Encoded | None:
-        return self.told.get((row.statement.layout, row.text))
-
-    def put(self, row: Row, told: Encoded) -> Encoded:
+    def put(self, text: tuple[str | None, ...], told: Encoded) -> Encoded:
         if len(self.told) >= self.MOST:
             self.told.clear()
-        self.told[row.statement.layout, row.text] = told
+        self.told[text] = told
         return told
 
 
 @functools.lru_cache(maxsize=8)
-def kept_for(serializer: type[RecordSerializer], depends_on: Hashable) -> Kept:
+def kept_for(serializer: type[RecordSerializer], depends_on: Hashable, layout: str) -> Kept:
+    """``layout``: of the rows."""
     return Kept()
 
 

@@ -15,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.relations import PKOnlyObject
 
 from awx_compat.serializers.fields import PeersField
-from instances.rows import Row
+from instances.rows import Row, Rows
 
 Told = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
 
@@ -32,6 +32,10 @@ class DirectSerializer(serializers.ModelSerializer[Any]):
     def told(self, row: Row) -> Any:
         """The record of ``row``."""
         return self.to_representation(row.record)
+
+    def told_all(self, rows: Rows) -> Any:
+        """The records of ``rows``, as a list."""
+        return [self.told(row) for row in rows]
 
 
 @functools.cache

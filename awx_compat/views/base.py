@@ -138,9 +138,9 @@ class ListView(ApiView, ListAPIView[Any]):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         listing: Any = self.asked()
-        page: Any = self.paginate_queryset(listing)
+        rows: Any = self.paginate_queryset(listing)
         telling: Any = self.get_serializer()
-        return self.get_paginated_response([telling.told(row) for row in page])
+        return self.get_paginated_response(telling.told_all(rows))
 
     def create(self, request: Request, serializer_class: Any) -> Response:
         """Make the record that ``request`` asks for, and tell it by ``serializer_class``."""
