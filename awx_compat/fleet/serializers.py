@@ -80,7 +80,7 @@ class ReportSerializer(serializers.Serializer[Any]):
     )
     cpu = CoresField(required=False, help_text="CPUs.")
     memory = BytesField(required=False, help_text="Memory in bytes.")
-    uuid = TextField(required=False, allow_blank=True, max_length=LONGEST_UUID)
+    uuid = TextField(required=False, allow_blank=True, max_length=LONGEST_UUID, help_text="UUID of the node.")
     errors = ErrorsField(  # type: ignore[assignment] # DRF takes the fields out of the class
         required=False, allow_blank=True, max_length=LONGEST_ERRORS, help_text="Why the node cannot run jobs."
     )
@@ -137,14 +137,14 @@ class ConditionSerializer(serializers.ModelSerializer[Condition]):
 class ConditionsSerializer(serializers.Serializer[Any]):
     """All of them, in the order of ``Condition.Type``."""
 
-    count = serializers.IntegerField(read_only=True)
-    results = ConditionSerializer(many=True, read_only=True)
+    count = serializers.IntegerField(read_only=True, help_text="How many there are.")
+    results = ConditionSerializer(many=True, read_only=True, help_text="The conditions.")
 
 
 class MeshSerializer(serializers.Serializer[MeshInspection]):
     """The last look at the mesh; ``began`` is null where there was none yet."""
 
-    began = serializers.DateTimeField(read_only=True, allow_null=True)
+    began = serializers.DateTimeField(read_only=True, allow_null=True, help_text="When it began.")
     seconds = serializers.FloatField(read_only=True, help_text="How long it took.")
     error = serializers.CharField(read_only=True, help_text="Why it failed; empty where it did not.")
     unknown_nodes = serializers.ListField(
@@ -156,10 +156,10 @@ class MeshSerializer(serializers.Serializer[MeshInspection]):
 class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
-    mesh = serializers.CharField(read_only=True)
-    mirror = serializers.CharField(read_only=True)
-    conditions = serializers.CharField(read_only=True)
-    report = serializers.CharField(read_only=True)
+    mesh = serializers.CharField(read_only=True, help_text="The last look at the mesh.")
+    mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
+    conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
+    report = serializers.CharField(read_only=True, help_text="Where a node reports itself.")
 
 
 class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):
@@ -169,7 +169,7 @@ class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):
     oldest = serializers.FloatField(
         read_only=True, allow_null=True, help_text="The age from which on it is stale; null where nothing says so."
     )
-    stale = serializers.BooleanField(source="is_stale", read_only=True)
+    stale = serializers.BooleanField(source="is_stale", read_only=True, help_text="Whether it is too old.")
 
     class Meta:
         model = Mirror
@@ -182,10 +182,10 @@ class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):
 class RecordsOfKindSerializer(serializers.Serializer[Any]):
     """The records of one kind, and what the last sync did to them."""
 
-    total = serializers.IntegerField()
-    new = serializers.IntegerField()
-    changed = serializers.IntegerField()
-    gone = serializers.IntegerField()
+    total = serializers.IntegerField(help_text="How many there are.")
+    new = serializers.IntegerField(help_text="How many it made.")
+    changed = serializers.IntegerField(help_text="How many it changed.")
+    gone = serializers.IntegerField(help_text="How many it deleted.")
 
 
 class MirrorSerializer(MirrorPingSerializer):

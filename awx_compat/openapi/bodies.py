@@ -31,78 +31,94 @@ class UrlField(serializers.CharField):
 class Error(serializers.Serializer[Any]):
     """Why the request was refused."""
 
-    detail = serializers.CharField()
+    detail = serializers.CharField(help_text="The reason, in words.")
 
 
 class Message(serializers.Serializer[Any]):
-    msg = serializers.CharField()
+    """What became of the request."""
+
+    msg = serializers.CharField(help_text="The same, in words.")
 
 
 class UnfinishedJob(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    type = serializers.CharField()
+    """A job that has not ended."""
+
+    id = serializers.IntegerField(help_text="Its id.")
+    type = serializers.CharField(help_text="What kind of job it is.")
 
 
 class InUse(serializers.Serializer[Any]):
     """The jobs that keep a group from being deleted."""
 
-    error = serializers.CharField()
-    active_jobs = UnfinishedJob(many=True)
+    error = serializers.CharField(help_text="The reason, in words.")
+    active_jobs = UnfinishedJob(many=True, help_text="The jobs.")
 
 
 class ErrorOfQuery(serializers.Serializer[Any]):
-    error = serializers.CharField()
+    """Why the query was refused."""
+
+    error = serializers.CharField(help_text="The reason, in words.")
 
 
 # --- pages without a paginator
 
 
 class Page(serializers.Serializer[Any]):
-    count = serializers.IntegerField(min_value=0)
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+    """A page of a list."""
+
+    count = serializers.IntegerField(min_value=0, help_text="Records on all pages.")
+    next = serializers.CharField(allow_null=True, help_text="Path of the next page; null on the last.")
+    previous = serializers.CharField(allow_null=True, help_text="Path of the page before; null on the first.")
 
 
 class EmptyPage(Page):
     """A list of what AWX keeps and this service does not."""
 
-    results = serializers.ListField(child=serializers.DictField(), max_length=0)
+    results = serializers.ListField(child=serializers.DictField(), max_length=0, help_text="Nothing.")
 
 
 class SettingCategory(serializers.Serializer[Any]):
-    url = UrlField()
-    slug = serializers.CharField()
-    name = serializers.CharField()
+    """A category of settings."""
+
+    url = UrlField(help_text="Path of its settings.")
+    slug = serializers.CharField(help_text="Its key in that path.")
+    name = serializers.CharField(help_text="Its name for people.")
 
 
 class SettingCategoryPage(Page):
-    results = SettingCategory(many=True)
+    """The categories that the user may read."""
+
+    results = SettingCategory(many=True, help_text="The categories.")
 
 
 # --- parts of records
 
 
 class InstanceCapabilities(serializers.Serializer[Any]):
+    """What AWX says that the user may do with an instance."""
+
     edit = serializers.BooleanField(help_text="False for everybody, as in AWX, although superusers may change it.")
 
 
 class Capabilities(serializers.Serializer[Any]):
     """What the user who asks may do with the record."""
 
-    edit = serializers.BooleanField()
-    delete = serializers.BooleanField()
+    edit = serializers.BooleanField(help_text="Whether to change it.")
+    delete = serializers.BooleanField(help_text="Whether to delete it.")
 
 
 class EndsOfLink(serializers.Serializer[Any]):
-    source_instance = UrlField()
-    target_instance = UrlField()
+    """The nodes that a link connects."""
+
+    source_instance = UrlField(help_text="Path of the node that opens the link.")
+    target_instance = UrlField(help_text="Path of the node that listens.")
 
 
 class Link(serializers.ModelSerializer[InstanceLink]):
     """A link of the mesh, from the node that opens it to the node that listens."""
 
     url = serializers.CharField(allow_blank=True, help_text="Always empty.")
-    related = EndsOfLink()
+    related = EndsOfLink(help_text="Paths of both nodes.")
     source = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
         help_text="The hostname of the node that opens the link."
     )
@@ -114,80 +130,106 @@ class Link(serializers.ModelSerializer[InstanceLink]):
 
 
 class InstanceSummary(serializers.Serializer[Any]):
-    user_capabilities = InstanceCapabilities()
+    """What else is known around an instance."""
+
+    user_capabilities = InstanceCapabilities(help_text="What AWX says that the user who asks may do with it.")
     links = Link(many=True, required=False, help_text="The links that start at it; not told by `/api/v2/instances/`.")
 
 
 class Role(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    description = serializers.CharField()
+    """A role that a user can hold."""
+
+    id = serializers.IntegerField(help_text="Id of the role.")
+    name = serializers.CharField(help_text="Name of the role.")
+    description = serializers.CharField(help_text="What who holds it may do.")
 
 
 class RolesOfGroup(serializers.Serializer[Any]):
     """The roles that a user can hold on the group."""
 
-    admin_role = Role()
-    use_role = Role()
-    read_role = Role()
+    admin_role = Role(help_text="The role that includes all others.")
+    use_role = Role(help_text="The role to send jobs to the group.")
+    read_role = Role(help_text="The role to see the group, which every role includes.")
 
 
 class InstanceGroupSummary(serializers.Serializer[Any]):
+    """What else is known around a group."""
+
     credential = serializers.DictField(required=False, help_text="What is known of the container group's credential.")
-    object_roles = RolesOfGroup()
-    user_capabilities = Capabilities()
+    object_roles = RolesOfGroup(help_text="The roles that a user can hold on the group.")
+    user_capabilities = Capabilities(help_text="What the user who asks may do with the group.")
 
 
 class UserSummary(serializers.Serializer[Any]):
-    user_capabilities = Capabilities()
+    """What else is known around a user."""
+
+    user_capabilities = Capabilities(help_text="What the user who asks may do with this one.")
 
 
 class HeldRole(Role):
-    resource_name = serializers.CharField(required=False)
-    resource_type = serializers.CharField(required=False)
-    related = serializers.DictField(child=UrlField(), required=False)
-    user_capabilities = serializers.DictField(child=serializers.BooleanField())
+    """A role that a user holds, on a group or on everything."""
+
+    resource_name = serializers.CharField(required=False, help_text="Name of the group.")
+    resource_type = serializers.CharField(required=False, help_text="`instance_group`.")
+    related = serializers.DictField(child=UrlField(), required=False, help_text="Path of the group.")
+    user_capabilities = serializers.DictField(
+        child=serializers.BooleanField(), help_text="Whether the user who asks may take the role away (`unattach`)."
+    )
 
 
 class Access(serializers.Serializer[Any]):
-    role = HeldRole()
-    descendant_roles = serializers.ListField(child=serializers.ChoiceField(list(INCLUDED_ROLES)))
+    """Why a user may see a group."""
+
+    role = HeldRole(help_text="The role that the user holds.")
+    descendant_roles = serializers.ListField(
+        child=serializers.ChoiceField(list(INCLUDED_ROLES)), help_text="The roles on the group that it includes."
+    )
 
 
 class AccessSummary(UserSummary):
+    """What else is known around a user who may see a group."""
+
     direct_access = Access(many=True, help_text="Roles that the user holds on the group.")
     indirect_access = Access(many=True, help_text="Roles that superusers and auditors have on all groups.")
 
 
 class Owner(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    username = serializers.CharField()
-    first_name = serializers.CharField()
-    last_name = serializers.CharField()
+    """The user whose token it is."""
+
+    id = serializers.IntegerField(help_text="Id of the user.")
+    username = serializers.CharField(help_text="Name to log in with.")
+    first_name = serializers.CharField(help_text="First name.")
+    last_name = serializers.CharField(help_text="Last name.")
 
 
 class TokenSummary(serializers.Serializer[Any]):
-    user = Owner()
+    """What else is known around a token."""
+
+    user = Owner(help_text="The user whose token it is.")
 
 
 class ResourceOfRole(serializers.Serializer[Any]):
-    resource_name = serializers.CharField()
-    resource_type = serializers.CharField()
-    resource_type_display_name = serializers.CharField()
-    resource_id = serializers.IntegerField()
+    """What a role is on."""
+
+    resource_name = serializers.CharField(help_text="Name of the group.")
+    resource_type = serializers.CharField(help_text="`instance_group`.")
+    resource_type_display_name = serializers.CharField(help_text="The same for people.")
+    resource_id = serializers.IntegerField(help_text="Id of the group.")
 
 
 class GroupRole(Role):
     """A role on one group, as a record."""
 
-    type = serializers.CharField()
-    url = UrlField()
-    related = serializers.DictField(child=UrlField())
-    summary_fields = ResourceOfRole()
+    type = serializers.CharField(help_text="`role`.")
+    url = UrlField(help_text="Path of the role in AWX; this service has none there.")
+    related = serializers.DictField(child=UrlField(), help_text="Paths of the group and, in AWX, of who holds it.")
+    summary_fields = ResourceOfRole(help_text="What the role is on.")
 
 
 class GroupRolePage(Page):
-    results = GroupRole(many=True)
+    """The roles of a group."""
+
+    results = GroupRole(many=True, help_text="The roles.")
 
 
 # --- requests
@@ -204,6 +246,8 @@ class Membership(serializers.Serializer[Any]):
 
 
 class MeshNode(serializers.ModelSerializer[Instance]):
+    """A node as a drawing of the mesh shows it."""
+
     class Meta:
         model = Instance
         fields = ("id", "hostname", "node_type", "node_state", "enabled")
@@ -212,30 +256,36 @@ class MeshNode(serializers.ModelSerializer[Instance]):
 class MeshDrawing(serializers.Serializer[Any]):
     """All nodes and all links."""
 
-    nodes = MeshNode(many=True)
-    links = Link(many=True)
+    nodes = MeshNode(many=True, help_text="The nodes, by hostname.")
+    links = Link(many=True, help_text="The links, by id.")
 
 
 # --- the service
 
 
 class ApiRoot(serializers.Serializer[Any]):
-    description = serializers.CharField()
-    current_version = UrlField()
-    available_versions = serializers.DictField(child=UrlField())
-    oauth2 = UrlField()
-    custom_logo = serializers.CharField()
-    custom_login_info = serializers.CharField()
-    login_redirect_override = serializers.CharField()
+    """What AWX's web interface asks for first."""
+
+    description = serializers.CharField(help_text="What AWX calls its API.")
+    current_version = UrlField(help_text="Path of the newest version.")
+    available_versions = serializers.DictField(child=UrlField(), help_text="Paths of all versions.")
+    oauth2 = UrlField(help_text="Where OAuth2 clients go.")
+    custom_logo = serializers.CharField(help_text="Empty: there is none.")
+    custom_login_info = serializers.CharField(help_text="Empty: there is none.")
+    login_redirect_override = serializers.CharField(help_text="Empty: who logs in goes to `/api/login/`.")
 
 
 class OAuthRoot(serializers.Serializer[Any]):
-    authorize = UrlField()
-    token = UrlField()
-    revoke_token = UrlField()
+    """Where OAuth2 clients go."""
+
+    authorize = UrlField(help_text="Where a user allows an application to act for them.")
+    token = UrlField(help_text="Where an application gets a token.")
+    revoke_token = UrlField(help_text="Where a token ends to be valid.")
 
 
 class PingNode(serializers.ModelSerializer[Instance]):
+    """A node, for monitoring."""
+
     node = serializers.CharField(help_text="The hostname.")
     heartbeat = serializers.DateTimeField(allow_null=True, help_text="When it was last seen.")
 
@@ -245,58 +295,74 @@ class PingNode(serializers.ModelSerializer[Instance]):
 
 
 class PingGroup(serializers.Serializer[Any]):
-    name = serializers.CharField()
+    """A group, for monitoring."""
+
+    name = serializers.CharField(help_text="Name of the group.")
     capacity = serializers.IntegerField(help_text="Of all its members, whatever their state.")
     instances = serializers.ListField(child=serializers.CharField(), help_text="Hostnames.")
 
 
 class Ping(serializers.Serializer[Any]):
+    """This service, its nodes and its groups."""
+
     ha = serializers.BooleanField(help_text="Whether more than one node controls.")
-    version = serializers.CharField()
+    version = serializers.CharField(help_text="The version of AWX that is answered as.")
     active_node = serializers.CharField(help_text="The node that answers.")
-    install_uuid = serializers.CharField()
+    install_uuid = serializers.CharField(help_text="UUID of the installation.")
     instances = PingNode(many=True, help_text="All nodes but hop nodes.")
-    instance_groups = PingGroup(many=True)
+    instance_groups = PingGroup(many=True, help_text="All groups.")
 
 
 class Licence(serializers.Serializer[Any]):
-    license_type = serializers.CharField()
-    valid_key = serializers.BooleanField()
-    subscription_name = serializers.CharField()
-    product_name = serializers.CharField()
+    """AWX is open, and so is this."""
+
+    license_type = serializers.CharField(help_text="`open`.")
+    valid_key = serializers.BooleanField(help_text="Always true.")
+    subscription_name = serializers.CharField(help_text="`OPEN`.")
+    product_name = serializers.CharField(help_text="`AWX`.")
 
 
 class Config(serializers.Serializer[Any]):
-    time_zone = serializers.CharField()
-    license_info = Licence()
-    version = serializers.CharField()
-    eula = serializers.CharField()
-    analytics_status = serializers.CharField()
-    analytics_collectors = serializers.DictField()
-    become_methods = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+    """How the service is set up."""
+
+    time_zone = serializers.CharField(help_text="`UTC`.")
+    license_info = Licence(help_text="The licence.")
+    version = serializers.CharField(help_text="The version of AWX that is answered as.")
+    eula = serializers.CharField(help_text="Empty: there is none.")
+    analytics_status = serializers.CharField(help_text="`off`: nothing is collected.")
+    analytics_collectors = serializers.DictField(help_text="Nothing.")
+    become_methods = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="Nothing: no jobs are started here."
+    )
 
 
 class Sum(serializers.Serializer[Any]):
-    url = UrlField()
-    total = serializers.IntegerField()
+    """How many records of a kind there are."""
+
+    url = UrlField(help_text="Path of their list.")
+    total = serializers.IntegerField(help_text="How many the user who asks may see.")
 
 
 class SumOfNothing(Sum):
-    failed = serializers.IntegerField()
-    job_failed = serializers.IntegerField()
-    inventory_failed = serializers.IntegerField()
+    """What AWX counts and this service does not keep: always 0."""
+
+    failed = serializers.IntegerField(help_text="0.")
+    job_failed = serializers.IntegerField(help_text="0.")
+    inventory_failed = serializers.IntegerField(help_text="0.")
 
 
 class Dashboard(serializers.Serializer[Any]):
-    inventories = SumOfNothing()
-    hosts = SumOfNothing()
-    projects = SumOfNothing()
-    groups = SumOfNothing()
-    organizations = SumOfNothing()
-    teams = SumOfNothing()
-    credentials = SumOfNothing()
-    job_templates = SumOfNothing()
-    users = Sum()
+    """Counts for the first page of a web interface."""
+
+    inventories = SumOfNothing(help_text="None.")
+    hosts = SumOfNothing(help_text="None.")
+    projects = SumOfNothing(help_text="None.")
+    groups = SumOfNothing(help_text="None: these would be groups of hosts.")
+    organizations = SumOfNothing(help_text="None.")
+    teams = SumOfNothing(help_text="None.")
+    credentials = SumOfNothing(help_text="None.")
+    job_templates = SumOfNothing(help_text="None.")
+    users = Sum(help_text="The users.")
 
 
 @extend_schema_field(
@@ -307,26 +373,36 @@ class SeriesField(serializers.Field[Any, Any, Any, Any]):
 
 
 class JobSeries(serializers.Serializer[Any]):
-    successful = SeriesField()
-    failed = SeriesField()
+    """Numbers of jobs by day, as pairs of the day, in seconds since 1970, and the number."""
+
+    successful = SeriesField(help_text="Jobs that ended well.")
+    failed = SeriesField(help_text="Jobs that failed.")
 
 
 class JobGraph(serializers.Serializer[Any]):
-    jobs = JobSeries()
+    """The jobs that ended, by day."""
+
+    jobs = JobSeries(help_text="Those that ended well and those that failed.")
 
 
 # --- metrics
 
 
 class Sample(serializers.Serializer[Any]):
-    labels = serializers.DictField(child=serializers.CharField())
-    value = serializers.FloatField()
+    """One value of a metric."""
+
+    labels = serializers.DictField(child=serializers.CharField(), help_text="What it is the value of.")
+    value = serializers.FloatField(help_text="The value.")
 
 
 class Metric(serializers.Serializer[Any]):
-    help_text = serializers.CharField()  # type: ignore[assignment] # likewise
-    type = serializers.CharField()
-    samples = Sample(many=True)
+    """A metric and its values."""
+
+    help_text = serializers.CharField(  # type: ignore[assignment] # likewise
+        help_text="What it measures, as Prometheus tells it."
+    )
+    type = serializers.CharField(help_text="`gauge`.")
+    samples = Sample(many=True, help_text="Its values.")
 
 
 class Metrics(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ tells the same.
 
 from oauth2_provider.models import AccessToken
 
-from instances.models import Instance, InstanceGroup, UnifiedJob, User
+from instances.models import Condition, Instance, InstanceGroup, Mirror, UnifiedJob, User
 
 FIELDS: dict[type, dict[str, str]] = {
     Instance: {
@@ -60,6 +60,15 @@ FIELDS: dict[type, dict[str, str]] = {
         "application": "null: there are no applications here.",
         "expires": "When it ends to be valid.",
         "scope": "`read`, or `write`, which includes it.",
+    },
+    Condition: {
+        "status": "Whether it holds.",
+        "reason": "Why, in one word.",
+        "message": "Why, in words.",
+    },
+    Mirror: {
+        "records": "By kind, how many there are and what the last sync did to them.",
+        "failures_total": "Syncs that failed since the mirror began.",
     },
 }
 RECORDS: dict[type, str] = {

@@ -1,9 +1,32 @@
 """What is shown beside bodies. Tests hold every example against the schema of its body."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample
+from rest_framework.request import Request
 
+from awx_compat import paths
+from awx_compat.fleet import serializers as fleet
+from awx_compat.fleet.views import FleetRoot
+from awx_compat.openapi import bodies
+from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
+from awx_compat.serializers.instance import (
+    HealthCheckSerializer,
+    InstanceDetailSerializer,
+    InstanceSerializer,
+    LinkedInstanceSerializer,
+)
+from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.serializers.role import AccessSerializer, role_body
+from awx_compat.serializers.token import HIDDEN, TokenSerializer
+from awx_compat.serializers.user import RELATED, UserDetailSerializer, UserSerializer
+from awx_compat.views import config, dashboard, empty, root
+from instances.models import InstanceGroup, InstanceGroupRole
+from instances.querysets import INCLUDED_ROLES
+
+TOKEN_LISTS = ("tokens", "users_tokens", "users_personal_tokens", "users_authorized_tokens")
 KEYS = {
     "instances": "exec-1.example.org",
     "instance_groups": "default",
@@ -11,6 +34,26 @@ KEYS = {
     "tokens": "1",
     "settings": "system",
 }
+
+
+def only(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: record[name] for name in names}
+
+
+def in_list(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as a list tells it, without its named URL."""
+    related = {name: path for name, path in record["related"].items() if name != "named_url"}
+    return {**record, "related": related}
+
+
+def constant(view: Any) -> Any:
+    """The answer of a view that nothing stored changes."""
+    return view().get(Request(HttpRequest())).data
+
+
+def page(results: list[Any]) -> dict[str, Any]:
+    return {"count": len(results), "next": None, "previous": None, "results": results}
+
 
 LINK = {
     "id": 17,
@@ -20,7 +63,7 @@ LINK = {
     "target": "hop-1.example.org",
     "link_state": "established",
 }
-INSTANCE = {
+INSTANCE: dict[str, Any] = {
     "id": 5,
     "hostname": "exec-1.example.org",
     "type": "instance",
@@ -62,12 +105,9 @@ INSTANCE = {
     "peers": ["hop-1.example.org"],
     "peers_from_control_nodes": False,
 }
-IN_LIST = {
-    **INSTANCE,
-    "related": {name: path for name, path in INSTANCE["related"].items() if name != "named_url"},  # type: ignore[attr-defined]
-    "summary_fields": {"user_capabilities": {"edit": False}},
-}
-GROUP = {
+LINKED = in_list(INSTANCE)
+IN_LIST = {**LINKED, "summary_fields": {"user_capabilities": {"edit": False}}}
+GROUP: dict[str, Any] = {
     "id": 3,
     "type": "instance_group",
     "url": "/api/v2/instance_groups/3/",
@@ -104,11 +144,72 @@ GROUP = {
         "user_capabilities": {"edit": True, "delete": True},
     },
 }
-GROUP_IN_LIST = {
-    **GROUP,
-    "related": {name: path for name, path in GROUP["related"].items() if name != "named_url"},  # type: ignore[attr-defined]
+JOB = {
+    "id": 102,
+    "type": "job",
+    "url": "/api/v2/jobs/102/",
+    "related": {"inventory": "/api/v2/inventories/1/", "job_template": "/api/v2/job_templates/13/"},
+    "summary_fields": {
+        "inventory": {"id": 1, "name": "Demo Inventory", "description": ""},
+        "job_template": {"id": 13, "name": "Demo Job Template", "description": ""},
+        "user_capabilities": {"delete": True, "start": True},
+    },
+    "created": "2023-12-21T10:36:49.500000Z",
+    "modified": "2023-12-21T11:16:49.700000Z",
+    "name": "Demo Job Template",
+    "description": "",
+    "unified_job_template": 13,
+    "launch_type": "manual",
+    "status": "running",
+    "execution_environment": None,
+    "failed": False,
+    "started": "2023-12-21T11:16:49.600000Z",
+    "finished": None,
+    "canceled_on": None,
+    "elapsed": 1680.25,
+    "job_explanation": "",
+    "execution_node": "exec-1.example.org",
+    "controller_node": "hybrid-1.example.org",
+    "launched_by": {"id": 1, "name": "admin", "type": "user", "url": "/api/v2/users/1/"},
+    "work_unit_id": "x7Gq2LpW",
+    "forks": 5,
+    "playbook": "hello_world.yml",
 }
-TOKEN = {
+USER: dict[str, Any] = {
+    "id": 1,
+    "type": "user",
+    "url": "/api/v2/users/1/",
+    "related": {
+        "named_url": "/api/v2/users/admin/",
+        **{name: paths.record("users", 1, name) for name in RELATED},
+    },
+    "summary_fields": {"user_capabilities": {"edit": True, "delete": False}},
+    "created": "2023-10-06T02:26:49.111111Z",
+    "modified": None,
+    "username": "admin",
+    "first_name": "",
+    "last_name": "",
+    "email": "admin@example.org",
+    "is_superuser": True,
+    "is_system_auditor": False,
+    "password": "$encrypted$",
+    "ldap_dn": "",
+    "last_login": "2023-12-21T11:40:49.000005Z",
+    "external_account": None,
+    "auth": [],
+}
+ADMINISTRATOR = {
+    "id": 1,
+    "name": "System Administrator",
+    "description": "Can manage all aspects of the system",
+    "user_capabilities": {"unattach": False},
+}
+ACCESS = {
+    **USER["summary_fields"],
+    "direct_access": [],
+    "indirect_access": [{"role": ADMINISTRATOR, "descendant_roles": list(INCLUDED_ROLES["admin_role"])}],
+}
+TOKEN: dict[str, Any] = {
     "id": 7,
     "type": "o_auth2_access_token",
     "url": "/api/v2/tokens/7/",
@@ -220,31 +321,63 @@ MESH_LOOK = {
     "overdue": False,
 }
 
-ANSWERS: dict[str, Any] = {
-    "instances_list": IN_LIST,
-    "instances_create": {**INSTANCE, "summary_fields": {"user_capabilities": {"edit": False}}},
-    "instances_retrieve": INSTANCE,
-    "instances_update": INSTANCE,
-    "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
-    "instances_peers_list": {**IN_LIST, "summary_fields": INSTANCE["summary_fields"]},
-    "instances_health_check_create": {"msg": "Health check is running for exec-1.example.org."},
-    "instance_groups_list": GROUP_IN_LIST,
-    "instance_groups_create": GROUP,
-    "instance_groups_retrieve": GROUP,
-    "instance_groups_update": GROUP,
-    "instance_groups_partial_update": GROUP,
-    "instance_groups_instances_list": {**IN_LIST, "summary_fields": INSTANCE["summary_fields"]},
-    "instances_instance_groups_list": GROUP_IN_LIST,
-    "tokens_create": TOKEN,
-    "tokens_retrieve": {**TOKEN, "token": "************"},
-    "mesh_visualizer_retrieve": MESH,
-    "ping_retrieve": PING,
-    "fleet_instances_conditions_retrieve": CONDITIONS,
-    "fleet_instances_report_create": REPORTED,
-    "fleet_mesh_retrieve": MESH_LOOK,
-    "fleet_mirror_retrieve": MIRROR,
-    "fleet_mirror_ping_retrieve": {name: MIRROR[name] for name in ("age", "oldest", "stale")},
+# What each kind of body is shown as.
+SHAPES: dict[Any, Any] = {
+    InstanceSerializer: IN_LIST,
+    LinkedInstanceSerializer: LINKED,
+    InstanceDetailSerializer: INSTANCE,
+    HealthCheckSerializer: only(INSTANCE, HealthCheckSerializer.Meta.fields),
+    InstanceGroupSerializer: in_list(GROUP),
+    InstanceGroupDetailSerializer: GROUP,
+    UnifiedJobSerializer: JOB,
+    UserSerializer: in_list(USER),
+    UserDetailSerializer: USER,
+    AccessSerializer: {**in_list(USER), "summary_fields": ACCESS},
+    TokenSerializer: {**TOKEN, "token": HIDDEN},
+    bodies.Message: {"msg": "Health check is running for exec-1.example.org."},
+    bodies.EmptyPage: constant(empty.EmptyList),
+    bodies.GroupRolePage: page([role_body(InstanceGroup(pk=3, name="edge"), role) for role in InstanceGroupRole.Role]),
+    bodies.SettingCategoryPage: page(
+        [
+            {"url": paths.record("settings", slug), "slug": slug, "name": name}
+            for slug, name in config.CATEGORIES.items()
+        ]
+    ),
+    bodies.ApiRoot: constant(root.ApiRoot),
+    bodies.OAuthRoot: constant(root.OAuthRoot),
+    bodies.Config: {**constant(config.Config), "version": PING["version"]},
+    bodies.Dashboard: {
+        **{name: dashboard.nothing(name) for name in dashboard.NOT_KEPT},
+        "users": {"url": paths.collection("users"), "total": 4},
+    },
+    bodies.JobGraph: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
+    bodies.MeshDrawing: MESH,
+    bodies.Ping: PING,
+    fleet.FleetRootSerializer: constant(FleetRoot),
+    fleet.ConditionsSerializer: CONDITIONS,
+    fleet.ReportedSerializer: REPORTED,
+    fleet.MeshSerializer: MESH_LOOK,
+    fleet.MirrorSerializer: MIRROR,
+    fleet.MirrorPingSerializer: only(MIRROR, fleet.MirrorPingSerializer.Meta.fields),
 }
+# What the bodies of these operations are shown as instead.
+ANSWERS: dict[str, Any] = {
+    "instances_create": {**INSTANCE, "summary_fields": IN_LIST["summary_fields"]},
+    "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
+    "collections_retrieve": constant(root.VersionRoot),
+    "auth_retrieve": {},
+    "settings_retrieve": {
+        "IS_K8S": True,
+        "INSTALL_UUID": PING["install_uuid"],
+        "AWX_CONTROL_NODE_TASK_IMPACT": 1,
+    },
+    **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
+}
+REPLACED_INSTANCE = only(
+    INSTANCE,
+    ("hostname", "capacity_adjustment", "enabled", "managed_by_policy", "node_state", "listener_port", "peers"),
+)
+NEW_TOKEN = {"description": "dashboards", "scope": "read"}
 BODIES: dict[str, dict[str, Any]] = {
     "instances_create": {
         "a hop node": {
@@ -255,16 +388,22 @@ BODIES: dict[str, dict[str, Any]] = {
         },
         "an execution node": {"hostname": "exec-9.example.org", "peers": ["hop-4.example.org"]},
     },
+    "instances_update": {"all of a node": REPLACED_INSTANCE},
     "instances_partial_update": {
         "take it out of service": {"enabled": False},
         "halfway between CPUs and memory": {"capacity_adjustment": "0.50"},
         "remove the node": {"node_state": "deprovisioning"},
     },
     "instance_groups_create": {"a group": {"name": "edge", "policy_instance_percentage": 25}},
+    "instance_groups_update": {
+        "other policies": {"name": "edge", "policy_instance_percentage": 50, "policy_instance_minimum": 2}
+    },
     "instance_groups_partial_update": {"other limits": {"max_forks": 50, "max_concurrent_jobs": 10}},
     "instance_groups_instances_create": {"put in": {"id": 5}, "take out": {"id": 5, "disassociate": True}},
     "instances_instance_groups_create": {"put in": {"id": 3}, "take out": {"id": 3, "disassociate": True}},
-    "tokens_create": {"for reading": {"description": "dashboards", "scope": "read"}},
+    **{f"{lists}_create": {"for reading": NEW_TOKEN} for lists in TOKEN_LISTS},
+    "tokens_update": {"for changes too": {"description": "dashboards", "scope": "write"}},
+    "tokens_partial_update": {"another description": {"description": "reports"}},
     "fleet_instances_report_create": {
         "all is well": REPORT,
         "it cannot run jobs": {"errors": ["Podman is not installed."]},
@@ -272,11 +411,12 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def of(operation: str) -> list[OpenApiExample]:
-    """The examples of an operation, by its id."""
+def of(operation: str, shape: Any) -> list[OpenApiExample]:
+    """The examples of an operation, by its id; ``shape`` is the serializer of its answer, if it has one."""
     found = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
-    if operation in ANSWERS:
-        found.append(OpenApiExample("answer", ANSWERS[operation], response_only=True))
+    answer = ANSWERS[operation] if operation in ANSWERS else SHAPES.get(shape)
+    if answer is not None:
+        found.append(OpenApiExample("answer", answer, response_only=True))
     if operation == "metrics_retrieve":
         found.append(OpenApiExample("text", METRICS_TEXT, response_only=True, media_type="text/plain"))
         found.append(OpenApiExample("JSON", METRICS, response_only=True))

@@ -127,7 +127,7 @@ OPERATIONS: dict[tuple[type, str], Operation] = {
     (groups.InstanceGroupList, "POST"): Operation({CREATED: InstanceGroupDetailSerializer}, summary="Make a group"),
     (groups.InstanceGroupDetail, "GET"): Operation(summary="One group"),
     (groups.InstanceGroupDetail, "PUT"): Operation(
-        asked=InstanceGroupSerializer, summary="Change a group; what is left out becomes what it is on creation"
+        asked=InstanceGroupSerializer, summary="Change a group; what is left out stays as it is"
     ),
     (groups.InstanceGroupDetail, "PATCH"): Operation(
         asked=InstanceGroupSerializer, summary="Change some fields of a group"
@@ -151,7 +151,8 @@ OPERATIONS: dict[tuple[type, str], Operation] = {
     ),
     (instances.InstanceDetail, "GET"): Operation(summary="One instance"),
     (instances.InstanceDetail, "PUT"): Operation(
-        asked=InstanceSerializer, summary="Change an instance; what is left out becomes what it is on creation"
+        asked=InstanceSerializer,
+        summary="Change an instance; what is left out becomes its default, or stays as it is where it has none",
     ),
     (instances.InstanceDetail, "PATCH"): Operation(
         InstanceDetailSerializer, asked=InstanceSerializer, summary="Change some fields of an instance"

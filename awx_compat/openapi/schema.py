@@ -1,9 +1,11 @@
 """Reads a view for the OpenAPI document. What cannot be read off it is in ``operations`` and ``descriptions``."""
 
+import json
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from django.db.models import NOT_PROVIDED
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
 from rest_framework import serializers
@@ -228,8 +230,14 @@ class Schema(AutoSchema):
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
         known = fields.known_type(field) if isinstance(field, serializers.Field) else None
         if known is not None:
-            return {**known, **self._get_serializer_field_meta(field, direction)}
-        return super()._map_serializer_field(field, direction, bypass_extensions)
+            meta = self._get_serializer_field_meta(field, direction)
+            meta.pop("nullable", None)  # the type says it
+            return {**known, **meta}
+        told = super()._map_serializer_field(field, direction, bypass_extensions)
+        least = getattr(field, "min_value", None)
+        if "pattern" in told and least is not None and least >= 0:
+            told["pattern"] = told["pattern"].replace("-?", "", 1)
+        return told
 
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: str) -> Any:
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
@@ -239,6 +247,9 @@ class Schema(AutoSchema):
         if direction == "response" and model is not None:
             missing = descriptions.NOT_OF_ALL.get(model, ())
             schema["required"] = sorted(schema["properties"].keys() - missing)  # whatever its default, it is told
+        if direction == "request" and isinstance(serializer, RecordSerializer) and not serializer.partial:
+            for name, told in schema["properties"].items():
+                told.update(default_of(serializer.fields[name], told))
         if direction == "request" and serializer.partial:
             for name in descriptions.ONLY_ON_CREATION.get(model, ()):
                 schema["properties"].pop(name, None)
@@ -250,7 +261,15 @@ class Schema(AutoSchema):
     # --- examples
 
     def get_examples(self) -> list[Any]:
-        return examples.of(self.get_operation_id())
+        return examples.of(self.get_operation_id(), self.shape_of_answer())
+
+    def shape_of_answer(self) -> Any:
+        """The serializer of a successful answer; None where a serializer does not tell it."""
+        told = self.special.told
+        if told is operations.UNSAID:
+            return getattr(self.view, "serializer_class", None)
+        shape = next(iter(told.values()), None) if isinstance(told, dict) else told
+        return shape if isinstance(shape, type) else None
 
 
 def rank(parameter: Parameter) -> int:
@@ -268,12 +287,33 @@ def description_of(field: Any) -> dict[str, str]:
     return {} if text is None else {"description": text}
 
 
+def default_of(field: Any, told: dict[str, Any]) -> dict[str, Any]:
+    """What a field is where a request leaves it out, as far as ``told`` does not say it yet.
+
+    The default of the column counts on creation alone: PUT leaves such a field as it is.
+    """
+    if field.default is None:
+        return {"default": None}
+    column = None if field.source == "*" else columns_of(field).get(field.source)
+    value = getattr(column, "default", None)
+    if "default" in told or field.required or value in (None, NOT_PROVIDED, "") or callable(value):
+        return {}
+    shown = json.dumps(field.to_representation(value))
+    return {"description": f"{told['description']} On creation `{shown}`, where it is left out."}
+
+
+def columns_of(field: Any) -> dict[str, Any]:
+    return {column.name: column for column in field.parent.Meta.model._meta.fields}
+
+
 def complete(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
     """A postprocessing hook: the texts of the document as a whole, and each value of an enumeration explained once."""
     result["info"]["description"] = descriptions.ABOUT
     result["tags"] = [{"name": name, "description": text} for name, text in descriptions.TAGS.items()]
-    for schema in result["components"]["schemas"].values():
+    for name, schema in result["components"]["schemas"].items():
         for told in schema.get("properties", {}).values():
             if "allOf" in told:
                 told["description"] = told.get("description", "").partition("\n\n*")[0]
+        if name.endswith("Page"):
+            schema["properties"]["results"].setdefault("description", "The records on this page.")
     return result

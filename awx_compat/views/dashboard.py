@@ -21,14 +21,16 @@ PERIODS = {
 }
 
 
+def nothing(name: str) -> dict[str, Any]:
+    """What is told of a collection that is not kept."""
+    return {"url": paths.collection(name), "total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
+
+
 class Dashboard(ApiView):
     title = "Dashboard"
 
     def get(self, request: Request) -> Response:
-        told: dict[str, Any] = {
-            name: {"url": paths.collection(name), "total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
-            for name in NOT_KEPT
-        }
+        told = {name: nothing(name) for name in NOT_KEPT}
         users = User.objects.visible_to(request.user).count()
         return Response({**told, "users": {"url": paths.collection("users"), "total": users}})
 
