@@ -236,8 +236,10 @@ def test_pages_load_nothing_from_elsewhere_and_nothing_inline(page: str, client:
     assert "http" not in policy
     text = answer.content.decode()
     assert not re.search(r"<style|<script(?! src)|\bon\w+=|\bstyle=|//", text)
-    for path in re.findall(r'(?:src|href)="([^"]+)"', text):
+    for path in re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="([^"]+)"', text):
         assert finders.find(path.removeprefix("/static/")), path
+    for path in re.findall(r'<a href="([^"]+)"', text):
+        assert client.get(path).status_code < 400, path
 
 
 def test_the_page_that_tries_out_has_what_a_session_needs_for_changes(client: Client) -> None:

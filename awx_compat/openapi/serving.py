@@ -50,9 +50,13 @@ def schema(request: HttpRequest) -> HttpResponse:
 # Swagger UI sends the cookie's CSRF token with the changes of a logged-in session.
 swagger_ui = ensure_csrf_cookie(TemplateView.as_view(template_name="awx_compat/docs.html"))
 # Redoc makes empty style elements and fills them by script, which the hash of an empty text allows, and searches in a
-# worker that it makes. Its own logo, from another host, and the look of its scroll bars are refused.
+# worker that it makes. Its own logo, from another host, is refused.
+EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+SCROLL_BARS = (
+    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"  # the style of them that Redoc writes into the page
+)
 redoc = csp.allowing(
     TemplateView.as_view(template_name="awx_compat/redoc.html"),
-    style_src="'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    style_src=f"{EMPTY} {SCROLL_BARS}",
     worker_src="blob:",
 )

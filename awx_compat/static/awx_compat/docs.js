@@ -7,6 +7,11 @@ function csrfToken() {
   return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
 }
 
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // as its style sheet calls it
+dark.addEventListener("change", paint);
+paint();
+
 SwaggerUIBundle({
   url: place.dataset.schema,
   domNode: place,
