@@ -35,18 +35,25 @@ function tell(status, text) {
   for (const hint of document.querySelectorAll("[data-status]")) hint.hidden = hint.dataset.status !== String(status);
 }
 
-async function ask(method, body, { csrf, guarded } = {}) {
-  const told = show("told").dataset;
+// PUT is meant for the state that its form was filled in from, PATCH for the one that the page showed last.
+function remember(etag, form) {
+  for (const one of [form, ...document.querySelectorAll("form[data-method=PATCH]")]) {
+    one.dataset.etag = etag.replace(/^W\//, "");
+  }
+}
+
+async function ask(method, body, form) {
+  const { csrf, etag } = form?.dataset ?? {};
   show("method").textContent = method;
   tell(0, "…");
   const headers = { Accept: "application/json; indent=4", "X-CSRFToken": csrf || "" };
   if (body) headers["Content-Type"] = "application/json";
-  if (guarded !== undefined && told.etag) headers["If-Match"] = told.etag; // no change of what nobody here has seen
+  if (etag) headers["If-Match"] = etag;
   try {
     const answer = await fetch(location.href, { method, headers, body: body || undefined });
     const text = await answer.text();
     tell(answer.status, `${answer.status} ${answer.statusText}`);
-    told.etag = answer.headers.get("ETag")?.replace(/^W\//, "") ?? told.etag;
+    if (answer.headers.has("ETag")) remember(answer.headers.get("ETag"), form);
     show("headers").replaceChildren(...[...answer.headers].map(header));
     show("answer").replaceChildren(linked(text));
   } catch (error) {
@@ -73,7 +80,7 @@ for (const form of document.querySelectorAll("form.change")) {
       area.setCustomValidity(problem(area));
       if (!form.reportValidity()) return;
     }
-    ask(form.dataset.method, area ? area.value : "", form.dataset);
+    ask(form.dataset.method, area ? area.value : "", form);
   });
 }
 for (const button of document.querySelectorAll("button[data-method]")) {
