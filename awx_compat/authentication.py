@@ -82,7 +82,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if not raw:
             return None
         digest = checksum(raw)
-        token = who_asks(request, digest, valid_token.asked(digest, timezone.now()), attrgetter("user"))
+        token = who_asks(request, digest, lambda: valid_token.asked(digest, timezone.now()), attrgetter("user"))
         return None if token is None else (token.user, token)
 
     def authenticate_header(self, request: Request) -> str:
@@ -101,13 +101,20 @@ class BasicAuthentication(authentication.BasicAuthentication):
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
         if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
             raise AuthenticationFailed
-        question = verified.user(userid, password)
-        user = who_asks(request, question.values[0], question, lambda user: user) if request and question else None
+        user = self.verified_lately(userid, password, request) if request else None
         if user is None:
             user, _ = super().authenticate_credentials(userid, password, request)
             verified.remember(user, userid, password)
             remember(user.pk, user)
         return user, None
+
+    def verified_lately(self, userid: str, password: str, request: Request) -> Any:
+        question = verified.user(userid, password)
+        if question is None:
+            return None
+        user = who_asks(request, question.values[0], lambda: question, lambda user: user)
+        request.parser_context["view"].basis = None  # it would outlast the seconds for which credentials are remembered
+        return user
 
 
 class SessionAuthentication(authentication.SessionAuthentication):

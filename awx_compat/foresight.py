@@ -11,6 +11,7 @@ from typing import Any
 
 from rest_framework.request import Request
 
+from awx_compat.unchanged import Basis
 from instances.models import User
 from instances.prepared import Asked, both
 from instances.rows import Row
@@ -24,17 +25,18 @@ def reader(is_superuser: bool, is_system_auditor: bool, pk: int) -> User:
     return User(pk=pk, is_superuser=is_superuser, is_system_auditor=is_system_auditor)
 
 
-def who_asks(request: Request, key: Hashable, question: Asked, user_of: Callable[[Any], User]) -> Any:
-    """The record that ``question`` finds, or None; ``user_of`` it is who asks.
+def who_asks(request: Request, key: Hashable, who: Callable[[], Asked], user_of: Callable[[Any], User]) -> Any:
+    """The record that the question ``who()`` finds, or None; ``user_of`` it is who asks.
 
     ``key``: what the credentials are known by. It is kept, so it must not be what is secret of them.
     """
     view, guess = request.parser_context["view"], last_readers.get(key)
     foreseen = view.foreseen(guess) if guess is not None and request.method == "GET" else None
     if foreseen is None:
-        row = question.row()
+        row = who().row()
     else:
-        row, view.answers[foreseen] = both(question, foreseen)
+        row, answer = both(who(), foreseen)
+        view.foretold(who, row, foreseen, answer)
     if row is None:
         return None
     user = user_of(row.record)
@@ -59,6 +61,12 @@ class Foreseeing:
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.answers: dict[Asked, Row | None] = {}
+        self.basis: Basis | None = None  # of what GET tells, if that is the record of the path and nothing else
+
+    def foretold(self, who: Callable[[], Asked], reader: Row | None, question: Asked, answer: Row | None) -> None:
+        self.answers[question] = answer
+        if reader is not None and answer is not None:
+            self.basis = Basis(who, question, [reader.text, answer.text])
 
     def foreseen(self, reader: User) -> Asked | None:
         """What GET will ask if ``reader`` is who asks; None where that is not known before."""

@@ -20,6 +20,7 @@ from psycopg.adapt import AdaptersMap, Transformer
 from psycopg.pq import Format
 from psycopg.types.string import TextLoader
 
+Text = tuple[str | None, ...]  # of each column of a row, None where it is NULL
 ANY_TYPE = 0
 AS_TEXT = AdaptersMap()
 AS_TEXT.register_loader(ANY_TYPE, TextLoader)
@@ -106,11 +107,11 @@ def texts(result: Any) -> Any:
 
 
 class Row:
-    """One row: ``text`` has the text of each column, None where it is NULL; ``values()`` what these stand for."""
+    """One row: its ``text``, and ``values()`` what that stands for."""
 
     __slots__ = ("__dict__", "statement", "text", "values")
 
-    def __init__(self, statement: Statement, text: tuple[str | None, ...], values: Callable[[], Sequence[Any]]) -> None:
+    def __init__(self, statement: Statement, text: Text, values: Callable[[], Sequence[Any]]) -> None:
         self.statement, self.text, self.values = statement, text, values
 
     @cached_property
@@ -126,7 +127,7 @@ class Rows(Sequence[Row]):
 
     __slots__ = ("statement", "texts", "values")
 
-    def __init__(self, statement: Statement, texts: list[tuple[str | None, ...]], values: Any) -> None:
+    def __init__(self, statement: Statement, texts: list[Text], values: Any) -> None:
         self.statement, self.texts, self.values = statement, texts, values
 
     def __len__(self) -> int:

@@ -99,6 +99,7 @@ INSTALLED_APPS = [
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
     "django_guid.middleware.guid_middleware",
+    "awx_compat.unchanged.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

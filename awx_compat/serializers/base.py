@@ -13,7 +13,7 @@ from awx_compat.encoding import Encoded, encoded
 from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField
 from awx_compat.serializers.telling import DirectSerializer
 from instances.models import User
-from instances.rows import Row, Rows, Statement
+from instances.rows import Row, Rows, Statement, Text
 
 
 class TypeField(serializers.SerializerMethodField):
@@ -96,9 +96,9 @@ class Kept:
     MOST = 2000  # rows; beyond that all are forgotten
 
     def __init__(self) -> None:
-        self.told: dict[tuple[str | None, ...], Encoded] = {}
+        self.told: dict[Text, Encoded] = {}
 
-    def put(self, text: tuple[str | None, ...], told: Encoded) -> Encoded:
+    def put(self, text: Text, told: Encoded) -> Encoded:
         if len(self.told) >= self.MOST:
             self.told.clear()
         self.told[text] = told

@@ -177,7 +177,10 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         row = self.found()
         telling: Any = self.get_serializer()
         told = telling.told(row)
-        return self.with_etag(request, Response(told), told if isinstance(told, Encoded) else row.record)
+        response = Response(told)
+        if isinstance(told, Encoded):
+            response.basis = self.basis  # type: ignore[attr-defined]
+        return self.with_etag(request, response, told if isinstance(told, Encoded) else row.record)
 
     def change(self, request: Request, partial: bool = False) -> Response:
         """Change the record as ``request`` asks, and tell it as GET does."""

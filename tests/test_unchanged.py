@@ -1,0 +1,118 @@
+"""Who has the answer already is told so by one statement, and only while it is the answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries as Queries
+
+from awx_compat import unchanged
+from instances import tokens
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from tests.make import make_jobs
+
+pytestmark = pytest.mark.django_db
+TIMES = ("X-API-Time", "X-API-Total-Time", "X-API-Request-Id", "DJANGO-GUID")
+
+
+class Asking:
+    """Somebody who asks for a record again and again."""
+
+    def __init__(self, user: User, path: str) -> None:
+        self.path = path
+        self.client = Client(headers={"Authorization": f"Bearer {tokens.issue(user)[1]}"})
+        self.etag = self.ask()["ETag"]
+
+    def ask(self, **headers: str) -> Any:
+        return self.client.get(self.path, headers=headers)
+
+    def again(self, **headers: str) -> Any:
+        return self.ask(**{"If-None-Match": self.etag, **headers})
+
+
+@pytest.fixture
+def node(edge: InstanceGroup) -> Instance:
+    return edge.instances.get()
+
+
+@pytest.fixture
+def asking(bob: User, node: Instance) -> Asking:
+    """Bob, who sees the node by a role, has asked for it until the short way is taken."""
+    asking = Asking(bob, f"/api/v2/instances/{node.pk}/")
+    assert [asking.again().status_code for _ in range(2)] == [304, 304]
+    return asking
+
+
+def test_it_takes_one_statement_and_tells_what_the_long_way_tells(
+    asking: Asking, django_assert_num_queries: Queries
+) -> None:
+    with django_assert_num_queries(1):
+        short = asking.again()
+    unchanged.known.clear()
+    long = asking.again()
+    assert (short.status_code, short.content) == (long.status_code, long.content) == (304, b"")
+    assert short["ETag"] == asking.etag
+    assert set(short.headers) == set(long.headers)
+    for name in set(long.headers) - set(TIMES):
+        assert short[name] == long[name], name
+
+
+def test_it_is_taken(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("awx_compat.views.instances.InstanceDetail.get", None)
+    assert asking.again().status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda user, node: Instance.objects.filter(pk=node.pk).update(errors="broken"), 200),
+        (lambda user, node: make_jobs(1, execution_node=node.hostname, status="running"), 200),
+        (lambda user, node: node.peers.add(Instance.objects.create(hostname="other")), 200),
+        (lambda user, node: tokens.every().delete(), 401),
+        (lambda user, node: tokens.every().update(expires="2020-01-01T00:00Z"), 401),
+        (lambda user, node: User.objects.filter(pk=user.pk).update(is_active=False), 401),
+        (lambda user, node: InstanceGroupRole.objects.all().delete(), 403),
+        (lambda user, node: node.delete(), 404),
+    ],
+)
+def test_what_changes_counts_at_once(
+    change: Callable[[User, Instance], Any], status: int, asking: Asking, bob: User, node: Instance
+) -> None:
+    change(bob, node)
+    assert [asking.again().status_code for _ in range(3)] == [status] * 3
+
+
+def test_another_request_is_another(asking: Asking) -> None:
+    assert asking.again(Accept="text/html").status_code == 200
+    assert asking.again(**{"If-None-Match": '"x"'}).status_code == 200
+    assert asking.again(Authorization="Bearer x").status_code == 401
+    assert asking.ask().status_code == 200
+
+
+def test_a_group_is_told_so_too(bob: User, edge: InstanceGroup, django_assert_num_queries: Queries) -> None:
+    asking = Asking(bob, f"/api/v2/instance_groups/{edge.pk}/")
+    assert [asking.again().status_code for _ in range(2)] == [304, 304]
+    with django_assert_num_queries(1):
+        assert asking.again().status_code == 304
+    InstanceGroup.objects.filter(pk=edge.pk).update(max_forks=7)
+    assert asking.again().json()["max_forks"] == 7
+
+
+def test_passwords_leave_nothing_behind(admin: User, node: Instance) -> None:
+    admin.set_password("secret")
+    admin.save()
+    asking = Asking(admin, f"/api/v2/instances/{node.pk}/")
+    asking.client = Client(headers={"Authorization": "Basic YWRtaW46c2VjcmV0"})
+    unchanged.known.clear()
+    assert [asking.again().status_code for _ in range(3)] == [304] * 3
+    assert not unchanged.known
+
+
+def test_only_so_many_are_kept(bob: User, node: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unchanged, "MOST", 3)
+    asking = Asking(bob, f"/api/v2/instances/{node.pk}/")
+    for number in range(10):
+        for _ in range(2):
+            assert asking.again(**{"X-Number": f"{number}"}).status_code == 304
+        assert len(unchanged.known) <= 3
