@@ -147,6 +147,7 @@ LOGIN_URL = "/api/login/"
 LOGIN_REDIRECT_URL = "/api/"
 SESSION_COOKIE_NAME = "awx_sessionid"
 SESSION_COOKIE_AGE = read.int("SESSION_COOKIE_AGE", 1800, validate=env.positive)
+CSRF_FAILURE_VIEW = "awx_compat.views.errors.csrf_failure"
 CSRF_COOKIE_AGE = None  # as long as the browser runs
 SESSION_SAVE_EVERY_REQUEST = True  # a session ends SESSION_COOKIE_AGE seconds after its last request
 OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int("OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.positive)

@@ -13,5 +13,6 @@ urlpatterns = [
 ]
 
 handler400 = "awx_compat.views.errors.bad_request"
+handler403 = "awx_compat.views.errors.forbidden"
 handler404 = "awx_compat.views.errors.not_found"
 handler500 = "awx_compat.views.errors.server_error"

@@ -1,12 +1,19 @@
-"""Whatever goes wrong, a client reads JSON, and neither a traceback nor a secret."""
+"""Whatever goes wrong, a client reads JSON and a person a page, and neither a traceback nor a secret."""
 
 import socket
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
+from awx_compat.pages import views
+from awx_compat.views import errors
 from instances.models import User
 from instances.querysets import InstanceQuerySet
 from tests.conftest import client_of
@@ -39,6 +46,78 @@ def test_an_unknown_path(path: str, method: str) -> None:
     assert (answer.status_code, answer.json()) == (404, {"detail": "The requested resource could not be found."})
     assert "Allow" not in answer
     assert "X-API-Node" not in answer
+
+
+# What browsers send, and a few that leave the choice.
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+PROGRAMS = ("*/*", "application/json", "application/json, text/html;q=0.9", "text/plain", "application/json,text/html")
+FAULTS = [
+    ("/admin/instances/instance/?bogus=1", 400, "The request could not be understood."),
+    ("/admin/", 403, "You don't have permission to access the requested resource."),
+    ("/nope/", 404, "The requested resource could not be found."),
+    ("/api/nope/", 404, "The requested resource could not be found."),
+    ("/", 500, "A server error has occurred."),
+]
+
+
+@pytest.fixture
+def faulty(admin: User, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Somebody logged in, to whom each of the FAULTS happens."""
+
+    def fail() -> None:
+        raise RuntimeError("secret detail")
+
+    def refuse(*args: Any) -> None:
+        raise PermissionDenied
+
+    monkeypatch.setattr(views, "all_links", fail)
+    monkeypatch.setattr(AdminSite, "index", refuse)
+    client = Client(raise_request_exception=False)
+    client.force_login(admin)
+    return client
+
+
+@pytest.mark.parametrize(("path", "status", "detail"), FAULTS)
+def test_people_read_a_page_that_leads_back(faulty: Client, path: str, status: int, detail: str) -> None:
+    answer = faulty.get(path, headers={"Accept": BROWSER})
+    assert answer.status_code == status
+    assert is_page(answer)
+    assert detail not in answer.content.decode()
+
+
+@pytest.mark.parametrize(("path", "status", "detail"), FAULTS)
+@pytest.mark.parametrize("accept", PROGRAMS)
+def test_programs_read_json(faulty: Client, path: str, status: int, detail: str, accept: str) -> None:
+    answer = faulty.get(path, headers={"Accept": accept})
+    assert answer.status_code == status
+    assert answer.content.decode() == f'{{"detail": "{detail}"}}'
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Vary"].startswith("Accept")
+
+
+def test_a_form_that_is_refused_leads_back_too() -> None:
+    client = Client(enforce_csrf_checks=True)
+    form = {"username": "admin", "password": "admin"}
+    answer = client.post("/api/login/", form, headers={"Accept": BROWSER})
+    assert answer.status_code == 403
+    assert is_page(answer)
+    assert "CSRF verification failed" in client.post("/api/login/", form).content.decode()
+
+
+def test_the_page_of_a_failure_needs_nobody() -> None:
+    """Neither who asks nor the database that would tell may be there."""
+    answer = errors.server_error(RequestFactory().get("/", headers={"Accept": BROWSER}))
+    assert is_page(answer)
+    assert "Log in" not in answer.content.decode()
+
+
+def is_page(answer: HttpResponse) -> bool:
+    """Whether it is one of the service's pages, which are not kept and lead back."""
+    text = answer.content.decode()
+    assert " style=" not in text
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    return all(part in text for part in ('<main id="main"', "<h1>", '<a href="/">Back to the mesh</a>', "pages.css"))
 
 
 def test_the_front_page_leads_on() -> None:

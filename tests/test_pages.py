@@ -97,6 +97,16 @@ def test_a_node_that_is_not_there_is_not_found(admin: User) -> None:
     assert "No such node" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
 
 
+def test_links_within_the_dashboard_lead_somewhere(admin: User, alice: User) -> None:
+    for page in (text(browser_of(admin)), text(browser_of(alice))):  # no node yet, none that is seen
+        assert "Skip to the content" in page
+        assert "Skip to the table" not in page
+    node("exec-1")
+    page = text(browser_of(admin))
+    assert 'href="#nodes"' in page
+    assert 'id="nodes"' in page
+
+
 def test_the_pages_change_nothing(admin: User) -> None:
     assert browser_of(admin).post("/").status_code == 405
     assert browser_of(admin).post("/nodes/1/").status_code == 405

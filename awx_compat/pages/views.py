@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from awx_compat.pages import node_page
 from awx_compat.pages.drawing import Link, draw
 from awx_compat.pages.table import STATES, Selection, by_hostname
+from awx_compat.views import errors
 from awx_compat.views.base import HIGHEST_ID
 from instances.mirror import guard
 from instances.models import Instance, InstanceGroup, InstanceLink
@@ -95,5 +96,5 @@ def node(request: HttpRequest, pk: int) -> HttpResponse:
     readable = Instance.objects.visible_to(user).with_load().with_links().with_conditions()
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
-        return render(request, "pages/missing.html", frame(request), status=HTTPStatus.NOT_FOUND)
+        return errors.page(request, HTTPStatus.NOT_FOUND, "No such node", "It does not exist, or you may not see it.")
     return render(request, "pages/node.html", {**frame(request), **node_page.told(found, user)})

@@ -1,27 +1,72 @@
-"""What Django answers where no view of the API does: JSON below /api/, Django's pages elsewhere."""
+"""What is answered where no view of the API does: a page for who prefers one, as browsers do, else JSON."""
+
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.cache import patch_vary_headers
-from django.views import defaults
+from django.template.loader import render_to_string
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.views import csrf
 
 from awx_compat.exceptions import SERVER_ERROR
 
+# For people: what happened, and what they can do.
+PAGES = {
+    HTTPStatus.BAD_REQUEST: ("The request was not understood", "Part of its address or of what was sent is not known."),
+    HTTPStatus.FORBIDDEN: ("You may not do this", "Ask an administrator, or log in as somebody who may."),
+    HTTPStatus.NOT_FOUND: ("There is no such page", "Its address may be mistyped, or the page is gone."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "The service failed",
+        "Nothing is wrong with what you asked for. Try it again; if it fails again, tell who runs the service.",
+    ),
+}
+STALE_FORM = (
+    "The form was not accepted",
+    "It was open for too long, or the browser sends no cookies to this service. Go back, load the page again, and send "
+    "the form once more.",
+)
 
-def _json(detail: str, status: int) -> HttpResponse:
-    response = JsonResponse({"detail": detail}, status=status)
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, HTTPStatus.BAD_REQUEST, "The request could not be understood.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, HTTPStatus.FORBIDDEN, "You don't have permission to access the requested resource.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, HTTPStatus.NOT_FOUND, "The requested resource could not be found.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_ERROR)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The answer to a form without a valid CSRF token. AWX's answer to its clients is Django's page."""
+    if not prefers_page(request):
+        return csrf.csrf_failure(request, reason)
+    return page(request, HTTPStatus.FORBIDDEN, *STALE_FORM)
+
+
+def _answer(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
+    response: HttpResponse
+    if prefers_page(request):
+        response = page(request, status, *PAGES[status])
+    else:
+        response = JsonResponse({"detail": detail}, status=status)
     patch_vary_headers(response, ["Accept"])
     return response
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _json("The request could not be understood.", 400)
+def prefers_page(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        return _json("The requested resource could not be found.", 404)
-    return defaults.page_not_found(request, exception)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    return _json(SERVER_ERROR, 500)
+def page(request: HttpRequest, status: HTTPStatus, title: str, reason: str) -> HttpResponse:
+    """The page of an error. Where the service itself failed it tells no user, so that it needs no database."""
+    told_to = None if status == HTTPStatus.INTERNAL_SERVER_ERROR else request
+    text = render_to_string("pages/error.html", {"title": title, "reason": reason}, told_to)
+    response = HttpResponse(text, status=status)
+    add_never_cache_headers(response)
+    return response
