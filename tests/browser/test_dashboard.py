@@ -21,6 +21,12 @@ HIDE = """hidden => {
     Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
+# Of each name in the table: whether all of it is seen, and how many lines it takes.
+FITTING = """links => links.map(link => [
+    link.scrollWidth <= link.clientWidth && link.scrollHeight <= link.clientHeight,
+    Math.round(link.clientHeight / parseFloat(getComputedStyle(link).lineHeight))])"""
+COLOURS = """all => [...new Set(all.map(one => getComputedStyle(one)).flatMap(
+    look => [look.color, look.backgroundColor, look.borderColor, look.fill, look.stroke]))].sort()"""
 FORMULA = (
     "39 of 655 forks in use (6.0%), 616 free",
     "16 cores \u00d7 4 forks for each",
@@ -377,6 +383,17 @@ def test_every_page_is_accessible(new_page: NewPage, recorded: Service, scheme: 
     anonymous = new_page(color_scheme=scheme)
     anonymous.goto("/")
     assert_accessible(anonymous)
+    log_in(anonymous, recorded.address, "alice", "alice")  # who sees no node
+    assert_accessible(anonymous)
+
+
+def test_the_page_of_an_error_is_accessible_and_leads_back(mesh: Page, problems: Problems) -> None:
+    for path in ("/nope/", "/api/nope/", "/nodes/0/"):
+        mesh.goto(path)
+        assert_accessible(mesh)
+        mesh.get_by_role("link", name="Back to the mesh").click()
+        expect(mesh.get_by_role("heading", name="Topology")).to_be_visible()
+    assert all("status 40" in problem or "console: Failed to load" in problem for problem in problems.clear())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -407,6 +424,34 @@ def test_a_phone_shows_it_without_scrolling_sideways(new_page: NewPage, hostile:
     page.get_by_label("State").select_option("Unavailable")
     expect(page.get_by_role("status")).to_contain_text("of 130 nodes")
     assert_accessible(page)
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_a_name_of_ordinary_length_fits_into_its_column(mesh: Page, media: Any) -> None:
+    mesh.emulate_media(media=media)
+    for width in (620, 740, 741, 768, 870, 900, 901, 1024, 1100, 1101, 1280):
+        mesh.set_viewport_size({"width": width, "height": 800})
+        assert mesh.locator("table.nodes tbody th a").evaluate_all(FITTING) == [[True, 1]] * 15, width
+        assert mesh.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_paper_shows_the_longest_names_too(large: Page) -> None:
+    large.emulate_media(media="print")
+    large.set_viewport_size({"width": 720, "height": 1000})
+    told = large.locator("table.nodes tbody th a").evaluate_all(FITTING)
+    assert all(is_whole for is_whole, _ in told)
+    assert max(lines for _, lines in told) > 3
+
+
+def test_paper_is_light_whatever_the_screen_is(new_page: NewPage, recorded: Service) -> None:
+    looks = []
+    for scheme in ("light", "dark"):
+        page = new_page(storage_state=recorded.cookies, color_scheme=scheme)
+        page.emulate_media(media="print", color_scheme=scheme)
+        page.goto("/")
+        looks.append(page.locator("main *").evaluate_all(COLOURS))
+    assert looks[0] == looks[1]
+    assert looks[0]
 
 
 def test_print_leaves_out_what_cannot_be_clicked_on_paper(mesh: Page) -> None:

@@ -30,6 +30,19 @@ def test_the_form_is_accessible(page: Page) -> None:
     assert_accessible(page)
 
 
+def test_a_form_without_its_cookie_is_refused_with_a_way_back(page: Page, problems: Problems) -> None:
+    page.goto("/api/login/")
+    page.context.clear_cookies()
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("admin")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="The form was not accepted").wait_for()
+    assert_accessible(page)
+    page.get_by_role("link", name="Back to the mesh").click()
+    page.get_by_role("link", name="Log in to see the mesh").wait_for()
+    assert any("status 403" in problem for problem in problems.clear())
+
+
 def test_what_goes_wrong_is_seen(page: Page, problems: Problems) -> None:
     page.goto("/api/schema/?format=json")  # no page, so it has no policy that would refuse what is asked for here
     page.evaluate("console.error('broken'); setTimeout(() => { throw new Error('thrown') })")
