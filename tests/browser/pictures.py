@@ -1,27 +1,16 @@
-"""``make pictures``: the pictures of the README, of the demonstration mesh as it looks while it is alive."""
+"""``make pictures``: the pictures of the README, of the demonstration mesh."""
 
 import os
 import shutil
 
 import django
-import psycopg
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.looking import log_in
-from tests.service import PROJECT, manage, new_database, served
+from tests.service import PROJECT, connected_to, manage, new_database, served
 
 FOLDER = PROJECT / "docs" / "pictures"
-DEMO = PROJECT / "instances" / "demo_mesh.json"
-# The snapshot's times lie on the day that it was made; now it is as if a worker kept watch.
-SEEN_JUST_NOW = """
-UPDATE instances_instance
-SET last_seen = now() - id * interval '2 seconds', last_health_check = now() - interval '9 min'
-WHERE node_state = 'ready'
-"""
-STARTED_LATELY = (
-    "UPDATE instances_unifiedjob SET started = now() - id % 50 * interval '1 min' WHERE started IS NOT NULL"
-)
 
 
 def take(page: Page, address: str, name: str, path: str, height: int) -> None:
@@ -33,13 +22,13 @@ def take(page: Page, address: str, name: str, path: str, height: int) -> None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.test")
     django.setup()
+    from instances import demonstration  # it has models, which need what was set up
+
     FOLDER.mkdir(exist_ok=True)
     with new_database() as url:
         manage(url, "migrate", "--verbosity", "0")
-        manage(url, "import_awx", str(DEMO))
-        with psycopg.connect(url, autocommit=True) as database:
-            database.execute(SEEN_JUST_NOW)
-            database.execute(STARTED_LATELY)
+        with connected_to(url):
+            demonstration.load()
         with served(url) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
             for scheme in ("light", "dark"):

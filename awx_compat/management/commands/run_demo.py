@@ -5,19 +5,17 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-import instances
+from instances import demonstration
 from instances.models import Instance, User
 from instances.startup import positive, share_embedded_database
 
 HOST = "127.0.0.1"
-DEMO_MESH = Path(instances.__file__).parent / "demo_mesh.json"
 WELCOME = """
   The mesh          http://{0}:{1}/
   API               http://{0}:{1}/api/v2/instances/
@@ -41,7 +39,8 @@ class Command(BaseCommand):
             raise CommandError("The demonstration has known passwords; it runs with settings.demo, as in 'make run'.")
         call_command("migrate", verbosity=0)
         if not (Instance.objects.exists() or User.objects.exists()):
-            call_command("import_awx", str(DEMO_MESH))
+            imported = demonstration.load()
+            self.stdout.write(f"Imported a mesh of {imported.instances} instances, with {imported.jobs} jobs.")
         is_demo = User.objects.filter(username="visitor").exists()
         logins = LOGINS if is_demo else "Log in with the users of your database"
         self.stdout.write(WELCOME.format(HOST, port, logins=logins, data_dir=settings.DATA_DIR))
