@@ -12,7 +12,10 @@ from awx_compat.exceptions import SERVER_ERROR
 # For people: what happened, and what they can do.
 PAGES = {
     HTTPStatus.BAD_REQUEST: ("The request was not understood", "Part of its address or of what was sent is not known."),
-    HTTPStatus.FORBIDDEN: ("You may not do this", "Ask an administrator, or log in as somebody who may."),
+    HTTPStatus.FORBIDDEN: (
+        "You may not do this",
+        "It takes rights that you do not have, or cannot be done here at all.",
+    ),
     HTTPStatus.NOT_FOUND: ("There is no such page", "Its address may be mistyped, or the page is gone."),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "The service failed",
