@@ -73,4 +73,7 @@ class Foreseeing:
         return None
 
     def answer(self, question: Asked) -> Row | None:
-        return self.answers.pop(question) if question in self.answers else question.row()
+        if question in self.answers:
+            return self.answers.pop(question)
+        self.basis = None  # something else was foretold
+        return question.row()

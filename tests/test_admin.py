@@ -203,7 +203,7 @@ def test_a_list_tells_the_state_the_load_and_when_a_node_was_seen(root: Client) 
     assert "6 of 10" in page
     assert "2 running<br>3 in all" in page
     assert "2\xa0minutes ago" in page
-    assert re.search(r'title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"', page)
+    assert re.search(r"ago \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)</time>", page)
     assert "no disk" in page
     assert "Ready" in page
 

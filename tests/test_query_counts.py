@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 COSTS = {
     "/api/": 1,
     "/api/v2/": 1,
-    "/api/v2/ping/": 2,
+    "/api/v2/ping/": 1,
     "/api/v2/me/": 2,
     "/api/v2/config/": 1,
     "/api/v2/settings/": 1,

@@ -83,6 +83,14 @@ def test_what_changes_counts_at_once(
     assert [asking.again().status_code for _ in range(3)] == [status] * 3
 
 
+def test_what_another_reader_saw_is_no_basis(asking: Asking, alice: User, edge: InstanceGroup) -> None:
+    role = InstanceGroupRole.objects.create(user=alice, instance_group=edge, role="read_role")
+    tokens.every().update(user=alice)
+    assert asking.again().status_code == 304
+    role.delete()
+    assert asking.again().status_code == 403
+
+
 def test_another_request_is_another(asking: Asking) -> None:
     assert asking.again(Accept="text/html").status_code == 200
     assert asking.again(**{"If-None-Match": '"x"'}).status_code == 200

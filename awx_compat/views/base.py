@@ -111,7 +111,17 @@ class ApiView(Foreseeing, APIView):
             if self.tells_version and request.user.is_authenticated:
                 response["X-API-Product-Version"] = settings.AWX_VERSION
             response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
+        if isinstance(response, Response):
+            response.add_post_render_callback(self.let_go)
         return response
+
+    def let_go(self, response: Response) -> None:
+        """Forget what was answered: view, request and response know each other, and only the collector would notice.
+
+        It comes the later the fewer objects are made, and a page is large.
+        """
+        response.renderer_context.clear()  # type: ignore[attr-defined]
+        vars(self).clear()
 
 
 def not_writable(view: ApiView, request: Request, **kwargs: Any) -> Response:

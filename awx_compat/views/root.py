@@ -10,7 +10,7 @@ from awx_compat import paths
 from awx_compat.serializers.ping import ping
 from awx_compat.views.base import ApiView
 from instances.models import Instance, InstanceGroup
-from instances.moment import of_one_moment
+from instances.moment import values_of_one_moment
 
 COLLECTIONS = (
     "ping",
@@ -71,8 +71,9 @@ class Ping(ApiView):
     def get(self, request: Request) -> Response:
         instances = Instance.objects.exclude(node_type=Instance.NodeType.HOP).order_by("hostname")
         groups = InstanceGroup.objects.with_members().order_by("name")
-        with of_one_moment():
-            return Response(ping(instances, groups))
+        told = ("hostname", "node_type", "uuid", "last_seen", "capacity", "version")
+        told_of_groups = ("name", "is_container_group", "max_forks", "members_capacity", "member_hostnames")
+        return Response(ping(*values_of_one_moment(instances.values(*told), groups.values(*told_of_groups))))
 
 
 class OAuthRoot(ApiView):

@@ -87,7 +87,7 @@ class InstanceAdmin(MeshAdmin):
     change_form_template = "admin/instances/instance_form.html"
 
     figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", "version", "uuid", "ip_address"]
-    health = ["shown_conditions", "seen_exactly", "check_started", "last_check", "all_errors"]
+    health = ["shown_conditions", "seen", "check_started", "last_check", "all_errors"]
     mesh = ["links_from", "links_to", "groups"]
 
     # --- reading
@@ -167,9 +167,7 @@ class InstanceAdmin(MeshAdmin):
 
     @admin.display(description="last seen", ordering="last_seen")
     def seen(self, node: Instance) -> SafeString | str:
-        return show.when(node.last_seen)
-
-    seen_exactly = admin.display(description="last seen")(lambda self, node: show.when_exactly(node.last_seen))
+        return show.when_exactly(node.last_seen)
 
     @admin.display(description="errors")
     def shown_errors(self, node: Instance) -> SafeString | str:

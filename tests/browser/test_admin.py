@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from pytest_django import DjangoDbBlocker
 
 from awx_compat import csp
@@ -131,7 +131,7 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Disable nodes").wait_for()
-    assert page.evaluate("document.activeElement.name") == "reason"
+    expect(page.get_by_label("Reason")).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [800, 1100, 1280])
