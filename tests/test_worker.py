@@ -248,11 +248,11 @@ def test_a_worker_that_is_killed_leaves_no_check_pending(
     with served(database.url, **environment) as address:
         check = f"{address}/api/v2/instances/5/health_check/"
         if moment == "before it begins":
-            requests.post(check, headers=ADMIN)
+            until(lambda: requests.post(check, headers=ADMIN).ok)
         with working(database.url, signal.SIGKILL, **environment):
             if moment != "before it begins":
                 until(lambda: database.job("apply_policies", status="succeeded"))
-                requests.post(check, headers=ADMIN)
+                until(lambda: requests.post(check, headers=ADMIN).ok)
                 until(lambda: receptor.units)
             if moment == "after it ended":
                 until(lambda: not database.one(PENDING))

@@ -14,9 +14,10 @@ import pytest
 import requests
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import DjangoDbBlocker
 
 from tests.clients.conftest import installed
-from tests.service import DATASET, PROJECT
+from tests.service import DATASET, PROJECT, new_database, served
 
 ADDRESS = "http://127.0.0.1:8000"
 NEEDED_BY_ANSIBLE = ("ansible-core==2.19.14", "Jinja2==3.1.6", "PyYAML==6.0.3")
@@ -47,9 +48,11 @@ def run(*command: str, folder: Path, path: str = os.defpath, **variables: str) -
     return done.stdout
 
 
-@pytest.fixture
-def address(service_to_change: str) -> str:
-    return service_to_change
+@pytest.fixture(scope="module")
+def address(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a service whose nodes are those of the recorded AWX."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url) as address:
+        yield address
 
 
 @pytest.fixture
