@@ -40,7 +40,7 @@ def who_asks(request: Request, key: Hashable, who: Callable[[], Asked], user_of:
     if row is None:
         return None
     user = user_of(row.record)
-    if guess is None or (guess.pk, guess.is_superuser, guess.is_system_auditor) != rank_of(user):
+    if guess is None or rank_of(guess) != rank_of(user):
         remember(key, user)
     return row.record
 
@@ -63,10 +63,9 @@ class Foreseeing:
         self.answers: dict[Asked, Row | None] = {}
         self.basis: Basis | None = None  # of what GET tells, if that is the record of the path and nothing else
 
-    def foretold(self, who: Callable[[], Asked], reader: Row | None, question: Asked, answer: Row | None) -> None:
+    def foretold(self, who: Callable[[], Asked], asker: Row | None, question: Asked, answer: Row | None) -> None:
         self.answers[question] = answer
-        if reader is not None and answer is not None:
-            self.basis = Basis(who, question, [reader.text, answer.text])
+        self.basis = Basis(who, question, [asker, answer])
 
     def foreseen(self, reader: User) -> Asked | None:
         """What GET will ask if ``reader`` is who asks; None where that is not known before."""
@@ -75,5 +74,5 @@ class Foreseeing:
     def answer(self, question: Asked) -> Row | None:
         if question in self.answers:
             return self.answers.pop(question)
-        self.basis = None  # something else was foretold
+        self.basis = None  # what is told was not read together with who asks
         return question.row()

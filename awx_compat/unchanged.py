@@ -10,13 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
 from instances.prepared import Asked, both
-from instances.rows import Text
+from instances.rows import Row, Text
 
 MOST = 500  # requests; beyond that all are forgotten
-ALSO = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "wsgi.url_scheme")  # of a request, beside its headers
+ALSO = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.url_scheme")  # beside its headers
+# What proxies and tracers tell each request apart by, and no answer depends on.
+TRACES = frozenset(
+    f"HTTP_{name}" for name in ("X_API_REQUEST_ID", "X_REQUEST_ID", "X_AMZN_TRACE_ID", "TRACEPARENT", "TRACESTATE")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,41 +30,66 @@ class Basis:
 
     who: Callable[[], Asked]
     what: Asked
-    texts: list[Text]
+    rows: list[Row | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The questions of a basis, the digest of what they found, and the headers of the answer."""
+
+    who: Callable[[], Asked]
+    what: Asked
+    found: bytes
+    headers: dict[str, str]
 
     def still_holds(self) -> bool:
-        return self.texts == [row.text if row else None for row in both(self.who(), self.what)]
+        """Whether the questions find the same; where they cannot be asked, the long way tells why."""
+        try:
+            return digest_of_rows(both(self.who(), self.what)) == self.found
+        except Error:
+            return False
 
 
-known: dict[bytes, tuple[Basis, dict[str, str]]] = {}  # by the digest of a request, with the headers of its answer
+known: dict[bytes, Answered] = {}  # by the digest of a request
 
 
-def digest_of(request: HttpRequest) -> bytes:
-    """Of all that the service may look at; credentials are in it, so it is what is kept of them."""
-    told = [f"{name}\0{value}" for name, value in request.META.items() if name.startswith("HTTP_") or name in ALSO]
-    return hashlib.sha256("\0\0".join(sorted(told)).encode("utf-8", "surrogatepass")).digest()
+def digest(value: object) -> bytes:
+    return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).digest()
+
+
+def digest_of_rows(rows: list[Row | None]) -> bytes:
+    """The texts hold the hash of a password, so they are not what is kept."""
+    texts: list[Text | None] = [row.text if row else None for row in rows]
+    return digest(texts)
+
+
+def digest_of_request(request: HttpRequest) -> bytes:
+    """Of all that an answer may depend on; credentials are in it, so it is what is kept of them."""
+    told = (pair for pair in request.META.items() if pair[0].startswith("HTTP_") or pair[0] in ALSO)
+    return digest(sorted(pair for pair in told if pair[0] not in TRACES))
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def answer(request: HttpRequest) -> HttpResponse:
         if "HTTP_IF_NONE_MATCH" not in request.META:
             return get_response(request)
-        started, digest = time.perf_counter(), digest_of(request)
-        basis, headers = known.get(digest, (None, {}))
-        if basis is not None and basis.still_holds():
+        started, asked = time.perf_counter(), digest_of_request(request)
+        answered = known.get(asked)
+        if answered is not None and answered.still_holds():
             elapsed = f"{time.perf_counter() - started:.3f}s"
-            return HttpResponse(status=304, headers={**headers, "X-API-Time": elapsed, "X-API-Total-Time": elapsed})
+            headers = {**answered.headers, "X-API-Time": elapsed, "X-API-Total-Time": elapsed}
+            return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         response = get_response(request)
-        remember(digest, response)
+        remember(asked, response)
         return response
 
     return answer
 
 
-def remember(digest: bytes, response: HttpResponse) -> None:
+def remember(asked: bytes, response: HttpResponse) -> None:
     basis: Basis | None = getattr(response, "basis", None)
     if basis is None or response.status_code != HTTPStatus.NOT_MODIFIED or response.cookies:
         return
     if len(known) >= MOST:
         known.clear()
-    known[digest] = basis, dict(response.items())
+    known[asked] = Answered(basis.who, basis.what, digest_of_rows(basis.rows), dict(response.items()))

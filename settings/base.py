@@ -99,12 +99,12 @@ INSTALLED_APPS = [
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
     "django_guid.middleware.guid_middleware",
+    "awx_compat.csp.on_pages",
     "awx_compat.unchanged.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "awx_compat.middleware.dialect_headers",
-    "awx_compat.csp.on_pages",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "awx_compat.middleware.refuse_null_characters",

@@ -1,16 +1,24 @@
 """Who asks and what is asked for, by one statement: guessed by whose the credentials were, and never trusted."""
 
 import base64
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import OperationalError
+from django.test import RequestFactory
+from psycopg.errors import QueryCanceled
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from awx_compat import foresight
+from awx_compat.views.base import ApiView
 from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
-from instances.prepared import both, prepared
+from instances.prepared import Asked, both, prepared
 
 pytestmark = pytest.mark.django_db
 Queries = DjangoAssertNumQueries
@@ -128,3 +136,49 @@ def test_each_of_both_may_find_nothing(admin: User, node: Instance, django_asser
         if instance:
             alone = by_hostname(hostname)
             assert {**vars(instance.record), "_state": 0} == {**vars(alone), "_state": 0}
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_an_error_of_the_database_is_told_once_and_as_what_it_is(
+    foreseen: bool, admin: User, node: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, asked = bearer(admin), []
+    if foreseen:
+        client.get(detail(node))
+
+    def slow(*questions: Any) -> None:
+        asked.append(questions)
+        raise OperationalError from QueryCanceled()
+
+    monkeypatch.setattr(foresight, "both", slow)
+    monkeypatch.setattr(Asked, "row", slow)
+    answer = client.get(detail(node))
+    assert (answer.status_code, len(asked)) == (503, 1)
+    assert answer["X-API-Product-Name"] == "AWX"
+    assert "too long" in answer.json()["detail"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_freed_without_the_collector(admin: User, node: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[Any]] = []
+    let_go = ApiView.let_go
+
+    def watched(view: ApiView, response: Any) -> None:
+        held.extend(map(weakref.ref, (view, view.request, response)))
+        let_go(view, response)
+
+    monkeypatch.setattr(ApiView, "let_go", watched)
+    application, token = WSGIHandler(), tokens.issue(admin)[1]
+    gc.disable()
+    try:
+        for path in (
+            detail(node),
+            "/api/v2/instances/",
+            "/api/v2/metrics/",
+        ):  # not by Django's client, which holds them
+            asked = RequestFactory().get(path, headers={"Authorization": f"Bearer {token}"})
+            application(asked.environ, lambda status, headers: None).close()
+        assert len(held) == 9
+        assert [reference() for reference in held] == [None] * 9
+    finally:
+        gc.enable()

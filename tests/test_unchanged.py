@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries as Queries
 
@@ -124,3 +125,28 @@ def test_only_so_many_are_kept(bob: User, node: Instance, monkeypatch: pytest.Mo
         for _ in range(2):
             assert asking.again(**{"X-Number": f"{number}"}).status_code == 304
         assert len(unchanged.known) <= 3
+
+
+def test_traces_make_no_other_request_of_it(asking: Asking, django_assert_num_queries: Queries) -> None:
+    known = dict(unchanged.known)
+    for number in range(3):
+        with django_assert_num_queries(1):
+            assert asking.again(**{"traceparent": f"00-{number}", "X-Request-Id": f"{number}"}).status_code == 304
+    assert unchanged.known == known
+
+
+def test_where_it_cannot_be_asked_the_long_way_answers(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*questions: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(unchanged, "both", busy)
+    assert asking.again().status_code == 304
+    assert asking.again(**{"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_no_hash_of_a_password_is_kept(asking: Asking, bob: User) -> None:
+    bob.refresh_from_db()
+    assert bob.password
+    kept = [(answered.found, answered.headers, answered.what.values) for answered in unchanged.known.values()]
+    assert kept
+    assert bob.password not in repr(kept)

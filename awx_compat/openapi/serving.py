@@ -52,9 +52,8 @@ swagger_ui = ensure_csrf_cookie(TemplateView.as_view(template_name="awx_compat/d
 # Redoc makes empty style elements and fills them by script, which the hash of an empty text allows, and searches in a
 # worker that it makes. Its own logo, from another host, is refused.
 EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-SCROLL_BARS = (
-    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"  # the style of them that Redoc writes into the page
-)
+# The style of them that Redoc writes into the page.
+SCROLL_BARS = "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 redoc = csp.allowing(
     TemplateView.as_view(template_name="awx_compat/redoc.html"),
     style_src=f"{EMPTY} {SCROLL_BARS}",

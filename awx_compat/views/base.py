@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.contrib.auth.models import AnonymousUser
+from django.db import Error, transaction
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -90,6 +91,13 @@ class ApiView(Foreseeing, APIView):
         self.started = time.perf_counter()
         return super().initialize_request(request, *args, **kwargs)
 
+    def perform_authentication(self, request: Request) -> None:
+        try:
+            super().perform_authentication(request)
+        except Error:
+            request.user, request.auth = AnonymousUser(), None  # the error's answer would ask, and fail, once more
+            raise
+
     @property
     def default_response_headers(self) -> dict[str, str]:
         return {
@@ -120,6 +128,7 @@ class ApiView(Foreseeing, APIView):
 
         It comes the later the fewer objects are made, and a page is large.
         """
+        self.request.parser_context.clear()
         response.renderer_context.clear()  # type: ignore[attr-defined]
         vars(self).clear()
 

@@ -131,7 +131,6 @@ class InstanceHealthCheck(OfInstance, DetailView):
     title = "Instance Health Check"
     permission_classes = [IsSuperuserOrAuditor]
     serializer_class = HealthCheckSerializer
-    queryset = Instance.objects.all()
 
     def subject(self) -> Any:
         return super().found().record
@@ -156,7 +155,6 @@ class InstallBundle(OfInstance, DetailView):
 
     title = "Install Bundle"
     serializer_class = InstanceSerializer
-    queryset = Instance.objects.all()
 
     def get(self, request: Request, key: str) -> Any:
         instance = self.instance
