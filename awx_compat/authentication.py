@@ -35,9 +35,9 @@ def valid_token(checksum: str, now: datetime) -> QuerySet[Any]:
 
 
 @prepared
-def active_user(pk: int, password: str) -> QuerySet[Any]:
-    """The user with this id, while ``password`` is the hash that is stored."""
-    users: QuerySet[Any] = get_user_model().objects.filter(pk=pk, password=password, is_active=True)
+def active_user(pk: int, username: str, password: str) -> QuerySet[Any]:
+    """The user with this id, while the name is the user's and ``password`` is the hash that is stored."""
+    users: QuerySet[Any] = get_user_model().objects.filter(pk=pk, username=username, password=password, is_active=True)
     return users
 
 
@@ -45,7 +45,7 @@ class VerifiedCredentials:
     """Who gave the right password within the last SECONDS, so that scripts need not wait for its slow hash each time.
 
     Passwords are not kept, only their hash under a key that ends with this process. The user is read anew each time:
-    a changed password, or a user who is not active any more, counts at once.
+    a changed password or name, or a user who is not active any more, counts at once.
     """
 
     SECONDS = 60
@@ -62,7 +62,7 @@ class VerifiedCredentials:
     def user(self, username: str, password: str) -> Asked | None:
         """What finds the user if these credentials still hold; None where they were not verified lately."""
         until, pk, matched = self.known.get(self.digest(username, password), (0.0, None, ""))
-        return active_user.asked(pk, matched) if time.monotonic() < until else None
+        return active_user.asked(pk, username, matched) if time.monotonic() < until else None
 
     def remember(self, user: Any, username: str, password: str) -> None:
         """To be called when ``password`` was just found to be that of ``user``."""

@@ -1,7 +1,7 @@
 """ETags of single records, which AWX has not: ``"<time of the last change>-<hash of the answer>"``.
 
-``If-None-Match`` compares the whole, since the load of a record changes without the record. ``If-Match`` compares the
-time alone: it guards against overwriting somebody else's change, and a job that began meanwhile is none.
+Who reads compares the whole, since the load of a record changes without the record. Who changes compares the time
+alone: that guards against overwriting somebody else's change, and a job that began meanwhile is none.
 """
 
 import zlib
@@ -11,6 +11,8 @@ from django.http import HttpResponse
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
+from instances.locking import StaleError
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -19,23 +21,28 @@ def of(modified: datetime, content: bytes) -> str:
     return f'"{(modified - EPOCH) // MICROSECOND:x}-{zlib.crc32(content):08x}"'
 
 
-def unchanged_since(request: Request, modified: datetime) -> datetime | None:
-    """The state that a change is meant for, from ``If-Match``; None where any will do.
+def unchanged_since(request: Request, modified: datetime) -> datetime:
+    """The state that a change is meant for: ``modified``, which is that of the record, or a time that no record has.
 
-    ``modified`` is that of the record. A header that names it not at all gives a time that no record has.
+    The latter where ``If-Match`` does not name the record's state. Raises StaleError if ``If-None-Match`` does.
     """
-    if request.headers.get("If-Match", "*").strip() == "*":
-        return None
-    etags = parse_etags(request.headers["If-Match"])
+    if names(request.headers.get("If-None-Match", ""), modified):
+        raise StaleError("If-None-Match names the state of the record; nothing was changed.")
+    return modified if names(request.headers.get("If-Match", "*"), modified) else EPOCH
+
+
+def names(header: str, modified: datetime) -> bool:
+    """Whether an etag of the header, or its star, is of a record that was changed then."""
     own = of(modified, b"").rpartition("-")[0]
-    return modified if any(etag.rpartition("-")[0] == own for etag in etags) else EPOCH
+    etags = parse_etags(header)
+    return etags == ["*"] or any(etag.rpartition("-")[0] == own for etag in etags)
 
 
 def conclude(request: Request, response: HttpResponse, modified: datetime) -> None:
     """Give the rendered ``response`` its ETag, and make it a 304 where the client has it already."""
     etag = of(modified, response.content)
     response["ETag"] = etag
-    known = parse_etags(request.headers.get("If-None-Match", ""))
+    known = parse_etags(request.headers.get("If-None-Match", "")) if request.method in ("GET", "HEAD") else []
     if etag in known or known == ["*"]:
         response.status_code = 304
         response.content = b""

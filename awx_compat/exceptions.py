@@ -48,7 +48,7 @@ class NotAvailable(APIException):
 
 
 class PreconditionFailed(APIException):
-    """``If-Match`` names another state than the record has."""
+    """The record has not the state for which the change is meant."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_detail = "The record was changed since you read it; nothing was changed now."
@@ -88,7 +88,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     elif refused := guard.refusal(error):
         error = PermissionDenied(refused)
     elif isinstance(error, StaleError):
-        error = PreconditionFailed()
+        error = PreconditionFailed(*error.args)
     elif context["request"].method in SAFE_METHODS:
         error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
     elif isinstance(error.__cause__, QueryCanceled):

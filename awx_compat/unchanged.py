@@ -80,15 +80,18 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
             headers = {**answered.headers, "X-API-Time": elapsed, "X-API-Total-Time": elapsed}
             return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         response = get_response(request)
-        remember(asked, response)
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            del response["Content-Length"]  # Django's, of no content: it would be that of the whole
+            remember(asked, response)
         return response
 
     return answer
 
 
 def remember(asked: bytes, response: HttpResponse) -> None:
+    """Keep for the next time what a 304 was made from."""
     basis: Basis | None = getattr(response, "basis", None)
-    if basis is None or response.status_code != HTTPStatus.NOT_MODIFIED or response.cookies:
+    if basis is None or response.cookies:
         return
     if len(known) >= MOST:
         known.clear()

@@ -92,12 +92,12 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
 
 
 @transaction.atomic
-def delete(pk: int) -> None:
+def delete(pk: int, unchanged_since: datetime | None = None) -> None:
     """Delete the group. It is held first, so that nobody changes its members halfway.
 
     Its jobs stay, without a group: each of them is written, about 100,000 in a second.
     """
-    group = locked(InstanceGroup, pk)
+    group = locked(InstanceGroup, pk, unchanged_since)
     take_time(DELETION)
     group.delete()
     tasks.policies_changed()

@@ -7,7 +7,7 @@ from django.db import connection, models
 
 
 class StaleError(Exception):
-    """The record was changed since the state that the change is meant for."""
+    """The record was changed since the state that the change is meant for. May tell why, if that is not why."""
 
 
 def locked(model: type[models.Model], pk: int, unchanged_since: datetime | None = None) -> Any:

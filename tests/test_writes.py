@@ -186,6 +186,24 @@ class TestEtag:
         for fresh in (client.get(url)["ETag"], "*"):
             assert client.patch(url, {"max_forks": 3}, format="json", HTTP_IF_MATCH=fresh).status_code == 200
 
+    def test_if_none_match_refuses_to_change_what_it_names(self, admin: User) -> None:
+        client, url = client_of(admin), f"{GROUPS}{InstanceGroup.objects.create(name='idle').pk}/"
+        etag, before = client.get(url)["ETag"], stored()
+        for known in (etag, "*"):
+            for method in ("patch", "put", "delete"):
+                change = getattr(client, method)(url, {"name": "x"}, format="json", HTTP_IF_NONE_MATCH=known)
+                assert (change.status_code, "If-None-Match" in change.json()["detail"]) == (412, True), (method, known)
+        assert stored() == before
+        changed = client.patch(url, {"max_forks": 1}, format="json", HTTP_IF_NONE_MATCH='"another"')
+        assert (changed.status_code, changed.json()["max_forks"]) == (200, 1)
+
+    def test_a_group_that_changed_meanwhile_is_not_deleted(self, admin: User) -> None:
+        client, url = client_of(admin), f"{GROUPS}{InstanceGroup.objects.create(name='idle').pk}/"
+        old = client.get(url)["ETag"]
+        client.patch(url, {"max_forks": 1}, format="json")
+        assert client.delete(url, HTTP_IF_MATCH=old).status_code == 412
+        assert client.delete(url, HTTP_IF_MATCH=client.get(url)["ETag"]).status_code == 204
+
     def test_a_job_is_no_change_of_the_node(self, admin: User, mesh: dict[str, int]) -> None:
         client, url = client_of(admin), f"{INSTANCES}{mesh['exec-1']}/"
         etag = client.get(url)["ETag"]

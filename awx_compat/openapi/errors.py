@@ -54,7 +54,7 @@ CONFLICT = Refusal(
 )
 PRECONDITION_FAILED = Refusal(
     "PreconditionFailed",
-    "`If-Match` names another state than the record has.",
+    "`If-Match` names another state than the record has, or `If-None-Match` names its state.",
     (bodies.Error,),
     detail(PreconditionFailed.default_detail),
 )

@@ -26,7 +26,7 @@ EXTENSIONS = (fields, security)  # imported so that drf-spectacular knows their 
 NO_PART_OF_NAMES = ("api", "v2", "v1")
 PAGING = ("page", "page_size", "count_disabled")
 FIRST = ("key", "search", "order_by", *PAGING)  # of the parameters, before all the fields
-CHANGES = ("PUT", "PATCH")
+CHANGES = ("PUT", "PATCH", "DELETE")
 TAGS = {"me": "users", "mesh_visualizer": "mesh"}  # where the first name in the path is none
 IF_NONE_MATCH = {
     "in": "header",

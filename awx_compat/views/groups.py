@@ -5,6 +5,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat import etags
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
@@ -61,7 +62,7 @@ class InstanceGroupDetail(DetailView):
         if jobs:
             body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
-        domain.delete(group.pk)
+        domain.delete(group.pk, etags.unchanged_since(request, group.modified))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
