@@ -78,6 +78,15 @@ def test_formats(query: str, content_type: str, admin: User) -> None:
     assert client_of(admin).get(URL + query)["Content-Type"].startswith(content_type)
 
 
+def test_a_browser_reads_a_page(admin: User, mesh: None) -> None:
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+    for query, accept in (("", browser), ("?format=api", "*/*")):
+        answer = client_of(admin).get(URL + query, HTTP_ACCEPT=accept)
+        assert answer["Content-Type"] == "text/html; charset=utf-8"
+        assert "awx_instance_remaining_capacity" in answer.content.decode()
+    assert client_of(admin).get(URL, HTTP_ACCEPT="*/*")["Content-Type"].startswith("text/plain")
+
+
 def test_an_empty_mesh_has_metrics(admin: User) -> None:
     assert samples(client_of(admin).get(URL).content.decode())["awx_running_jobs_total",] == 0
 

@@ -48,6 +48,19 @@ COSTS = {
 }
 
 
+# A page adds what decides its forms: the record once for each of them, and once for their fields.
+PAGES = {
+    "/api/v2/": 1,
+    "/api/v2/instances/": 2,
+    "/api/v2/instances/{instance}/": 5,
+    "/api/v2/instances/{instance}/peers/": 3,
+    "/api/v2/instance_groups/": 2,
+    "/api/v2/instance_groups/{group}/": 6,
+    "/api/v2/instance_groups/{group}/instances/": 5,
+    "/api/v2/metrics/": 3,
+}
+
+
 @pytest.fixture(params=[(1, 1), (20, 1), (1, 2000), (20, 2000)], ids=lambda size: f"{size[0]}-rows-{size[1]}-jobs")
 def mesh(request: pytest.FixtureRequest, admin: User) -> dict[str, Any]:
     """So many instances, links, groups and users, and so many jobs on the first instance."""
@@ -75,6 +88,16 @@ def test_an_answer_costs_the_same_in_any_mesh(
     with django_assert_num_queries(COSTS[path] + has_more_pages):
         answer = client.get(path.format(**mesh))
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", sorted(PAGES))
+def test_a_page_costs_the_same_in_any_mesh(
+    path: str, mesh: dict[str, Any], admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = client_of(admin)
+    with django_assert_num_queries(PAGES[path]):
+        answer = client.get(path.format(**mesh), HTTP_ACCEPT="text/html")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("path", ["/api/v2/instances/", "/api/v2/instances/{instance}/", "/api/v2/instance_groups/"])

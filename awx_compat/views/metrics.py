@@ -4,6 +4,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat.browsable import BrowsableRenderer
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.metrics import Figures, as_json, as_text
@@ -29,16 +30,27 @@ class FiguresRenderer(JSONRenderer):
     """The same figures as JSON."""
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
-        told = as_json(data) if isinstance(data, Figures) else data
-        return super().render(told, accepted_media_type, renderer_context)
+        return super().render(without_figures(data), accepted_media_type, renderer_context)
+
+
+class FiguresPage(BrowsableRenderer):
+    """The page of that JSON."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
+        return super().render(without_figures(data), accepted_media_type, renderer_context)
+
+
+def without_figures(data: Any) -> Any:
+    """``data`` as JSON can tell it: figures, or what came in their place."""
+    return as_json(data) if isinstance(data, Figures) else data
 
 
 class Metrics(ApiView):
-    """Figures for Prometheus: text, or JSON with ``format=json``."""
+    """Figures for Prometheus: text, JSON with ``format=json``, or a page of that."""
 
     title = "Metrics"
     permission_classes = [IsSuperuserOrAuditor]
-    renderer_classes = [TextRenderer, FiguresRenderer]
+    renderer_classes = [TextRenderer, FiguresRenderer, FiguresPage]
 
     def get(self, request: Request) -> Response:
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))

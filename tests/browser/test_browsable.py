@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from playwright.sync_api import Page, expect
 from pytest_django import DjangoDbBlocker
 
-from instances.models import Instance
+from instances.models import Instance, InstanceGroup
 from tests.browser.looking import Problems, assert_accessible, log_in
 from tests.service import connected_to, new_database, served
 
@@ -101,6 +101,23 @@ def test_a_form_to_replace_a_record_knows_what_it_was_filled_in_from(
     for adjustment in ("0.10", "0.20"):
         send(page, "PUT", {**whole, "capacity_adjustment": adjustment})
         assert page.locator("#status").inner_text() == "200 OK"
+
+
+def test_a_record_that_changed_meanwhile_is_not_deleted(page: Page, address: str, url: str, problems: Problems) -> None:
+    with connected_to(url):
+        group = InstanceGroup.objects.create(name="to be deleted").pk
+    log_in(page, address, "admin", "admin", then=f"/api/v2/instance_groups/{group}/")
+    send(page, "PATCH", {"max_forks": 1})  # what this page did itself is known to it
+    with connected_to(url):
+        InstanceGroup.objects.filter(pk=group).update(max_forks=2, modified=Now())
+    for status in ("412 Precondition Failed", "204 No Content"):
+        page.get_by_label("Delete this record").check()
+        with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+            page.get_by_role("button", name="DELETE").click()
+        expect(page.locator("#status")).to_have_text(status)
+        if status.startswith("412"):
+            page.get_by_role("link", name="Show it as it is now").click()
+    problems.clear()
 
 
 def test_whose_session_ended_is_shown_the_way_back(page: Page, address: str, problems: Problems) -> None:

@@ -35,9 +35,9 @@ function tell(status, text) {
   for (const hint of document.querySelectorAll("[data-status]")) hint.hidden = hint.dataset.status !== String(status);
 }
 
-// PUT is meant for the state that its form was filled in from, PATCH for the one that the page showed last.
+// PUT is meant for the state that its form was filled in from, PATCH and DELETE for the one that the page showed last.
 function remember(etag, form) {
-  for (const one of [form, ...document.querySelectorAll("form[data-method=PATCH]")]) {
+  for (const one of [form, ...document.querySelectorAll("form[data-method=PATCH], form[data-method=DELETE]")]) {
     one.dataset.etag = etag.replace(/^W\//, "");
   }
 }
