@@ -80,6 +80,13 @@ def jobs(sites: Sites) -> Iterator[Row]:
         yield at_most(measure, found, 1.15)
 
 
+def servers(sites: Sites) -> Iterator[Row]:
+    service = sites.service(MIDDLE, sites.size.few_jobs)
+    gunicorn = sites.gunicorn(service.database)
+    for name, path in (("instances/{id}/", DETAIL), ("instances/?page_size=200", LIST)):
+        yield at_least(f"GET {name}, requests/s against gunicorn", compared(sites, service, gunicorn, path), 0.9)
+
+
 def queries(sites: Sites) -> Iterator[Row]:
     service = sites.service(LARGE, sites.size.few_jobs)
     for name, (method, path) in QUERIED.items():
@@ -216,6 +223,7 @@ ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
     "detail": detail,
     "list": page,
     "jobs": jobs,
+    "servers": servers,
     "queries": queries,
     "basic": basic,
     "unchanged": unchanged,

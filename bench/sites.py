@@ -1,6 +1,7 @@
 """Databases and servers of a run: made when first needed, kept for all rows, gone at its end."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +14,10 @@ from bench import data, floor
 from bench.environment import SETTINGS
 from bench.progress import tell
 from bench.sizes import Size
-from tests.service import connected_to, manage, new_database, served
+from tests.service import connected_to, manage, new_database, served, served_by
 
 PROCESSES = 2
+THREADS = "4"  # of each, as manage.py serve has them
 DETAIL = "/api/v2/instances/10/"
 LIST = "/api/v2/instances/?page_size=200"
 
@@ -83,6 +85,13 @@ class Sites(contextlib.ExitStack):
         if {path: found.get(path).text for path in documents} != documents:
             raise RuntimeError("The floor does not answer what the service does.")
         return found
+
+    def gunicorn(self, database: Database) -> Service:
+        """The service on ``database``, served by gunicorn as ``manage.py serve`` does it: processes, threads, memory."""
+        command = [sys.executable, "-m", "gunicorn", "settings.wsgi", "--worker-class", "gthread"]
+        command += ["--workers", str(PROCESSES), "--threads", THREADS, "--keep-alive", "60"]
+        changes = {"DATABASE_POOL_SIZE": THREADS, "MALLOC_ARENA_MAX": "1", "DJANGO_SETTINGS_MODULE": "settings.base"}
+        return Service(self.enter_context(served_by(command, database.url, **{**SETTINGS, **changes})), database)
 
     @contextlib.contextmanager
     def serving(self, database: Database, workers: int = PROCESSES, settings: str = "settings.base") -> Iterator[str]:

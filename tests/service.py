@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -71,16 +71,20 @@ def manage(url: str, *arguments: str, check: bool = True, **changes: str) -> sub
     return done
 
 
-@contextlib.contextmanager
-def served(url: str, workers: int = 1, **changes: str) -> Iterator[str]:
+def served(url: str, workers: int = 1, **changes: str) -> contextlib.AbstractContextManager[str]:
     """``manage.py serve`` on the database at ``url``; yields the address, without a slash at its end."""
+    return served_by([sys.executable, "manage.py", "serve", "--workers", str(workers)], url, **changes)
+
+
+@contextlib.contextmanager
+def served_by(command: Sequence[str], url: str, **changes: str) -> Iterator[str]:
+    """The service as ``command`` serves it, to which ``--bind`` tells where."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    arguments = ["serve", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     server = subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
+        [*command, "--bind", f"127.0.0.1:{port}"],
         cwd=PROJECT,
         env=environment(url, **changes),
         stdout=subprocess.PIPE,
