@@ -87,7 +87,7 @@ class Sites(contextlib.ExitStack):
         return found
 
     def gunicorn(self, database: Database) -> Service:
-        """The service on ``database``, served by gunicorn as ``manage.py serve`` does it: processes, threads, memory."""
+        """The service on ``database``, served by gunicorn with the processes and threads of ``manage.py serve``."""
         command = [sys.executable, "-m", "gunicorn", "settings.wsgi", "--worker-class", "gthread"]
         command += ["--workers", str(PROCESSES), "--threads", THREADS, "--keep-alive", "60"]
         changes = {"DATABASE_POOL_SIZE": THREADS, "MALLOC_ARENA_MAX": "1", "DJANGO_SETTINGS_MODULE": "settings.base"}
