@@ -4,6 +4,7 @@ The page says nothing that OPTIONS and the JSON do not say: its fields and their
 answer from the JSON renderer. A form's request is sent by a script, as JSON, and the answer shown in place.
 """
 
+import functools
 import json
 import re
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
+from rest_framework.schemas.generators import EndpointEnumerator
 
 from awx_compat import etags
 from awx_compat.encoding import Encoded
@@ -23,6 +25,7 @@ from instances.text import REPLACEMENT, visible
 INDENTED = "application/json; indent=4"
 BLOCK = 100  # lines
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+KEY = re.compile(r"\{\w+\}")  # in a path that stands for many
 # A whole string of escaped JSON that is a path of the API.
 PATH = re.compile(rf"(?<!\\)&quot;(/api/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot;")
 
@@ -46,6 +49,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "headers": headers.items(),
             "etag": headers.get("ETag", ""),
             "content": linked(told.decode()),
+            "answered": answered(),
             "forms": forms,
             "csrf": get_token(request._request),
         }
@@ -100,11 +104,26 @@ def breadcrumbs(path: str) -> list[tuple[str, str]]:
     return [(part, f"/{'/'.join(parts[: n + 1])}/") for n, part in enumerate(parts)]
 
 
-def linked(text: str) -> SafeString:
-    """JSON as HTML: escaped, with links where it tells paths of the API, and nothing that turns its direction.
+@functools.cache
+def answered() -> str:
+    """A regular expression, which the page's script uses too, of the paths of the API that GET answers."""
+    endpoints = EndpointEnumerator().get_api_endpoints()
+    paths = {path for path, method, view in endpoints if method == "GET"}
+    return f"^(?:{'|'.join('[^/{]+'.join(map(re.escape, KEY.split(path))) for path in sorted(paths))})$"
 
-    It comes in blocks of lines, of which browsers lay out those that are in sight.
+
+def linked(text: str) -> SafeString:
+    """JSON as HTML: escaped, with links where it tells paths that GET answers, and nothing that turns its direction.
+
+    AWX tells many that this service has not. The HTML comes in blocks of lines, of which browsers lay out those that
+    are in sight.
     """
-    lines = PATH.sub(r'&quot;<a href="\1">\1</a>&quot;', escape(visible(text))).split("\n")
+    lines = PATH.sub(link, escape(visible(text))).split("\n")
     blocks = ("\n".join(lines[n : n + BLOCK]) for n in range(0, len(lines), BLOCK))
     return mark_safe("".join(f"<span>{block}\n</span>" for block in blocks))  # noqa: S308
+
+
+def link(found: re.Match[str]) -> str:
+    path = found[1]
+    is_answered = re.match(answered(), path.partition("?")[0])
+    return f'&quot;<a href="{path}">{path}</a>&quot;' if is_answered else found[0]

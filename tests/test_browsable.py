@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from tests.conftest import client_of, token_for
+from tests.make import make_jobs
 
 pytestmark = pytest.mark.django_db
 BROWSER = (
@@ -54,6 +55,23 @@ def test_the_page_shows_the_json_with_links(admin: User, instance: Instance) -> 
     shown = page(client_of(admin), f"{URL}?order_by=id&page_size=1")
     path = f"/api/v2/instances/{instance.pk}/"
     assert f'&quot;url&quot;: &quot;<a href="{path}">{path}</a>&quot;' in shown
+
+
+def test_every_link_leads_somewhere(admin: User, edge: InstanceGroup) -> None:
+    make_jobs(3, execution_node="exec-1", instance_group=edge)  # whose paths are AWX's alone
+    client, ahead, seen = client_of(admin), {"/api/"}, set()
+    while ahead:
+        path = ahead.pop()
+        seen.add(path)
+        answer = client.get(path, HTTP_ACCEPT=BROWSER)
+        assert answer.status_code == 200 or path.endswith("/install_bundle/"), path  # for that the mesh needs a CA
+        ahead |= set(map(unescape, re.findall(r'<a href="([^"]+)"', told(answer)))) - seen
+    assert f"{URL}{edge.instances.get().pk}/peers/" in seen
+
+
+def told(answer: Any) -> str:
+    """The body of the answer, as the page shows it."""
+    return str(answer.content.decode().partition('id="answer"')[2].partition("</pre>")[0])
 
 
 def test_there_are_forms_for_what_the_reader_may_change(
@@ -185,8 +203,8 @@ def test_nothing_stored_becomes_markup(admin: User, instance: Instance) -> None:
 )
 def test_only_whole_strings_are_links(admin: User, instance: Instance, text: str) -> None:
     Instance.objects.update(errors=text)
-    answer = page(client_of(admin), f"{URL}{instance.pk}/").partition('id="answer"')[2].partition("</pre>")[0]
-    addresses = re.findall(r'href="([^"]+)"', answer)
+    answer = client_of(admin).get(f"{URL}{instance.pk}/", HTTP_ACCEPT=BROWSER)
+    addresses = re.findall(r'href="([^"]+)"', told(answer))
     assert len(addresses) == 7  # url and related
     assert all(address.startswith((f"{URL}{instance.pk}/", f"{URL}exec-9/")) for address in addresses)
 

@@ -8,8 +8,9 @@ const show = (name) => document.getElementById(name);
 
 function linked(text) {
   const parts = document.createDocumentFragment();
+  const answered = new RegExp(show("answer").dataset.answered);
   for (const [number, part] of text.split(PATH).entries()) {
-    if (number % 2) {
+    if (number % 2 && answered.test(part.slice(1, -1).split("?")[0])) {
       const link = document.createElement("a");
       link.href = link.textContent = part.slice(1, -1);
       parts.append('"', link, '"');
