@@ -19,6 +19,7 @@ from oauth2_provider.models import AccessToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from instances import lifecycle, node_tokens, tasks, tokens
+from instances.admin.nodes import InstanceAdmin
 from instances.locking import StaleError
 from instances.mirror import guard
 from instances.models import (
@@ -240,6 +241,30 @@ def test_nodes_are_found_by_what_operators_ask_for(query: str, found: list[str],
 def test_nodes_are_found_by_their_group(root: Client, edge: InstanceGroup) -> None:
     node("exec-2")
     assert [each.hostname for each in root.get(f"{NODES}?group={edge.pk}").context["cl"].result_list] == ["exec-1"]
+
+
+@pytest.mark.parametrize(
+    ("column", "falling"),
+    [("shown_load", ["lost", "over", "full", "half", "idle", "off"]), ("jobs", ["half", "full"])],
+)
+def test_nodes_are_sorted_by_what_the_column_shows(column: str, falling: list[str], root: Client) -> None:
+    node("half", capacity=100)
+    make_jobs(5, execution_node="half", status="running", task_impact=10)
+    node("full", capacity=10, node_type="hybrid")
+    make_jobs(2, execution_node="full", controller_node="full", status="running", task_impact=4)
+    node("over", capacity=1, node_type="control")
+    make_jobs(2, controller_node="over", status="waiting")
+    node("lost", capacity=0)
+    make_jobs(1, execution_node="lost", status="running")
+    node("idle", capacity=1000)
+    node("off", capacity=0)
+    number = InstanceAdmin.list_display.index(column) + 1
+    rising, fallen = (
+        [each.hostname for each in root.get(f"{NODES}?o={sign}{number}").context["cl"].result_list]
+        for sign in ("", "-")
+    )
+    assert fallen[: len(falling)] == falling
+    assert rising[-len(falling) :] == falling[::-1]
 
 
 @pytest.mark.parametrize("query", ["sight=x", "left=x", "group=0", "group=x", "node_type__exact=\u202e", "p=x", "o=99"])

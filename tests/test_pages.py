@@ -320,6 +320,22 @@ def test_a_disabled_node_and_one_with_other_figures_are_explained(admin: User) -
     assert "4 cores \u00d7 4 forks for each would be 16; told is" in text(browser_of(admin), f"/nodes/{other.pk}/")
 
 
+def test_a_node_that_has_not_reported_is_not_calculated(admin: User) -> None:
+    new = node("new", node_state="installed", cpu=0, memory=0, cpu_capacity=0, mem_capacity=0, capacity=0)
+    page = text(browser_of(admin), f"/nodes/{new.pk}/")
+    assert page.count("<td>not reported yet</td><td>0</td>") == 2
+    assert "for each" not in page
+
+
+def test_the_least_that_a_node_has_is_told_where_the_formula_gives_less(admin: User, settings: Settings) -> None:
+    settings.IS_K8S = False
+    small = node("small", cpu="0.1", memory=2**30, cpu_capacity=1, mem_capacity=1, capacity=1)
+    page = text(browser_of(admin), f"/nodes/{small.pk}/")
+    assert "0.1 cores \u00d7 4 forks for each, at least 1</td><td>1</td>" in page
+    assert "(1 GiB \u2212 2 GiB for the system) \u00f7 100 MiB for each fork, at least 1</td><td>1</td>" in page
+    assert "at least 1" not in text(browser_of(admin), f"/nodes/{node('usual').pk}/")
+
+
 def test_a_job_counts_where_it_runs_and_where_it_is_controlled(admin: User) -> None:
     own = node("hybrid-1", "hybrid")
     make_jobs(1, status="running", execution_node="hybrid-1", controller_node="hybrid-1", task_impact=4)

@@ -25,6 +25,7 @@ BETWEEN_TIERS = 64
 ARC = 26  # how far a line between boxes side by side hangs below them
 FEW = 3 * COLUMNS  # nodes that are always shown
 MOST = 600  # nodes of a tier that are drawn
+NAME_CHARACTER, NAME_GAP, CHARACTER = 9, 20, 7  # widths in headings
 CHARACTERS = 15  # of a hostname that fit into a box
 WORST_FIRST = ("removing", "adding", "established")
 
@@ -139,6 +140,18 @@ class Band:
     def summary(self) -> str:
         """What is written into the box of a closed tier, as one text."""
         return " ".join([*(text for *_, text in self.standings), self.load, f"Show all {self.sums.nodes}"])
+
+    @property
+    def told(self) -> str:
+        """What its heading tells beside its name."""
+        nodes = f"{self.sums.nodes} node{'s' * (self.sums.nodes != 1)}"
+        load = "" if self.tier == Tier.HOP else f", {self.sums.consumed} of {self.sums.capacity} forks"
+        return f"{nodes}{load}. {self.told_inner}" if self.told_inner else f"{nodes}{load}"
+
+    @property
+    def heading_width(self) -> int:
+        """What the heading takes in a wide font, so that no line is seen through it."""
+        return len(self.tier.label) * NAME_CHARACTER + NAME_GAP + len(self.told) * CHARACTER
 
     @property
     def told_inner(self) -> str:
@@ -336,7 +349,7 @@ def curve(upper: Box, lower: Box, gates: list[Gate]) -> str:
     if lower.y < y:
         return f"M{x:g} {y}C{x:g} {y + ARC} {lower.center:g} {y + ARC} {lower.center:g} {y}"
     path = f"M{x:g} {y}"
-    for gate in [*gates, Gate(lower.center, lower.y, lower.y)]:
+    for gate in [*gates, Gate(lower.center, lower.y - HEADING, lower.y)]:  # straight past the heading, not along it
         middle = (y + gate.top) / 2
         path += f"C{x:g} {middle:g} {gate.x:g} {middle:g} {gate.x:g} {gate.top}V{gate.bottom}"
         x, y = gate.x, gate.bottom

@@ -18,7 +18,7 @@ from psycopg.errors import QueryCanceled
 
 from instances.admin import show
 from instances.admin.forms import Refused
-from instances.admin.lists import NewestFirst
+from instances.admin.lists import MeshList, NewestFirst
 from instances.locking import StaleError, locked
 from instances.mirror import guard
 from instances.models import Mirror
@@ -102,6 +102,9 @@ class MeshAdmin(admin.ModelAdmin):
         filters: Any = self.get_list_filter(request)
         offered = [f"{each}__exact" if isinstance(each, str) else each.parameter_name for each in filters]
         return lookup in offered or lookup in self.more_lookups
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return MeshList
 
     def get_actions(self, request: HttpRequest) -> Any:
         actions = super().get_actions(request)

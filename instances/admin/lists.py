@@ -113,7 +113,15 @@ class ActivityFilter(ChoiceFilter):
     }
 
 
-class NewestFirst(ChangeList):
+class MeshList(ChangeList):
+    @property
+    def choices_made(self) -> list[str]:
+        """In words, what the filters leave of the list."""
+        made = [(spec.title, choice) for spec in self.filter_specs for choice in list(spec.choices(self))[1:]]
+        return [f"{title} {choice['display']}" for title, choice in made if choice["selected"]]
+
+
+class NewestFirst(MeshList):
     """Records by falling id, however many there are: nothing is counted, sorted or skipped.
 
     ``p`` is the id below which a page begins, and not a number of a page.

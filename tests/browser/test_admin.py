@@ -1,5 +1,6 @@
 """The administration, as operators use it: on a desktop and on a phone, by light and by dark."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -93,6 +94,7 @@ def test_pages_are_accessible_and_fit(device: str, scheme: str, new_page: NewPag
 
 def test_a_node_is_found_disabled_with_a_reason_and_enabled_again(operator: Page) -> None:
     operator.goto(NODES)
+    operator.locator("summary", has_text="Filter").click()
     operator.get_by_role("link", name="Execution plane node").click()
     row = operator.get_by_role("row", name="exec").first
     hostname = row.get_by_role("link").first.inner_text()
@@ -132,6 +134,31 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Disable nodes").wait_for()
     expect(page.get_by_label("Reason")).to_be_focused()
+
+
+TOPS = """[document.querySelector("#changelist-filter"), document.querySelector("#result_list tbody tr")].map(
+    each => each.getBoundingClientRect().top)"""
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1440])
+def test_filters_are_reached_before_the_results(new_page: NewPage, width: int) -> None:
+    page = new_page(viewport={"width": width, "height": 800})
+    log_in(page)
+    page.goto(f"{NODES}?node_type__exact=hop")
+    filters, results = page.evaluate(TOPS)
+    assert filters < results < 800
+    page.get_by_role("link", name="Add instance").focus()
+    page.keyboard.press("Tab")
+    if width < 1360:
+        expect(page.locator(".mesh-filters > summary")).to_have_text(re.compile("Filter: .*Message-passing"))
+        expect(page.locator(".mesh-filters > summary")).to_be_focused()
+        page.keyboard.press("Enter")
+        assert_accessible(page)
+        assert_fits(page)
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Clear all filters")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{NODES}?")
 
 
 @pytest.mark.parametrize("width", [800, 1100, 1280])

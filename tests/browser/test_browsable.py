@@ -46,17 +46,22 @@ def send(page: Page, method: str, body: Any) -> None:
     expect(page.locator("#status")).not_to_have_text("…")
 
 
-def test_somebody_follows_the_links_to_an_instance_and_changes_it(page: Page, address: str, url: str) -> None:
+@pytest.mark.parametrize("which", ["page", "phone"])
+def test_somebody_follows_the_links_to_an_instance_and_changes_it(
+    request: pytest.FixtureRequest, address: str, url: str, which: str
+) -> None:
+    page: Page = request.getfixturevalue(which)
     log_in(page, address, "admin", "admin", then="/api/")
     page.get_by_role("link", name="/api/v2/", exact=True).first.click()
     page.locator("#answer").get_by_role("link", name="/api/v2/instances/", exact=True).click()
     page.locator("#answer").get_by_role("link", name="/api/v2/instances/5/", exact=True).first.click()
     assert told(page)["id"] == 5
-    send(page, "PATCH", {"enabled": False})
+    enabled = not told(page)["enabled"]
+    send(page, "PATCH", {"enabled": enabled})
     assert page.locator("#status").inner_text() == "200 OK"
-    assert told(page)["enabled"] is False
+    assert told(page)["enabled"] is enabled
     with connected_to(url):
-        assert not Instance.objects.get(pk=5).enabled
+        assert Instance.objects.get(pk=5).enabled is enabled
 
 
 def test_a_refusal_is_shown_in_place_and_keeps_what_was_written(page: Page, address: str, problems: Problems) -> None:
