@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Count, Exists, ExpressionWrapper, F, Func, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, JSONObject, TruncDay
+from django.db.models import Case, Count, Exists, ExpressionWrapper, F, Func, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Cast, Coalesce, JSONObject, TruncDay
 from django.utils import timezone
 
 from instances.capacity import CONTROLLING, EXECUTING, Load
@@ -60,6 +62,11 @@ def _sums(rows: models.QuerySet[Any], key: str, *figures: str) -> Subquery:
     return _load(rows.order_by().values(key), **{name: Sum(name) for name in figures})
 
 
+def _total(rows: models.QuerySet[Any], figure: str) -> Coalesce:
+    """The sum of a figure over ``rows``, 0 where there are none."""
+    return Coalesce(Subquery(rows.order_by().values("node").annotate(total=Sum(figure)).values("total")), 0)
+
+
 class VisibleQuerySet(models.QuerySet[Any]):
     """Records of which a user sees some. Superusers and system auditors see all. Source: AWX_BEHAVIOUR."""
 
@@ -91,6 +98,25 @@ class InstanceQuerySet(VisibleQuerySet):
         """``load``: the ``Load`` of the node, from which its consumed capacity follows."""
         parts = apps.get_model("instances", "NodeLoad").objects.filter(node=OuterRef("hostname"))
         return self.annotate(load=_sums(parts, "node", "jobs_total", "jobs_running", "impact", "jobs_controlled"))
+
+    def sortable_by_load(self) -> Self:
+        """Names to sort by, which cost nothing otherwise: ``jobs_running``, and ``share_in_use`` of the capacity.
+
+        The latter grows with ``capacity.consumed()`` of the ``load``. Any load is more than a node without capacity can
+        carry; a node without either is emptier than one that could carry some.
+        """
+        parts = apps.get_model("instances", "NodeLoad").objects.filter(node=OuterRef("hostname"))
+        impact, controlled, running = (_total(parts, each) for each in ("impact", "jobs_controlled", "jobs_running"))
+        executing = Case(When(node_type__in=EXECUTING, then=impact), default=0)
+        controlling = Case(When(node_type__in=CONTROLLING, then=controlled), default=0)
+        share = Case(
+            When(capacity__gt=0, then=Cast("consumed", models.FloatField()) / F("capacity")),
+            When(consumed__gt=0, then=Value(math.inf)),
+            default=-1.0,
+            output_field=models.FloatField(),
+        )
+        consumed = executing + controlling * settings.AWX_CONTROL_NODE_TASK_IMPACT
+        return self.alias(jobs_running=running, consumed=consumed).alias(share_in_use=share)
 
     def with_conditions(self) -> Self:
         """What ``instances.health.conditions.of()`` reads: what was noted of the health, and the conditions."""

@@ -1,6 +1,5 @@
 """Instances: the nodes of the mesh, and what operators do with them every day."""
 
-import math
 from typing import Any
 
 from django import forms
@@ -9,21 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
-from django.db.models import (
-    Case,
-    F,
-    FloatField,
-    OuterRef,
-    Prefetch,
-    Q,
-    Subquery,
-    Sum,
-    Value,
-    When,
-    prefetch_related_objects,
-)
-from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -35,10 +20,9 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter
-from instances.capacity import CONTROLLING, EXECUTING
 from instances.deprovisioning import ACTIVE
 from instances.health import conditions, start
-from instances.models import Condition, Instance, InstanceGroup, InstanceLink, NodeLoad, UnifiedJob
+from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
 
 State = Instance.NodeState
 KINDS = {
@@ -51,13 +35,6 @@ STATUS_KINDS = {Condition.Status.TRUE: "good", Condition.Status.FALSE: "bad", Co
 REASONS = dict(conditions.REASONS)
 MOST_JOBS = 20  # active jobs that are named before a node is removed
 LATEST = 5  # entries of the history on a node's page
-# Any load is more than a node without capacity can carry; without either it is emptier than one that could carry some.
-SHARE_IN_USE = Case(
-    When(capacity__gt=0, then=Cast("used", FloatField()) / F("capacity")),
-    When(used__gt=0, then=Value(math.inf)),
-    default=-1.0,
-    output_field=FloatField(),
-)
 REMOVAL = {"node_state": State.DEPROVISIONING}
 
 
@@ -116,8 +93,7 @@ class InstanceAdmin(MeshAdmin):
     # --- reading
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        nodes = super().get_queryset(request).with_load().select_related("health")
-        return nodes.alias(running=total("jobs_running"), used=used()).alias(share_in_use=SHARE_IN_USE)
+        return super().get_queryset(request).with_load().sortable_by_load().select_related("health")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         node = super().get_object(request, object_id, from_field)
@@ -181,7 +157,7 @@ class InstanceAdmin(MeshAdmin):
             return show.NOTHING
         return show.share(node.consumed_capacity, node.capacity, node.hostname)
 
-    @admin.display(description="jobs", ordering="running")
+    @admin.display(description="jobs", ordering="jobs_running")
     def jobs(self, node: Instance) -> SafeString:
         query = urlencode({"execution_node": node.hostname})
         url = f"{reverse('admin:instances_unifiedjob_changelist')}?{query}"
@@ -330,19 +306,6 @@ class InstanceAdmin(MeshAdmin):
             "being deprovisioned",
             "Deprovisioned.",
         )
-
-
-def total(figure: str) -> Coalesce:
-    """The sum of a figure over the parts of a node's load."""
-    parts = NodeLoad.objects.filter(node=OuterRef("hostname")).values("node")
-    return Coalesce(Subquery(parts.annotate(total=Sum(figure)).values("total")), 0)
-
-
-def used() -> CombinedExpression:
-    """What ``capacity.consumed()`` computes, for the database to sort by."""
-    executing = Case(When(node_type__in=EXECUTING, then=total("impact")), default=0)
-    controlling = Case(When(node_type__in=CONTROLLING, then=total("jobs_controlled")), default=0)
-    return executing + controlling * settings.AWX_CONTROL_NODE_TASK_IMPACT
 
 
 def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
