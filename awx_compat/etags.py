@@ -26,7 +26,7 @@ def unchanged_since(request: Request, modified: datetime) -> datetime:
 
     The latter where ``If-Match`` does not name the record's state. Raises StaleError if ``If-None-Match`` does.
     """
-    if names(request.headers.get("If-None-Match", ""), modified):
+    if names(weakly(request.headers.get("If-None-Match", "")), modified):
         raise StaleError("If-None-Match names the state of the record; nothing was changed.")
     return modified if names(request.headers.get("If-Match", "*"), modified) else EPOCH
 
@@ -38,11 +38,17 @@ def names(header: str, modified: datetime) -> bool:
     return etags == ["*"] or any(etag.rpartition("-")[0] == own for etag in etags)
 
 
+def weakly(header: str) -> str:
+    """``If-None-Match`` with its weak tags as strong ones: a proxy that compresses an answer weakens its tag."""
+    return header.replace('W/"', '"')
+
+
 def conclude(request: Request, response: HttpResponse, modified: datetime) -> None:
     """Give the rendered ``response`` its ETag, and make it a 304 where the client has it already."""
     etag = of(modified, response.content)
     response["ETag"] = etag
-    known = parse_etags(request.headers.get("If-None-Match", "")) if request.method in ("GET", "HEAD") else []
+    header = request.headers.get("If-None-Match", "") if request.method in ("GET", "HEAD") else ""
+    known = parse_etags(weakly(header))
     if etag in known or known == ["*"]:
         response.status_code = 304
         response.content = b""

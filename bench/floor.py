@@ -1,4 +1,4 @@
-"""The least that an answer can cost here: no middleware, one SELECT that checks the token and gives a stored text.
+"""What Django needs for an answer: no middleware, one SELECT that checks the token and gives a stored text.
 
 It is served as the service itself is, by ``manage.py serve`` with ``bench.floor_settings``: the same server, as many
 processes and threads, the same connection pool.

@@ -30,15 +30,21 @@ class Crowd:
         self.total = Written()
 
     def write(self, seconds: float) -> float:
-        """Let all write for so long; the changes in a second."""
+        """Let all write for so long; the changes in a second. Halfway the counters are folded, as a worker does it."""
         end = time.monotonic() + seconds
         began = time.monotonic()
-        with ThreadPoolExecutor(WRITERS) as pool:
+        with ThreadPoolExecutor(WRITERS + 1) as pool:
+            pool.submit(self.fold_after, seconds / 2)
             parts = list(pool.map(lambda number: self.write_alone(number, end), range(WRITERS)))
         changes = sum(part.changes for part in parts)
         self.total.changes += changes
         self.total.deadlocks += sum(part.deadlocks for part in parts)
         return changes / (time.monotonic() - began)
+
+    def fold_after(self, seconds: float) -> None:
+        time.sleep(seconds)
+        with psycopg.connect(self.url) as connection:
+            connection.execute("SELECT instances_fold_loads()")
 
     def write_alone(self, number: int, end: float) -> Written:
         """Transactions of one to three changes, until ``end``."""

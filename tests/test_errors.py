@@ -46,6 +46,15 @@ def test_a_mistake_of_a_browser_is_answered_and_not_logged(admin: User, caplog: 
 
 
 @pytest.mark.parametrize(
+    "body", ['{"hostname": "\\ud800a"}', '{"hostname": "a", "node_type": "\\ud800"}', '{"\\udfff": 1}']
+)
+def test_half_a_character_in_a_body(body: str, admin: User) -> None:
+    answer = client_of(admin).post("/api/v2/instances/", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("JSON parse error - ")
+
+
+@pytest.mark.parametrize(
     "path", ["/api/nothing/", "/api/v2/nothing/", "/api/v2/instances/1/2/3/", "/api/v2/%00/", "/api/v2/%ff%fe/"]
 )
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])

@@ -1,5 +1,7 @@
 """Rows as texts: the same records as the queryset gives, and pages told from memory only while they are true."""
 
+import gc
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -119,11 +121,32 @@ def test_what_else_decides_is_looked_at(admin: User, settings: Any) -> None:
 
 
 def test_memory_is_bounded(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Kept, "MOST", 3)
+    monkeypatch.setattr(Kept, "MOST", 5000)
+    Kept.forget()
     Instance.objects.bulk_create(Instance(hostname=f"bounded-{n}") for n in range(10))
     client = client_of(admin)
     for _ in range(2):
         assert len(told(client)) == 10
+        for pk in Instance.objects.values_list("pk", flat=True):
+            assert client.get(f"{LIST}{pk}/").status_code == 200
+            kept = sum(len(record.json) for each in Kept.every.values() for record in each.told.values())
+            assert 0 < kept <= 5000
+
+
+def test_what_is_kept_takes_no_more_than_its_bytes(admin: User) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"small-{n}") for n in range(200))
+    client = client_of(admin)
+    tracemalloc.start()
+    try:
+        Kept.forget()
+        for n in range(5):
+            Instance.objects.update(errors=f"{n}")
+            client.get(f"{LIST}?page_size=200")
+        gc.collect()
+        taken, size = tracemalloc.get_traced_memory()[0], Kept.size
+    finally:
+        tracemalloc.stop()
+    assert taken < 6 * size
 
 
 def test_the_same_page_is_told_in_the_same_bytes_indented_or_not(admin: User, edge: InstanceGroup) -> None:

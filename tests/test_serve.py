@@ -3,8 +3,11 @@
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 
@@ -28,6 +31,25 @@ def test_refuses_to_start_without_a_database() -> None:
     assert "The database cannot be reached" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("known", ["", '"x"'])
+def test_nobody_notices_that_the_database_dropped_its_connections(dataset_template: str, known: str) -> None:
+    headers = {"Authorization": "Bearer oracle-admin-token", **({"If-None-Match": known} if known else {})}
+    with new_database(dataset_template) as url, served(url) as address:
+
+        def ask(_: int = 0) -> int:
+            return requests.get(f"{address}/api/v2/instances/1/", headers=headers, timeout=30).status_code
+
+        with ThreadPoolExecutor(8) as clients:
+            assert set(clients.map(ask, range(64))) == {200}
+        with psycopg.connect(url, autocommit=True) as server:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            dropped = server.execute(f"SELECT count(pg_terminate_backend(pid)) {others}").fetchone()
+            assert dropped != (0,)
+            while server.execute(f"SELECT count(*) {others}").fetchone() != (0,):
+                time.sleep(0.01)
+        assert [ask() for _ in range(10)] == [200] * 10
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,12 @@ def test_no_hash_of_a_password_is_kept(asking: Asking, bob: User) -> None:
     assert bob.password not in repr(kept)
 
 
+def test_a_tag_that_a_proxy_weakened_is_known(asking: Asking) -> None:
+    assert asking.ask(**{"If-None-Match": f"W/{asking.etag}"}).status_code == 304
+    assert asking.ask(**{"If-None-Match": f'"x", W/{asking.etag}'}).status_code == 304
+    assert asking.ask(**{"If-None-Match": 'W/"x"'}).status_code == 200
+
+
 def test_the_wire_tells_no_length_of_what_is_not_sent(service: str) -> None:
     with requests.Session() as session:
         session.headers["Authorization"] = "Bearer oracle-admin-token"

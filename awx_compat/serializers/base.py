@@ -72,11 +72,12 @@ class RecordSerializer(DirectSerializer):
         text = None if kept is None else encoded(told)
         if kept is None or text is None:
             return told
-        return kept.put(row.text, Encoded(text, getattr(row.record, "modified", None)))
+        copy = bytes(memoryview(text))  # orjson's own takes a buffer of 16 KiB
+        return kept.put(row.text, Encoded(copy, getattr(row.record, "modified", None)))
 
     def kept(self, statement: Statement) -> Kept | None:
         depends_on = self.depends_on()
-        return None if depends_on is None else kept_for(type(self), depends_on, statement.layout)
+        return None if depends_on is None else Kept.of(type(self), depends_on, statement.layout)
 
     @property
     def reader(self) -> User:
@@ -93,22 +94,30 @@ class RecordSerializer(DirectSerializer):
 class Kept:
     """What rows were told as. A row is known by the texts of all its columns: nothing here can be out of date."""
 
-    MOST = 2000  # rows; beyond that all are forgotten
+    MOST = 2_500_000  # bytes that all are told as, some 2,000 rows; beyond that all are forgotten
+    size = 0
+    every: ClassVar[dict[Hashable, Kept]] = {}
 
     def __init__(self) -> None:
         self.told: dict[Text, Encoded] = {}
 
+    @classmethod
+    def of(cls, *key: Hashable) -> Kept:
+        """What was told by the same serializer, to the same kind of reader, of rows with the same layout."""
+        return cls.every.get(key) or cls.every.setdefault(key, cls())
+
+    @classmethod
+    def forget(cls) -> None:
+        cls.size = 0
+        for each in list(cls.every.values()):
+            each.told.clear()
+
     def put(self, text: Text, told: Encoded) -> Encoded:
-        if len(self.told) >= self.MOST:
-            self.told.clear()
+        if Kept.size + len(told.json) > self.MOST:
+            self.forget()
+        Kept.size += len(told.json)
         self.told[text] = told
         return told
-
-
-@functools.lru_cache(maxsize=8)
-def kept_for(serializer: type[RecordSerializer], depends_on: Hashable, layout: str) -> Kept:
-    """``layout``: of the rows."""
-    return Kept()
 
 
 @functools.cache
