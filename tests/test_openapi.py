@@ -21,7 +21,7 @@ from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
-from instances.models import User
+from instances.models import Instance, User
 from tests.conftest import client_of
 from tests.contract.recordings import Exchange, exchanges
 from tests.service import PROJECT
@@ -222,6 +222,38 @@ def test_formats_are_as_the_text_at_the_beginning_says(
     answer = client_of(admin).get(f"/api/v2/instances/{query}", HTTP_ACCEPT=accept)
     assert (answer.status_code, answer["Content-Type"]) == (status, media_type)
     assert words in " ".join(descriptions.ABOUT.split())
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        ("cpu=0e-500", True),
+        ("cpu=5.5e-192", False),
+        ("cpu__lt=5.5e-192", True),
+        ("cpu=1e132", False),
+        ("cpu__lt=1e999999", True),
+        ("cpu__gt=-1e999999", True),
+        ("created__gt=0347-09-24T04:20:00-23:03", True),
+        ("created__gt=0001-01-01T00:00:00%2B23:59", True),
+        ("created__gt=9999-12-31T23:59:59-23:59", False),
+    ],
+)
+def test_every_number_and_every_time_is_compared_with(query: str, is_found: bool, admin: User) -> None:
+    """Whatever JSON Schema calls a number or a date-time, however large."""
+    Instance.objects.create(hostname="exec-1", cpu=0)
+    answer = client_of(admin).get(f"/api/v2/instances/?{query}")
+    assert (answer.status_code, answer.json().get("count")) == (200, int(is_found))
+
+
+def test_no_parameter_may_hold_what_no_text_of_the_database_can(document: Any) -> None:
+    checked = 0
+    for path, method, operation in operations(document):
+        for parameter in (resolved(document, parameter) for parameter in operation.get("parameters", ())):
+            schema = resolved(document, parameter["schema"])
+            if parameter["in"] == "query" and schema.get("type") == "string" and not {"enum", "format"} & schema.keys():
+                checked += 1
+                assert not re.search(schema["pattern"], "\0"), (method, path, parameter["name"])
+    assert checked > 100
 
 
 # --- the pages that show it

@@ -19,6 +19,7 @@ from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
 
 # What a query string holds for each kind of column.
 TEXT: dict[str, Any] = {"type": "string", "pattern": r"^[^\x00]*$"}
+REGEX: dict[str, Any] = {**TEXT, "format": "regex", "maxLength": filters.LONGEST_PATTERN}
 INTEGER: dict[str, Any] = {"type": "integer"}
 ID_OR_NULL: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string", "const": "null"}]}
 BOOLEAN: dict[str, Any] = {"type": "boolean"}
@@ -57,7 +58,7 @@ def own(filterset: type[filters.Filters]) -> dict[str, filters.ColumnFilter]:
 
 
 def exact(path: str, column: filters.ColumnFilter) -> Parameter:
-    schema = {key: value for key, value in kind_of(column).items() if key != "pattern"}
+    schema = kind_of(column)
     values = tuple(value for value, _ in getattr(column.column, "choices", None) or ())
     if values:
         schema = {"$ref": f"#/components/schemas/{ENUMERATIONS[values]}"}
@@ -84,7 +85,7 @@ def lookups(filterset: type[filters.Filters]) -> dict[str, Any]:
 def _patterns(columns: dict[str, filters.ColumnFilter]) -> Iterator[tuple[str, dict[str, Any]]]:
     texts = [path for path, column in columns.items() if kind_of(column) is TEXT]
     yield _pattern(texts, filters.TEXT | set(ORDERED), required=False), TEXT
-    yield _pattern(texts, ["regex", "iregex"]), {"type": "string", "maxLength": filters.LONGEST_PATTERN}
+    yield _pattern(texts, ["regex", "iregex"]), REGEX
     for kind in [ID_OR_NULL, *(schema for _, schema in KINDS)]:
         paths = [path for path, column in columns.items() if kind_of(column) is kind]
         if paths:
