@@ -122,7 +122,8 @@ Clients written for AWX work with it unchanged.
 - Bodies are JSON objects, in UTF-8. Times are UTC. Decimal numbers are strings: `"1.00"`.
 - Every path ends with a slash; one without is redirected there (301).
 - `OPTIONS` describes each path, with the fields that the user who asks may write. `HEAD` is answered as `GET` is,
-  without the body. A method that a path has not is refused with 405 and the header `Allow`.
+  without the body. A method that a path has not is refused with 405, the header `Allow` and a body as that of other
+  refusals: `{"detail": "Method \\"PATCH\\" not allowed."}`.
 - Answers are `application/json`, but for `metrics/` and `install_bundle/`. Browsers, and all who prefer `text/html`,
   get the same answer as a page, with forms for what they may change. Where `Accept` leaves it open, the parameter
   `format` chooses: `format=json`, or `format=api` for the page. Another `Accept` is refused with 406, another `format`

@@ -202,6 +202,7 @@ class Schema(AutoSchema):
                 yield HTTPStatus.FORBIDDEN
         if "{" in self.path or self._is_list_view() or len(self.view.renderer_classes) > 1:  # `format` can be unknown
             yield HTTPStatus.NOT_FOUND
+        yield HTTPStatus.NOT_ACCEPTABLE
         if self.special.is_refused:
             yield HTTPStatus.NOT_IMPLEMENTED
         elif self.method not in SAFE_METHODS:
