@@ -85,6 +85,7 @@ def test_every_method_of_every_path_is_described(document: Any) -> None:
     for path, method, operation in operations(document):
         assert operation["summary"], (method, path)
         assert operation["tags"][0] in descriptions.TAGS, (method, path)
+        assert operation["responses"]["406"] == {"$ref": "#/components/responses/NotAcceptable"}, (method, path)
         for parameter in operation.get("parameters", ()):
             assert resolved(document, parameter)["description"], (method, path, parameter)
 
@@ -282,6 +283,16 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
     assert len(lists) == 13
     assert all({(path, "order_by"), (path, "type"), (path, "id")} <= sent for path in lists)
     assert ("/api/v2/instances/", "search") in sent
+
+
+def test_what_may_be_empty_is_accepted_so(document: Any, admin: User) -> None:
+    client, asked = client_of(admin), set()
+    for path, _, operation in operations(document):
+        for parameter in (resolved(document, parameter) for parameter in operation.get("parameters", ())):
+            if parameter.get("allowEmptyValue") and "{" not in path:
+                asked.add(parameter["name"])
+                assert client.get(path, {parameter["name"]: ""}).status_code == 200, path
+    assert asked == {"count_disabled", "format"}
 
 
 # --- the pages that show it

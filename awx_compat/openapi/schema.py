@@ -123,8 +123,8 @@ class Schema(AutoSchema):
         return [self.shared(parameter) for parameter in sorted(found, key=rank)]
 
     def _get_format_parameters(self) -> list[Parameter]:
-        text = "The format, where the header `Accept` does not say it."
-        return [{**parameter, "description": text} for parameter in super()._get_format_parameters()]
+        told = {"description": "The format, where the header `Accept` does not say it.", "allowEmptyValue": True}
+        return [{**parameter, **told} for parameter in super()._get_format_parameters()]
 
     def shared(self, parameter: Parameter) -> Parameter:
         """A reference to the parameter, which the document tells once; or the parameter, where others differ."""
