@@ -1,7 +1,8 @@
 """The API for people with a browser: each answer as a page, at the same address, with forms for its other methods.
 
-The page says nothing that OPTIONS and the JSON do not say: its fields and their help come from the metadata, its
-answer from the JSON renderer. A form's request is sent by a script, as JSON, and the answer shown in place.
+The page says nothing that OPTIONS, the OpenAPI document and the JSON do not say: its fields come from the metadata,
+their help from there or from the document's texts, its answer from the JSON renderer. A form's request is sent by a
+script, as JSON, and the answer shown in place.
 """
 
 import functools
@@ -19,6 +20,7 @@ from rest_framework.schemas.generators import EndpointEnumerator
 
 from awx_compat import etags
 from awx_compat.encoding import Encoded
+from awx_compat.openapi import descriptions
 from awx_compat.renderers import JSONRenderer
 from instances.text import REPLACEMENT, visible
 
@@ -67,9 +69,12 @@ def forms_of(view: Any, request: Request, data: Any) -> list[dict[str, Any]]:
 
 
 def fields_of(view: Any, method: str, actions: dict[str, Any]) -> dict[str, Any]:
-    """What a body of ``method`` may hold. A list that records are put into takes nothing but their ids."""
+    """What a body of ``method`` may hold, each with help. A list that records are put into takes nothing but ids."""
     fields: dict[str, Any] = actions.get("PUT" if method == "PATCH" else method, {})
-    return {"id": {**fields["id"], "required": True}} if view.attaches else fields
+    if view.attaches:
+        return {"id": {**fields["id"], "required": True}}
+    told = view.get_serializer().fields if fields else {}
+    return {name: {"help_text": descriptions.of_field(told[name]), **info} for name, info in fields.items()}
 
 
 def form_of(method: str, fields: dict[str, Any], data: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -80,6 +80,7 @@ RESERVED = frozenset(
 MOST_CONDITIONS = 100
 MOST_JOINS = 10
 LONGEST_PATTERN = 1000
+MOST_DIGITS = 100  # before or after the point, more than any column has
 
 
 class AsText(models.Transform):
@@ -182,16 +183,35 @@ class ColumnFilter(Filter):
             value = self.column.to_python(text)  # type: ignore[union-attr]
         except ValidationError as error:
             raise ParseError(json.dumps(error.messages, ensure_ascii=False)) from None
-        if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) < 100):
-            raise ParseError(json.dumps([f"“{text}” value must be a decimal number."], ensure_ascii=False))
-        if isinstance(value, datetime) and timezone.is_naive(value):
-            return timezone.make_aware(value)
+        if isinstance(value, Decimal):
+            if not value.is_finite():
+                raise ParseError(json.dumps([f"“{text}” value must be a decimal number."], ensure_ascii=False))
+            return short(value)
+        if isinstance(value, datetime):
+            return in_utc(value)
         return value
 
 
 def reject_null(text: str) -> None:
     if "\0" in text:  # PostgreSQL has no such texts
         raise ParseError("Null characters are not allowed.")
+
+
+def short(value: Decimal) -> Decimal:
+    """What compares as ``value`` does with all that columns hold; in full, 1e999999 is a megabyte of digits."""
+    if not value or abs(value.adjusted()) <= MOST_DIGITS:
+        return value or Decimal(0)
+    return Decimal(f"1e{MOST_DIGITS if value.adjusted() > 0 else -MOST_DIGITS}").copy_sign(value)
+
+
+def in_utc(value: datetime) -> datetime:
+    """The same moment, or the first or last one that can be told: PostgreSQL reads no offset of 16 hours or more."""
+    if timezone.is_naive(value):
+        value = timezone.make_aware(value)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return (datetime.min if value.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def boolean(text: str) -> bool:

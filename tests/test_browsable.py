@@ -155,6 +155,46 @@ def test_a_new_record_needs_no_more_than_its_required_fields(
     assert (answer.status_code, answer.content if status == 204 else b"") == (status, b"")
 
 
+def fields(client: APIClient, path: str) -> list[tuple[str, str]]:
+    """The fields of all forms of the page, each with what is said of it."""
+    told = re.findall(r"<dt><code>(\w+)</code></dt><dd>(.*?)</dd>", page(client, path), re.DOTALL)
+    return [(name, unescape(text)) for name, text in told]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("instances/", 9),
+        ("instances/exec-9/", 18),
+        ("instances/exec-9/instance_groups/", 1),
+        ("instance_groups/", 9),
+        ("instance_groups/edge/", 18),
+        ("instance_groups/edge/instances/", 1),
+        ("tokens/", 3),
+        ("tokens/{token}/", 6),
+        ("users/admin/tokens/", 3),
+    ],
+)
+def test_every_field_of_every_form_has_help(
+    path: str, names: int, admin: User, instance: Instance, edge: InstanceGroup
+) -> None:
+    client = client_of(admin)
+    token = client.post("/api/v2/tokens/", {}, "json").json()["id"]
+    told = fields(client, f"/api/v2/{path.format(token=token)}")
+    assert len(told) == names
+    for name, text in told:
+        _, _, said = text.partition(". ")
+        assert said.strip(), name
+        assert not said.strip().startswith("One of"), name
+
+
+def test_the_help_of_a_field_is_that_of_options_or_of_the_document(admin: User, instance: Instance) -> None:
+    told = dict(fields(client_of(admin), f"{URL}exec-9/"))
+    assert told["enabled"] == "boolean. Whether it is given jobs."
+    assert told["listener_port"].startswith("integer, at least 0, at most 65535. Port that")
+    assert told["peers"].endswith(". Hostnames of the nodes that it opens links to.")
+
+
 @pytest.mark.parametrize("path", ["instance_groups/edge/", "instances/exec-9/"])
 def test_the_form_to_replace_a_record_holds_it(
     admin: User, instance: Instance, edge: InstanceGroup, path: str, settings: Any

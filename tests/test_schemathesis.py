@@ -52,16 +52,20 @@ def run(fuzzed: dict[str, str], tmp_path: Path) -> Run:
     return Run(fuzzed, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("user", "phases", "examples"),
-    [
-        ("admin", "examples,coverage,fuzzing,stateful", "2"),
-        ("auditor", "fuzzing", "2"),
-        ("alice", "fuzzing", "2"),  # who has no right
-    ],
-)
-def test_finds_no_difference(user: str, phases: str, examples: str, document: Any, run: Run) -> None:
-    done = run(document, user, "--phases", phases, "--max-examples", examples)
+def limit_conditions(document: Any) -> None:
+    """Ask for no more conditions on related records than a query may have: no schema counts over several parameters.
+
+    Instances have eight such parameters beside those of ``filters``, and ten are taken.
+    """
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Filters"):
+            schema["maxProperties"] = 2
+
+
+@pytest.mark.parametrize("user", ["admin", "auditor", "alice"])  # alice has no right
+def test_finds_no_difference(user: str, document: Any, run: Run) -> None:
+    limit_conditions(document)
+    done = run(document, user, "--phases", "examples,coverage,fuzzing,stateful")
     assert done.returncode == 0, done.stdout
 
 

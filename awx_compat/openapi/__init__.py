@@ -11,5 +11,6 @@ examples.py     what is shown beside the bodies.
 security.py     the ways to authenticate.
 serving.py      the document, made once, and the pages that show it.
 
-Only the document's generation imports all but the last. ``tests/test_openapi.py`` holds it against recorded answers.
+Only the document's generation imports these, but for ``serving``, and ``descriptions``, which the pages of the API show
+too. ``tests/test_openapi.py`` holds the document against recorded answers.
 """

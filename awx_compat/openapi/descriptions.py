@@ -1,11 +1,14 @@
-"""What the document says of fields that have no help text, of tags, and at its beginning.
+"""What the document says of fields that have no help text, of tags, and at its beginning; pages say the same of fields.
 
 A field that has a help text is not here (a test sees to that): OPTIONS tells help texts as AWX does, and the document
 tells the same.
 """
 
+from typing import Any
+
 from oauth2_provider.models import AccessToken
 
+from awx_compat.metadata import HELP_TEXTS
 from instances.models import Condition, Instance, InstanceGroup, Mirror, UnifiedJob, User
 
 FIELDS: dict[type, dict[str, str]] = {
@@ -71,6 +74,17 @@ FIELDS: dict[type, dict[str, str]] = {
         "failures_total": "Syncs that failed since the mirror began.",
     },
 }
+
+
+def of_field(field: Any) -> str:
+    """What is said of a serializer's field that has no help text: from ``FIELDS``, or as OPTIONS says it."""
+    model: Any = getattr(getattr(field.parent, "Meta", None), "model", None)
+    if model is None:
+        return ""
+    common = HELP_TEXTS.get(field.field_name, "").format(model._meta.verbose_name)
+    return FIELDS.get(model, {}).get(field.field_name, common)
+
+
 RECORDS: dict[type, str] = {
     Instance: "A node of the automation mesh.",
     InstanceGroup: "Instances that jobs are sent to together, or, a container group, a place for pods that run jobs.",
@@ -122,7 +136,8 @@ Clients written for AWX work with it unchanged.
 - Bodies are JSON objects, in UTF-8. Times are UTC. Decimal numbers are strings: `"1.00"`.
 - Every path ends with a slash; one without is redirected there (301).
 - `OPTIONS` describes each path, with the fields that the user who asks may write. `HEAD` is answered as `GET` is,
-  without the body. A method that a path has not is refused with 405 and the header `Allow`.
+  without the body. A method that a path has not is refused with 405, the header `Allow` and a body as that of other
+  refusals: `{"detail": "Method \\"PATCH\\" not allowed."}`.
 - Answers are `application/json`, but for `metrics/` and `install_bundle/`. Browsers, and all who prefer `text/html`,
   get the same answer as a page, with forms for what they may change. Where `Accept` leaves it open, the parameter
   `format` chooses: `format=json`, or `format=api` for the page. Another `Accept` is refused with 406, another `format`

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from drf_spectacular.plumbing import ResolvedComponent
+from rest_framework.exceptions import NotAcceptable
 
 from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
 from awx_compat.openapi import bodies
@@ -49,6 +50,12 @@ FORBIDDEN = Refusal(
     detail("You do not have permission to perform this action."),
 )
 NOT_FOUND = Refusal("NotFound", "There is no such record, page or path.", (bodies.Error,), detail("Not found."))
+NOT_ACCEPTABLE = Refusal(
+    "NotAcceptable",
+    "The header `Accept` asks for a format that there is not.",
+    (bodies.Error,),
+    detail(NotAcceptable.default_detail),
+)
 CONFLICT = Refusal(
     "Conflict", "Another change was made at the same moment.", (bodies.Error,), detail(Conflict.default_detail)
 )
@@ -79,6 +86,7 @@ BY_STATUS = {
     401: UNAUTHORIZED,
     403: FORBIDDEN,
     404: NOT_FOUND,
+    406: NOT_ACCEPTABLE,
     409: CONFLICT,
     412: PRECONDITION_FAILED,
     415: UNSUPPORTED_MEDIA_TYPE,

@@ -5,6 +5,7 @@ model is a parameter of its own, which asks for an exact value. All the others a
 whose keys become parameters; its patterns tell what may be asked of which kind of column, one relation away included.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,13 +13,16 @@ from django.conf import settings
 from django.db import models
 from drf_spectacular.extensions import OpenApiFilterExtension
 from drf_spectacular.plumbing import ResolvedComponent, deep_import_string
+from oauth2_provider.models import AccessToken
 
 from awx_compat import filters
+from awx_compat.openapi import examples
 from awx_compat.pagination import Pagination
-from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
 # What a query string holds for each kind of column.
 TEXT: dict[str, Any] = {"type": "string", "pattern": r"^[^\x00]*$"}
+REGEX: dict[str, Any] = {**TEXT, "format": "regex", "maxLength": filters.LONGEST_PATTERN}
 INTEGER: dict[str, Any] = {"type": "integer"}
 ID_OR_NULL: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string", "const": "null"}]}
 BOOLEAN: dict[str, Any] = {"type": "boolean"}
@@ -34,6 +38,21 @@ ENUMERATIONS = {
     for name, path in NAMES_OF_ENUMERATIONS.items()
     if name != "ConditionReason"  # two enumerations in one
 }
+# What filters are shown with: a record of each kind, and an order.
+RECORDS: dict[type[models.Model], dict[str, Any]] = {
+    Instance: examples.INSTANCE,
+    InstanceGroup: examples.GROUP,
+    UnifiedJob: examples.JOB,
+    User: examples.USER,
+    AccessToken: examples.TOKEN,
+}
+ORDERS: dict[type[models.Model], str] = {
+    Instance: "-capacity",
+    InstanceGroup: "name",
+    UnifiedJob: "-finished,id",
+    User: "username",
+    AccessToken: "-expires",
+}
 PREFIXES = "^((or|chain)__)?(not__)?"
 ORDERED = ("exact", "gt", "gte", "lt", "lte")
 
@@ -42,6 +61,13 @@ Parameter = dict[str, Any]
 
 def query(name: str, schema: dict[str, Any], description: str, **more: Any) -> Parameter:
     return {"in": "query", "name": name, "schema": schema, "description": description, **more}
+
+
+def like(schema: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The schema with an example. It is no example of the parameter: Swagger UI would send that, with all others."""
+    if schema.get("type") == "number" and value is not None:
+        value = float(value)
+    return schema if value in (None, "", []) else {**schema, "examples": [value]}
 
 
 def kind_of(column: filters.ColumnFilter) -> dict[str, Any]:
@@ -56,13 +82,14 @@ def own(filterset: type[filters.Filters]) -> dict[str, filters.ColumnFilter]:
     return {path: column for path, column in filterset.base_filters.items() if "__" not in path and path != "pk"}
 
 
-def exact(path: str, column: filters.ColumnFilter) -> Parameter:
-    schema = {key: value for key, value in kind_of(column).items() if key != "pattern"}
+def exact(path: str, column: filters.ColumnFilter, record: dict[str, Any]) -> Parameter:
+    schema = kind_of(column)
     values = tuple(value for value, _ in getattr(column.column, "choices", None) or ())
     if values:
         schema = {"$ref": f"#/components/schemas/{ENUMERATIONS[values]}"}
     what = "Records related to the one with this id." if column.related else f"Records whose `{path}` is this."
-    return query(path, schema, what)
+    value = record.get(path)
+    return query(path, like(schema, None if isinstance(value, list) else value), what)
 
 
 # --- the lookups
@@ -76,6 +103,7 @@ def lookups(filterset: type[filters.Filters]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": f"Conditions on {model} records, as `not__{next(iter(near))}__in` with the value `1,2`.",
+        "examples": [{f"{next(iter(near))}__gte": 1}],
         "patternProperties": patterns,
         "unevaluatedProperties": False,  # generators of clients that know no patterns still let names be added
     }
@@ -84,7 +112,7 @@ def lookups(filterset: type[filters.Filters]) -> dict[str, Any]:
 def _patterns(columns: dict[str, filters.ColumnFilter]) -> Iterator[tuple[str, dict[str, Any]]]:
     texts = [path for path, column in columns.items() if kind_of(column) is TEXT]
     yield _pattern(texts, filters.TEXT | set(ORDERED), required=False), TEXT
-    yield _pattern(texts, ["regex", "iregex"]), {"type": "string", "maxLength": filters.LONGEST_PATTERN}
+    yield _pattern(texts, ["regex", "iregex"]), REGEX
     for kind in [ID_OR_NULL, *(schema for _, schema in KINDS)]:
         paths = [path for path, column in columns.items() if kind_of(column) is kind]
         if paths:
@@ -111,7 +139,7 @@ class FieldFilter(OpenApiFilterExtension):
         if filterset is None:
             return []
         model = filterset._meta.model
-        found = [exact(path, column) for path, column in own(filterset).items()]
+        found = [exact(path, column, RECORDS[model]) for path, column in own(filterset).items()]
         found += [
             query(name, TEXT, "Records with a related one whose name or description contains this.")
             for name in filterset.related_searches()
@@ -133,7 +161,11 @@ class SearchFilter(OpenApiFilterExtension):
 
     def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
         names = ", ".join(f"`{name}`" for name in auto_schema.view.search_fields)
-        return [query("search", TEXT, f"Records with each of these words in {names}.")] if names else []
+        if not names:
+            return []
+        record = RECORDS[auto_schema.view.serializer_class.Meta.model]
+        word = re.match(r"\w+", record[auto_schema.view.search_fields[-1]])
+        return [query("search", like(TEXT, word and word[0]), f"Records with each of these words in {names}.")]
 
 
 class TypeFilter(OpenApiFilterExtension):
@@ -143,7 +175,7 @@ class TypeFilter(OpenApiFilterExtension):
         serializer = auto_schema.view.serializer_class
         types = UnifiedJob.Type.values if serializer.Meta.model is UnifiedJob else [serializer.record_type]
         text = "Records of these types, separated by commas: " + ", ".join(f"`{name}`" for name in types) + "."
-        return [query("type", TEXT, text)]
+        return [query("type", like(TEXT, types[0]), text)]
 
 
 class OrderFilter(OpenApiFilterExtension):
@@ -156,7 +188,7 @@ class OrderFilter(OpenApiFilterExtension):
         name = f"-?({'|'.join(own(filterset))})"
         schema = {"type": "string", "pattern": f"^{name}(,{name}){{0,{filters.MOST_JOINS - 1}}}$"}
         text = "Fields to order by, separated by commas, each with `-` to reverse it; related ones as in a filter."
-        return [query("order_by", schema, text)]
+        return [query("order_by", like(schema, ORDERS[filterset._meta.model]), text)]
 
 
 class DescribedPagination(Pagination):

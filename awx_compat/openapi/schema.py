@@ -12,7 +12,6 @@ from rest_framework import serializers
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
-from awx_compat.metadata import HELP_TEXTS
 from awx_compat.openapi import bodies, descriptions, errors, examples, fields, operations, security
 from awx_compat.openapi.parameters import DescribedPagination, Parameter
 from awx_compat.permissions import IsSuperuserOrAuditor
@@ -124,8 +123,8 @@ class Schema(AutoSchema):
         return [self.shared(parameter) for parameter in sorted(found, key=rank)]
 
     def _get_format_parameters(self) -> list[Parameter]:
-        text = "The format, where the header `Accept` does not say it."
-        return [{**parameter, "description": text} for parameter in super()._get_format_parameters()]
+        told = {"description": "The format, where the header `Accept` does not say it.", "allowEmptyValue": True}
+        return [{**parameter, **told} for parameter in super()._get_format_parameters()]
 
     def shared(self, parameter: Parameter) -> Parameter:
         """A reference to the parameter, which the document tells once; or the parameter, where others differ."""
@@ -202,6 +201,7 @@ class Schema(AutoSchema):
                 yield HTTPStatus.FORBIDDEN
         if "{" in self.path or self._is_list_view() or len(self.view.renderer_classes) > 1:  # `format` can be unknown
             yield HTTPStatus.NOT_FOUND
+        yield HTTPStatus.NOT_ACCEPTABLE
         if self.special.is_refused:
             yield HTTPStatus.NOT_IMPLEMENTED
         elif self.method not in SAFE_METHODS:
@@ -224,7 +224,8 @@ class Schema(AutoSchema):
     def _get_serializer_field_meta(self, field: Any, direction: str) -> dict[str, Any]:
         meta: dict[str, Any] = super()._get_serializer_field_meta(field, direction)
         if isinstance(field, serializers.Field) and "description" not in meta:
-            meta.update(description_of(field))
+            text = descriptions.of_field(field)
+            meta.update({"description": text} if text else {})
         return meta
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
@@ -274,17 +275,6 @@ class Schema(AutoSchema):
 
 def rank(parameter: Parameter) -> int:
     return FIRST.index(parameter["name"]) if parameter["name"] in FIRST else len(FIRST)
-
-
-def description_of(field: Any) -> dict[str, str]:
-    """What is said of a field that has no help text: as OPTIONS says it, or from ``descriptions``."""
-    model: Any = getattr(getattr(field.parent, "Meta", None), "model", None)
-    if model is None:
-        return {}
-    text = descriptions.FIELDS.get(model, {}).get(field.field_name)
-    if text is None and field.field_name in HELP_TEXTS:
-        text = HELP_TEXTS[field.field_name].format(model._meta.verbose_name)
-    return {} if text is None else {"description": text}
 
 
 def default_of(field: Any, told: dict[str, Any]) -> dict[str, Any]:
