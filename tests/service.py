@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import requests
@@ -83,25 +85,30 @@ def served_by(command: Sequence[str], url: str, **changes: str) -> Iterator[str]
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [*command, "--bind", f"127.0.0.1:{port}"],
-        cwd=PROJECT,
-        env=environment(url, **changes),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_for(address, server)
-        yield address
-    finally:
-        server.send_signal(signal.SIGTERM)
-        output, _ = server.communicate(timeout=30)
+    with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would fill up and stop the server
+        server = subprocess.Popen(
+            [*command, "--bind", f"127.0.0.1:{port}"],
+            cwd=PROJECT,
+            env=environment(url, **changes),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_for(address, server)
+            yield address
+        finally:
+            has_ended = server.poll() is not None
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=30)
+            log.seek(0)
+            output = log.read()
+            if has_ended:
+                print(output, file=sys.stderr)
     assert "Traceback" not in output, output
 
 
-def wait_for(address: str, server: subprocess.Popen[str], seconds: float = 30) -> None:
-    """Return once the service answers; fail with its output if it ends or stays silent."""
+def wait_for(address: str, server: subprocess.Popen[Any], seconds: float = 30) -> None:
+    """Return once the service answers; fail, with what its pipe holds, if it ends or stays silent."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert server.poll() is None, server.communicate()[0]
