@@ -21,9 +21,8 @@ class JSONParser(parsers.BaseParser):
         try:
             text = codecs.decode(stream.read(), "utf-8-sig")
             data = json.loads(text, parse_constant=refuse) if text else {}
-            json.dumps(
-                data, ensure_ascii=False
-            ).encode()  # half of a surrogate pair is no text that could be stored or told
+            # Half of a surrogate pair is no text that could be stored or told.
+            json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise BodyError("JSON parse error - it is nested too deeply") from None
         except ValueError as error:

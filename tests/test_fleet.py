@@ -135,7 +135,7 @@ def test_what_is_just_within_bounds_is_stored(body: dict[str, Any], agent: APICl
 BAD = [
     *(("cpu", value) for value in (None, True, "4", 0, -1, 999.95, 1000, 10**400, [4], {})),
     *(("memory", value) for value in (None, True, "1024", 0, -1, 1.5, 2**63, 10**400, [])),
-    *(("version", value) for value in (None, 2.4, True, [], "2\0", "v" * 120, "\ud800")),
+    *(("version", value) for value in (None, 2.4, True, [], "2\0", "v" * 120)),
     *(("uuid", value) for value in (None, 1, "u" * 41, "u\0")),
     *(("errors", value) for value in (1, True, {}, [1], [None], "e" * (LONGEST_ERRORS + 1), ["ok", "\0"])),
 ]

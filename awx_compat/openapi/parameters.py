@@ -103,7 +103,6 @@ def lookups(filterset: type[filters.Filters]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": f"Conditions on {model} records, as `not__{next(iter(near))}__in` with the value `1,2`.",
-        "examples": [{f"{next(iter(near))}__gte": 1}],
         "patternProperties": patterns,
         "unevaluatedProperties": False,  # generators of clients that know no patterns still let names be added
     }
