@@ -26,29 +26,27 @@ def unchanged_since(request: Request, modified: datetime) -> datetime:
 
     The latter where ``If-Match`` does not name the record's state. Raises StaleError if ``If-None-Match`` does.
     """
-    if names(weakly(request.headers.get("If-None-Match", "")), modified):
+    if names(known_to(request), modified):
         raise StaleError("If-None-Match names the state of the record; nothing was changed.")
-    return modified if names(request.headers.get("If-Match", "*"), modified) else EPOCH
+    return modified if names(parse_etags(request.headers.get("If-Match", "*")), modified) else EPOCH
 
 
-def names(header: str, modified: datetime) -> bool:
-    """Whether an etag of the header, or its star, is of a record that was changed then."""
+def names(etags: list[str], modified: datetime) -> bool:
+    """Whether one of the etags, or the star in their place, is of a record that was changed then."""
     own = of(modified, b"").rpartition("-")[0]
-    etags = parse_etags(header)
     return etags == ["*"] or any(etag.rpartition("-")[0] == own for etag in etags)
 
 
-def weakly(header: str) -> str:
-    """``If-None-Match`` with its weak tags as strong ones: a proxy that compresses an answer weakens its tag."""
-    return header.replace('W/"', '"')
+def known_to(request: Request) -> list[str]:
+    """The etags of ``If-None-Match``; weak ones as strong, since a proxy that compresses an answer weakens its own."""
+    return parse_etags(request.headers.get("If-None-Match", "").replace('W/"', '"'))
 
 
 def conclude(request: Request, response: HttpResponse, modified: datetime) -> None:
     """Give the rendered ``response`` its ETag, and make it a 304 where the client has it already."""
     etag = of(modified, response.content)
     response["ETag"] = etag
-    header = request.headers.get("If-None-Match", "") if request.method in ("GET", "HEAD") else ""
-    known = parse_etags(weakly(header))
+    known = known_to(request) if request.method in ("GET", "HEAD") else []
     if etag in known or known == ["*"]:
         response.status_code = 304
         response.content = b""

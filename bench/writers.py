@@ -34,8 +34,9 @@ class Crowd:
         end = time.monotonic() + seconds
         began = time.monotonic()
         with ThreadPoolExecutor(WRITERS + 1) as pool:
-            pool.submit(self.fold_after, seconds / 2)
+            folding = pool.submit(self.fold_after, seconds / 2)
             parts = list(pool.map(lambda number: self.write_alone(number, end), range(WRITERS)))
+            folding.result()  # raises what it met
         changes = sum(part.changes for part in parts)
         self.total.changes += changes
         self.total.deadlocks += sum(part.deadlocks for part in parts)

@@ -88,6 +88,13 @@ class Explanation:
             return ""
         return "cpu" if self.cpu_forks < self.mem_forks else "memory"
 
+    @property
+    def least(self) -> list[str]:
+        """For which of "cpu" and "memory" the formula gives less than the one fork that a node has at least."""
+        by_cpu = self.cpu * self.forks_per_cpu
+        by_memory = (self.memory - self.reserved) / (self.mib_per_fork * MEBIBYTE)
+        return [name for name, forks in (("cpu", by_cpu), ("memory", by_memory)) if forks < 1]
+
 
 def explained(
     *, cpu: Decimal, memory: int, cpu_forks: int, mem_forks: int, adjustment: Decimal, counts: bool, stored: int

@@ -257,7 +257,7 @@ def test_no_parameter_may_hold_what_no_text_of_the_database_can(document: Any) -
 
 
 def examples_of_parameters(document: Any) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
-    """For each parameter with examples: its operation's path, its name, its schema, and for each example a query."""
+    """For each parameter with examples: its operation's path, its name, its schema, and each example."""
     for path, _, operation in operations(document):
         for parameter in (resolved(document, parameter) for parameter in operation.get("parameters", ())):
             schema = {**resolved(document, parameter["schema"]), **parameter["schema"]}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from instances import capacity
-from instances.capacity import MEBIBYTE, Explanation, Load
+from instances.capacity import Load
 from instances.health import conditions
 from instances.models import Condition, Instance, InstanceLink, UnifiedJob, User
 from instances.overview import standing
@@ -70,7 +70,6 @@ def told(node: Instance, reader: User) -> dict[str, Any]:
         "standing": standing(node),
         "state_in_words": STATES[Instance.NodeState(node.node_state)],
         "explained": node.capacity_explained,
-        "least": those_least(node.capacity_explained),
         "free": node.capacity - node.consumed_capacity,
         "conditions": [told_condition(each, node) for each in conditions.of(node)],
         "sees_jobs": reader.sees_everything,
@@ -79,13 +78,6 @@ def told(node: Instance, reader: User) -> dict[str, Any]:
         "peers": peers(node, reader),
         "groups": node.rampart_groups.visible_to(reader).order_by("name").values_list("name", flat=True),
     }
-
-
-def those_least(step: Explanation) -> list[str]:
-    """For which of "cpu" and "memory" the formula gives less than the one fork that a node has at least."""
-    by_cpu = step.cpu * step.forks_per_cpu
-    by_memory = (step.memory - step.reserved) / (step.mib_per_fork * MEBIBYTE)
-    return [name for name, forks in (("cpu", by_cpu), ("memory", by_memory)) if forks < 1]
 
 
 def told_condition(condition: Condition, node: Instance) -> ToldCondition:
