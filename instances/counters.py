@@ -1,6 +1,6 @@
 """Whether the figures that the database keeps are those which a recount of the jobs gives, and mending them.
 
-What is counted is written in one place, migration 0006: its triggers add the changes up, and its functions
+What is counted is written in one place, migration 0006 (folding: 0008): its triggers add the changes up, and its functions
 ``instances_count_…()`` all jobs, by the same SQL. They can differ only where the triggers did not run: while they were
 disabled (as ``pg_restore --disable-triggers`` does), or where somebody wrote to the tables of counters.
 """
@@ -108,5 +108,13 @@ def mend(found: list[Difference]) -> None:
 
 def fold() -> None:
     """Bring the rows of each node, group and kind of job into one again, as far as no writer has them."""
+    while fold_some():
+        pass
+
+
+def fold_some() -> bool:
+    """Fold what one transaction can have locks for; whether there may be more."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT instances_fold_loads()")
+        (more,) = cursor.fetchone()
+    return bool(more)

@@ -218,6 +218,48 @@ def test_an_isolated_transaction_is_not_disturbed_by_other_writers(isolation: st
     assert NodeLoad.objects.get().jobs_total == 3
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_isolated_writer_waits_for_a_folding_that_has_its_slot() -> None:
+    """It had rows there, which are taken from it; it makes new ones, though it still sees the old."""
+    with another_connection() as writer, another_connection() as folding:
+        change = f"BEGIN ISOLATION LEVEL REPEATABLE READ; {INSERT}"
+        writer.execute(change.replace("%s", "1"))
+        writer.execute("COMMIT")
+        folding.execute("BEGIN; SELECT instances_fold_loads()")
+        writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="advisory"):
+            writer.execute(INSERT, [2])
+        writer.execute("ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM instances_instance")
+        folding.execute("COMMIT")
+        writer.execute(INSERT, [2])
+        writer.execute("COMMIT")
+    assert counted() == recounted() == ({"busy": (2, 2, 2, 0)}, {})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_more_slots_of_isolated_writers_than_a_transaction_can_lock_are_folded() -> None:
+    make_jobs(1, execution_node="busy", status="running")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO instances_nodeload (slot, node, jobs_total, jobs_running, impact, jobs_controlled, baseline)"
+            " SELECT -number, 'busy', 1, 0, 0, 0, false FROM generate_series(1, 30000) AS number"
+        )
+    counters.fold()
+    folded = NodeLoad.objects.get()
+    assert (folded.jobs_total, folded.slot >= 0) == (30_001, True)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_an_isolated_transaction_truncates_no_jobs_that_it_does_not_see(isolation: str) -> None:
+    with another_connection() as writer:
+        writer.execute(f"BEGIN ISOLATION LEVEL {isolation}; SELECT count(*) FROM instances_instance")
+        make_jobs(1, execution_node="busy", status="running")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="READ COMMITTED"):
+            writer.execute("TRUNCATE instances_unifiedjob")
+    assert counted() == recounted() == ({"busy": (1, 1, 1, 0)}, {})
+
+
 @pytest.mark.django_db
 def test_the_number_of_all_jobs_is_not_counted_again(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     make_jobs(3, execution_node="a")

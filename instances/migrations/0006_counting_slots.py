@@ -193,16 +193,19 @@ def fold(table: str) -> str:
     SELECT mine, {key}, {sums} FROM gone GROUP BY {key} HAVING {something};"""
 
 
-def create() -> str:
+def folding() -> str:
     slots = " UNION ".join(f"SELECT slot FROM instances_{table} WHERE slot IS NOT NULL" for table in TABLES)
-    folds = "".join(fold(table) for table in TABLES)
+    return FOLD.format(slots=slots, folds="".join(fold(table) for table in TABLES))
+
+
+def create() -> str:
     return (
         ROOM
         + "".join(recount(table) for table in TABLES)
         + FILL
         + SLOT
         + "".join(trigger(event) for event in EVENTS)
-        + FOLD.format(slots=slots, folds=folds)
+        + folding()
         + TRUNCATE
     )
 
