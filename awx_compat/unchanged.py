@@ -5,7 +5,9 @@ whose rows no text has changed, has the same answer: it takes the one statement 
 """
 
 import hashlib
+import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from instances.prepared import Asked, both
 from instances.rows import Row, Text
 
-MOST = 500  # requests; beyond that all are forgotten
+MOST = 2000  # requests; beyond that the one known longest is forgotten
 ALSO = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.url_scheme")  # beside its headers
 # What proxies and tracers tell each request apart by, and no answer depends on.
 TRACES = frozenset(
@@ -50,7 +52,7 @@ class Answered:
             return False
 
 
-known: dict[bytes, Answered] = {}  # by the digest of a request
+known: OrderedDict[bytes, Answered] = OrderedDict()  # by the digest of a request
 
 
 def digest(value: object) -> bytes:
@@ -89,10 +91,11 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 
 
 def remember(asked: bytes, response: HttpResponse) -> None:
-    """Keep for the next time what a 304 was made from."""
+    """Keep for the next time what a 304 was made from, if that was the rows of who asks and of a record alone."""
     basis: Basis | None = getattr(response, "basis", None)
-    if basis is None or response.cookies:
+    if basis is None or None in basis.rows or response.cookies:
         return
-    if len(known) >= MOST:
-        known.clear()
-    known[asked] = Answered(basis.who, basis.what, digest_of_rows(basis.rows), dict(response.items()))
+    headers = {name: sys.intern(value) for name, value in response.items()}  # most are the same for all
+    known[asked] = Answered(basis.who, basis.what, digest_of_rows(basis.rows), headers)
+    if len(known) > MOST:
+        known.popitem(last=False)

@@ -1,15 +1,21 @@
 """Writers that change the states of jobs at the same time."""
 
+import itertools
 import random
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
 
 WRITERS = 16
 STATES = ("pending", "waiting", "running", "successful")
+HEARTBEAT = "UPDATE instances_instance SET last_seen = now(), modified = now() WHERE hostname = %s"
+HEARTBEAT_SECONDS = 60  # AWX's, between two of one node
+CHANGES_IN_A_SECOND = 10  # of jobs, in all of the mesh
 CHANGE = "UPDATE instances_unifiedjob SET status = %s, execution_node = %s, modified = now() WHERE id = %s"
 
 
@@ -17,6 +23,20 @@ CHANGE = "UPDATE instances_unifiedjob SET status = %s, execution_node = %s, modi
 class Written:
     changes: int = 0
     deadlocks: int = 0
+
+
+@contextmanager
+def mesh_at_work(url: str) -> Iterator[None]:
+    """Meanwhile every node has its heartbeats, and jobs go from state to state, one at a time."""
+    crowd, stopped = Crowd(url), threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        working = [pool.submit(work, crowd, stopped) for work in (Crowd.beat, Crowd.run_jobs)]
+        try:
+            yield
+        finally:
+            stopped.set()
+    for each in working:
+        each.result()  # raises what it met
 
 
 class Crowd:
@@ -71,3 +91,17 @@ class Crowd:
             for state in STATES:
                 for job in some:
                     yield state, chance.choice(self.nodes), job
+
+    def beat(self, stopped: threading.Event) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for node in itertools.cycle(self.nodes):
+                connection.execute(HEARTBEAT, [node])
+                if stopped.wait(HEARTBEAT_SECONDS / len(self.nodes)):
+                    return
+
+    def run_jobs(self, stopped: threading.Event) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for step in self.steps(self.jobs, random.Random(0)):
+                connection.execute(CHANGE, step)
+                if stopped.wait(1 / CHANGES_IN_A_SECOND):
+                    return
