@@ -1,7 +1,7 @@
 """``python -m bench.cost``: what an answer costs in time of the processor, without a server between.
 
 On a machine that does other things as well, this tells more of a change than requests in a second do. With
-``--profile PATH`` it prints instead where the time goes.
+``--profile PATH`` it prints instead where the time goes, with ``--explain PATH`` how the database finds the rows.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.environment import prepare
 
@@ -74,9 +75,26 @@ def profile(client: Client, path: str) -> None:
     pstats.Stats(profiler).sort_stats("tottime").print_stats(40)
 
 
+def explain(client: Client, path: str) -> None:
+    """Print each query of an answer, and the database's plan for its values."""
+    asked: list[tuple[str, Any]] = []
+
+    def noting(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(noting):
+        ask(client, path, {})
+    with connection.cursor() as cursor:
+        for sql, params in asked:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
+            print(sql, *(line for (line,) in cursor), sep="\n", end="\n\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cost", description=__doc__)
     parser.add_argument("--profile", metavar="PATH", help="as /api/v2/instances/10/")
+    parser.add_argument("--explain", metavar="PATH", help="likewise")
     options = parser.parse_args()
     size = replace(QUICK, few_jobs=1000)
     with Sites(size) as sites:
@@ -85,6 +103,9 @@ def main() -> None:
             client = Client(headers={**database.bearer, "Host": "127.0.0.1"})
             if options.profile:
                 profile(client, options.profile)
+                return
+            if options.explain:
+                explain(client, options.explain)
                 return
             print("process  database  milliseconds of an answer")
             for path in PATHS:
