@@ -177,8 +177,8 @@ def trigger(event: str) -> str:
     )
 
 
-def fold(table: str) -> str:
-    """What replaces several rows by their sum, and leaves those alone that are the only ones of their keys."""
+def fold(table: str, others: str = "") -> str:
+    """What replaces several rows, and ``others``, by their sum; and leaves alone the only ones of their keys."""
     keys, figures, _ = TABLES[table]
     key, names = ", ".join(keys), ", ".join([*keys, *figures])
     sums = ", ".join(f"sum({name})" for name in figures)
@@ -186,16 +186,18 @@ def fold(table: str) -> str:
     return f"""
     WITH several AS (
         SELECT {key} FROM instances_{table} WHERE slot = ANY (free)
-        GROUP BY {key} HAVING count(*) > 1 OR NOT ({something})
+        GROUP BY {key} HAVING count(*) > 1 {others}OR NOT ({something})
     ),
     gone AS (DELETE FROM instances_{table} WHERE slot = ANY (free) AND ({key}) IN (SELECT * FROM several) RETURNING *)
     INSERT INTO instances_{table} (slot, {names})
     SELECT mine, {key}, {sums} FROM gone GROUP BY {key} HAVING {something};"""
 
 
+SLOTS = " UNION ".join(f"SELECT slot FROM instances_{table} WHERE slot IS NOT NULL" for table in TABLES)
+
+
 def folding() -> str:
-    slots = " UNION ".join(f"SELECT slot FROM instances_{table} WHERE slot IS NOT NULL" for table in TABLES)
-    return FOLD.format(slots=slots, folds="".join(fold(table) for table in TABLES))
+    return FOLD.format(slots=SLOTS, folds="".join(fold(table) for table in TABLES))
 
 
 def create() -> str:

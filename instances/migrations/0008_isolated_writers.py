@@ -54,26 +54,10 @@ END $$;
 """
 
 
-def fold(table: str) -> str:
-    """Replaces several rows by their sum; leaves those alone that are the only ones of their keys in a lasting slot."""
-    keys, figures, _ = slots.TABLES[table]
-    key, names = ", ".join(keys), ", ".join([*keys, *figures])
-    sums = ", ".join(f"sum({name})" for name in figures)
-    something = " OR ".join(f"sum({name}) <> 0" for name in figures)
-    return f"""
-    WITH several AS (
-        SELECT {key} FROM instances_{table} WHERE slot = ANY (free)
-        GROUP BY {key} HAVING count(*) > 1 OR min(slot) < 0 OR NOT ({something})
-    ),
-    gone AS (DELETE FROM instances_{table} WHERE slot = ANY (free) AND ({key}) IN (SELECT * FROM several) RETURNING *)
-    INSERT INTO instances_{table} (slot, {names})
-    SELECT mine, {key}, {sums} FROM gone GROUP BY {key} HAVING {something};"""
-
-
 def create() -> str:
-    found = " UNION ".join(f"SELECT slot FROM instances_{table} WHERE slot IS NOT NULL" for table in slots.TABLES)
-    ordered = f"{found} ORDER BY slot DESC"  # those of others than isolated writers first: they are few
-    return SLOT + FOLD.format(slots=ordered, folds="".join(fold(table) for table in slots.TABLES)) + TRUNCATE
+    ordered = f"{slots.SLOTS} ORDER BY slot DESC"  # those of others than isolated writers first: they are few
+    folds = "".join(slots.fold(table, "OR min(slot) < 0 ") for table in slots.TABLES)
+    return SLOT + FOLD.format(slots=ordered, folds=folds) + TRUNCATE
 
 
 def drop() -> str:
