@@ -4,10 +4,11 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -29,14 +30,26 @@ class Written:
 def mesh_at_work(url: str) -> Iterator[None]:
     """Meanwhile every node has its heartbeats, and jobs go from state to state, one at a time."""
     crowd, stopped = Crowd(url), threading.Event()
+    beats, steps = itertools.cycle(zip(crowd.nodes)), crowd.steps(crowd.jobs, random.Random(0))
     with ThreadPoolExecutor(2) as pool:
-        working = [pool.submit(work, crowd, stopped) for work in (Crowd.beat, Crowd.run_jobs)]
+        working = [
+            pool.submit(change_steadily, url, HEARTBEAT, beats, HEARTBEAT_SECONDS / len(crowd.nodes), stopped),
+            pool.submit(change_steadily, url, CHANGE, steps, 1 / CHANGES_IN_A_SECOND, stopped),
+        ]
         try:
             yield
         finally:
             stopped.set()
     for each in working:
         each.result()  # raises what it met
+
+
+def change_steadily(
+    url: str, change: LiteralString, values: Iterator[Sequence[Any]], pause: float, stopped: threading.Event
+) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not stopped.wait(pause):
+            connection.execute(change, next(values))
 
 
 class Crowd:
@@ -91,17 +104,3 @@ class Crowd:
             for state in STATES:
                 for job in some:
                     yield state, chance.choice(self.nodes), job
-
-    def beat(self, stopped: threading.Event) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            for node in itertools.cycle(self.nodes):
-                connection.execute(HEARTBEAT, [node])
-                if stopped.wait(HEARTBEAT_SECONDS / len(self.nodes)):
-                    return
-
-    def run_jobs(self, stopped: threading.Event) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            for step in self.steps(self.jobs, random.Random(0)):
-                connection.execute(CHANGE, step)
-                if stopped.wait(1 / CHANGES_IN_A_SECOND):
-                    return
