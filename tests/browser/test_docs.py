@@ -94,6 +94,7 @@ def test_somebody_who_is_logged_in_reads_and_changes(page: Page, address: str, u
     assert enabled_in_database(url) is changed
     assert execute(page, RETRIEVE)["enabled"] is changed
     assert no_wider_than_the_screen(page)
+    page.locator(f"#operations-instances-{RETRIEVE} .opblock-summary").hover()  # shows a button to copy the path
     assert_accessible(page, known=SWAGGER_UI)
     forget_the_words_on_links(problems)
 
