@@ -20,7 +20,7 @@ from django.utils import timezone
 from instances import tasks
 from instances.capacity import CONTROLLING
 from instances.health import conditions
-from instances.locking import locked
+from instances.locking import hold_links, locked
 from instances.models import Instance, InstanceLink
 
 LOWEST_PORT = MinValueValidator(1024)
@@ -149,7 +149,8 @@ def check_listener_port(port: int) -> None:
 
 
 def check_peers(instance: Instance | None, peers: list[Instance]) -> None:
-    if instance and instance.node_type in CONTROLLING:
+    changes = instance is not None and set(peers) != set(instance.peers.all())
+    if instance and changes and instance.node_type in CONTROLLING:
         raise ValidationError(
             "Setting peers manually for control nodes is not allowed. "
             "Enable peers_from_control_nodes on the hop and execution nodes instead."
@@ -157,7 +158,7 @@ def check_peers(instance: Instance | None, peers: list[Instance]) -> None:
     for peer in peers:
         if peer.listener_port is None:
             raise ValidationError(f"Field listener_port must be set on peer {peer.hostname}.")
-    if instance and not settings.IS_K8S and set(peers) != set(instance.peers.all()):
+    if changes and not settings.IS_K8S:
         raise ValidationError("Cannot change peers.")
     if instance in peers:
         raise ValidationError({"peers": ["An instance cannot peer to itself."]})
@@ -172,7 +173,7 @@ CHECKS: dict[str, Callable[[Instance | None, Any], Any]] = {
 }
 
 
-def checked(instance: Instance, values: dict[str, Any]) -> dict[str, Any]:
+def checked(instance: Instance | None, values: dict[str, Any]) -> dict[str, Any]:
     """These ``values``, each and all together as ``instance`` may have them."""
     values = {name: CHECKS[name](instance, value) if name in CHECKS else value for name, value in values.items()}
     check_together(instance, values)
@@ -182,9 +183,20 @@ def checked(instance: Instance, values: dict[str, Any]) -> dict[str, Any]:
 # --- doing it
 
 
+def held(pk: int, unchanged_since: datetime | None = None) -> Instance:
+    """The instance, held until the transaction ends, and with it what links depend on.
+
+    Raises StaleError if it was modified after ``unchanged_since``.
+    """
+    hold_links()
+    instance: Instance = locked(Instance, pk, unchanged_since)
+    return instance
+
+
 @transaction.atomic
 def create(values: dict[str, Any]) -> Instance:
     """A new instance with these checked ``values``, its links, and those that control nodes make to it."""
+    hold_links()
     fields = {name: value for name, value in values.items() if name != "peers"}
     instance = Instance.objects.create(**fields)
     set_peers(instance, values.get("peers", []))
@@ -201,7 +213,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
 
     The capacity is worked out anew, from the stored capacities of its CPUs and its memory.
     """
-    instance: Instance = locked(Instance, pk, unchanged_since)
+    instance = held(pk, unchanged_since)
     was_peered = instance.peers_from_control_nodes
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
@@ -221,22 +233,30 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
 
 
 @transaction.atomic
+def create_checked(values: dict[str, Any]) -> Instance:
+    """Check these ``values`` with the peers held, and make an instance of them."""
+    hold_links()
+    peers = list(Instance.objects.filter(pk__in=[peer.pk for peer in values.get("peers", [])]))
+    return create(checked(None, {**values, "peers": peers}))
+
+
+@transaction.atomic
 def change_checked(pk: int, values: dict[str, Any]) -> Instance:
     """Check these ``values`` with the instance held, and change it."""
-    return change(pk, checked(locked(Instance, pk), values))
+    return change(pk, checked(held(pk), values))
 
 
 @transaction.atomic
 def add_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one more."""
-    peers = list(locked(Instance, pk).peers.all())
+    peers = list(held(pk).peers.all())
     change_checked(pk, {"peers": [*peers, peer]})
 
 
 @transaction.atomic
 def remove_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one less."""
-    peers = [each for each in locked(Instance, pk).peers.all() if each != peer]
+    peers = [each for each in held(pk).peers.all() if each != peer]
     change_checked(pk, {"peers": peers})
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db import connection, models
 
+LINKS = 0x7065657273  # "peers" in ASCII; one number of PostgreSQL's, for this application only
+
 
 class StaleError(Exception):
     """The record was changed since the state that the change is meant for. May tell why, if that is not why."""
@@ -19,6 +21,16 @@ def locked(model: type[models.Model], pk: int, unchanged_since: datetime | None 
     if unchanged_since is not None and record.modified != unchanged_since:
         raise StaleError
     return record
+
+
+def hold_links() -> None:
+    """Wait until nobody else changes what links depend on, and keep it so until the transaction ends.
+
+    A link depends on both of its nodes: one is to listen, or is to be peered to by all that control. So this is held,
+    before any record is, by who checks and changes links, ports and the nodes that control.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LINKS])
 
 
 def take_time(seconds: int) -> None:

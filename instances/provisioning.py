@@ -12,12 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from instances import lifecycle, policies, tasks
+from instances.locking import hold_links
 from instances.models import Instance, InstanceGroup, InstanceLink
-
-LOCK = 0x7065657273  # "peers" in ASCII; one number of PostgreSQL's, for this application only
 
 
 class Outcome(Enum):
@@ -36,6 +35,7 @@ def provision(hostname: str, node_type: str, given: dict[str, Any]) -> Outcome:
     ``given``: any of uuid, ip_address and listener_port; what is left out stays as it is. A control or hybrid node
     peers to every node with peers_from_control_nodes.
     """
+    hold_links()
     found = Instance.objects.select_for_update(no_key=True).filter(hostname=hostname).first()
     check_address(hostname, given.get("ip_address", ""))
     if given.get("listener_port") is not None:
@@ -202,12 +202,6 @@ def disconnect(source: str, hostnames: list[str]) -> Links:
     hold_links()
     instance, peers = ends(source, hostnames)
     return Links(removed=remove(instance, [peer.pk for peer in peers]))
-
-
-def hold_links() -> None:
-    """Wait until no other command changes links, and keep it so until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
 def ends(source: str, hostnames: list[str]) -> tuple[Instance, list[Instance]]:

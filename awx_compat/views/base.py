@@ -206,9 +206,7 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
     def change(self, request: Request, partial: bool = False) -> Response:
         """Change the record as ``request`` asks, and tell it as GET does."""
         with transaction.atomic():
-            record = self.get_object()
-            locked(type(record), record.pk)  # so that what is checked now is still so when it is written
-            record = self.get_object()
+            record = self.held_object()
             context = {
                 **self.get_serializer_context(),
                 "unchanged_since": etags.unchanged_since(request, record.modified),
@@ -217,6 +215,15 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
             asked.is_valid(raise_exception=True)
             changed = self.changed(asked.save().pk)
         return self.with_etag(request, Response(self.get_serializer(changed).data), changed)
+
+    def held_object(self) -> Any:
+        """The record, held until the transaction ends, so that what is checked now is still so when it is written."""
+        record = self.get_object()
+        self.hold(record)
+        return self.get_object()
+
+    def hold(self, record: Any) -> None:
+        locked(type(record), record.pk)
 
     def with_etag(self, request: Request, response: Response, record: Any) -> Response:
         self.modified = modified = getattr(record, "modified", None)

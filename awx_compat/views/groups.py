@@ -1,6 +1,7 @@
 from functools import cached_property
 from typing import Any
 
+from django.db import transaction
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -56,8 +57,9 @@ class InstanceGroupDetail(DetailView):
             group.policy_instance_list = []
         return group
 
+    @transaction.atomic
     def delete(self, request: Request, key: str) -> Response:
-        group = self.get_object()
+        group = self.held_object()
         jobs = domain.unfinished_jobs(group)
         if jobs:
             body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}

@@ -2,6 +2,7 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from rest_framework.exceptions import NotFound, PermissionDenied
@@ -26,6 +27,7 @@ from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
 from instances import lifecycle, mesh_ca
 from instances.health import start as health_checks
+from instances.locking import hold_links
 from instances.models import Instance, InstanceGroup, UnifiedJob
 from instances.rows import Row
 
@@ -42,7 +44,9 @@ class InstanceList(ListView):
     def visible(reader: Any) -> Any:
         return Instance.objects.visible_to(reader).with_load().with_peers().order_by("id")
 
+    @transaction.atomic
     def post(self, request: Request) -> Response:
+        hold_links()
         return self.create(request, CreatedInstanceSerializer)
 
 
@@ -61,6 +65,9 @@ class InstanceDetail(DetailView):
 
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
+
+    def hold(self, record: Any) -> None:
+        lifecycle.held(record.pk)
 
     def changed(self, pk: int) -> Any:
         instance = super().changed(pk)

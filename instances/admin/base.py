@@ -115,8 +115,12 @@ class MeshAdmin(admin.ModelAdmin):
         record = super().get_object(request, object_id, from_field)
         if record is None or request.method != "POST" or not self.locks:
             return record
-        locked(self.model, record.pk)  # so that what is checked now is still so when it is written
+        self.hold(record.pk)
         return super().get_object(request, object_id, from_field)
+
+    def hold(self, pk: int) -> None:
+        """Hold the record, so that what is checked now is still so when it is written."""
+        locked(self.model, pk)
 
     # --- refusals
 

@@ -101,6 +101,9 @@ class InstanceAdmin(MeshAdmin):
             node.reader = request.user
         return node
 
+    def hold(self, pk: int) -> None:
+        lifecycle.held(pk)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         settled = ["enabled", "capacity_adjustment", "managed_by_policy"]
         wired = ["listener_port", "peers_from_control_nodes", "peers"]
@@ -238,7 +241,7 @@ class InstanceAdmin(MeshAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.values()
         if not change:
-            obj.pk = lifecycle.create(values).pk
+            obj.pk = lifecycle.create_checked(values).pk
         elif values:
             lifecycle.change(obj.pk, values)
 

@@ -1,0 +1,143 @@
+"""Two changes at once, of which one must wait for the other, and then judge by what that one left."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from instances import groups, lifecycle, provisioning
+from instances.models import Instance, InstanceGroup, InstanceLink, User
+from tests.conftest import client_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+INSTANCES = "/api/v2/instances/"
+OPEN, CLOSED = {"listener_port": 27199}, {"listener_port": None}
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # which is kept until the transaction's end otherwise
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def meanwhile(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
+    """What ``second`` returns, which begins before ``first`` is committed and cannot end before."""
+
+    def in_its_own_connection() -> Any:
+        try:
+            return second()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        first()
+        asked = pool.submit(in_its_own_connection)
+        end = time.monotonic() + 20
+        while not waits_for_a_lock():
+            assert not asked.done(), "It did not wait."
+            assert time.monotonic() < end, "It does not begin."
+            time.sleep(0.01)
+    return asked.result()
+
+
+@pytest.fixture
+def listening() -> Instance:
+    instance: Instance = Instance.objects.create(hostname="listening", node_type="hop", listener_port=27199)
+    return instance
+
+
+@pytest.fixture
+def dialling() -> Instance:
+    instance: Instance = Instance.objects.create(hostname="dialling", node_type="execution")
+    return instance
+
+
+def close(node: Instance) -> Callable[[], Any]:
+    return lambda: lifecycle.change_checked(node.pk, CLOSED)
+
+
+@pytest.mark.parametrize("method", ["patch", "put"])
+def test_nobody_peers_to_a_port_that_is_being_cleared(
+    method: str, admin: User, listening: Instance, dialling: Instance
+) -> None:
+    body = {"hostname": "dialling", "node_state": dialling.node_state, "peers": ["listening"]}
+    change = getattr(client_of(admin), method)
+    answer = meanwhile(close(listening), lambda: change(f"{INSTANCES}{dialling.pk}/", body, format="json"))
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"__all__": ["Field listener_port must be set on peer listening."]},
+    )
+    assert not InstanceLink.objects.exists()
+
+
+def test_no_new_node_peers_to_a_port_that_is_being_cleared(admin: User, listening: Instance) -> None:
+    body = {"hostname": "new", "peers": ["listening"]}
+    answer = meanwhile(close(listening), lambda: client_of(admin).post(INSTANCES, body, format="json"))
+    assert answer.status_code == 400
+    assert not Instance.objects.filter(hostname="new").exists()
+
+
+def test_no_port_is_cleared_to_which_somebody_is_about_to_peer(
+    admin: User, listening: Instance, dialling: Instance
+) -> None:
+    peer = {"peers": [listening]}
+    answer = meanwhile(
+        lambda: lifecycle.change_checked(dialling.pk, peer),
+        lambda: client_of(admin).patch(f"{INSTANCES}{listening.pk}/", CLOSED, format="json"),
+    )
+    assert answer.status_code == 400
+    assert Instance.objects.get(pk=listening.pk).listener_port == 27199
+
+
+def test_the_admin_peers_to_no_port_that_is_being_cleared(admin: User, listening: Instance) -> None:
+    form = {"hostname": "new", "node_type": "execution", "capacity_adjustment": "1", "peers": [listening.pk]}
+    client = client_of(admin)
+    client.force_login(admin)
+    answer = meanwhile(close(listening), lambda: client.post("/admin/instances/instance/add/", form))
+    assert b"Field listener_port must be set on peer listening." in answer.content
+    assert not Instance.objects.filter(hostname="new").exists()
+
+
+def test_a_new_control_node_peers_to_who_is_about_to_want_it(listening: Instance) -> None:
+    meanwhile(
+        lambda: lifecycle.change_checked(listening.pk, {"peers_from_control_nodes": True}),
+        lambda: provisioning.provision("control", "control", {}),
+    )
+    assert InstanceLink.objects.filter(source__hostname="control", target=listening).exists()
+
+
+def test_a_node_that_wants_it_is_peered_to_by_who_is_about_to_come(admin: User, listening: Instance) -> None:
+    answer = meanwhile(
+        lambda: provisioning.provision("control", "control", {}),
+        lambda: client_of(admin).patch(
+            f"{INSTANCES}{listening.pk}/", {"peers_from_control_nodes": True}, format="json"
+        ),
+    )
+    assert answer.status_code == 200
+    assert InstanceLink.objects.filter(source__hostname="control", target=listening).exists()
+
+
+def test_a_node_that_is_provisioned_twice_at_once_is_there_once() -> None:
+    meanwhile(
+        lambda: provisioning.provision("new", "execution", {}),
+        lambda: call_command("provision_instance", hostname="new", node_type="execution"),
+    )
+    assert Instance.objects.filter(hostname="new").count() == 1
+
+
+def test_a_group_is_deleted_whose_state_nobody_asked_for(admin: User) -> None:
+    group = InstanceGroup.objects.create(name="changing")
+    answer = meanwhile(
+        lambda: groups.change(group.pk, {"max_forks": 3}),
+        lambda: client_of(admin).delete(f"/api/v2/instance_groups/{group.pk}/"),
+    )
+    assert answer.status_code == 204
+    assert not InstanceGroup.objects.filter(pk=group.pk).exists()
