@@ -59,6 +59,8 @@ class Metadata(SimpleMetadata):
         if serializer is None:
             return told
         told["actions"] = dict(self.actions(request, view, serializer))
+        if model_of(serializer) is None:
+            return told
         told["types"] = types_of(serializer)
         if getattr(view, "search_fields", ()):
             told["search_fields"] = list(view.search_fields)
@@ -140,8 +142,15 @@ def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[st
     return {name: value for name, value in values.items() if value is not None and value != LARGEST_INTEGER}
 
 
+def model_of(serializer: Any) -> Any:
+    """The model of the records that are told; None where what is told is no record."""
+    return getattr(getattr(serializer, "Meta", None), "model", None)
+
+
 def filterable(serializer: Any, name: str) -> dict[str, bool]:
-    model = serializer.Meta.model
+    model = model_of(serializer)
+    if model is None:
+        return {}
     is_column = name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())
     return {} if name == "type" and not is_column else {"filterable": is_column}
 

@@ -169,7 +169,7 @@ of related records are reached with two underscores, over two relations at most:
 the conditions before it look at. `<relation>__search` looks for a text in related records, `search` in the records
 themselves. A parameter that is repeated is a further condition. An unknown name is refused with 400.
 
-A query has at most 100 conditions, 10 of them on related records.
+A query has at most 100 conditions, 10 of them on related records, and orders by at most 10 fields.
 
 # Changes
 

@@ -343,6 +343,11 @@ SHAPES: dict[Any, Any] = {
             for slug, name in config.CATEGORIES.items()
         ]
     ),
+    config.SystemSettings: {
+        "IS_K8S": True,
+        "INSTALL_UUID": PING["install_uuid"],
+        "AWX_CONTROL_NODE_TASK_IMPACT": 1,
+    },
     bodies.ApiRoot: constant(root.ApiRoot),
     bodies.OAuthRoot: constant(root.OAuthRoot),
     bodies.Config: {**constant(config.Config), "version": PING["version"]},
@@ -366,11 +371,6 @@ ANSWERS: dict[str, Any] = {
     "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
     "collections_retrieve": constant(root.VersionRoot),
     "auth_retrieve": {},
-    "settings_retrieve": {
-        "IS_K8S": True,
-        "INSTALL_UUID": PING["install_uuid"],
-        "AWX_CONTROL_NODE_TASK_IMPACT": 1,
-    },
     **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
 }
 REPLACED_INSTANCE = only(

@@ -102,7 +102,7 @@ OPERATIONS: dict[tuple[type, str], Operation] = {
     (config.SettingCategories, "GET"): Operation(
         bodies.SettingCategoryPage, id="settings_list", summary="The categories of settings"
     ),
-    (config.SettingCategory, "GET"): Operation({OK: ANY_OBJECT}, summary="The settings of a category"),
+    (config.SettingCategory, "GET"): Operation(config.SystemSettings, summary="The settings of a category"),
     (config.SettingCategory, "PUT"): refused("Change settings"),
     (config.SettingCategory, "PATCH"): refused("Change some settings"),
     (config.SettingCategory, "DELETE"): refused("Reset settings"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +12,17 @@ from awx_compat import paths
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.views.base import ApiView, not_writable
 
-SYSTEM_SETTINGS = ("IS_K8S", "INSTALL_UUID", "AWX_CONTROL_NODE_TASK_IMPACT")
 CATEGORIES = {"all": "All", "system": "System"}
+
+
+class SystemSettings(serializers.Serializer[Any]):
+    """What clients ask of the settings; each is of the same name in the environment."""
+
+    IS_K8S = serializers.BooleanField(read_only=True, help_text="Whether instances can be made and removed here.")
+    INSTALL_UUID = serializers.CharField(read_only=True, help_text="What tells this installation from others.")
+    AWX_CONTROL_NODE_TASK_IMPACT = serializers.IntegerField(
+        read_only=True, help_text="The capacity that a job takes of the node that controls it."
+    )
 
 
 class Config(ApiView):
@@ -62,7 +72,10 @@ class SettingCategory(ApiView):
     permission_classes = [IsSuperuserOrAuditor]
     put = patch = delete = not_writable
 
+    def get_serializer(self) -> SystemSettings:
+        return SystemSettings(settings)
+
     def get(self, request: Request, slug: str) -> Response:
         if slug not in CATEGORIES:
             raise NotFound
-        return Response({name: getattr(settings, name) for name in SYSTEM_SETTINGS})
+        return Response(self.get_serializer().data)
