@@ -35,9 +35,7 @@ SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the nod
 # How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's
 # own report. Without any, none can be started.
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
-HEALTH_CHECK_TIMEOUT = read.int(
-    "HEALTH_CHECK_TIMEOUT", 120, validate=env.validate.Range(min=5, error="Must be 5 or more.")
-)
+HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.between(5))
 RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor
 RECEPTOR_TLS_CLIENT = read.str(
     "RECEPTOR_TLS_CLIENT", ""
@@ -45,7 +43,9 @@ RECEPTOR_TLS_CLIENT = read.str(
 RECEPTOR_SIGN_WORK = read.bool("RECEPTOR_SIGN_WORK", True)  # nodes that install bundles set up refuse unsigned work
 RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD = read.int("RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD", 60, validate=env.positive)
 CLUSTER_NODE_HEARTBEAT_PERIOD = read.int("CLUSTER_NODE_HEARTBEAT_PERIOD", 60, validate=env.positive)
-CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE = read.int("CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE", 2, validate=env.positive)
+CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE = read.int(
+    "CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE", 2, validate=env.between(1, 1000)
+)
 EXECUTION_NODE_REMEDIATION_CHECKS = read.int("EXECUTION_NODE_REMEDIATION_CHECKS", 1800, validate=env.positive)
 if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
     read.refuse("RECEPTOR_SOCKET", "Must name Receptor's control socket where HEALTH_PROBE is receptor.")
@@ -67,6 +67,8 @@ DATABASES = {
         statement_timeout=STATEMENT_TIMEOUT,
     )
 }
+if DATABASES["default"]["ENGINE"] == "settings.embedded" and not env.can_be_written(DATA_DIR):
+    read.refuse("DATA_DIR", "Must be a folder that can be written to, or can be made.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- the background work
@@ -150,7 +152,7 @@ SESSION_COOKIE_AGE = read.int("SESSION_COOKIE_AGE", 1800, validate=env.positive)
 CSRF_FAILURE_VIEW = "awx_compat.views.errors.csrf_failure"
 CSRF_COOKIE_AGE = None  # as long as the browser runs
 SESSION_SAVE_EVERY_REQUEST = True  # a session ends SESSION_COOKIE_AGE seconds after its last request
-OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int("OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.positive)
+OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS = read.int("OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", 31536000000, validate=env.lifetime)
 OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth2_provider.AccessToken"  # noqa: S105
 OAUTH2_PROVIDER = {
     "SCOPES": {"read": "Read", "write": "Read and change"},

@@ -5,6 +5,7 @@ need not stand in the environment. A value that cannot be used does not stop at 
 the end of a settings module raises one ``SettingsError`` that names every bad variable, never its value.
 """
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -50,12 +51,17 @@ class Environment(FileAwareEnv):
             raise SettingsError("The environment cannot be used:\n" + "\n".join(lines)) from None
 
 
-positive = validate.Range(min=1, error="Must be 1 or more.")
-at_least_5 = validate.Range(min=5, error="Must be 5 or more.")
-not_negative = validate.Range(min=0, error="Must be 0 or more.")
+LARGEST = 2**31 - 1  # PostgreSQL's and many a clock's
+
+
+def between(least: int, most: int = LARGEST) -> validate.Range:
+    return validate.Range(least, most, error=f"Must be from {least:,} to {most:,}.")
+
+
+positive = between(1)
+not_negative = between(0)
+lifetime = between(1, 200_000_000_000)  # seconds: from now on, all days have a date
 not_empty = validate.Length(min=1, error="Must not be empty.")
-
-
 short_uuid = validate.Length(max=40, error="Must have at most 40 characters.")
 
 
@@ -92,6 +98,12 @@ def bytes_of(text: str) -> int | None:
     """The bytes that ``2Gi``, ``512M`` or ``1024`` means; None if it means none."""
     found = re.fullmatch(r"(\d{1,19}(?:\.\d{1,9})?)([A-Za-z]{0,2})", text, re.ASCII)
     return None if found is None or found[2] not in SUFFIXES else int(Decimal(found[1]) * SUFFIXES[found[2]])
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether it is a folder that files can be made in, or can be made."""
+    there = next(each for each in (folder, *folder.parents) if os.path.exists(each))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def postgresql_url(value: str) -> None:

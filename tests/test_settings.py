@@ -71,6 +71,27 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["STATEMENT_TIMEOUT", "SESSION_COOKIE_AGE", "OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", "CLUSTER_NODE_HEARTBEAT_PERIOD"],
+)
+def test_a_number_is_not_larger_than_what_it_counts_can_be(name: str) -> None:
+    done = start(SECRET_KEY="x", **{name: "99999999999999999"})
+    assert done.returncode == 1
+    assert f"{name}: Must be from " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_data_lie_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = start(SECRET_KEY="x", DATA_DIR=str(folder))
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[1:] == ["  DATA_DIR: Must be a folder that can be written to, or can be made."]
+        assert start(SECRET_KEY="x", DATA_DIR=str(folder), DATABASE_URL="dbname=x").returncode == 0
+    assert start(SECRET_KEY="x", DATA_DIR=str(tmp_path / "new" / "folder")).returncode == 0
+
+
+@pytest.mark.parametrize(
     "url", ["postgresql://user@host/", "postgresql://user@host", "host=x", "nonsense", "postgresql://[::1"]
 )
 def test_a_database_url_must_name_a_database(url: str) -> None:
