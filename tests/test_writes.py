@@ -81,6 +81,8 @@ REFUSED: list[tuple[str, str, Any, int]] = [
     ("delete", GROUPS + "{edge}/", None, 409),
     ("post", GROUPS + "{edge}/instances/", {"id": "{hop}"}, 400),
     ("post", GROUPS + "{edge}/instances/", {"id": 2**70}, 400),
+    ("post", GROUPS + "{edge}/instances/", {"id": "9" * 4301}, 400),
+    ("post", INSTANCES + "{exec-1}/instance_groups/", {"id": "9" * 4301}, 400),
     ("post", GROUPS + "{edge}/instances/", {"id": True}, 400),
     ("post", GROUPS + "{edge}/instances/", {"id": [1]}, 400),
     ("post", GROUPS + "{controlplane}/instances/", {"id": "{hybrid}", "disassociate": True}, 400),
@@ -149,6 +151,17 @@ def test_capacity_follows_the_adjustment(admin: User, mesh: dict[str, int]) -> N
     ):
         assert client.patch(url, body, format="json").json()["capacity"] == expected
         assert client.get(url).json()["capacity"] == expected
+
+
+@pytest.mark.django_db
+def test_the_peers_of_a_control_node_may_be_sent_as_they_are(admin: User, mesh: dict[str, int]) -> None:
+    """As who reads a record, changes one field and writes all of it."""
+    client, url = client_of(admin), f"{INSTANCES}{mesh['control']}/"
+    told = client.get(url).json()
+    assert told["peers"] == ["hop"]
+    changed = client.put(url, {**told, "enabled": False}, format="json")
+    assert (changed.status_code, changed.json()["enabled"], changed.json()["peers"]) == (200, False, ["hop"])
+    assert client.patch(url, {"peers": []}, format="json").status_code == 400
 
 
 @pytest.mark.django_db

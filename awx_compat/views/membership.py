@@ -9,6 +9,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat.views.base import id_in
 from instances.querysets import VisibleQuerySet
 
 
@@ -30,7 +31,7 @@ def record_in(request: Request, records: VisibleQuerySet) -> Any:
         raise Refused(f"{noun} 'id' field is missing.")
     if isinstance(pk, bool) or not str(pk).isascii() or not str(pk).isdecimal():
         raise Refused('"id" field must be an integer.')
-    found = records.filter(pk=pk).first()
+    found = records.filter(pk=id_in(str(pk))).first()
     if found is None:
         raise ParseError(f"{noun} matching query does not exist.")
     return found
