@@ -3,7 +3,7 @@
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
-from instances.locking import locked
+from instances.locking import hold_links, locked
 from instances.models import Instance, InstanceLink, UnifiedJob
 from instances.policies import hold_memberships
 
@@ -33,6 +33,7 @@ def deprovision(pk: int) -> bool:
 @transaction.atomic
 def begin_removal(pk: int) -> bool:
     """Tell the mesh that the links of the node end."""
+    hold_links()
     if not is_ready_to_go(pk):
         return False
     links_of(pk).update(link_state=InstanceLink.State.REMOVING)
@@ -41,6 +42,7 @@ def begin_removal(pk: int) -> bool:
 
 @transaction.atomic
 def remove(pk: int) -> bool:
+    hold_links()
     hold_memberships()  # so that no policy makes the node a member meanwhile
     if not is_ready_to_go(pk):
         return False

@@ -195,8 +195,10 @@ def held(pk: int, unchanged_since: datetime | None = None) -> Instance:
 
 @transaction.atomic
 def create(values: dict[str, Any]) -> Instance:
-    """A new instance with these checked ``values``, its links, and those that control nodes make to it."""
-    hold_links()
+    """A new instance with these checked ``values``, its links, and those that control nodes make to it.
+
+    The links are held already, since before the values were checked.
+    """
     fields = {name: value for name, value in values.items() if name != "peers"}
     instance = Instance.objects.create(**fields)
     set_peers(instance, values.get("peers", []))
@@ -236,7 +238,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
 def create_checked(values: dict[str, Any]) -> Instance:
     """Check these ``values`` with the peers held, and make an instance of them."""
     hold_links()
-    peers = list(Instance.objects.filter(pk__in=[peer.pk for peer in values.get("peers", [])]))
+    peers = [read_again(peer) for peer in values.get("peers", [])]
     return create(checked(None, {**values, "peers": peers}))
 
 
@@ -249,15 +251,20 @@ def change_checked(pk: int, values: dict[str, Any]) -> Instance:
 @transaction.atomic
 def add_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one more."""
-    peers = list(held(pk).peers.all())
-    change_checked(pk, {"peers": [*peers, peer]})
+    instance = held(pk)
+    change(pk, checked(instance, {"peers": [*instance.peers.all(), read_again(peer)]}))
 
 
 @transaction.atomic
 def remove_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one less."""
-    peers = [each for each in held(pk).peers.all() if each != peer]
-    change_checked(pk, {"peers": peers})
+    instance = held(pk)
+    change(pk, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
+
+
+def read_again(peer: Instance) -> Instance:
+    """The peer as it is now that links are held. Raises Instance.DoesNotExist if it has gone."""
+    return Instance.objects.get(pk=peer.pk)
 
 
 def set_peers(instance: Instance, peers: list[Instance]) -> None:

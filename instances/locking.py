@@ -27,7 +27,8 @@ def hold_links() -> None:
     """Wait until nobody else changes what links depend on, and keep it so until the transaction ends.
 
     A link depends on both of its nodes: one is to listen, or is to be peered to by all that control. So this is held,
-    before any record is, by who checks and changes links, ports and the nodes that control.
+    before any record is, by who checks and changes links, ports and the nodes that control. Loading a snapshot and
+    mirroring, which judge nothing, do without.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LINKS])

@@ -103,6 +103,7 @@ def peer_as_control_node(instance: Instance) -> bool:
 @transaction.atomic
 def deprovision(hostname: str) -> bool:
     """Remove the node, its links and its memberships at once, whatever runs there; False if there is no such node."""
+    hold_links()
     policies.hold_memberships()
     instance = Instance.objects.select_for_update().filter(hostname=hostname).first()
     if instance is None:

@@ -35,7 +35,7 @@ SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the nod
 # How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's
 # own report. Without any, none can be started.
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
-HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.between(5))
+HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.between(5, 86_400))
 RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor
 RECEPTOR_TLS_CLIENT = read.str(
     "RECEPTOR_TLS_CLIENT", ""
@@ -58,7 +58,7 @@ RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
 
 # --- the database
 # What the WSGI application sets for its processes (settings/wsgi.py); a command has one connection and all its time.
-DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 0, validate=env.not_negative)  # connections; 0 is no pool
+DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 0, validate=env.between(0, 1000))  # connections; 0 is no pool
 STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is never
 DATABASES = {
     "default": env.database(

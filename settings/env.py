@@ -51,7 +51,7 @@ class Environment(FileAwareEnv):
             raise SettingsError("The environment cannot be used:\n" + "\n".join(lines)) from None
 
 
-LARGEST = 2**31 - 1  # PostgreSQL's and many a clock's
+LARGEST = 2**31 - 1  # PostgreSQL's integer
 
 
 def between(least: int, most: int = LARGEST) -> validate.Range:

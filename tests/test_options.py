@@ -60,3 +60,13 @@ def test_read_only_fields_are_absent_from_post(collection: str, admin: User) -> 
     actions: dict[str, Any] = client_of(admin).options(f"/api/v2/{collection}/").json()["actions"]
     assert not {"id", "url", "related", "summary_fields", "created"} & actions.get("POST", {}).keys()
     assert "PUT" not in actions
+
+
+def test_settings_are_told_and_none_can_be_written(admin: User) -> None:
+    client = client_of(admin)
+    told = client.options("/api/v2/settings/all/").json()["actions"]
+    assert set(told) == {"GET", "PUT"}
+    assert (set(told["GET"]), told["PUT"]) == (set(client.get("/api/v2/settings/all/").json()), {})
+    for accept in ("application/json", "text/html"):
+        for ask in (client.get, client.options):
+            assert ask("/api/v2/settings/nothing/", HTTP_ACCEPT=accept).status_code == 404

@@ -6,16 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import Client
 
 from instances import groups, lifecycle, provisioning
+from instances.locking import hold_links
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
+from tests.test_admin import form_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 INSTANCES = "/api/v2/instances/"
-OPEN, CLOSED = {"listener_port": 27199}, {"listener_port": None}
+PAGES = "/admin/instances/"
+CLOSED = {"listener_port": None}
+NO_PORT = {"__all__": ["Field listener_port must be set on peer listening."]}
+NEEDS_ITS_PORT = "Field listener_port must be a valid integer when other nodes peer to it."
 
 
 def waits_for_a_lock() -> bool:
@@ -28,8 +35,11 @@ def waits_for_a_lock() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def meanwhile(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
-    """What ``second`` returns, which begins before ``first`` is committed and cannot end before."""
+def meanwhile(first: Callable[[], Any], second: Callable[[], Any], then: Callable[[], Any] = lambda: None) -> Any:
+    """What ``second`` returns, which begins before ``first`` is committed and cannot end before.
+
+    ``then`` belongs to the first; it is called while the second waits.
+    """
 
     def in_its_own_connection() -> Any:
         try:
@@ -45,6 +55,7 @@ def meanwhile(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
             assert not asked.done(), "It did not wait."
             assert time.monotonic() < end, "It does not begin."
             time.sleep(0.01)
+        then()
     return asked.result()
 
 
@@ -73,7 +84,7 @@ def test_nobody_peers_to_a_port_that_is_being_cleared(
     answer = meanwhile(close(listening), lambda: change(f"{INSTANCES}{dialling.pk}/", body, format="json"))
     assert (answer.status_code, answer.json()) == (
         400,
-        {"__all__": ["Field listener_port must be set on peer listening."]},
+        NO_PORT,
     )
     assert not InstanceLink.objects.exists()
 
@@ -81,7 +92,7 @@ def test_nobody_peers_to_a_port_that_is_being_cleared(
 def test_no_new_node_peers_to_a_port_that_is_being_cleared(admin: User, listening: Instance) -> None:
     body = {"hostname": "new", "peers": ["listening"]}
     answer = meanwhile(close(listening), lambda: client_of(admin).post(INSTANCES, body, format="json"))
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json()) == (400, NO_PORT)
     assert not Instance.objects.filter(hostname="new").exists()
 
 
@@ -93,17 +104,77 @@ def test_no_port_is_cleared_to_which_somebody_is_about_to_peer(
         lambda: lifecycle.change_checked(dialling.pk, peer),
         lambda: client_of(admin).patch(f"{INSTANCES}{listening.pk}/", CLOSED, format="json"),
     )
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json()) == (400, {"__all__": [NEEDS_ITS_PORT]})
     assert Instance.objects.get(pk=listening.pk).listener_port == 27199
 
 
-def test_the_admin_peers_to_no_port_that_is_being_cleared(admin: User, listening: Instance) -> None:
-    form = {"hostname": "new", "node_type": "execution", "capacity_adjustment": "1", "peers": [listening.pk]}
-    client = client_of(admin)
-    client.force_login(admin)
-    answer = meanwhile(close(listening), lambda: client.post("/admin/instances/instance/add/", form))
-    assert b"Field listener_port must be set on peer listening." in answer.content
-    assert not Instance.objects.filter(hostname="new").exists()
+def test_no_command_peers_to_a_port_that_is_being_cleared(listening: Instance, dialling: Instance) -> None:
+    with pytest.raises(ValidationError, match="no listener_port is set there"):
+        meanwhile(close(listening), lambda: provisioning.connect("dialling", ["listening"]))
+    assert not InstanceLink.objects.exists()
+
+
+class TestAdmin:
+    """The pages of the administration."""
+
+    @pytest.fixture
+    def browser(self, admin: User) -> Client:
+        client = Client()
+        client.force_login(admin)
+        return client
+
+    def new_node(self, listening: Instance) -> dict[str, Any]:
+        return {"hostname": "new", "node_type": "execution", "capacity_adjustment": "1", "peers": [listening.pk]}
+
+    def test_no_new_node_peers_to_a_port_that_is_being_cleared(self, browser: Client, listening: Instance) -> None:
+        form = self.new_node(listening)
+        answer = meanwhile(close(listening), lambda: browser.post(f"{PAGES}instance/add/", form))
+        assert NO_PORT["__all__"][0] in answer.content.decode()
+        assert not Instance.objects.filter(hostname="new").exists()
+
+    def test_no_new_node_lacks_a_peer_that_is_being_removed(self, browser: Client, listening: Instance) -> None:
+        form = self.new_node(listening)
+        meanwhile(lambda: provisioning.deprovision("listening"), lambda: browser.post(f"{PAGES}instance/add/", form))
+        assert not Instance.objects.filter(hostname="new").exists()
+
+    def test_no_link_is_made_to_a_port_that_is_being_cleared(
+        self, browser: Client, listening: Instance, dialling: Instance
+    ) -> None:
+        form = {"source": dialling.pk, "target": listening.pk}
+        meanwhile(close(listening), lambda: browser.post(f"{PAGES}instancelink/add/", form))
+        assert not InstanceLink.objects.exists()
+
+    def test_no_port_is_cleared_to_which_somebody_is_about_to_peer(
+        self, browser: Client, listening: Instance, dialling: Instance
+    ) -> None:
+        page = f"{PAGES}instance/{listening.pk}/change/"
+        form = {**form_at(browser, page), "listener_port": ""}
+        answer = meanwhile(
+            lambda: lifecycle.change_checked(dialling.pk, {"peers": [listening]}), lambda: browser.post(page, form)
+        )
+        assert NEEDS_ITS_PORT in answer.content.decode()
+        assert Instance.objects.get(pk=listening.pk).listener_port == 27199
+
+    def test_who_waits_to_delete_a_link_holds_nothing(
+        self, browser: Client, listening: Instance, dialling: Instance
+    ) -> None:
+        link = InstanceLink.objects.create(source=dialling, target=listening)
+        answer = meanwhile(
+            hold_links,
+            lambda: browser.post(f"{PAGES}instancelink/{link.pk}/delete/", {"post": "yes"}),
+            then=lambda: InstanceLink.objects.select_for_update(nowait=True).get(),
+        )
+        assert answer.status_code == 302
+        assert not InstanceLink.objects.exists()
+
+
+def test_who_waits_to_remove_a_node_holds_nothing(listening: Instance) -> None:
+    removed = meanwhile(
+        hold_links,
+        lambda: provisioning.deprovision("listening"),
+        then=lambda: Instance.objects.select_for_update(nowait=True).get(),
+    )
+    assert removed is True
 
 
 def test_a_new_control_node_peers_to_who_is_about_to_want_it(listening: Instance) -> None:
@@ -141,3 +212,14 @@ def test_a_group_is_deleted_whose_state_nobody_asked_for(admin: User) -> None:
     )
     assert answer.status_code == 204
     assert not InstanceGroup.objects.filter(pk=group.pk).exists()
+
+
+@pytest.mark.parametrize(("method", "body"), [("delete", None), ("patch", {"max_forks": 3})])
+def test_a_group_that_somebody_deletes_is_not_there(method: str, body: Any, admin: User) -> None:
+    group = InstanceGroup.objects.create(name="going")
+    change = getattr(client_of(admin), method)
+    answer = meanwhile(
+        lambda: groups.delete(group.pk),
+        lambda: change(f"/api/v2/instance_groups/{group.pk}/", body, format="json"),
+    )
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})

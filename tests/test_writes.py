@@ -1,9 +1,11 @@
 """Creating and changing instances and groups, beyond the recordings: rights, refusals, and several at once."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -307,6 +309,18 @@ def test_a_change_that_waits_too_long_is_503_and_changes_nothing(dataset_templat
         assert answered.status_code == 503
         assert answered.json() == {"detail": "The database is too busy; nothing was changed. Try again."}
         assert requests.get(path, headers=HEADERS).json() == before
+
+
+@pytest.mark.parametrize("request_line", [f"POST {INSTANCES}", f"PATCH {INSTANCES}6/"])
+def test_nobody_waits_for_a_body_that_comes_slowly(request_line: str, own_service: str) -> None:
+    address = urlsplit(own_service)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as slow:
+        headers = {**HEADERS, "Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": "100"}
+        lines = [f"{request_line} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        slow.sendall("\r\n".join([*lines, "", "{"]).encode())
+        time.sleep(0.5)  # until it is being answered
+        changed = requests.patch(f"{own_service}{INSTANCES}5/", json={"enabled": True}, headers=HEADERS, timeout=30)
+    assert changed.status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,6 @@
 """What all views of the API share: AWX's headers, and finding a record by its id or its name."""
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, transaction
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, UnsupportedMediaType
@@ -219,7 +221,9 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
     def held_object(self) -> Any:
         """The record, held until the transaction ends, so that what is checked now is still so when it is written."""
         record = self.get_object()
-        self.hold(record)
+        receive(self.request)
+        with contextlib.suppress(ObjectDoesNotExist):  # it is gone meanwhile, as is told below
+            self.hold(record)
         return self.get_object()
 
     def hold(self, record: Any) -> None:
@@ -234,6 +238,11 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
     def changed(self, pk: int) -> Any:
         """The record as it is told after a change."""
         return self.get_queryset().get(pk=pk)
+
+
+def receive(request: Request) -> None:
+    """Read the body, before anything is held: it may come slowly, and others would wait for as long."""
+    request.data  # noqa: B018 - is read when it is asked for first
 
 
 def is_id(key: str) -> bool:

@@ -73,9 +73,9 @@ class SettingCategory(ApiView):
     put = patch = delete = not_writable
 
     def get_serializer(self) -> SystemSettings:
+        if self.kwargs["slug"] not in CATEGORIES:
+            raise NotFound
         return SystemSettings(settings)
 
     def get(self, request: Request, slug: str) -> Response:
-        if slug not in CATEGORIES:
-            raise NotFound
         return Response(self.get_serializer().data)

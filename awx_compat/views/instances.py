@@ -22,7 +22,7 @@ from awx_compat.serializers.instance import (
     LinkedInstanceSerializer,
 )
 from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView
+from awx_compat.views.base import ApiView, DetailView, ListView, receive
 from awx_compat.views.membership import moved, record_in, wants_detaching
 from instances import groups as domain
 from instances import lifecycle, mesh_ca
@@ -46,6 +46,7 @@ class InstanceList(ListView):
 
     @transaction.atomic
     def post(self, request: Request) -> Response:
+        receive(request)
         hold_links()
         return self.create(request, CreatedInstanceSerializer)
 

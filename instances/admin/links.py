@@ -13,6 +13,7 @@ from instances import lifecycle
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
+from instances.locking import hold_links
 from instances.models import Instance, InstanceLink
 
 KINDS = {InstanceLink.State.ESTABLISHED: "good", InstanceLink.State.ADDING: "quiet"}
@@ -79,6 +80,9 @@ class LinkAdmin(MeshAdmin):
     @admin.display(description="state", ordering="link_state")
     def shown_state(self, link: InstanceLink) -> SafeString:
         return show.badge(KINDS.get(InstanceLink.State(link.link_state), "unsure"), link.get_link_state_display())
+
+    def hold(self, pk: int) -> None:
+        hold_links()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         lifecycle.add_peer(obj.source_id, obj.target)
