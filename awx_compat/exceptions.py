@@ -1,10 +1,11 @@
 """Errors as AWX words them. Whatever goes wrong, a client reads JSON and never a traceback."""
 
+import logging
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import DataError, IntegrityError, InternalError
+from django.db import DataError, IntegrityError, InternalError, OperationalError
 from django.utils.log import log_response
 from psycopg.errors import QueryCanceled
 from rest_framework import status
@@ -31,6 +32,9 @@ MEDIA_TYPE_HINT = (
 )
 PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # parameters that no query is long because of
 SERVER_ERROR = "A server error has occurred."
+BUSY = "The database is too busy; nothing was changed. Try again."
+UNREACHABLE = "The database does not answer as it should. Try again."
+logger = logging.getLogger(__name__)
 
 
 class NotWritable(APIException):
@@ -74,7 +78,13 @@ def of_query(error: Exception, asks_for_less: bool) -> Exception:
         return ParseError(reason) if asks_for_less else NotAvailable(reason)
     if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
         return ParseError("The query holds a value that the database cannot use.")
-    return error
+    return unavailable(error, UNREACHABLE) if isinstance(error, OperationalError) else error
+
+
+def unavailable(error: Exception, reason: str) -> NotAvailable:
+    """The database, not the request, is at fault: it is away, restarts, or ended what two waited for."""
+    logger.error("The database failed: %s", str(error).partition("\n")[0])
+    return NotAvailable(reason)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
@@ -92,7 +102,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     elif context["request"].method in SAFE_METHODS:
         error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
     elif isinstance(error.__cause__, QueryCanceled):
-        error = NotAvailable("The database is too busy; nothing was changed. Try again.")
+        error = NotAvailable(BUSY)
+    elif isinstance(error, OperationalError):
+        error = unavailable(error, f"{UNREACHABLE} Nothing was changed.")
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)

@@ -8,13 +8,14 @@ import pytest
 import requests
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
 from awx_compat.pages import views
 from awx_compat.views import errors
-from instances.models import User
+from instances.models import InstanceGroup, User
 from instances.querysets import InstanceQuerySet
 from tests.conftest import client_of
 
@@ -35,6 +36,22 @@ def test_a_failure_nobody_foresaw(
     assert caplog.text.count("Traceback") == 1
     assert "secret detail" in caplog.text
     assert "Bearer" not in caplog.text
+
+
+@pytest.mark.parametrize("method", ["get", "patch"])
+def test_a_database_that_is_away_is_no_fault_of_the_service(
+    method: str, admin: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*statement: Any) -> None:
+        raise OperationalError("couldn't get a connection after 10.00 sec")
+
+    client, group = client_of(admin), InstanceGroup.objects.create(name="edge")
+    with connection.execute_wrapper(fail):
+        answer = getattr(client, method)(f"/api/v2/instance_groups/{group.pk}/", {"name": "x"}, format="json")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("The database does not answer as it should. Try again.")
+    assert "couldn't get a connection" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_mistake_of_a_browser_is_answered_and_not_logged(admin: User, caplog: pytest.LogCaptureFixture) -> None:
