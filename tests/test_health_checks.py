@@ -57,6 +57,20 @@ def test_a_report_decides_about_three_states_only(node_state: str) -> None:
     assert state("exec-1") == ("unavailable" if decides else node_state)
 
 
+@pytest.mark.parametrize("node_state", ["provision-fail", "deprovision-fail", "provisioning", "deprovisioning"])
+def test_why_a_node_was_not_set_up_or_removed_stays_told(node_state: str, settings: Settings) -> None:
+    own = node("exec-1", node_state=node_state, errors="provisioning timed out")
+    for report in (WELL, ILL):
+        record(own.pk, report)
+        assert Instance.objects.get().errors == "provisioning timed out"
+    started = MORNING + MINUTE
+    Instance.objects.update(health_check_started=started, last_health_check=MORNING)
+    assert checks.expire(started + timedelta(seconds=settings.HEALTH_CHECK_TIMEOUT)) == 1
+    stored = Instance.objects.get()
+    assert (stored.node_state, stored.errors) == (node_state, "provisioning timed out")
+    assert not stored.health_check_pending
+
+
 def test_errors_take_the_capacity_and_keep_what_was_known() -> None:
     own = node("exec-1", version="ansible-runner-2.3.0")
     record(own.pk, ILL)

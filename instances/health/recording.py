@@ -70,7 +70,9 @@ def apply(report: Report, instance: Instance, health: NodeHealth, now: datetime)
     instance.uuid = report.uuid or instance.uuid
     cpu, memory = corrected(report, instance.node_type)
     instance.cpu, instance.memory = cpu or instance.cpu, memory or instance.memory
-    if instance.node_state not in CHECKED or report.outcome in OURS:
+    if instance.node_state not in CHECKED:
+        return  # the errors tell why the node was not set up or could not be removed
+    if report.outcome in OURS:
         instance.errors = report.errors
     elif report.errors:
         take_offline(instance, report.errors)
