@@ -18,6 +18,7 @@ from instances.mirror.guard import BusyError
 from instances.mirror.writing import Counts, OccupiedError
 from instances.models import GroupLoad, Instance, InstanceGroup, InstanceGroupRole, Mirror, NodeLoad, UnifiedJob, User
 from instances.snapshot import import_snapshot
+from instances.snapshot.problems import SnapshotError
 from tests.mirroring import sync
 from tests.proxy import Fault, Proxy, says, tells
 from tests.random_mesh import RandomMesh
@@ -362,6 +363,10 @@ def test_commands_are_refused_in_the_same_words(pair: Pair) -> None:
     refused = manage(pair.mirror_url, "provision_instance", *new, check=False)
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"CommandError: This service mirrors {pair.source} and changes nothing of it")
+    hostname = pair.ask(pair.mirror, "/api/v2/instances/")["results"][0]["hostname"]
+    refused = manage(pair.mirror_url, "issue_node_token", hostname, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"CommandError: This service mirrors {pair.source}: no node can report itself")
 
 
 def test_it_removes_nothing_that_came_from_elsewhere_unless_asked_to(pair: Pair) -> None:
@@ -466,6 +471,28 @@ def test_a_failure_is_remembered_until_the_next_success(pair: Pair) -> None:
     with connected_to(pair.mirror_url):
         mirror = Mirror.objects.get()
         assert (mirror.failures, mirror.failures_total) == (0, 1)
+
+
+@pytest.mark.parametrize("key", ["capacity", "errors", "last_seen", "version", "cpu"])
+def test_what_awx_does_not_tell_is_not_invented(key: str, pair: Pair) -> None:
+    pair.load(RandomMesh(seed=25, nodes=3))
+    pair.sync()
+    before = written(pair)
+
+    def without(number: int, path: str) -> Fault | None:
+        if not path.startswith("/api/v2/instances/?"):
+            return None
+        return tells(lambda page: {**page, "results": [omit(one, key) for one in page["results"]]})
+
+    with Proxy(pair.source, {}) as proxy:
+        proxy.begin(without)
+        with pytest.raises(SnapshotError, match=rf"instances\[0\]\.{key}: is missing"):
+            sync(pair.mirror_url, proxy.address, TOKEN, url=pair.source)
+    assert written(pair) == before
+
+
+def omit(record: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != key}
 
 
 # --- AWX 24

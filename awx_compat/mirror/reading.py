@@ -179,7 +179,7 @@ def listening(instance: Record, addresses: list[Record]) -> Record:
             {"listener_port": one["port"], "peers_from_control_nodes": one["peers_from_control_nodes"]}
             for one in canonical
         ),
-        {},
+        {"listener_port": None, "peers_from_control_nodes": False},
     )
 
 

@@ -68,6 +68,7 @@ class Rows:
 
     def __init__(self, records: Records) -> None:
         problems = Problems()
+        refuse_gaps(records, problems)
         content = Content(problems)
         content.read("instances", records.instances)
         content.read("instance_links", records.links)
@@ -82,6 +83,20 @@ class Rows:
         check(content, problems, replace=True)
         problems.refuse()
         self.of = {table: [row.values for row in content.rows[table]] for table in (INSTANCES, LINKS, GROUPS, MEMBERS)}
+
+
+def refuse_gaps(records: Records, problems: Problems) -> None:
+    """Note what the records lack: a snapshot may leave out what has a default, but a mirror invents nothing."""
+    kinds = (
+        ("instances", records.instances, INSTANCES),
+        ("instance_groups", records.groups, GROUPS),
+        ("users", records.users, ACCOUNTS),
+    )
+    for name, told_of_kind, table in kinds:
+        for n, record in enumerate(told_of_kind):
+            for key in (each.key for each in table.columns if each.key not in record):
+                problems.add(f"{name}[{n}].{key}", "is missing")
+    problems.refuse()
 
 
 def accounts(users: list[Record], problems: Problems) -> list[Values]:

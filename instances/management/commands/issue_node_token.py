@@ -8,6 +8,7 @@ from django.db import transaction
 
 from instances import node_tokens
 from instances.management.refusing import RefusingCommand
+from instances.mirror import guard
 from instances.models import Instance
 
 WHAT_NEXT = (
@@ -38,6 +39,8 @@ class Command(RefusingCommand):
         if revoke:
             self.stderr.write(f"Ended {node_tokens.revoke(instance)} token(s) of {hostname}.")
             return
+        if mirror := guard.current():
+            raise CommandError(f"This service mirrors {mirror.url}: no node can report itself here.")
         issue = node_tokens.replace if revoke_earlier else node_tokens.issue
         with transaction.atomic():  # a token that could not be printed is of no use, and must not end the earlier ones
             self.stdout.write(issue(instance))
