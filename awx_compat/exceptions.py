@@ -32,8 +32,6 @@ MEDIA_TYPE_HINT = (
 )
 PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # parameters that no query is long because of
 SERVER_ERROR = "A server error has occurred."
-BUSY = "The database is too busy; nothing was changed. Try again."
-UNREACHABLE = "The database does not answer as it should. Try again."
 logger = logging.getLogger(__name__)
 
 
@@ -78,13 +76,16 @@ def of_query(error: Exception, asks_for_less: bool) -> Exception:
         return ParseError(reason) if asks_for_less else NotAvailable(reason)
     if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
         return ParseError("The query holds a value that the database cannot use.")
-    return unavailable(error, UNREACHABLE) if isinstance(error, OperationalError) else error
+    return unavailable(error) if isinstance(error, OperationalError) else error
 
 
-def unavailable(error: Exception, reason: str) -> NotAvailable:
-    """The database, not the request, is at fault: it is away, restarts, or ended what two waited for."""
+def unavailable(error: Exception) -> NotAvailable:
+    """The database, not the request, is at fault: it is away, restarts, or ended what two waited for.
+
+    Of a change that was being committed nobody knows whether it was made.
+    """
     logger.error("The database failed: %s", str(error).partition("\n")[0])
-    return NotAvailable(reason)
+    return NotAvailable("The database does not answer as it should. Try again.")
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
@@ -102,9 +103,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
     elif context["request"].method in SAFE_METHODS:
         error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
     elif isinstance(error.__cause__, QueryCanceled):
-        error = NotAvailable(BUSY)
+        error = NotAvailable("The database is too busy; nothing was changed. Try again.")
     elif isinstance(error, OperationalError):
-        error = unavailable(error, f"{UNREACHABLE} Nothing was changed.")
+        error = unavailable(error)
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)
