@@ -183,13 +183,10 @@ def checked(instance: Instance | None, values: dict[str, Any]) -> dict[str, Any]
 # --- doing it
 
 
-def held(pk: int, unchanged_since: datetime | None = None) -> Instance:
-    """The instance, held until the transaction ends, and with it what links depend on.
-
-    Raises StaleError if it was modified after ``unchanged_since``.
-    """
+def held(pk: int) -> Instance:
+    """The instance, held until the transaction ends, and with it what links depend on."""
     hold_links()
-    instance: Instance = locked(Instance, pk, unchanged_since)
+    instance: Instance = locked(Instance, pk)
     return instance
 
 
@@ -213,9 +210,10 @@ def create(values: dict[str, Any]) -> Instance:
 def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> Instance:
     """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
 
-    The capacity is worked out anew, from the stored capacities of its CPUs and its memory.
+    The capacity is worked out anew, from the stored capacities of its CPUs and its memory. The instance is ``held()``
+    already, since before the values were checked.
     """
-    instance = held(pk, unchanged_since)
+    instance: Instance = locked(Instance, pk, unchanged_since)
     was_peered = instance.peers_from_control_nodes
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
