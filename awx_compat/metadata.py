@@ -6,7 +6,6 @@ Everything is read off the view: its serializer's fields, its filters, its searc
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import models
 from rest_framework import serializers
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
@@ -170,13 +169,10 @@ def default(serializer: Any, name: str) -> dict[str, Any]:
     if name in getattr(serializer, "told_defaults", {}):
         return {"default": serializer.told_defaults[name]}
     if field.default is not serializers.empty:
-        return {"default": field.default}
-    if name in serializer._declared_fields or field.source == "*":
-        return {}
-    value = serializer.Meta.model._meta.get_field(field.source).default
-    if value is models.NOT_PROVIDED or callable(value):
-        return {"default": None} if field.allow_null else {}
-    return {"default": float(value) if isinstance(field, serializers.DecimalField) else value}
+        is_decimal = isinstance(field, serializers.DecimalField)
+        return {"default": float(field.default) if is_decimal else field.default}
+    is_column = name not in serializer._declared_fields and field.source != "*"
+    return {"default": None} if is_column and field.allow_null else {}
 
 
 def types_of(serializer: Any) -> list[str]:

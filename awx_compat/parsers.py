@@ -1,5 +1,6 @@
 import codecs
 import json
+from collections import OrderedDict
 from typing import Any
 
 from rest_framework import parsers
@@ -13,24 +14,23 @@ class BodyError(ParseError):
 
 
 class JSONParser(parsers.BaseParser):
-    """JSON objects; an empty body counts as an empty one. Errors as AWX words them."""
+    """JSON objects, or null; an empty body counts as an empty object. Errors as AWX words them.
+
+    What a field cannot take of NaN and null the serializers say, as in AWX. Its messages name the type OrderedDict.
+    """
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
             text = codecs.decode(stream.read(), "utf-8-sig")
-            data = json.loads(text, parse_constant=refuse) if text else {}
+            data = json.loads(text, object_pairs_hook=OrderedDict) if text else {}
             # Half of a surrogate pair is no text that could be stored or told.
             json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise BodyError("JSON parse error - it is nested too deeply") from None
         except ValueError as error:
             raise BodyError(f"JSON parse error - {error}{HINT}") from None
-        if not isinstance(data, dict):
+        if not (isinstance(data, dict) or data is None):
             raise BodyError("JSON parse error - not a JSON object")
         return data
-
-
-def refuse(name: str) -> None:
-    raise ValueError(f"Out of range float values are not JSON compliant: {name}")

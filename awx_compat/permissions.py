@@ -24,6 +24,13 @@ class ChangesNeedSuperuser(IsAuthenticated):
         return reads or bool(request.user.is_superuser)
 
 
+class MovesNeedSuperuser(IsAuthenticated):
+    """The groups of an instance: superusers put it in and take it out. Asked once the body was found to make sense."""
+
+    def has_object_permission(self, request: Request, view: Any, instance: Any) -> bool:
+        return request.method in permissions.SAFE_METHODS or bool(request.user.is_superuser)
+
+
 class ChangesNeedAdministrator(IsAuthenticated):
     """An instance group and its members: its administrators change them; superusers delete what is not protected."""
 
@@ -40,13 +47,6 @@ class ChangesNeedOwner(IsAuthenticated):
         user: Any = request.user
         reads = request.method in permissions.SAFE_METHODS
         return token.user_id == user.pk or bool(user.is_superuser or (reads and user.sees_everything))
-
-
-class ChangesNeedUserThemselves(IsAuthenticated):
-    """What belongs to a user: nobody else adds to it."""
-
-    def has_object_permission(self, request: Request, view: Any, user: Any) -> bool:
-        return request.method in permissions.SAFE_METHODS or user == request.user
 
 
 class IsSuperuserOrAuditor(IsAuthenticated):

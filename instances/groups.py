@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from instances import tasks
 from instances.locking import locked, take_time
@@ -15,7 +16,7 @@ from instances.models import Instance, InstanceGroup
 from instances.models.group import PROTECTED
 
 CONTROL_PLANE = PROTECTED[0]
-POLICY_FIELDS = ("policy_instance_percentage", "policy_instance_minimum", "policy_instance_list")
+NO_POLICY = {"policy_instance_percentage": 0, "policy_instance_minimum": 0, "policy_instance_list": []}
 DELETION = 60  # seconds
 UNFINISHED = ("new", "pending", "waiting", "running")
 
@@ -35,36 +36,59 @@ def checked_is_container_group(group: InstanceGroup | None, value: bool) -> bool
     return value
 
 
-def checked_policy(group: InstanceGroup | None, field: str, value: Any) -> Any:
-    """A new value of one of POLICY_FIELDS."""
-    if group and value != getattr(group, field):
-        if group.is_container_group:
-            raise ValidationError("Containerized instances may not be managed via the API")
-        if group.is_protected and field == "policy_instance_list":
-            raise ValidationError(f"{group.name} instance group {field} may not be changed.")
-        if group.is_protected:
-            raise ValidationError(
-                f"{group.name} instance group {field} may not be changed from the initial value set by the installer."
-            )
+def checked_percentage(group: InstanceGroup | None, percentage: int) -> int:
+    if group and group.is_protected and percentage != group.policy_instance_percentage:
+        raise ValidationError(
+            f"{group.name} instance group policy_instance_percentage may not be changed "
+            "from the initial value set by the installer."
+        )
+    checked_policy(group, percentage)
+    return percentage
+
+
+def checked_policy(group: InstanceGroup | None, value: Any) -> Any:
+    """A value of one of the policy fields; a container group has no policy, so nothing but the empty one."""
+    if group and group.is_container_group and value:
+        raise ValidationError("Containerized instances may not be managed via the API")
     return value
 
 
 def checked_policy_list(group: InstanceGroup | None, hostnames: list[str]) -> list[str]:
+    if group and group.is_protected and hostnames != group.policy_instance_list:
+        raise ValidationError(f"{group.name} instance group policy_instance_list may not be changed.")
     known = set(Instance.objects.filter(hostname__in=hostnames).values_list("hostname", flat=True))
     for n, hostname in enumerate(hostnames):
         if hostname in hostnames[:n]:
             raise ValidationError(f"Duplicate entry {hostname}.")
         if hostname not in known:
             raise ValidationError(f"{hostname} is not a valid hostname of an existing instance.")
-    checked_policy(group, "policy_instance_list", hostnames)
+    checked_policy(group, hostnames)
     return hostnames
 
 
 def checked_credential(group: InstanceGroup | None, credential: int | None) -> int | None:
-    """Credentials are not kept here: a group can keep its own, or lose it."""
-    if credential is not None and credential != (group.credential if group else None):
+    """Credentials are not kept here: those are known that a group has."""
+    if credential is not None and not with_credential(credential).exists():
         raise ValidationError(f'Invalid pk "{credential}" - object does not exist.')
     return credential
+
+
+def policy_of(group: InstanceGroup) -> dict[str, Any]:
+    """The values of the group's policy fields, as they are stored."""
+    return {name: getattr(group, name) for name in NO_POLICY}
+
+
+def with_credential(credential: int) -> QuerySet[InstanceGroup]:
+    return InstanceGroup.objects.filter(credential=credential).order_by("pk")
+
+
+def check_together(values: dict[str, Any]) -> None:
+    """Raise ValidationError if these values, each of which may be, may not be together or do not fit their columns."""
+    columns = {column.name for column in InstanceGroup._meta.concrete_fields}
+    InstanceGroup(**values).clean_fields(exclude=columns - values.keys())
+    if values.get("credential") is not None and not values.get("is_container_group"):
+        reason = "is_container_group must be True when associating a credential to an Instance Group"
+        raise ValidationError({"is_container_group": reason})
 
 
 # --- doing it
@@ -73,7 +97,7 @@ def checked_credential(group: InstanceGroup | None, credential: int | None) -> i
 @transaction.atomic
 def create(values: dict[str, Any]) -> InstanceGroup:
     """A new group with these checked ``values``."""
-    group = InstanceGroup.objects.create(**values)
+    group = InstanceGroup.objects.create(**values, credential_summary=summary_of(values.get("credential")))
     tasks.policies_changed()
     return group
 
@@ -82,13 +106,20 @@ def create(values: dict[str, Any]) -> InstanceGroup:
 def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> InstanceGroup:
     """Change the group with these checked ``values``; other fields stay as they are."""
     group: InstanceGroup = locked(InstanceGroup, pk, unchanged_since)
+    if "credential" in values and values["credential"] != group.credential:
+        group.credential_summary = summary_of(values["credential"])
     for name, value in values.items():
         setattr(group, name, value)
-    if group.credential is None:
-        group.credential_summary = None
     group.save(update_fields={*values, "credential_summary"})
     tasks.policies_changed()
     return group
+
+
+def summary_of(credential: int | None) -> Any:
+    """What is told of the credential, by the groups that have it."""
+    if credential is None:
+        return None
+    return with_credential(credential).values_list("credential_summary", flat=True).first()
 
 
 @transaction.atomic
@@ -131,8 +162,7 @@ def attach(group_pk: int, instance: Instance) -> None:
     group: InstanceGroup = locked(InstanceGroup, group_pk)
     group.instances.add(instance)
     if instance.hostname not in group.policy_instance_list:
-        group.policy_instance_list.append(instance.hostname)
-        group.save(update_fields=["policy_instance_list"])
+        set_policy_list(group, [*group.policy_instance_list, instance.hostname])
     tasks.policies_changed()
 
 
@@ -145,6 +175,10 @@ def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
         raise ValidationError(f"Cannot disassociate hybrid {noun} {instance.hostname} from {CONTROL_PLANE}.")
     group.instances.remove(instance)
     if instance.hostname in group.policy_instance_list:
-        group.policy_instance_list.remove(instance.hostname)
-        group.save(update_fields=["policy_instance_list"])
+        set_policy_list(group, [hostname for hostname in group.policy_instance_list if hostname != instance.hostname])
     tasks.policies_changed()
+
+
+def set_policy_list(group: InstanceGroup, hostnames: list[str]) -> None:
+    """List these members. As in AWX, ``modified`` stays, which tells of changes of the group itself."""
+    InstanceGroup.objects.filter(pk=group.pk).update(policy_instance_list=hostnames)

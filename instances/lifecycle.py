@@ -26,7 +26,8 @@ from instances.models import Instance, InstanceLink
 LOWEST_PORT = MinValueValidator(1024)
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-HOSTNAME = re.compile(rf"(?:{LABEL}\.)+(?=[^.]{{2}}){LABEL}|{LABEL}")  # one label, or several and the last not a letter
+NAME = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+HOSTNAME = re.compile(rf"(?:{LABEL}\.)+(?=[^.]{{2}}){LABEL}|{NAME}")  # labels, the last not a letter; or a name alone
 
 
 # --- hostnames
@@ -100,8 +101,9 @@ def checked_node_state(instance: Instance | None, node_state: str) -> str:
 
 
 def checked_listener_port(instance: Instance | None, port: int | None) -> int | None:
+    """A port, which can be set and cleared. As in AWX, 0 counts as none until it is found to be too low."""
     own = instance.listener_port if instance else None
-    if port is not None and own is not None and port != own:
+    if port and own and port != own:
         raise ValidationError("Cannot change listener port.")
     return port
 
@@ -126,11 +128,11 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
     if will_be("peers_from_control_nodes"):
         if will_be("node_type") not in INSTALLABLE:
             raise ValidationError("peers_from_control_nodes can only be enabled for execution or hop nodes.")
-        if will_be("listener_port") is None:
+        if not will_be("listener_port"):
             raise ValidationError(
                 "Field listener_port must be a valid integer when peers_from_control_nodes is enabled."
             )
-    if instance and will_be("listener_port") is None and instance.peers_from.exists():
+    if instance and not will_be("listener_port") and instance.peers_from.exists():
         raise ValidationError("Field listener_port must be a valid integer when other nodes peer to it.")
     if "peers" in values:
         check_peers(instance, values["peers"])
@@ -214,7 +216,6 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     already, since before the values were checked.
     """
     instance: Instance = locked(Instance, pk, unchanged_since)
-    was_peered = instance.peers_from_control_nodes
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
         setattr(instance, name, value)
@@ -222,11 +223,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     instance.save(update_fields=[*fields, "capacity"])
     if "peers" in values:
         set_peers(instance, values["peers"])
-    if settings.IS_K8S and instance.peers_from_control_nodes != was_peered:
-        if was_peered:
-            InstanceLink.objects.filter(target=instance, source__node_type__in=CONTROLLING).delete()
-        else:
-            peer_from_control_nodes(instance)
+    let_control_nodes_peer(instance)
     conditions.note([instance], timezone.now())
     tasks.instance_changed(instance)
     return instance
@@ -273,6 +270,20 @@ def set_peers(instance: Instance, peers: list[Instance]) -> None:
     new = {peer.pk: peer for peer in peers if peer.pk not in kept}
     links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def let_control_nodes_peer(instance: Instance) -> None:
+    """Let the control and hybrid nodes peer to ``instance``, or not, as its ``peers_from_control_nodes`` says.
+
+    AWX does so after each change of an execution or hop node in Kubernetes, until the node is being removed.
+    """
+    is_removed = instance.node_state == Instance.NodeState.DEPROVISIONING
+    if not settings.IS_K8S or instance.node_type not in INSTALLABLE or is_removed:
+        return
+    if instance.peers_from_control_nodes:
+        peer_from_control_nodes(instance)
+    else:
+        InstanceLink.objects.filter(target=instance, source__node_type__in=CONTROLLING).delete()
 
 
 def peer_from_control_nodes(instance: Instance) -> None:

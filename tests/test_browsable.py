@@ -95,7 +95,7 @@ def test_who_administers_a_group_is_offered_what_the_service_allows(edge: Instan
     assert forms(client, path).keys() == {"PUT", "PATCH"}
     assert forms(client, f"{path}instances/").keys() == {"POST"}
     assert client.patch(path, {"max_forks": 3}, "json").status_code == 200
-    assert client.delete(path).status_code == 403
+    assert client.delete(path).status_code == (403 if str(edge.pk) in path else 404)
     assert client.post(f"{path}instances/", {"id": member.pk, "disassociate": True}, "json").status_code == 204
     assert client.options(path).json()["actions"].keys() == {"GET", "PUT"}
 
@@ -114,8 +114,8 @@ def test_a_token_is_changed_by_who_made_it(admin: User, auditor: User, alice: Us
     token = client_of(alice).post("/api/v2/tokens/", {}, "json").json()
     assert forms(client_of(alice), token["url"]).keys() == {"PUT", "PATCH", "DELETE"}
     assert forms(client_of(auditor), token["url"]) == {}
-    assert forms(client_of(admin), f"/api/v2/users/{alice.pk}/tokens/") == {}
-    assert forms(client_of(alice), f"/api/v2/users/{alice.pk}/tokens/").keys() == {"POST"}
+    for user in (admin, alice):
+        assert forms(client_of(user), f"/api/v2/users/{alice.pk}/tokens/").keys() == {"POST"}
 
 
 def test_a_token_for_reading_is_offered_no_changes(admin: User) -> None:

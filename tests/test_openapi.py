@@ -128,10 +128,12 @@ def test_what_becomes_of_fields_that_are_left_out_is_told(document: Any) -> None
         "node_state": "installed",
         "listener_port": None,
         "peers_from_control_nodes": False,
+        "capacity_adjustment": "1.00",
+        "enabled": True,
+        "managed_by_policy": True,
     }
-    on_creation = {"capacity_adjustment": '"1.00"', "enabled": "true", "managed_by_policy": "true"}
-    for name, value in on_creation.items():
-        assert told[name]["description"].endswith(f"On creation `{value}`, where it is left out.")
+    told = document["components"]["schemas"]["InstanceGroupRequest"]["properties"]["is_container_group"]
+    assert told["description"].endswith("On creation `false`, where it is left out.")
 
 
 def test_what_is_left_out_is_as_told(admin: User, settings: Any) -> None:
@@ -142,7 +144,7 @@ def test_what_is_left_out_is_as_told(admin: User, settings: Any) -> None:
     changed = {"capacity_adjustment": "0.50", "enabled": False, "managed_by_policy": False}
     assert client.patch(made["url"], changed, "json").status_code == 200
     replaced = client.put(made["url"], {"hostname": "exec-1"}, "json").json()
-    assert {name: replaced[name] for name in changed} == changed
+    assert {name: replaced[name] for name in changed} == {name: made[name] for name in changed}
 
 
 def test_what_may_not_be_negative_has_no_sign(document: Any) -> None:

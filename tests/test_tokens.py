@@ -1,5 +1,6 @@
 """Access tokens: making, seeing, changing and revoking them, and what a scope allows."""
 
+import json
 from typing import Any
 
 import pytest
@@ -52,8 +53,6 @@ def test_a_read_token_changes_nothing(admin: User) -> None:
         ({"scope": ""}, "scope"),
         ({"scope": None}, "scope"),
         ({"scope": ["read"]}, "scope"),
-        ({"application": 1}, "application"),
-        ({"application": "x"}, "application"),
         ({"description": {"a": 1}}, "description"),
         ({"description": "a\0b"}, "description"),
     ],
@@ -100,7 +99,40 @@ def test_the_note_and_the_scope_can_change(alice: User) -> None:
     assert client.patch(url, {"scope": "all"}, format="json").status_code == 400
 
 
-def test_personal_tokens_are_made_by_their_owner_alone(admin: User, alice: User) -> None:
-    assert client_of(admin).post(f"/api/v2/users/{alice.pk}/personal_tokens/", {}, format="json").status_code == 403
-    made = client_of(alice).post("/api/v2/users/alice/personal_tokens/", {}, format="json")
-    assert (made.status_code, made.json()["user"]) == (201, alice.pk)
+@pytest.mark.parametrize(
+    ("application", "reason"),
+    [
+        (1, "OAuth2Application matching query does not exist."),
+        ("1", "OAuth2Application matching query does not exist."),
+        (False, "OAuth2Application matching query does not exist."),
+        ("x", "Bad data found in related field application."),
+        ([], "Bad data found in related field application."),
+        (float("inf"), "Bad data found in related field application."),
+    ],
+)
+def test_a_token_belongs_to_no_application(application: Any, reason: str, admin: User, alice: User) -> None:
+    for user in (admin, alice):
+        body = json.dumps({"application": application, "scope": "bogus"})
+        answer = client_of(user).post(URL, body, content_type="application/json")
+        assert (answer.status_code, answer.json()) == (400, {"detail": reason})
+
+
+@pytest.mark.parametrize("description", [None, "", [], {}, 0])
+@pytest.mark.parametrize("application", [None, ""])
+def test_what_is_empty_is_left_out(application: Any, description: Any, alice: User) -> None:
+    made = client_of(alice).post(URL, {"application": application, "description": description}, format="json")
+    assert (made.status_code, made.json()["application"], made.json()["description"]) == (201, None, "")
+
+
+def test_an_application_cannot_be_set_later(alice: User) -> None:
+    made = client_of(alice).post(URL, {"scope": "read"}, format="json").json()
+    changed = client_of(alice).put(made["url"], {"application": 99, "description": None}, format="json")
+    assert (changed.status_code, changed.json()["application"], changed.json()["scope"]) == (200, None, "write")
+
+
+def test_who_sees_a_user_makes_a_token_of_their_own_there(admin: User, alice: User, bob: User) -> None:
+    for user, path in [(admin, "alice"), (alice, str(admin.pk)), (alice, "alice")]:
+        made = client_of(user).post(f"/api/v2/users/{path}/personal_tokens/", {}, format="json")
+        assert (made.status_code, made.json()["user"]) == (201, user.pk)
+    assert client_of(alice).post(f"/api/v2/users/{bob.pk}/personal_tokens/", {}, format="json").status_code == 403
+    assert client_of(alice).post("/api/v2/users/bob/personal_tokens/", {}, format="json").status_code == 404

@@ -127,7 +127,8 @@ OPERATIONS: dict[tuple[type, str], Operation] = {
     (groups.InstanceGroupList, "POST"): Operation({CREATED: InstanceGroupDetailSerializer}, summary="Make a group"),
     (groups.InstanceGroupDetail, "GET"): Operation(summary="One group"),
     (groups.InstanceGroupDetail, "PUT"): Operation(
-        asked=InstanceGroupSerializer, summary="Change a group; what is left out stays as it is"
+        asked=InstanceGroupSerializer,
+        summary="Change a group; what is left out becomes its default, or stays as it is where it has none",
     ),
     (groups.InstanceGroupDetail, "PATCH"): Operation(
         asked=InstanceGroupSerializer, summary="Change some fields of a group"

@@ -280,7 +280,7 @@ def rank(parameter: Parameter) -> int:
 def default_of(field: Any, told: dict[str, Any]) -> dict[str, Any]:
     """What a field is where a request leaves it out, as far as ``told`` does not say it yet.
 
-    The default of the column counts on creation alone: PUT leaves such a field as it is.
+    A field that the serializer declares has the default of its column on creation alone: PUT leaves it as it is.
     """
     if field.default is None:
         return {"default": None}

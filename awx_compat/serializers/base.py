@@ -5,6 +5,7 @@ import functools
 from collections.abc import Hashable
 from typing import Any, ClassVar
 
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import Model
 from rest_framework import serializers
 
@@ -29,7 +30,20 @@ class ObjectField(serializers.SerializerMethodField):
 
 
 class IdField(serializers.IntegerField):
-    """The id of a record of another kind."""
+    """The id of a record of another kind; an empty text names none. Whether it exists, the serializer checks."""
+
+    default_error_messages = {"incorrect_type": "Incorrect type. Expected pk value, received {data_type}."}
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(None if data == "" else data)
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            if isinstance(data, bool):
+                raise TypeError
+            return int(data)
+        except (TypeError, ValueError, OverflowError):
+            self.fail("incorrect_type", data_type=type(data).__name__)
 
 
 class RecordSerializer(DirectSerializer):
@@ -48,6 +62,19 @@ class RecordSerializer(DirectSerializer):
     def get_fields(self) -> dict[str, Any]:
         """The fields as DRF makes them of the class, but only once: each serializer is given copies."""
         return {name: copied(field) for name, field in fields_of(type(self)).items()}
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        """The field of a column, which PUT sets to the column's default where the request leaves it out."""
+        field, options = super().build_standard_field(field_name, model_field)
+        if model_field.has_default() and not callable(model_field.default) and not options.get("read_only"):
+            options.pop("required", None)
+            options["default"] = model_field.default
+        return field, options
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data is None:
+            raise serializers.ValidationError({NON_FIELD_ERRORS: ["This field may not be null."]})
+        return super().run_validation(data)
 
     def depends_on(self) -> Hashable:
         """All that the telling of a record depends on besides the record; None if that is more than can be said."""

@@ -1,4 +1,4 @@
-"""How AWX reads the values of a request, where it differs from DRF: null for a boolean is false, for a text empty."""
+"""How AWX reads the values of a request, where it differs from DRF: what is empty counts as the type's empty value."""
 
 from typing import Any
 
@@ -10,23 +10,27 @@ from instances.models import Instance
 
 
 class BooleanField(serializers.BooleanField):
+    """A boolean, false where the request holds null or an empty text."""
+
     def run_validation(self, data: Any = empty) -> Any:
-        return super().run_validation(False if data is None else data)
+        return super().run_validation(False if data is None or data == "" else data)
 
 
 class ChoiceField(serializers.ChoiceField):
+    """One of several values; none of them is the empty text, for which all that is empty is taken."""
+
     def run_validation(self, data: Any = empty) -> Any:
-        return super().run_validation("" if data is None else data)
+        return super().run_validation(data or "")
 
 
 class CharField(serializers.CharField):
     """A text. Whatever is empty counts as the empty text, which its validators then see, unless it is a text itself."""
 
     def run_validation(self, data: Any = empty) -> Any:
-        if data is None or data in ([], {}):
-            self.run_validators("")
-            return ""
-        return super().run_validation(data)
+        if data or data == "":
+            return super().run_validation(data)
+        self.run_validators("")
+        return ""
 
 
 class PeersField(serializers.Field[Any, Any, Any, Any]):

@@ -6,7 +6,6 @@ from rest_framework import serializers
 
 from awx_compat import paths
 from awx_compat.serializers.base import IdField, NamedRecordSerializer, RecordSerializer
-from awx_compat.serializers.fields import BooleanField
 from instances import groups
 from instances.models import InstanceGroup, InstanceGroupRole
 
@@ -35,11 +34,6 @@ DEFAULT_POD_SPEC = {
 }
 
 
-def refuse_blank(name: str) -> None:
-    if not name:
-        raise serializers.ValidationError("This field cannot be blank.")
-
-
 def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
     """AWX numbers the roles of all records in one sequence; here the number follows from the group's."""
     number = (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role)
@@ -59,7 +53,7 @@ class InstanceGroupSerializer(RecordSerializer):
     jobs_running = serializers.ReadOnlyField()
     jobs_total = serializers.IntegerField(read_only=True, help_text="Count of all jobs that target this instance group")
     instances = serializers.ReadOnlyField(source="members")
-    is_container_group = BooleanField(
+    is_container_group = serializers.BooleanField(
         required=False, help_text=InstanceGroup._meta.get_field("is_container_group").help_text
     )
     credential = IdField(required=False, allow_null=True)
@@ -97,15 +91,12 @@ class InstanceGroupSerializer(RecordSerializer):
             "summary_fields",
         )
         extra_kwargs = {
-            name: {"label": name.replace("_", " ").title()}
-            for name in ("max_concurrent_jobs", "max_forks", "policy_instance_percentage", "policy_instance_minimum")
+            "policy_instance_percentage": {"label": "Policy Instance Percentage"},
+            # How much the column holds is looked at when all fields are known to be right, together with the rest.
+            "policy_instance_minimum": {"label": "Policy Instance Minimum", "max_value": None},
+            "max_concurrent_jobs": {"label": "Max Concurrent Jobs", "max_value": None},
+            "max_forks": {"label": "Max Forks", "max_value": None},
         }
-
-    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
-        field, options = super().build_standard_field(field_name, model_field)
-        if field_name == "name":
-            options["validators"] = [refuse_blank, *options["validators"]]
-        return field, options
 
     def validate_name(self, name: str) -> str:
         return groups.checked_name(self.instance, name)
@@ -114,16 +105,20 @@ class InstanceGroupSerializer(RecordSerializer):
         return groups.checked_is_container_group(self.instance, value)
 
     def validate_policy_instance_percentage(self, value: int) -> Any:
-        return groups.checked_policy(self.instance, "policy_instance_percentage", value)
+        return groups.checked_percentage(self.instance, value)
 
     def validate_policy_instance_minimum(self, value: int) -> Any:
-        return groups.checked_policy(self.instance, "policy_instance_minimum", value)
+        return groups.checked_policy(self.instance, value)
 
     def validate_policy_instance_list(self, hostnames: list[str]) -> list[str]:
         return groups.checked_policy_list(self.instance, hostnames)
 
     def validate_credential(self, credential: int | None) -> int | None:
         return groups.checked_credential(self.instance, credential)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        groups.check_together(values)
+        return values
 
     def create(self, values: dict[str, Any]) -> InstanceGroup:
         return groups.create(values)

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from awx_compat import paths
 from awx_compat.serializers.base import IdField, RecordSerializer
+from awx_compat.serializers.fields import CharField
 from instances import tokens
 
 HIDDEN = "*" * 12
@@ -18,11 +19,11 @@ class TokenSerializer(RecordSerializer):
     collection = "tokens"
 
     modified = serializers.DateTimeField(source="updated", read_only=True)
-    description = serializers.CharField(required=False, allow_blank=True, default="")
+    description = CharField(required=False, allow_blank=True, default="")
     token = serializers.SerializerMethodField()
     refresh_token = serializers.SerializerMethodField()
     application = IdField(required=False, allow_null=True, default=None, source="application_id")
-    scope = serializers.CharField(required=False, default="write")
+    scope = CharField(required=False, default="write")
 
     class Meta:
         model = AccessToken
@@ -65,10 +66,6 @@ class TokenSerializer(RecordSerializer):
             return tokens.checked_scope(scope)
         except ValidationError as error:
             raise serializers.ValidationError(error.messages) from None
-
-    def validate_application(self, application: int | None) -> None:
-        if application is not None:
-            raise serializers.ValidationError(f'Invalid pk "{application}" - object does not exist.')
 
     def update(self, token: Any, validated: dict[str, Any]) -> Any:
         tokens.change(token, validated)

@@ -14,6 +14,7 @@ from django.db import Error, transaction
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, UnsupportedMediaType
 from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request, override_method
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -84,6 +85,10 @@ class ApiView(Foreseeing, APIView):
                 return False
         return not self.lacks(method) or bool(self.request.user.is_superuser)
 
+    def is_named(self) -> bool:
+        """Whether the path names the record by its name. What is refused there AWX answers as if it did not exist."""
+        return self.named() is not None and not is_id(self.kwargs["key"])
+
     def lacks(self, method: str) -> bool:
         """Whether ``method`` is one of AWX's that this service does not have yet."""
         return getattr(type(self), method.lower()) is not_writable
@@ -111,7 +116,18 @@ class ApiView(Foreseeing, APIView):
             "X-API-Node": settings.CLUSTER_HOST_ID,
         }
 
+    def check_permissions(self, request: Request) -> None:
+        """Read the body first, as AWX does; then nothing is held yet that others would wait for while it comes.
+
+        That of somebody unknown is not read.
+        """
+        if request.user.is_authenticated and request.method not in SAFE_METHODS:
+            request.data  # noqa: B018 - is read when it is asked for first
+        super().check_permissions(request)
+
     def handle_exception(self, error: Exception) -> Response:
+        if self.is_named() and isinstance(error, NotFound | PermissionDenied) and self.request.user.is_authenticated:
+            error = NotFoundByName()
         if isinstance(error, NotFoundByName):
             self.headers = {"Vary": "Accept"}
         self.tells_version = not isinstance(error, BodyError | UnsupportedMediaType)  # nor does AWX
@@ -215,13 +231,13 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
             }
             asked = self.get_serializer_class()(record, data=request.data, partial=partial, context=context)
             asked.is_valid(raise_exception=True)
-            changed = self.changed(asked.save().pk)
+            asked.save()
+            changed = self.changed(record)
         return self.with_etag(request, Response(self.get_serializer(changed).data), changed)
 
     def held_object(self) -> Any:
         """The record, held until the transaction ends, so that what is checked now is still so when it is written."""
         record = self.get_object()
-        receive(self.request)
         with contextlib.suppress(ObjectDoesNotExist):  # it is gone meanwhile, as is told below
             self.hold(record)
         return self.get_object()
@@ -235,14 +251,9 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
             response.add_post_render_callback(lambda rendered: etags.conclude(request, rendered, modified))
         return response
 
-    def changed(self, pk: int) -> Any:
-        """The record as it is told after a change."""
-        return self.get_queryset().get(pk=pk)
-
-
-def receive(request: Request) -> None:
-    """Read the body, before anything is held: it may come slowly, and others would wait for as long."""
-    request.data  # noqa: B018 - is read when it is asked for first
+    def changed(self, before: Any) -> Any:
+        """The record as it is told after a change; ``before`` is what it was."""
+        return self.get_queryset().get(pk=before.pk)
 
 
 def is_id(key: str) -> bool:

@@ -14,7 +14,7 @@ from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
-from awx_compat.views.membership import moved, record_in, wants_detaching
+from awx_compat.views.membership import moved, record_in, refuse_hidden, wants_detaching
 from instances import groups as domain
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
@@ -50,11 +50,11 @@ class InstanceGroupDetail(DetailView):
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
 
-    def changed(self, pk: int) -> Any:
-        group = super().changed(pk)
-        if group.is_container_group:  # AWX answers a change so, whatever is stored for when it is none any more
-            group.policy_instance_percentage = group.policy_instance_minimum = 0
-            group.policy_instance_list = []
+    def changed(self, before: Any) -> Any:
+        """AWX answers the change of a container group with an empty policy unless it changed what is stored of that."""
+        group = super().changed(before)
+        if group.is_container_group and domain.policy_of(group) == domain.policy_of(before):
+            vars(group).update(domain.NO_POLICY)
         return group
 
     @transaction.atomic
@@ -100,8 +100,10 @@ class InstancesOfGroup(OfGroup, ListView):
         return InstanceGroup.objects.with_administration_by(self.request.user).get(pk=self.group.pk)
 
     def post(self, request: Request, key: str) -> Response:
+        self.group  # noqa: B018 - refuses whoever may not see the group
+        instance = record_in(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
         self.permitted()
-        instance = record_in(request, Instance.objects.visible_to(request.user))
+        refuse_hidden(instance)
         move = domain.detach if wants_detaching(request) else domain.attach
         return moved(move, self.group.pk, instance)
 

@@ -1,7 +1,8 @@
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 from awx_compat import bundle
 from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor
+from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import (
     CreatedInstanceSerializer,
@@ -22,8 +23,8 @@ from awx_compat.serializers.instance import (
     LinkedInstanceSerializer,
 )
 from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView, receive
-from awx_compat.views.membership import moved, record_in, wants_detaching
+from awx_compat.views.base import ApiView, DetailView, ListView
+from awx_compat.views.membership import Refused, does_not_exist, id_in_body, moved, record_in, wants_detaching
 from instances import groups as domain
 from instances import lifecycle, mesh_ca
 from instances.health import start as health_checks
@@ -46,7 +47,6 @@ class InstanceList(ListView):
 
     @transaction.atomic
     def post(self, request: Request) -> Response:
-        receive(request)
         hold_links()
         return self.create(request, CreatedInstanceSerializer)
 
@@ -70,8 +70,8 @@ class InstanceDetail(DetailView):
     def hold(self, record: Any) -> None:
         lifecycle.held(record.pk)
 
-    def changed(self, pk: int) -> Any:
-        instance = super().changed(pk)
+    def changed(self, before: Any) -> Any:
+        instance = super().changed(before)
         instance.capacity = instance.exact_capacity  # AWX tells the percentage of what it has not truncated
         return instance
 
@@ -103,7 +103,7 @@ class InstancePeers(OfInstance, ListView):
 
 
 class InstanceGroupsOfInstance(OfInstance, ListView):
-    permission_classes = [ChangesNeedSuperuser]
+    permission_classes = [MovesNeedSuperuser]
     title = "Instance's Instance Groups"
     attaches = True
     serializer_class = InstanceGroupSerializer
@@ -115,11 +115,27 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
         groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(user)
         return groups.with_load().with_administration_by(user).order_by("id")
 
+    def subject(self) -> Any:
+        return self.instance
+
     def post(self, request: Request, key: str) -> Response:
-        group = record_in(request, InstanceGroup.objects.visible_to(request.user))
+        self.instance  # noqa: B018 - refuses whoever may not see the instance
         if wants_detaching(request):
-            return moved(domain.detach, group.pk, self.instance, "instance")
-        return moved(domain.attach, group.pk, self.instance)
+            group = record_in(request, InstanceGroup.objects.all(), missing='"id" is required to disassociate')
+            return moved(domain.detach, group.pk, self.permitted(), "instance")
+        if id_in_body(request) is None:
+            self.refuse_creation(request)
+        group = record_in(request, InstanceGroup.objects.all(), missing="")
+        return moved(domain.attach, group.pk, self.permitted())
+
+    def refuse_creation(self, request: Request) -> NoReturn:
+        """AWX takes a body without an id for a new group, which it checks, and then fails to find."""
+        self.get_serializer(data=request.data).is_valid(raise_exception=True)
+        try:
+            domain.refuse_move(self.permitted())
+        except ValidationError as error:
+            raise Refused(error.messages[0]) from None
+        raise does_not_exist(InstanceGroup.objects.all())
 
 
 class InstanceJobs(OfInstance, ListView):

@@ -1,15 +1,17 @@
-"""POST to a list below a record: the body names a record, which is put into the list or taken out of it."""
+"""POST to a list below a record: the body names a record, which is put into the list or taken out of it.
+
+AWX first looks whether the id is one, then whether it exists, then at the rights, and then at the kinds of both.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from rest_framework import status
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.views.base import id_in
 from instances.querysets import VisibleQuerySet
 
 
@@ -22,24 +24,44 @@ class Refused(APIException):
         super().__init__({"msg": reason})
 
 
-def record_in(request: Request, records: VisibleQuerySet) -> Any:
-    """The record whose ``id`` is in the body."""
-    noun = records.model._meta.object_name
-    body: Any = request.data
-    pk = body.get("id")
+def record_in(request: Request, records: VisibleQuerySet, missing: str) -> Any:
+    """The record whose ``id`` is in the body, of all ``records``; Refused(``missing``) where there is no id."""
+    pk = id_in_body(request)
     if pk is None:
-        raise Refused(f"{noun} 'id' field is missing.")
-    if isinstance(pk, bool) or not str(pk).isascii() or not str(pk).isdecimal():
-        raise Refused('"id" field must be an integer.')
-    found = records.filter(pk=id_in(str(pk))).first()
+        raise Refused(missing)
+    found = records.filter(pk=pk).with_visibility(request.user).first()
     if found is None:
-        raise ParseError(f"{noun} matching query does not exist.")
+        raise does_not_exist(records)
     return found
 
 
+def id_in_body(request: Request) -> int | None:
+    """The id in the body. As in AWX, true is 1, and all that is empty is no id."""
+    pk = body_of(request).get("id")
+    if pk and not isinstance(pk, int):
+        raise Refused('"id" field must be an integer.')
+    return pk or None
+
+
+def refuse_hidden(record: Any) -> None:
+    """Raise PermissionDenied if the user who asks does not see the ``record_in()`` the body."""
+    if not record.is_visible:
+        raise PermissionDenied
+
+
+def does_not_exist(records: VisibleQuerySet) -> ParseError:
+    return ParseError(f"{records.model._meta.object_name} matching query does not exist.")
+
+
 def wants_detaching(request: Request) -> bool:
+    """Whether the body has the key ``disassociate``, whatever its value."""
+    return "disassociate" in body_of(request)
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """The object that was sent; null counts as an empty one."""
     body: Any = request.data
-    return bool(body.get("disassociate"))
+    return body or {}
 
 
 def moved(move: Callable[..., None], *arguments: Any) -> Response:

@@ -1,16 +1,17 @@
 from typing import Any
 
 from rest_framework import status
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.generics import RetrieveUpdateDestroyAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import paths
 from awx_compat.filters import AccessTokenFilters
-from awx_compat.permissions import ChangesNeedOwner, ChangesNeedUserThemselves
+from awx_compat.permissions import ChangesNeedOwner
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.views.base import ApiView, ListView, Records, id_in
+from awx_compat.views.membership import body_of
 from awx_compat.views.users import OfUser
 from instances import tokens
 from instances.models import User
@@ -24,24 +25,33 @@ class TokenList(ListView):
     filterset_class = AccessTokenFilters
     visible: Records | None = staticmethod(tokens.visible_to)
 
-    def owner(self) -> User:
-        return self.request.user  # type: ignore[return-value]
-
     def post(self, request: Request, key: str = "") -> Response:
-        owner = self.owner()
+        refuse_application(request)
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
+        owner: Any = request.user
         token, raw = tokens.issue(owner, asked.validated_data["scope"], asked.validated_data["description"])
         told = TokenSerializer(token, context={**self.get_serializer_context(), "raw_token": raw})
         location = paths.record("tokens", token.pk)
         return Response(told.data, status=status.HTTP_201_CREATED, headers={"Location": location})
 
 
+def refuse_application(request: Request) -> None:
+    """Refuse a token for an OAuth2 application, in AWX's words: this service keeps none."""
+    application = body_of(request).get("application")
+    if application is None or application == "":
+        return
+    try:
+        int(application)
+    except (TypeError, ValueError, OverflowError):
+        raise ParseError("Bad data found in related field application.") from None
+    raise ParseError("OAuth2Application matching query does not exist.")
+
+
 class TokensOfUser(OfUser, TokenList):
-    """The tokens of one user, who alone makes them."""
+    """The tokens of one user. As in AWX, POST by whoever sees the user makes one of the user who asks."""
 
     title = "User Personal Access Tokens"
-    permission_classes = [ChangesNeedUserThemselves]
     visible = None  # but those of one user
 
     def get_queryset(self) -> Any:
@@ -50,8 +60,9 @@ class TokensOfUser(OfUser, TokenList):
     def subject(self) -> User:
         return self.user  # type: ignore[no-any-return]
 
-    def owner(self) -> User:
-        return self.permitted()  # type: ignore[no-any-return]
+    def post(self, request: Request, key: str = "") -> Response:
+        self.permitted()
+        return super().post(request)
 
 
 class TokenDetail(ApiView, RetrieveUpdateDestroyAPIView[Any]):

@@ -13,12 +13,8 @@ from django.utils.safestring import SafeString
 from instances import groups
 from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
-from instances.admin.forms import Check, CheckedForm, LinesField, ManyPicker
+from instances.admin.forms import CheckedForm, LinesField, ManyPicker
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
-
-
-def policy_check(field: str) -> Check:
-    return lambda group, value: groups.checked_policy(group, field, value)
 
 
 class GroupForm(CheckedForm):
@@ -26,7 +22,8 @@ class GroupForm(CheckedForm):
         "name": groups.checked_name,
         "is_container_group": groups.checked_is_container_group,
         "policy_instance_list": groups.checked_policy_list,
-        **{field: policy_check(field) for field in ("policy_instance_percentage", "policy_instance_minimum")},
+        "policy_instance_percentage": groups.checked_percentage,
+        "policy_instance_minimum": groups.checked_policy,
     }
     policy_instance_list = LinesField(
         required=False, help_text="Hostnames of nodes that are always members, each on a line."

@@ -37,7 +37,10 @@ def test_start_of_clients(exchange: Exchange, session: requests.Session, boot_se
     compare(exchange, session, boot_service)
 
 
-@pytest.fixture(scope="module", params=["writes.jsonl", "writes_no_k8s.jsonl"])
+SEQUENCES = sorted(path.name for path in FOLDER.glob("*writes*.jsonl"))
+
+
+@pytest.fixture(scope="module", params=SEQUENCES)
 def written_service(
     request: pytest.FixtureRequest, dataset_template: str, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[tuple[str, str, str]]:
