@@ -73,19 +73,23 @@ def manage(url: str, *arguments: str, check: bool = True, **changes: str) -> sub
     return done
 
 
-def served(url: str, workers: int = 1, **changes: str) -> contextlib.AbstractContextManager[str]:
+def served(
+    url: str, workers: int = 1, log: Path | None = None, **changes: str
+) -> contextlib.AbstractContextManager[str]:
     """``manage.py serve`` on the database at ``url``; yields the address, without a slash at its end."""
-    return served_by([sys.executable, "manage.py", "serve", "--workers", str(workers)], url, **changes)
+    return served_by([sys.executable, "manage.py", "serve", "--workers", str(workers)], url, log, **changes)
 
 
 @contextlib.contextmanager
-def served_by(command: Sequence[str], url: str, **changes: str) -> Iterator[str]:
-    """The service as ``command`` serves it, to which ``--bind`` tells where."""
+def served_by(command: Sequence[str], url: str, log_file: Path | None = None, **changes: str) -> Iterator[str]:
+    """The service as ``command`` serves it, to which ``--bind`` tells where. ``log_file`` is to hold what it logs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would fill up and stop the server
+    with (
+        log_file.open("w+") if log_file else tempfile.TemporaryFile("w+") as log
+    ):  # a pipe that nobody reads would fill up and stop the server
         server = subprocess.Popen(
             [*command, "--bind", f"127.0.0.1:{port}"],
             cwd=PROJECT,

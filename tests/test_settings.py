@@ -48,7 +48,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         SESSION_COOKIE_AGE="soon",
         LOG_LEVEL="LOUD",
         CLUSTER_HOST_ID="",
-        DATABASE_POOL_SIZE="-1",
+        DATABASE_CONNECT_TIMEOUT="-1",
     )
     named = {line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]}
     assert named == {
@@ -63,7 +63,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         "SESSION_COOKIE_AGE",
         "LOG_LEVEL",
         "CLUSTER_HOST_ID",
-        "DATABASE_POOL_SIZE",
+        "DATABASE_CONNECT_TIMEOUT",
     }
     assert done.returncode == 1
     for value in ("hunter2", "perhaps", "kubernetes", "not-a-uuid", "LOUD"):
