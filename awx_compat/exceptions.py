@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import DataError, IntegrityError, InternalError
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.log import log_response
 from psycopg.errors import QueryCanceled
 from rest_framework import status
@@ -87,7 +87,7 @@ def of_query(error: Exception, asks_for_less: bool) -> Exception:
     return error
 
 
-def log_failure(error: BaseException, response: HttpResponseBase, request: HttpRequest) -> None:
+def log_failure(error: BaseException, response: HttpResponse, request: HttpRequest) -> None:
     """Log the database's failure in one line, in place of Django's of the ``response`` that tells of it.
 
     The session is emptied, in memory alone: it is not stored with such an answer, and who looks into it on the way out

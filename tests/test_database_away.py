@@ -5,7 +5,7 @@ The PostgreSQL is one that only these tests use, and it is really stopped and st
 
 import re
 import signal
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,11 @@ import psycopg
 import pytest
 import requests
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
 
+from manage import main
 from tests.postgresql import Server
-from tests.service import DATASET, manage, served
+from tests.service import DATASET, connected_to, logging_into, manage
 from tests.test_worker import start_worker, until
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -59,14 +61,15 @@ class Site:
         """Let all threads ask the database something; returns what is answered."""
         with ThreadPoolExecutor(8) as clients:
             ask = f"{self.address}/api/v2/ping/"
-            return set(clients.map(lambda _: requests.get(ask, timeout=30).status_code, range(24)))
+            return set(clients.map(lambda _: requests.get(ask, timeout=30).status_code, range(16)))
 
 
 @pytest.fixture(scope="module")
 def site(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    log = tmp_path_factory.mktemp("site") / "log"
-    with served(url, log=log) as address:
-        yield Site(address, log)
+    path = tmp_path_factory.mktemp("site") / "log"
+    command = [sys.executable, "manage.py", "serve", "--workers", "1"]
+    with path.open("w+") as log, logging_into(log, command, url) as address:
+        yield Site(address, path)
 
 
 def log_in(site: Site) -> requests.Session:
@@ -238,13 +241,13 @@ def test_what_needs_no_database_is_answered(face: Face, outages: dict[str, Outag
 
 
 @pytest.mark.parametrize("face", FACES, ids=str)
-def test_back(face: Face, site: Site, server: Server) -> None:
+def test_back(face: Face, site: Site, server: Server, outages: dict[str, Outage]) -> None:
     """All connections were closed meanwhile, and nobody notices, not even who asks first."""
-    expected, first = face.asked_by(site)().status_code, face.asked_by(site)
+    ask = face.asked_by(site)
     assert site.warm() == {200}
     server.restart()
     site.logged()
-    assert first().status_code == expected
+    assert ask().status_code == outages[face.name].before
     assert site.warm() == {200}
     assert site.logged() == []
 
@@ -301,89 +304,37 @@ def test_a_database_that_is_there_and_says_nothing(site: Site, server: Server) -
     assert site.warm() == {200}
 
 
-# --- commands
-
-COMMANDS = [
-    "migrate",
-    "showmigrations",
-    "createsuperuser --noinput --username x --email x@example.org",
-    "changepassword admin",
-    "clearsessions",
-    "dumpdata instances.instance",
-    f"import_awx {DATASET}",
-    "sync_awx --url http://127.0.0.1:1 --username x --password-file manage.py",
-    "sync_awx --detach",
-    "verify_counters",
-    "list_instances",
-    "provision_instance --hostname x",
-    "deprovision_instance --hostname x",
-    "register_queue --queuename x",
-    "register_peers x",
-    "issue_node_token exec-1.example.org",
-    "serve",
-    "worker",
-]
-
-
-@pytest.fixture(scope="module")
-def told(url: str, server: Server) -> dict[str, subprocess.CompletedProcess[str]]:
-    """What each command tells while the database is away."""
-    with server.away(), ThreadPoolExecutor(2) as running:
-        done = running.map(
-            lambda line: manage(url, *line.split(), check=False, DJANGO_SUPERUSER_PASSWORD="x"), COMMANDS
-        )
-        return dict(zip(COMMANDS, done, strict=True))
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_tells_in_one_line(command: str, told: dict[str, subprocess.CompletedProcess[str]]) -> None:
-    done = told[command]
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("The database cannot be reached: ")
-    assert len(done.stderr.splitlines()) == 1
-
-
 # --- the worker
 
 
-@pytest.mark.parametrize("seconds", [0.0, 3.0])
-def test_the_worker_waits_for_the_database(seconds: float, url: str, server: Server) -> None:
+def test_the_worker_waits_for_the_database(url: str, server: Server) -> None:
+    """For a moment, for longer than anything waits for a connection, and, if it is asked to end, no longer."""
     worker = start_worker(url)
-    try:
-        until(lambda: count_workers(url) == 1)
-        with server.away():
-            time.sleep(seconds)
-        until(lambda: works(url))
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        output, _ = worker.communicate(timeout=30)
-    assert worker.returncode == 0, output
-    told = [line for line in output.splitlines() if "The database" in line]
-    assert "The database failed; the worker waits for it." in told[0]
-    assert told[1:][-1].endswith("The database answers again.")
-    assert len(told) == 2
-    assert "Traceback" not in output
+    lines: list[str] = []
 
-
-def test_a_worker_that_waits_can_be_ended(url: str, server: Server) -> None:
-    worker = start_worker(url)
-    until(lambda: count_workers(url) == 1)
-    with server.away():
+    def logs(text: str) -> str:
+        """The next line with this text; all that is logged before it is in ``lines``, too."""
         assert worker.stdout is not None
-        while "The database failed" not in worker.stdout.readline():
-            assert worker.poll() is None
+        for line in worker.stdout:
+            lines.append(line)
+            if text in line:
+                return line
+        raise AssertionError(lines)
+
+    until(lambda: works(url))
+    for seconds in (0, 6):
+        with server.away():
+            assert "WARNING" in logs("The database failed; the worker waits for it. ")
+            time.sleep(seconds)
+        logs("The database answers again.")
+        until(lambda: works(url))
+    with server.away():
+        logs("The database failed")
         worker.send_signal(signal.SIGTERM)
-        worker.communicate(timeout=10)
-    assert worker.returncode == 0
-
-
-def count_workers(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        found = connection.execute(
-            "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '3 s'"
-        )
-        return found.fetchone()[0]  # type: ignore[index]
+        rest, _ = worker.communicate(timeout=10)
+    assert (worker.returncode, rest) == (0, "")
+    assert len([line for line in lines if "The database" in line]) == 5
+    assert not [line for line in lines if "Traceback" in line or "procrastinate" in line or "psycopg" in line]
 
 
 def works(url: str) -> bool:
@@ -399,3 +350,55 @@ def works(url: str) -> bool:
             if connection.execute(query, [number]).fetchone() == ("succeeded",):
                 return True
     return False
+
+
+# --- commands
+
+COMMANDS = [
+    "migrate",
+    "showmigrations",
+    "createsuperuser --noinput --username x --email x@example.org",
+    "changepassword admin",
+    "clearsessions",
+    f"import_awx {DATASET}",
+    "sync_awx --url http://127.0.0.1:1 --username x --password-file manage.py",
+    "sync_awx --detach",
+    "verify_counters",
+    "list_instances",
+    "provision_instance --hostname x --node_type execution",
+    "deprovision_instance --hostname x",
+    "register_queue --queuename x",
+    "register_peers x --peers y",
+    "issue_node_token exec-1.example.org",
+    "serve",
+    "worker",
+]
+
+
+@pytest.fixture(scope="module")
+def stopped(url: str, server: Server, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """With the database away, for commands in this process."""
+    with django_db_blocker.unblock(), connected_to(url), server.away():
+        yield
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_tells_in_one_line(
+    command: str, stopped: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["manage.py", *command.split()])
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "x")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert str(ended.value.code).startswith("The database cannot be reached: ")
+    assert "\n" not in str(ended.value.code)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+def test_a_command_ends_with_that_line(command: str, url: str, stopped: None) -> None:
+    done = manage(url.replace("user=postgres", "user=postgres password=hunter2"), command, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The database cannot be reached: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "hunter2" not in done.stderr
