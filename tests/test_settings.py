@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from settings import env
 from tests.service import PROJECT
 
 KEPT = ("PATH", "HOME", "LANG")
@@ -79,6 +80,13 @@ def test_a_number_is_not_larger_than_what_it_counts_can_be(name: str) -> None:
     assert done.returncode == 1
     assert f"{name}: Must be from " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("of_url", "waits"), [("", 3), (" connect_timeout=7 tcp_user_timeout=9000", "7")])
+def test_a_connection_is_waited_for_as_the_environment_says(of_url: str, waits: object) -> None:
+    database = env.database(f"dbname=x{of_url}", connect_timeout=3, statement_timeout=0)
+    assert database["OPTIONS"]["connect_timeout"] == waits
+    assert ("tcp_user_timeout" in database["OPTIONS"]) is bool(of_url)
 
 
 def test_the_data_lie_in_a_folder(tmp_path: Path) -> None:
