@@ -7,6 +7,7 @@ import sys
 from django.conf import settings
 from django.core.management import execute_from_command_line
 
+from instances import database
 from settings.env import SettingsError
 
 
@@ -16,7 +17,13 @@ def main() -> None:
         settings.INSTALLED_APPS  # noqa: B018 - reads the environment
     except SettingsError as error:
         sys.exit(str(error))
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as error:
+        if "--traceback" in sys.argv or not database.failed(error):
+            raise
+        what = "cannot be reached" if database.is_away(error) else "is too busy"
+        sys.exit(f"The database {what}: {database.reason(error)}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Errors as AWX words them. Whatever goes wrong, a client reads JSON and never a traceback."""
 
-import logging
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import DataError, IntegrityError, InternalError, OperationalError
+from django.db import DataError, IntegrityError, InternalError
+from django.http import HttpRequest, HttpResponse
 from django.utils.log import log_response
 from psycopg.errors import QueryCanceled
 from rest_framework import status
@@ -22,6 +22,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from instances import database
 from instances.locking import StaleError
 from instances.mirror import guard
 
@@ -32,7 +33,8 @@ MEDIA_TYPE_HINT = (
 )
 PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # parameters that no query is long because of
 SERVER_ERROR = "A server error has occurred."
-logger = logging.getLogger(__name__)
+DATABASE_FAILED = "The database does not answer as it should. Try again."
+RETRY_AFTER = 2  # seconds; a database that restarts is seldom away for longer
 
 
 class NotWritable(APIException):
@@ -47,6 +49,12 @@ class NotAvailable(APIException):
     """The service is set up without what this needs."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+
+
+class TryAgain(NotAvailable):
+    """The same request may succeed in a moment: the answer has ``Retry-After``."""
+
+    wait = RETRY_AFTER
 
 
 class PreconditionFailed(APIException):
@@ -76,20 +84,28 @@ def of_query(error: Exception, asks_for_less: bool) -> Exception:
         return ParseError(reason) if asks_for_less else NotAvailable(reason)
     if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
         return ParseError("The query holds a value that the database cannot use.")
-    return unavailable(error) if isinstance(error, OperationalError) else error
+    return error
 
 
-def unavailable(error: Exception) -> NotAvailable:
-    """The database, not the request, is at fault: it is away, restarts, or ended what two waited for.
+def log_failure(error: BaseException, response: HttpResponse, request: HttpRequest) -> None:
+    """Log the database's failure in one line, in place of Django's of the ``response`` that tells of it.
 
-    Of a change that was being committed nobody knows whether it was made.
+    The session is emptied, in memory alone: it is not stored with such an answer, and who looks into it on the way out
+    does not ask the database once more.
     """
-    logger.error("The database failed: %s", str(error).partition("\n")[0])
-    return NotAvailable("The database does not answer as it should. Try again.")
+    if hasattr(request, "session"):
+        request.session.clear()
+    log_response("The database failed: %s", database.reason(error), response=response, request=request)
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response:
-    """The answer to ``error``, for DRF's EXCEPTION_HANDLER. One that nobody foresaw is logged and becomes a 500."""
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to ``error``, for DRF's EXCEPTION_HANDLER. One that nobody foresaw is logged and becomes a 500.
+
+    Where the database failed, None for who reads pages: ``views.errors`` has the page, which asks it for nothing.
+    """
+    is_too_slow = isinstance(error.__cause__, QueryCanceled)
+    if database.failed(error) and not is_too_slow:
+        return database_failed(error, context["request"])
     if isinstance(error, NotAuthenticated | AuthenticationFailed):
         error.detail = NotAuthenticated(LOGIN_HINT).detail
     elif isinstance(error, UnsupportedMediaType):
@@ -102,10 +118,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         error = PreconditionFailed(*error.args)
     elif context["request"].method in SAFE_METHODS:
         error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
-    elif isinstance(error.__cause__, QueryCanceled):
-        error = NotAvailable("The database is too busy; nothing was changed. Try again.")
-    elif isinstance(error, OperationalError):
-        error = unavailable(error)
+    elif is_too_slow:
+        error = TryAgain("The database is too busy; nothing was changed. Try again.")
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)
@@ -115,4 +129,18 @@ def handle(error: Exception, context: dict[str, Any]) -> Response:
         response = Response({"detail": SERVER_ERROR}, status=status.HTTP_500_INTERNAL_SERVER_ERROR)
         got_request_exception.send(sender=None, request=request._request)
         log_response("%s failed", request.path, response=response, request=request._request, exception=error)
+    return response
+
+
+def database_failed(error: Exception, request: Any) -> Response | None:
+    """503: the database, not the request, is at fault. It is away, restarts, or ended what two waited for.
+
+    Of a change that was being committed nobody knows whether it was made.
+    """
+    if request.accepted_renderer.format != "json":
+        return None
+    set_rollback()
+    headers = {"Retry-After": str(RETRY_AFTER)}
+    response = Response({"detail": DATABASE_FAILED}, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
+    log_failure(error, response, request._request)
     return response

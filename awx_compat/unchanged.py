@@ -15,6 +15,7 @@ from http import HTTPStatus
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
+from instances import database
 from instances.prepared import Asked, both
 from instances.rows import Row, Text
 
@@ -45,10 +46,12 @@ class Answered:
     headers: dict[str, str]
 
     def still_holds(self) -> bool:
-        """Whether the questions find the same; where they cannot be asked, the long way tells why."""
+        """Whether the questions find the same; where they are too much for the database, the long way tells why."""
         try:
             return digest_of_rows(both(self.who(), self.what)) == self.found
-        except Error:
+        except Error as error:
+            if database.is_away(error):
+                raise
             return False
 
 

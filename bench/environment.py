@@ -4,7 +4,15 @@ import os
 from pathlib import Path
 
 # What would make another service of it, or let it wait for another time.
-UNSET = ("DATABASE_POOL_SIZE", "STATEMENT_TIMEOUT", "HTTPS", "DEBUG", "LOG_LEVEL", "HEALTH_PROBE", "SECRET_KEY_FILE")
+UNSET = (
+    "DATABASE_CONNECT_TIMEOUT",
+    "STATEMENT_TIMEOUT",
+    "HTTPS",
+    "DEBUG",
+    "LOG_LEVEL",
+    "HEALTH_PROBE",
+    "SECRET_KEY_FILE",
+)
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "settings.base",
     "SECRET_KEY": "only-for-measurements-" + "x" * 50,

@@ -1,7 +1,7 @@
 """What Django needs for an answer: no middleware, one SELECT that checks the token and gives a stored text.
 
 It is served as the service itself is, by ``manage.py serve`` with ``bench.floor_settings``: the same server, as many
-processes and threads, the same connection pool.
+processes and threads, as many connections.
 """
 
 import hashlib

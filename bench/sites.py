@@ -90,7 +90,7 @@ class Sites(contextlib.ExitStack):
         """The service on ``database``, served by gunicorn with the processes and threads of ``manage.py serve``."""
         command = [sys.executable, "-m", "gunicorn", "settings.wsgi", "--worker-class", "gthread"]
         command += ["--workers", str(PROCESSES), "--threads", THREADS, "--keep-alive", "60"]
-        changes = {**SETTINGS, "DATABASE_POOL_SIZE": THREADS, "MALLOC_ARENA_MAX": "1"}
+        changes = {**SETTINGS, "MALLOC_ARENA_MAX": "1"}
         return Service(self.enter_context(served_by(command, database.url, **changes)), database)
 
     @contextlib.contextmanager

@@ -35,6 +35,7 @@ class PreparingCursor(ServerBindingCursor):
 
 def preparing_cursor(connection: BaseDatabaseWrapper) -> Any:
     """A cursor as ``connection.cursor()`` gives it, but one that prepares."""
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     cursor: Any = PreparingCursor(connection.connection)  # type: ignore[call-arg]
     return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)

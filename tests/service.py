@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 import requests
@@ -81,29 +81,38 @@ def served(url: str, workers: int = 1, **changes: str) -> contextlib.AbstractCon
 @contextlib.contextmanager
 def served_by(command: Sequence[str], url: str, **changes: str) -> Iterator[str]:
     """The service as ``command`` serves it, to which ``--bind`` tells where."""
+    with (
+        tempfile.TemporaryFile("w+") as log,  # a pipe that nobody reads would fill up and stop the server
+        logging_into(log, command, url, **changes) as address,
+    ):
+        yield address
+
+
+@contextlib.contextmanager
+def logging_into(log: IO[str], command: Sequence[str], url: str, **changes: str) -> Iterator[str]:
+    """The same, which logs into the file ``log``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would fill up and stop the server
-        server = subprocess.Popen(
-            [*command, "--bind", f"127.0.0.1:{port}"],
-            cwd=PROJECT,
-            env=environment(url, **changes),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_for(address, server)
-            yield address
-        finally:
-            has_ended = server.poll() is not None
-            server.send_signal(signal.SIGTERM)
-            server.wait(timeout=30)
-            log.seek(0)
-            output = log.read()
-            if has_ended:
-                print(output, file=sys.stderr)
+    server = subprocess.Popen(
+        [*command, "--bind", f"127.0.0.1:{port}"],
+        cwd=PROJECT,
+        env=environment(url, **changes),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_for(address, server)
+        yield address
+    finally:
+        has_ended = server.poll() is not None
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+        log.seek(0)
+        output = log.read()
+        if has_ended:
+            print(output, file=sys.stderr)
     assert "Traceback" not in output, output
 
 

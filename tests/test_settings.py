@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from settings import env
 from tests.service import PROJECT
 
 KEPT = ("PATH", "HOME", "LANG")
@@ -48,7 +49,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         SESSION_COOKIE_AGE="soon",
         LOG_LEVEL="LOUD",
         CLUSTER_HOST_ID="",
-        DATABASE_POOL_SIZE="-1",
+        DATABASE_CONNECT_TIMEOUT="-1",
     )
     named = {line.split(":")[0].strip() for line in done.stderr.splitlines()[1:]}
     assert named == {
@@ -63,7 +64,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         "SESSION_COOKIE_AGE",
         "LOG_LEVEL",
         "CLUSTER_HOST_ID",
-        "DATABASE_POOL_SIZE",
+        "DATABASE_CONNECT_TIMEOUT",
     }
     assert done.returncode == 1
     for value in ("hunter2", "perhaps", "kubernetes", "not-a-uuid", "LOUD"):
@@ -79,6 +80,13 @@ def test_a_number_is_not_larger_than_what_it_counts_can_be(name: str) -> None:
     assert done.returncode == 1
     assert f"{name}: Must be from " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("of_url", "waits"), [("", 3), (" connect_timeout=7 tcp_user_timeout=9000", "7")])
+def test_a_connection_is_waited_for_as_the_environment_says(of_url: str, waits: object) -> None:
+    database = env.database(f"dbname=x{of_url}", connect_timeout=3, statement_timeout=0)
+    assert database["OPTIONS"]["connect_timeout"] == waits
+    assert ("tcp_user_timeout" in database["OPTIONS"]) is bool(of_url)
 
 
 def test_the_data_lie_in_a_folder(tmp_path: Path) -> None:

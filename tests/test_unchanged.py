@@ -7,6 +7,7 @@ import pytest
 import requests
 from django.db import OperationalError
 from django.test import Client
+from psycopg.errors import QueryCanceled
 from pytest_django import DjangoAssertNumQueries as Queries
 
 from awx_compat import unchanged
@@ -154,7 +155,7 @@ def test_traces_make_no_other_request_of_it(asking: Asking, django_assert_num_qu
 
 def test_where_it_cannot_be_asked_the_long_way_answers(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*questions: Any) -> None:
-        raise OperationalError
+        raise OperationalError from QueryCanceled()
 
     monkeypatch.setattr(unchanged, "both", busy)
     assert asking.again().status_code == 304

@@ -1,7 +1,6 @@
 """What all views of the API share: AWX's headers, and finding a record by its id or its name."""
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -24,7 +23,6 @@ from awx_compat.encoding import Encoded
 from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
 from awx_compat.foresight import Foreseeing, reader
 from awx_compat.parsers import BodyError
-from instances import lost
 from instances.locking import locked
 from instances.prepared import Asked, prepared, prepared_listing
 from instances.rows import Listing, Row
@@ -102,7 +100,7 @@ class ApiView(Foreseeing, APIView):
 
     def perform_authentication(self, request: Request) -> None:
         try:
-            lost.asked_again(functools.partial(super().perform_authentication, request))
+            super().perform_authentication(request)
         except Error:
             request.user, request.auth = AnonymousUser(), None  # the error's answer would ask, and fail, once more
             raise

@@ -1,5 +1,6 @@
 """What is answered where no view of the API does: a page for who prefers one, as browsers do, else JSON."""
 
+import sys
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -7,7 +8,8 @@ from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.views import csrf
 
-from awx_compat.exceptions import SERVER_ERROR
+from awx_compat.exceptions import DATABASE_FAILED, RETRY_AFTER, SERVER_ERROR, log_failure
+from instances import database
 
 # For people: what happened, and what they can do.
 PAGES = {
@@ -21,7 +23,13 @@ PAGES = {
         "The service failed",
         "Nothing is wrong with what you asked for. Try it again; if it fails again, tell who runs the service.",
     ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The database does not answer",
+        "Nothing is wrong with what you asked for. Try it again in a moment. If it was a change, look first whether it "
+        "was made.",
+    ),
 }
+WITHOUT_DATABASE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 STALE_FORM = (
     "The form was not accepted",
     "It was open for too long, or the browser sends no cookies to this service. Go back, load the page again, and send "
@@ -42,7 +50,18 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """The answer to an error that nobody foresaw, or to the database's, whatever part of the service it ended."""
+    error = sys.exception()
+    if error is not None and database.failed(error):
+        return database_failed(request, error)
     return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_ERROR)
+
+
+def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
+    response = _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, DATABASE_FAILED)
+    response["Retry-After"] = str(RETRY_AFTER)
+    log_failure(error, response, request)
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -68,7 +87,7 @@ def prefers_page(request: HttpRequest) -> bool:
 
 def page(request: HttpRequest, status: HTTPStatus, title: str, reason: str) -> HttpResponse:
     """The page of an error. Where the service itself failed it tells no user, so that it needs no database."""
-    told_to = None if status == HTTPStatus.INTERNAL_SERVER_ERROR else request
+    told_to = None if status in WITHOUT_DATABASE else request
     text = render_to_string("pages/error.html", {"title": title, "reason": reason}, told_to)
     response = HttpResponse(text, status=status)
     add_never_cache_headers(response)

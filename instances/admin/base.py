@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from psycopg.errors import QueryCanceled
 
+from instances import database
 from instances.admin import show
 from instances.admin.forms import Refused
 from instances.admin.lists import MeshList, NewestFirst
@@ -43,6 +44,8 @@ def mirror_of(request: HttpRequest) -> Mirror | None:
 
 def reason_of(error: Exception) -> str:
     """Why the domain or the database refused a change, in words; raises ``error`` if it is no refusal."""
+    if database.is_away(error):
+        raise error
     if refused := guard.refusal(error):
         return refused
     if isinstance(error, ValidationError):

@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from instances import database
 from instances.mirror import guard
 
 
@@ -18,6 +19,8 @@ class RefusingCommand(BaseCommand):
         except UnicodeEncodeError:
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
+            if database.is_away(error):
+                raise  # as of every command; manage.py tells
             if refused := guard.refusal(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None

@@ -44,15 +44,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--threads",
             type=positive,
-            default=settings.DATABASE_POOL_SIZE or 4,
+            default=4,
             metavar="N",
-            help="threads of each process, and its connections to the database (default: DATABASE_POOL_SIZE, or 4)",
+            help="threads of each process, and its connections to the database (default: 4)",
         )
 
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
         refuse_unmigrated_database()
         share_embedded_database()
-        os.environ["DATABASE_POOL_SIZE"] = str(threads)
         # So that memory which one thread gives back serves the others too, and does not grow with the threads.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         refuse_used_address(bind)
@@ -67,6 +66,7 @@ class Command(BaseCommand):
             interface=Interfaces.WSGI,
             workers=workers,
             blocking_threads=threads,
+            blocking_threads_idle_timeout=600,  # seconds, the longest there is: with a thread its connection ends
             respawn_failed_workers=True,
             workers_kill_timeout=5,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),

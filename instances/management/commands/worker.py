@@ -6,24 +6,24 @@ import functools
 import logging
 import signal
 from argparse import ArgumentParser
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, close_old_connections, connection, connections
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, close_old_connections, connection, connections
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
-from procrastinate.exceptions import ConnectorException
 
-from instances import tasks
+from instances import database, tasks
 from instances.health import checks, keeper
 from instances.startup import positive, refuse_unmigrated_database
 
 logger = logging.getLogger(__name__)
 
 MISSED_HEARTBEATS = 3  # after so many a worker counts as gone, and others take over its jobs
+PAUSE = 1  # seconds between two looks whether a database that is away is back
 
 
 class Command(BaseCommand):
@@ -36,41 +36,70 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, concurrency: int, **options: Any) -> None:
         refuse_unmigrated_database()
-        tasks.catch_up()
         connection.close()
-        connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2, timeout=5)
-        try:
-            with app.replace_connector(connector):
-                asyncio.run(work(concurrency))
-        except ConnectorException as error:
-            raise CommandError(f"The database failed: {error.__cause__ or error}") from None
+        asyncio.run(work(concurrency))
 
 
 async def work(concurrency: int) -> None:
-    """Do jobs until SIGTERM or SIGINT, and meanwhile what has to be done regularly."""
+    """Do the background work until SIGTERM or SIGINT. While the database is away, wait for it."""
+    stopping, is_away = asyncio.Event(), False
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
+    while not stopping.is_set():
+        try:
+            async with connected() as loops:
+                if is_away:
+                    logger.info("The database answers again.")
+                    is_away = False
+                await work_connected(concurrency, loops, stopping)
+        except Exception as error:
+            if not database.is_away(error):
+                raise
+            if not is_away:
+                logger.warning("The database failed; the worker waits for it. %s", database.reason(error))
+                is_away = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), PAUSE)
+
+
+@contextlib.asynccontextmanager
+async def connected() -> AsyncIterator[contextlib.AsyncExitStack]:
+    """With the connections that the work needs, and what may have been missed without them queued; yields a stack."""
+    connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2, timeout=5)
+    async with contextlib.AsyncExitStack() as loops:
+        await in_thread(loops, tasks.catch_up)()
+        with app.replace_connector(connector):
+            async with app.open_async():
+                yield loops
+
+
+async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, stopping: asyncio.Event) -> None:
+    """Do jobs until ``stopping``, and meanwhile what has to be done regularly; raises the database's failure."""
     silent_for = MISSED_HEARTBEATS * settings.WORKER_HEARTBEAT
-    async with app.open_async(), contextlib.AsyncExitStack() as loops:
-        for period, act in (
-            (settings.WORKER_HEARTBEAT, functools.partial(tasks.rescue, silent_for)),
-            (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, keeper.beat)),
-            (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
-        ):
-            loop = asyncio.create_task(regularly(period, act))
-            loops.callback(loop.cancel)
-        worker = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=concurrency,
-                update_heartbeat_interval=settings.WORKER_HEARTBEAT,
-                stalled_worker_timeout=silent_for,
-                install_signal_handlers=False,
-            )
+    for period, act in (
+        (settings.WORKER_HEARTBEAT, functools.partial(tasks.rescue, silent_for)),
+        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, keeper.beat)),
+        (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
+    ):
+        loop = asyncio.create_task(regularly(period, act))
+        loops.callback(loop.cancel)
+    worker = asyncio.create_task(
+        app.run_worker_async(
+            concurrency=concurrency,
+            update_heartbeat_interval=settings.WORKER_HEARTBEAT,
+            stalled_worker_timeout=silent_for,
+            install_signal_handlers=False,
         )
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(signum, worker.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await worker
-        if not worker.cancelled():  # it gives up without an error when it cannot listen for jobs any more
-            raise CommandError("The worker stopped because the database failed; start it again.")
+    )
+    asked = asyncio.create_task(stopping.wait())
+    loops.callback(asked.cancel)
+    await asyncio.wait((worker, asked), return_when=asyncio.FIRST_COMPLETED)
+    if not worker.done():
+        worker.cancel()  # the jobs that were begun are finished
+    with contextlib.suppress(asyncio.CancelledError):
+        await worker
+    if not worker.cancelled():  # it gives up without an error when it cannot listen for jobs any more
+        raise OperationalError("It closed the worker's connections.")
 
 
 async def regularly(period: float, act: Callable[[], Awaitable[object]]) -> None:
@@ -78,10 +107,9 @@ async def regularly(period: float, act: Callable[[], Awaitable[object]]) -> None
     while True:
         try:
             await act()
-        except (ConnectorException, OperationalError, InterfaceError) as error:
-            logger.warning("The database failed: %s", error.__cause__ or error)
-        except Exception:
-            logger.exception("What is done every %s seconds failed; it will be tried again.", period)
+        except Exception as error:
+            if not database.is_away(error):  # else the worker notices by itself
+                logger.exception("What is done every %s seconds failed; it will be tried again.", period)
         await asyncio.sleep(period)
 
 
