@@ -137,7 +137,8 @@ class MeshList(ChangeList):
     @property
     def nothing_found(self) -> str:
         """Why the list is empty, in words."""
-        records = self.model_admin.called.lower()
+        model_admin: Any = self.model_admin
+        records = model_admin.called.lower()
         if self.page_num > 1:
             return f"There are no older {records}."
         if not self.query and not self.has_active_filters:
