@@ -272,7 +272,7 @@ def test_what_a_total_leads_to_is_seen(
     page.keyboard.press("Enter")
     assert_table_in_sight(page)
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Name")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_be_focused()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -282,7 +282,7 @@ def test_what_a_search_finds_is_seen(
 ) -> None:
     page = new_page(storage_state=hostile.cookies, viewport=viewport, java_script_enabled=scripts)
     page.goto("/")
-    page.get_by_label("Name").focus()
+    page.get_by_role("searchbox").focus()
     page.keyboard.type("e")
     if not scripts:
         page.keyboard.press("Enter")
