@@ -45,13 +45,45 @@ def tier(instance: Instance) -> Tier:
     return Tier(instance.node_type)
 
 
+def is_overloaded(instance: Instance) -> bool:
+    """Whether more of the node's capacity is in use than it has; a node without capacity is not judged by its load."""
+    return 0 < instance.capacity < instance.consumed_capacity
+
+
 def standing(instance: Instance) -> Standing:
-    """How the node stands; one that works and has errors needs attention all the same."""
-    if instance.node_state in FAULTY or instance.errors:
+    """How the node, read ``with_load()``, stands; a ready one with errors or too much load needs attention, too.
+
+    This alone says what needs attention: whoever counts or filters by it asks here and keeps no rule in SQL.
+    """
+    if instance.node_state in FAULTY or instance.errors or is_overloaded(instance):
         return Standing.FAULT
     if instance.node_state != State.READY:
         return Standing.CHANGING
     return Standing.READY if instance.enabled else Standing.DISABLED
+
+
+def state_in_words(instance: Instance) -> str:
+    """The node's state, and what else makes it stand as it does: "Ready, disabled, over capacity"."""
+    more = {
+        "disabled": not instance.enabled,
+        "with errors": instance.errors and instance.node_state == State.READY,
+        "over capacity": is_overloaded(instance),
+    }
+    return ", ".join([instance.get_node_state_display(), *(word for word, applies in more.items() if applies)])
+
+
+def no_capacity_in_words(instance: Instance) -> str:
+    """Why the node has no capacity, as far as that is known; "" where it has some."""
+    if instance.capacity > 0:
+        return ""
+    if instance.node_type == NodeType.HOP:
+        return "carries no jobs"
+    reasons = [] if instance.node_state == State.READY else [instance.get_node_state_display().lower()]
+    if not instance.enabled:
+        reasons.append("disabled")
+    if not instance.cpu_capacity and not instance.mem_capacity:
+        reasons.append("no capacity reported")
+    return ", ".join(reasons) or "no capacity"
 
 
 @dataclass(frozen=True, slots=True)

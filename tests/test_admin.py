@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -175,10 +176,42 @@ def test_the_first_page_begins_with_what_is_wrong(root: Client) -> None:
     NodeHealth.objects.create(instance=lost, lost_since=timezone.now())
     page = root.get(INDEX)
     numbers = {figure.label: figure.number for figure in page.context["figures"]}
-    assert numbers == {"nodes": 3, "ready": 2, "unavailable": 1, "lost": 1, "with errors": 1, "disabled": 1}
+    assert numbers == {"nodes": 3, "needs attention": 2, "disabled": 1, "ready": 0, "lost": 1}
     assert "No worker runs" in shown(page)
     for figure in page.context["figures"]:
         assert root.get(figure.url).context["cl"].result_count == figure.number
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_an_empty_list_says_what_is_so(path: str, root: Client, mirror: Mirror) -> None:
+    """Neither a list without records nor one in which nothing matches is called complete."""
+    if path not in (MIRROR, USERS):
+        page = shown(root.get(path))
+        assert "There are no " in page
+        assert "These are all" not in page
+    answer = root.get(path, {"q": "Backup"} if path not in (QUEUE, MIRROR, LOOKS) else {}, follow=True)
+    if path not in (QUEUE, MIRROR, LOOKS):
+        assert re.search(r"No [a-z ]+ match\.", shown(answer))
+        assert "These are all" not in shown(answer)
+
+
+def test_a_list_of_jobs_says_what_its_search_finds(root: Client) -> None:
+    make_jobs(1, name="Backup", status="running", execution_node="exec-1")
+    page = shown(root.get(JOBS, {"q": "Backup"}))
+    assert "No jobs match." in page
+    assert "What the search finds: The id of a job, or the whole hostname of its execution node." in page
+    page = shown(root.get(JOBS))
+    assert "These are all." in page
+    assert "There are no" not in page
+
+
+def test_background_jobs_are_filtered_by_every_task_there_is(root: Client) -> None:
+    declared = set(re.findall(r'@app\.task\(name="([a-z_]+)"', Path(tasks.__file__).read_text(encoding="utf-8")))
+    assert len(declared) >= 5
+    offered = dict(root.get(QUEUE).context["cl"].filter_specs[1].lookup_choices)
+    assert set(offered) == declared
+    for task in declared:
+        assert root.get(QUEUE, {"task": task}).status_code == 200
 
 
 def test_every_page_leads_to_the_api_and_the_dashboard(root: Client) -> None:

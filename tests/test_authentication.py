@@ -117,6 +117,27 @@ class TestSession:
         assert "userLoggedIn=false; Path=/" in out.headers["Set-Cookie"]
         assert session.get(f"{own_service}{ME}").status_code == 401
 
+    @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/plain, */*"])
+    def test_clients_of_awx_are_led_where_awx_leads_them(self, accept: str | None, own_service: str) -> None:
+        out = requests.get(f"{own_service}/api/logout/", headers={"Accept": accept}, allow_redirects=False)
+        assert (out.status_code, out.headers["Location"]) == (302, "/api/")
+        assert "userLoggedIn=false; Path=/" in out.headers["Set-Cookie"]
+
+    @pytest.mark.parametrize(
+        ("asked", "target"),
+        [
+            ("", "/"),
+            ("?next=/nodes/5/%3Fstate%3Dfault", "/nodes/5/?state=fault"),
+            ("?next=https://elsewhere.example.org/", "/"),
+            ("?next=//elsewhere.example.org/", "/"),
+            ("?next=javascript:alert(1)", "/"),
+        ],
+    )
+    def test_browsers_are_led_to_a_page_of_this_service(self, asked: str, target: str, own_service: str) -> None:
+        browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+        out = requests.get(f"{own_service}/api/logout/{asked}", headers=browser, allow_redirects=False)
+        assert (out.status_code, out.headers["Location"]) == (302, target)
+
     def test_a_wrong_password_is_401(self, session: requests.Session, own_service: str) -> None:
         answer = self.log_in(session, own_service, "wrong")
         assert answer.status_code == 401

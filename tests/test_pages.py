@@ -1,8 +1,10 @@
 """The pages for people, without a browser: who sees what, what it costs, and what is told."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
+from html import escape, unescape
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ from tests.make import make_jobs
 from tests.mesh import link, node
 
 pytestmark = pytest.mark.django_db
+State, NodeType = Instance.NodeState, Instance.NodeType
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -371,7 +375,162 @@ def test_jobs_beyond_those_shown_are_summed(admin: User) -> None:
     ],
 )
 def test_how_a_node_stands(values: dict[str, Any], expected: Standing) -> None:
-    assert overview.standing(Instance(hostname="exec-1", **values)) == expected
+    instance = Instance(hostname="exec-1", **values)
+    instance.load = capacity.Load()
+    assert overview.standing(instance) == expected
+
+
+@pytest.mark.parametrize(
+    ("node_type", "capacity_told", "impact", "controlled", "expected"),
+    [
+        ("execution", 10, 10, 0, Standing.READY),
+        ("execution", 10, 11, 0, Standing.FAULT),
+        ("control", 10, 0, 11, Standing.FAULT),
+        ("control", 10, 99, 0, Standing.READY),  # control nodes run nothing
+        ("hybrid", 10, 6, 5, Standing.FAULT),
+        ("hop", 0, 5, 5, Standing.READY),
+        ("execution", 0, 5, 0, Standing.READY),  # it is not known yet what it can carry
+    ],
+)
+def test_a_node_with_more_than_it_can_carry_needs_attention(
+    node_type: str, capacity_told: int, impact: int, controlled: int, expected: Standing
+) -> None:
+    instance = Instance(hostname="exec-1", node_type=node_type, node_state="ready", capacity=capacity_told)
+    instance.load = capacity.Load(impact=impact, jobs_controlled=controlled)
+    assert overview.standing(instance) == expected
+
+
+@pytest.fixture
+def every_kind(admin: User) -> None:
+    """Nodes of every type in every state, enabled or not, with and without errors, capacity and too much load."""
+    for number, (kind, state, enabled, errors, load) in enumerate(
+        product(NodeType.values, State.values, (True, False), ("", "disk full"), ("none", "full", "over", "of nothing"))
+    ):
+        own = node(
+            f"node-{number}",
+            kind,
+            node_state=state,
+            enabled=enabled,
+            errors=errors,
+            capacity=0 if load == "of nothing" or kind == "hop" else 4,
+        )
+        taken = {"none": 0, "full": 4, "over": 5, "of nothing": 5}[load]
+        if taken and kind != "control":
+            make_jobs(1, status="running", execution_node=own.hostname, task_impact=taken)
+        elif taken:
+            make_jobs(taken, status="running", execution_node="elsewhere", controller_node=own.hostname)
+
+
+def test_every_page_counts_the_same_nodes_as_needing_attention(every_kind: None, admin: User) -> None:
+    """The tiles, the table's filter, the administration's overview and its list."""
+    client = browser_of(admin)
+    tiles = client.get("/").context["total"].standings
+    figures = {figure.label: figure for figure in client.get("/admin/").context["figures"]}
+    for each in Standing:
+        assert tiles[each] > 0
+        assert client.get(f"/?state={each}").context["page"].paginator.count == tiles[each]
+        figure = figures[each.label.lower()]
+        assert figure.number == tiles[each]
+        assert client.get(figure.url).context["cl"].result_count == tiles[each]
+
+
+def test_no_node_without_capacity_is_shown_as_overloaded(every_kind: None, admin: User) -> None:
+    """Whatever the reason is, its load is told plainly; who has too much of it is shown red in both places."""
+    client = browser_of(admin)
+    for own in Instance.objects.with_load().filter(errors="", node_type__in=("control", "execution", "hop")):
+        page = text(client, f"/nodes/{own.pk}/")
+        is_over = own.capacity > 0 and own.consumed_capacity > own.capacity
+        assert ("bar-over" in page) == is_over
+        assert ("more than there is" in page) == is_over
+        assert ("over capacity" in page) == is_over
+        if own.capacity == 0 and own.node_type != "hop":
+            assert "still" in page or not own.consumed_capacity
+            assert " of <span" not in page
+            assert "in use; " in page
+            assert own.enabled or ", disabled" in page
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"enabled": False}, "disabled"),
+        ({"node_state": "unavailable"}, "unavailable"),
+        ({"node_state": "unavailable", "enabled": False}, "unavailable, disabled"),
+        ({"node_state": "installed", "cpu_capacity": 0, "mem_capacity": 0}, "installed, no capacity reported"),
+        ({"cpu_capacity": 0, "mem_capacity": 0}, "no capacity reported"),
+        ({}, "no capacity"),
+        ({"node_type": "hop"}, "carries no jobs"),
+    ],
+)
+def test_why_a_node_has_no_capacity_is_told(values: dict[str, Any], told: str, admin: User) -> None:
+    own = node("exec-1", **{"capacity": 0, **values})
+    make_jobs(3, status="running", execution_node="exec-1", task_impact=4)
+    client = browser_of(admin)
+    load = "" if own.node_type == "hop" else "12 still in use; "
+    assert f'<span class="none">{load}{told}</span>' in text(client)
+    if load:
+        page = text(client, f"/nodes/{own.pk}/")
+        assert f'<span class="big">12</span> forks still in use; {told}</p>' in page
+        assert f"12 in use; {told}" in text(client, "/admin/instances/instance/")
+
+
+# --- the way there and back
+
+
+QUERY = "?q=exec&sort=-used&open=execution&open=hop&state=ready"
+
+
+def test_the_way_back_from_a_node_keeps_what_was_filtered_sorted_and_opened(admin: User) -> None:
+    own, other = node("exec-1"), node("exec-2")
+    link(own, other)
+    client = browser_of(admin)
+    for origin in ("/", f"/nodes/{other.pk}/"):
+        assert f'href="/nodes/{own.pk}/{escape(QUERY)}"' in text(client, origin + QUERY)
+    page = text(client, f"/nodes/{own.pk}/{QUERY}")
+    assert f'<a href="/{escape(QUERY)}">Mesh</a>' in page
+    assert '<a href="/">Mesh</a>' in text(client, f"/nodes/{own.pk}/")
+
+
+def test_logging_in_leads_back_to_where_one_was(admin: User, settings: Settings) -> None:
+    admin.set_password("admin")
+    admin.save()
+    own = node("exec-1")
+    client = Client()
+    there = f"/{QUERY}"
+    login = re.search(r'class="button" href="([^"]+)"', text(client, there))
+    assert login
+    for address, login_page in (
+        (there, unescape(login[1])),
+        (f"/nodes/{own.pk}/{QUERY}", client.get(f"/nodes/{own.pk}/{QUERY}")["Location"]),
+    ):
+        asked = client.get(login_page).context["next"]
+        answer = client.post("/api/login/", {"username": "admin", "password": "admin", "next": asked})
+        assert (answer.status_code, answer["Location"]) == (302, address)
+        client.logout()
+
+
+@pytest.mark.parametrize("path", ["/", f"/{QUERY}", "/nodes/{pk}/", "/nodes/0/", "/api/v2/?format=api"])
+def test_logging_out_ends_on_a_page_for_people(path: str, admin: User) -> None:
+    own = node("exec-1")
+    client = browser_of(admin)
+    page = client.get(path.format(pk=own.pk), headers={"Accept": BROWSER}).content.decode()
+    link_out = re.search(r'href="([^"]+)">Log out</a>', page)
+    assert link_out
+    left = client.get(unescape(link_out[1]), headers={"Accept": BROWSER}, follow=True)
+    assert left["Content-Type"].startswith("text/html")
+    assert not left.wsgi_request.user.is_authenticated
+    assert "Log in" in left.content.decode()
+
+
+def test_a_click_on_a_total_leads_to_the_table(admin: User) -> None:
+    """Without scripts, too: the heading of the table, below which the count is, is what the address names."""
+    node("exec-1")
+    page = text(browser_of(admin))
+    totals = page[page.index('id="totals"') : page.index("</section>")]
+    links = re.findall(r'<a href="([^"]*)"', totals)
+    assert len(links) == totals.count('class="card')
+    assert all(each.startswith("?") and each.endswith("#nodes") for each in links)
+    assert 'action="#nodes"' in page
 
 
 def test_totals(admin: User) -> None:

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -54,6 +55,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "selection": selection,
         "total": total,
         "standings": [(each, total.standings[each], selection.only(each)) for each in Standing],
+        "by_load": selection.query(sort="-used", page=None),
+        "by_jobs": selection.query(sort="-jobs", page=None),
         "drawing": drawing,
         "page": selection.page(members(nodes, selection.group, groups)),
         "groups": groups.items(),
@@ -97,4 +100,9 @@ def node(request: HttpRequest, pk: int) -> HttpResponse:
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
         return errors.page(request, HTTPStatus.NOT_FOUND, "No such node", "It does not exist, or you may not see it.")
-    return render(request, "pages/node.html", {**frame(request), **node_page.told(found, user)})
+    return render(request, "pages/node.html", {**frame(request), "back": back(request), **node_page.told(found, user)})
+
+
+def back(request: HttpRequest) -> str:
+    """The dashboard as it was left: a node's page keeps the query of the dashboard that led to it."""
+    return f"{reverse('home')}?{request.GET.urlencode()}" if request.GET else reverse("home")

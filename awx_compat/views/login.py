@@ -6,8 +6,11 @@ from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
+
+from awx_compat.views.errors import prefers_page
 
 
 def set_logged_in(response: HttpResponse, logged_in: bool) -> None:
@@ -36,8 +39,14 @@ class Login(views.LoginView):
 
 @never_cache
 def logout(request: HttpRequest) -> HttpResponse:
-    """End the session, also on GET: AWX's clients follow a link here."""
+    """End the session, also on GET: AWX's clients follow a link here. It leads to ``next``, as AWX's does.
+
+    Without a ``next`` of this service it leads browsers to the first page, and AWX's clients to /api/.
+    """
     auth.logout(request)
-    response = HttpResponseRedirect("/api/")
+    target = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        target = "/" if prefers_page(request) else "/api/"
+    response = HttpResponseRedirect(target)
     set_logged_in(response, False)
     return response

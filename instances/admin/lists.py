@@ -8,6 +8,7 @@ from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from instances import overview
 from instances.models import InstanceGroup
 from instances.querysets import ACTIVE
 from instances.text import visible
@@ -57,6 +58,19 @@ class ErrorsFilter(ChoiceFilter):
     parameter_name = "with_errors"
     choices_told = (("yes", "Yes"), ("no", "No"))
     conditions = {"yes": ~Q(errors=""), "no": Q(errors="")}
+
+
+class StandingFilter(ChoiceFilter):
+    """How a node stands, as the dashboard has it. One query, over all nodes: their number is not that of jobs."""
+
+    title = "standing"
+    parameter_name = "standing"
+    choices_told = tuple(overview.Standing.choices)
+
+    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+        nodes = queryset.order_by().select_related(None)
+        nodes = nodes.only("hostname", "node_type", "node_state", "enabled", "errors", "capacity")
+        return queryset.filter(pk__in=[node.pk for node in nodes if overview.standing(node) == choice])
 
 
 class CapacityLeftFilter(ChoiceFilter):
@@ -119,6 +133,18 @@ class MeshList(ChangeList):
         """In words, what the filters leave of the list."""
         made = [(spec.title, choice) for spec in self.filter_specs for choice in list(spec.choices(self))[1:]]
         return [f"{title} {choice['display']}" for title, choice in made if choice["selected"]]
+
+    @property
+    def nothing_found(self) -> str:
+        """Why the list is empty, in words."""
+        model_admin: Any = self.model_admin
+        records = model_admin.called.lower()
+        if self.page_num > 1:
+            return f"There are no older {records}."
+        if not self.query and not self.has_active_filters:
+            return f"There are no {records}."
+        searched = f" What the search finds: {self.search_help_text}." if self.query and self.search_help_text else ""
+        return f"No {records} match.{searched}"
 
 
 class NewestFirst(MeshList):

@@ -15,11 +15,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from instances import lifecycle
+from instances import lifecycle, overview
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
-from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter
+from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter, StandingFilter
 from instances.deprovisioning import ACTIVE
 from instances.health import conditions, start
 from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
@@ -72,6 +72,7 @@ class InstanceAdmin(MeshAdmin):
     form = InstanceForm
     list_display = ["shown_hostname", "kind", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
     list_filter = [
+        StandingFilter,
         "node_state",
         "node_type",
         "enabled",
@@ -152,12 +153,15 @@ class InstanceAdmin(MeshAdmin):
         state = show.badge(KINDS.get(State(node.node_state), "bad"), node.get_node_state_display())
         more = [] if node.enabled else [show.badge("unsure", "Disabled")]
         more += [show.badge("bad", "Errors")] if node.errors else []
+        more += [show.badge("bad", "Over capacity")] if overview.is_overloaded(node) else []
         return format_html_join(" ", "{}", ((badge,) for badge in (state, *more)))
 
     @admin.display(description="capacity in use", ordering="share_in_use")
     def shown_load(self, node: Instance) -> SafeString | str:
         if node.node_type == Instance.NodeType.HOP:
             return show.NOTHING
+        if not node.capacity:
+            return f"{node.consumed_capacity} in use; {overview.no_capacity_in_words(node)}"
         return show.share(node.consumed_capacity, node.capacity, node.hostname)
 
     @admin.display(description="jobs", ordering="jobs_running")

@@ -20,7 +20,6 @@ from instances.admin.lists import ChoiceFilter
 
 KINDS = {"succeeded": "good", "failed": "bad", "aborted": "bad", "cancelled": "unsure"}
 WORDS = {"todo": "waiting", "doing": "running"}
-TASKS = ("apply_policies", "deprovision", "health_check", "tidy")
 
 
 class StatusFilter(ChoiceFilter):
@@ -35,7 +34,10 @@ class StatusFilter(ChoiceFilter):
 class TaskFilter(ChoiceFilter):
     title = "task"
     parameter_name = "task"
-    choices_told = tuple((task, task.replace("_", " ")) for task in TASKS)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """The service's own tasks; procrastinate's are named by the path of their module."""
+        return [(task, task.replace("_", " ")) for task in sorted(app.tasks) if task.isidentifier()]
 
     def chosen(self, queryset: Any, choice: str) -> Any:
         return queryset.filter(task_name=choice)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import DjangoDbBlocker
 
-from tests.browser.conftest import PHONE, NewPage
+from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.browser.filling import fill
 from tests.browser.looking import Problems, assert_accessible, log_in
 from tests.browser.meshes import SCRIPT
@@ -249,6 +249,47 @@ def test_a_group_and_a_total_filter(mesh: Page) -> None:
     expect(mesh.get_by_label("State")).to_have_value("fault")
 
 
+def assert_table_in_sight(page: Page) -> None:
+    """The count is read, and the first row that was found is seen."""
+    expect(page.get_by_role("status")).to_be_in_viewport()
+    expect(page.locator("table.nodes tbody tr").first).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+@pytest.mark.parametrize("total", ["Ready", "Capacity in use"])
+def test_what_a_total_leads_to_is_seen(
+    new_page: NewPage, hostile: Service, of_hostile: None, total: str, viewport: Any, scripts: bool
+) -> None:
+    """By a click on the number, and by keyboard."""
+    page = new_page(storage_state=hostile.cookies, viewport=viewport, java_script_enabled=scripts)
+    page.goto("/")
+    card = page.locator(".card").filter(has=page.get_by_role("link", name=total))
+    card.locator("dd").click(force=True)  # the link of the card lies over its number
+    assert_table_in_sight(page)
+    page.goto("/")
+    card.get_by_role("link").focus()
+    page.keyboard.press("Enter")
+    assert_table_in_sight(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+def test_what_a_search_finds_is_seen(
+    new_page: NewPage, hostile: Service, of_hostile: None, viewport: Any, scripts: bool
+) -> None:
+    page = new_page(storage_state=hostile.cookies, viewport=viewport, java_script_enabled=scripts)
+    page.goto("/")
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("e")
+    if not scripts:
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text(" of ")
+    assert_table_in_sight(page)
+
+
 def test_nothing_that_matches_is_said_so(mesh: Page) -> None:
     mesh.get_by_label("Name").fill("nowhere")
     mesh.clock.run_for(500)
@@ -320,6 +361,27 @@ def test_a_session_that_has_ended_is_told(mesh: Page) -> None:
     mesh.clock.run_for(10_000)
     expect(mesh.get_by_role("alert")).to_contain_text("Your session has ended.")
     assert len(hostnames(mesh)) == 15
+
+
+@pytest.mark.parametrize("path", ["/?state=fault&sort=-used", "/nodes/5/?state=fault&sort=-used"])
+def test_who_logs_in_again_is_where_they_were(mesh: Page, path: str) -> None:
+    mesh.goto(path)
+    mesh.context.clear_cookies()
+    mesh.clock.run_for(10_000)
+    mesh.get_by_role("alert").get_by_role("link", name="Log in again").click()
+    mesh.get_by_label("Username").fill("admin")
+    mesh.get_by_label("Password").fill("admin")
+    mesh.get_by_role("button", name="Log in").click()
+    mesh.wait_for_url(f"**{path}")
+
+
+def test_the_way_back_from_a_node_keeps_the_filter(mesh: Page) -> None:
+    mesh.goto("/?state=fault&sort=-used")
+    before = hostnames(mesh)
+    mesh.locator("table.nodes tbody th a").first.click()
+    mesh.get_by_role("navigation", name="Path").get_by_role("link", name="Mesh").click()
+    expect(mesh.get_by_label("State")).to_have_value("fault")
+    assert hostnames(mesh) == before
 
 
 def test_nothing_is_asked_while_nobody_looks(mesh: Page) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 
 from instances import overview
@@ -46,6 +47,23 @@ def standing(instance: Instance) -> overview.Standing:
 
 
 @register.filter
+def state_in_words(instance: Instance) -> str:
+    return overview.state_in_words(instance)
+
+
+@register.filter
+def no_capacity_in_words(instance: Instance) -> str:
+    return overview.no_capacity_in_words(instance)
+
+
+@register.simple_tag(takes_context=True)
+def node_address(context: dict[str, Any], pk: int) -> str:
+    """The page of a node, with the query of this page, by which the way back finds what was filtered and opened."""
+    query = context["request"].GET.urlencode()
+    return reverse("node", args=[pk]) + (f"?{query}" if query else "")
+
+
+@register.filter
 def exact(time: datetime | None) -> str:
     return "" if time is None else f"{timezone.localtime(time):%Y-%m-%d %H:%M:%S %Z}"
 
@@ -70,5 +88,5 @@ def mark(standing: str) -> dict[str, Any]:
 @register.inclusion_tag("pages/bar.html")
 def bar(percent: float, width: int = 100) -> dict[str, Any]:
     """How much of something is used, for the eye; the numbers must be written beside it."""
-    level = "over" if percent >= 100 else "high" if percent >= 80 else "usual"
+    level = "over" if percent > 100 else "high" if percent >= 80 else "usual"
     return {"filled": round(min(100.0, percent), 1), "level": level, "width": width}

@@ -9,6 +9,8 @@
   const typing = 200; // milliseconds after the last key before a filter is applied
   const pauseButton = document.getElementById("pause");
   const trouble = document.getElementById("trouble");
+  const reason = document.getElementById("trouble-reason");
+  const login = document.getElementById("trouble-login");
   const filter = document.getElementById("filter");
   const topology = document.getElementById("topology");
   let paused = false;
@@ -78,8 +80,10 @@
 
   // --- reading
 
-  function tell(message) {
-    if (trouble.textContent !== message) trouble.textContent = message;
+  function tell(message, hasEnded = false) {
+    if (reason.textContent !== message) reason.textContent = message;
+    login.hidden = !hasEnded;
+    login.href = `/api/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
     trouble.hidden = !message;
   }
 
@@ -104,7 +108,7 @@
   function take(answer, page) {
     if (answer.status === 404) return tellAge("This node is gone, or you may not see it any more.");
     if (!answer.ok) return tellAge(`The service answers with an error (${answer.status}).`);
-    if (!page.querySelector("[data-live]")) return tellAge("Your session has ended. Load the page again to log in.");
+    if (!page.querySelector("[data-live]")) return tellAge("Your session has ended.", true);
     // Another kind of page than this one, as when the first node appears: its parts have no place here.
     if (parts(page) !== parts(document)) return location.reload();
     lastGood = Date.now();
@@ -112,10 +116,10 @@
     tell("");
   }
 
-  function tellAge(reason) {
+  function tellAge(cause, hasEnded) {
     const seconds = Math.round((Date.now() - lastGood) / 1000);
     const age = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-    tell(`${reason} What you see is ${age} old.`);
+    tell(`${cause} What you see is ${age} old.`, hasEnded);
   }
 
   function plan() {
@@ -128,7 +132,23 @@
   function go(address, replace) {
     if (replace) history.replaceState(null, "", address);
     else history.pushState(null, "", address);
-    read(address);
+    return read(address);
+  }
+
+  // Brings what an address or a form leads to into sight, as it is once the answer is there; the keyboard goes on there.
+  async function goTo(address, hash) {
+    await go(address, false);
+    const target = hash && document.getElementById(hash.slice(1));
+    if (!target) return;
+    target.focus({ preventScroll: true });
+    target.scrollIntoView();
+  }
+
+  // While somebody types the table must be seen: its heading goes to the top where the table begins below the window.
+  function uncover() {
+    const table = document.getElementById("table").getBoundingClientRect();
+    const rows = Math.min(table.height, window.innerHeight / 3);
+    if (table.top + rows > window.innerHeight) document.getElementById("nodes").scrollIntoView();
   }
 
   function filtered() {
@@ -156,17 +176,16 @@
     const href = link && link.closest("[data-live]") ? link.getAttribute("href") : null;
     if (!plain || event.defaultPrevented || !href || !href.startsWith("?")) return;
     event.preventDefault();
-    go(href, false);
+    goTo(href, link.hash);
     fill();
     if (link.hasAttribute("data-clears")) filter.elements.q.focus(); // the link goes with what it clears
-    if (link.rel) document.getElementById("nodes").scrollIntoView(); // the next page begins at its beginning
   });
 
   if (filter) {
     let wait = 0;
     const apply = () => {
       clearTimeout(wait);
-      if (filtered() !== location.pathname + location.search) go(filtered(), true);
+      if (filtered() !== location.pathname + location.search) go(filtered(), true).then(uncover);
     };
     filter.addEventListener("input", (event) => {
       clearTimeout(wait);
