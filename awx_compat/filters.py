@@ -1,10 +1,15 @@
 """AWX's filter language: ``[or__|chain__][not__]<field>[__<relation's field>…][__<lookup>]=<value>``.
 
 What may be asked for is an allowlist: a filter set has one filter for each column of its model and, up to two
-relations away, of the models below; each filter knows its lookups. Errors read as AWX words them.
+relations away, of the models below; each filter knows its lookups. Errors read as AWX words them, and come in its
+order: all parameters are understood first, then the conditions are applied.
 
 Conditions without a prefix must all hold, those with ``or__`` at least one; ``chain__`` looks at another related
-record than the conditions before it. ``not__`` negates. A repeated parameter is a further condition.
+record than the conditions before it. ``not__`` negates. A repeated parameter is a further condition. With ``__int``
+after all else the value is read as an integer first.
+
+Conditions on related records join them, and an order by related records looks at those that were joined last. So a
+record comes once for each value that it is ordered by; ``instances.rows`` has such lists.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -28,9 +33,51 @@ from rest_framework import filters
 from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.request import Request
 
+from instances.lookups import COLLATION
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
 
-RELATIONS: dict[type[models.Model], dict[str, type[models.Model]]] = {
+
+@dataclass(frozen=True)
+class Unkept:
+    """A model of AWX whose records are not kept here: of each, another record tells the id and some texts.
+
+    ``texts``: AWX's names for these and, as Django's paths, where they are beside the id.
+    """
+
+    name: str
+    texts: tuple[tuple[str, str], ...] = ()
+    secrets: frozenset[str] = frozenset()
+
+
+class TextIn(models.Transform):
+    """A text inside a JSON column; ``function``: the keys that lead to it."""
+
+    output_field = models.TextField()
+    template = f"((%(expressions)s #>> '{{%(function)s}}') COLLATE \"{COLLATION}\")"
+
+
+class ToldName(TextIn):
+    lookup_name, function = "told_name", "name"
+
+
+class ToldDescription(TextIn):
+    lookup_name, function = "told_description", "description"
+
+
+class NameOfTemplate(TextIn):
+    lookup_name, function = "name_of_template", "summary_fields,unified_job_template,name"
+
+
+CREDENTIAL = Unkept(
+    "Credential",
+    texts=(("name", "credential_summary__told_name"), ("description", "credential_summary__told_description")),
+    secrets=frozenset({"inputs"}),
+)
+TEMPLATE = Unkept("UnifiedJobTemplate", texts=(("name", "representation__name_of_template"),))
+ENVIRONMENT = Unkept("ExecutionEnvironment")
+Related = type[models.Model] | Unkept
+
+RELATIONS: dict[Related, dict[str, Related]] = {
     Instance: {
         "peers": Instance,
         "reverse_peers": InstanceLink,
@@ -38,26 +85,41 @@ RELATIONS: dict[type[models.Model], dict[str, type[models.Model]]] = {
         "peers_from": Instance,
     },
     InstanceLink: {"source": Instance, "target": Instance},
-    InstanceGroup: {"instances": Instance},
-    UnifiedJob: {"instance_group": InstanceGroup},
+    InstanceGroup: {"instances": Instance, "credential": CREDENTIAL, "unifiedjob": UnifiedJob},
+    UnifiedJob: {
+        "instance_group": InstanceGroup,
+        "unified_job_template": TEMPLATE,
+        "execution_environment": ENVIRONMENT,
+    },
     User: {},
     AccessToken: {"user": User},
+    CREDENTIAL: {},
+    TEMPLATE: {},
+    ENVIRONMENT: {},
 }
 FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
-ALIASES: dict[type[models.Model], dict[str, str]] = {
-    User: {"created": "date_joined"}
-}  # AWX's names for columns that have another one here
+ALIASES: dict[Related, dict[str, str]] = {
+    User: {"created": "date_joined"},
+    InstanceGroup: {"unifiedjob": "jobs"},
+}  # AWX's names for what has another one here
 NOT_AWX = {
     InstanceGroup: {"credential_summary"},
-    UnifiedJob: {"task_impact", "representation"},
+    UnifiedJob: {"representation"},
     User: {"is_staff", "is_system_auditor", "date_joined", "mirrored"},
     AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
 }
+# How AWX orders by a relation, where that is not by id.
+ORDERS: dict[Related, str] = {Instance: "hostname", CREDENTIAL: "name", TEMPLATE: "name"}
 HOPS = 2  # relations that a filter may follow
 SEARCHED_IN_RELATED = ("username", "first_name", "last_name", "email", "name", "description")
 
 TEXT = frozenset({"contains", "startswith", "endswith", "iexact", "icontains", "istartswith", "iendswith"})
-LOOKUPS = TEXT | {"exact", "regex", "iregex", "gt", "gte", "lt", "lte", "in", "isnull"}
+PATTERNS = frozenset({"regex", "iregex"})
+OF_RELATED = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "isnull"})  # what can be asked of a relation's id
+LOOKUPS = TEXT | PATTERNS | OF_RELATED
+JOINS = ("chain", "or")
+# Columns of these kinds, AWX trusts, bring no record twice; with any other a list names each record once.
+UNREPEATED = (models.CharField, models.IntegerField, models.BooleanField, models.TextField)
 # Parameters of the query string that are no filters.
 RESERVED = frozenset(
     [
@@ -91,12 +153,23 @@ class AsText(models.Transform):
     output_field = models.TextField()
 
 
-models.JSONField.register_lookup(AsText)
+class WithoutUnderscores(models.Transform):
+    """A type of jobs as AWX stores it, which it is filtered by."""
+
+    lookup_name = "without_underscores"
+    function = "REPLACE"
+    template = "%(function)s(%(expressions)s, '_', '')"
+    output_field = models.CharField()
 
 
-def unknown(model: type[models.Model], names: list[str]) -> APIException:
+for transform in (AsText, ToldName, ToldDescription, NameOfTemplate):
+    models.JSONField.register_lookup(transform)
+models.CharField.register_lookup(WithoutUnderscores)
+
+
+def unknown(model: Related, names: list[str]) -> APIException:
     """The error for a path that no filter has; its message says where following the path fails."""
-    here: type[models.Model] | None = model
+    here: Related | None = model
     followed = []
     for name in names:
         if here is None:
@@ -106,8 +179,12 @@ def unknown(model: type[models.Model], names: list[str]) -> APIException:
         followed.append((here, name))
         if name in RELATIONS[here]:
             here = RELATIONS[here][name]
-        elif name in columns(here) or name == "pk":
+        elif name in columns(here) or name == "pk" or (name == "id" and isinstance(here, Unkept)):
             here = None
+        elif isinstance(here, Unkept):
+            if name in here.secrets:
+                return PermissionDenied("Filtering on password fields is not allowed.")
+            return ParseError(f"{here.name} has no field named '{name}'")
         elif name in FORBIDDEN.get(here, ()):
             return PermissionDenied(f"Filtering on {name} is not allowed.")
         else:
@@ -115,8 +192,10 @@ def unknown(model: type[models.Model], names: list[str]) -> APIException:
     return ParseError(f"Filters follow at most {HOPS} relations.")
 
 
-def columns(model: type[models.Model]) -> dict[str, models.Field[Any, Any]]:
+def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
     """The columns of ``model`` that may be filtered by."""
+    if isinstance(model, Unkept):
+        return {name: models.TextField(null=True) for name, _ in model.texts}
     left_out = FORBIDDEN.get(model, set()) | NOT_AWX.get(model, set())
     return {
         field.name: field
@@ -125,76 +204,114 @@ def columns(model: type[models.Model]) -> dict[str, models.Field[Any, Any]]:
     }
 
 
+def is_filterable(model: type[models.Model], name: str) -> bool:
+    """Whether OPTIONS calls the field one to filter by: the columns are, relations to several records are not."""
+    if name in RELATIONS[model]:
+        return any(field.name == name for field in model._meta.concrete_fields)
+    return name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())
+
+
+TYPE_OF_JOB = UnifiedJob._meta.get_field("type")
+
+
 class ColumnFilter(Filter):
     """One column, or one relation, of a model or of one that is related to it."""
 
-    def __init__(self, path: str, column: models.Field[Any, Any] | None, related: type[models.Model] | None) -> None:
+    def __init__(self, path: str, name: str, column: Any, related: Related | None = None) -> None:
+        """``path``: as Django names it; ``name``: what AWX calls the last in it; ``column``: Django's field."""
         super().__init__(field_name=path)
-        self.column, self.related = column, related
-        self.crosses = "__" in path or related is not None
+        self.name, self.column, self.related = name, column, related
+        self.is_nested = "__" in path
+        self.crosses = self.is_nested or (related is not None and not isinstance(related, Unkept))
+        self.repeats = self.crosses or related is not None or not isinstance(column, UNREPEATED)
+        self.is_text = related is None and isinstance(column, models.CharField | models.TextField)
+        self.is_json = isinstance(column, models.JSONField)
+        self.is_type = column is TYPE_OF_JOB
 
     def __deepcopy__(self, memo: Any) -> ColumnFilter:
         return self  # it holds no state; a filter set need not copy hundreds of them for each request
 
-    @property
-    def is_text(self) -> bool:
-        return isinstance(self.column, models.CharField | models.TextField)
-
-    def condition(self, lookup: str, text: str) -> Q:
-        """The condition that ``<field>__<lookup>=<text>`` stands for."""
+    def value(self, lookup: str, asked: str | int) -> Any:
+        """What the column is compared with. Raises ParseError where ``asked`` does not stand for such a value."""
+        text = str(asked)
         reject_null(text)
         if lookup == "isnull":
-            return Q(**{f"{self.field_name}__isnull": boolean(text)})
+            return boolean(text)
+        if self.is_type:
+            return text.replace("_", "")
+        if lookup == "in":
+            if not text:
+                raise ParseError("cannot provide empty value for __in")
+            return [comparable(self._typed(part)) for part in text.split(",")]
+        if lookup in PATTERNS:
+            return pattern(text)
         if lookup == "iexact" and not self.is_text:
-            raise ParseError(f"{self.field_name} is not a text field and cannot be filtered by case-insensitive search")
-        if self.related is not None and lookup in TEXT | {"regex", "iregex"}:
-            raise ParseError(f"Related Field got invalid lookup: {lookup}")
-        value = self._value(lookup, text)
+            raise ParseError(f"{self.name} is not a text field and cannot be filtered by case-insensitive search")
+        if self.is_json and self.is_nested:
+            raise ParseError(f"Cannot resolve keyword '{self.name}' into field.")
+        value = self._typed(asked)
+        return value if lookup in TEXT else comparable(value)
+
+    def condition(self, lookup: str, value: Any) -> Q:
+        """The condition of this lookup for a ``value()``. Raises ParseError for what such a column is not asked."""
+        if self.related is not None and lookup not in OF_RELATED:
+            kind = "ManyToOneRel" if self.column.one_to_many else "ForeignKey"
+            raise ParseError(f"Unsupported lookup '{lookup}' for {kind} or join on the field not permitted.")
+        if value is None and lookup != "exact":
+            raise ParseError("Cannot use None as a query value")
         if value is None:
             return Q(**{f"{self.field_name}__isnull": True})
-        path = f"{self.field_name}__as_text" if isinstance(self.column, models.JSONField) else self.field_name
+        path = self.field_name
+        if self.is_type:
+            path += "__without_underscores"
+        elif self.is_json and lookup not in ("in", "isnull"):
+            path += "__as_text"
         return Q(**{f"{path}__{lookup}": value})
 
     def search(self, text: str) -> Q:
         """The condition that a text of the related record contains ``text``."""
-        reject_null(text)
-        if self.related is None:
-            raise ParseError(f"{self.field_name} is not searchable")
-        names = [name for name in SEARCHED_IN_RELATED if name in columns(self.related)]
-        return _any(Q(**{f"{self.field_name}__{name}__icontains": text}) for name in names)
+        names = columns(self.related) if self.related is not None else ()
+        searched = [name for name in SEARCHED_IN_RELATED if name in names]
+        return _any(Q(**{f"{self.below(name)}__icontains": text}) for name in searched)
 
-    def _value(self, lookup: str, text: str) -> Any:
-        if lookup in ("regex", "iregex"):
-            return pattern(text)
-        if lookup == "in":
-            if not text:
-                raise ParseError("cannot provide empty value for __in")
-            return [self._typed(part) for part in text.split(",")]
-        return self._typed(text)
+    def order(self, descending: bool) -> Any:
+        """What orders a list by this, for QuerySet.order_by()."""
+        path = self.field_name
+        if self.related is not None and self.related in ORDERS:
+            path = self.below(ORDERS[self.related])
+        return f"-{path}" if descending else path
 
-    def _typed(self, text: str) -> Any:
+    def below(self, name: str) -> str:
+        """Django's path to a column of the related record."""
+        if isinstance(self.related, Unkept):
+            return self.field_name.removesuffix(self.column.name) + dict(self.related.texts)[name]
+        return f"{self.field_name}__{name}"
+
+    def _typed(self, asked: str | int) -> Any:
         if self.related is not None:
-            return related_id(self.field_name, text)
+            return related_id(self.name, str(asked))
         if isinstance(self.column, models.BooleanField):
-            return boolean(text)
-        if isinstance(self.column, models.JSONField):
-            return text
+            return boolean(str(asked))
+        if self.is_json:
+            return str(asked)
         try:
-            value = self.column.to_python(text)  # type: ignore[union-attr]
+            return self.column.to_python(asked)
         except ValidationError as error:
             raise ParseError(json.dumps(error.messages, ensure_ascii=False)) from None
-        if isinstance(value, Decimal):
-            if not value.is_finite():
-                raise ParseError(json.dumps([f"“{text}” value must be a decimal number."], ensure_ascii=False))
-            return short(value)
-        if isinstance(value, datetime):
-            return in_utc(value)
-        return value
+        except TypeError as error:  # an integer where a time should be
+            raise ParseError(str(error)) from None
 
 
 def reject_null(text: str) -> None:
     if "\0" in text:  # PostgreSQL has no such texts
         raise ParseError("Null characters are not allowed.")
+
+
+def comparable(value: Any) -> Any:
+    """What compares as ``value`` does, and that PostgreSQL can read."""
+    if isinstance(value, Decimal):
+        return short(value)
+    return in_utc(value) if isinstance(value, datetime) else value
 
 
 def short(value: Decimal) -> Decimal:
@@ -220,6 +337,13 @@ def boolean(text: str) -> bool:
     if text.lower() in ("false", "f", "0"):
         return False
     raise ParseError(f'Unable to convert "{text}" to boolean')
+
+
+def integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ParseError(str(error)) from None
 
 
 def related_id(name: str, text: str) -> int | None:
@@ -252,9 +376,60 @@ def _any(conditions: Iterable[Q]) -> Q:
 class Condition:
     """One parameter of the query string, understood."""
 
-    q: Q
-    join: str  # "and", "or", "chain" or "search"
-    crosses: bool
+    column: ColumnFilter
+    lookup: str
+    value: Any
+    join: str  # "", "or" or "chain"
+    negated: bool
+
+    @property
+    def q(self) -> Q:
+        q = self.column.condition(self.lookup, self.value)
+        return ~q if self.negated else q
+
+
+@dataclass
+class Understood:
+    """A query string: its conditions, and for each text that is searched for the relation to search in."""
+
+    conditions: list[Condition] = field(default_factory=list)
+    searches: dict[str, ColumnFilter] = field(default_factory=dict)
+    needs_every_term: bool = False
+
+    def add(self, condition: Condition) -> None:
+        self.conditions.append(condition)
+        self._check_bounds()
+
+    def search(self, column: ColumnFilter, values: list[str]) -> None:
+        """Add a search for any of the values, or, where the first one is a list, for every term of all."""
+        if "," in values[0]:
+            self.needs_every_term = True
+            values = ",".join(values).split(",")
+        self.searches.update(dict.fromkeys(values, column))
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        crossing = sum(condition.column.crosses for condition in self.conditions) + len(self.searches)
+        if len(self.conditions) + len(self.searches) > MOST_CONDITIONS or crossing > MOST_JOINS:
+            raise ParseError(
+                f"A query may have at most {MOST_CONDITIONS} conditions, {MOST_JOINS} of them on related records."
+            )
+
+    def narrow(self, records: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of ``records`` that are asked for; distinct where AWX makes them so."""
+        found = [column.search(text) for text, column in self.searches.items()]
+        for q in found if self.needs_every_term else ():
+            records = records.filter(q)
+        for condition in self._joined("chain"):
+            records = records.filter(condition.q)
+        all_of = [condition.q for condition in self._joined("")]
+        any_of = [condition.q for condition in self._joined("or")]
+        records = records.filter(*all_of, _any(any_of), _any(() if self.needs_every_term else found))
+        repeats = self.searches or any(condition.column.repeats for condition in self.conditions)
+        return records.distinct() if repeats else records
+
+    def _joined(self, join: str) -> list[Condition]:
+        return [condition for condition in self.conditions if condition.join == join]
 
 
 class Filters(FilterSet):
@@ -268,7 +443,7 @@ class Filters(FilterSet):
     @classmethod
     def get_filters(cls) -> dict[str, ColumnFilter]:
         model = getattr(cls._meta, "model", None)
-        return {} if model is None else dict(_filters(model, "", HOPS, frozenset()))
+        return {} if model is None else dict(_filters(model, "", "", HOPS, frozenset()))
 
     @classmethod
     def related_searches(cls) -> list[str]:
@@ -281,38 +456,34 @@ class Filters(FilterSet):
 
     @property
     def qs(self) -> QuerySet[Any]:
-        """The records that meet every condition of the query string, each of them once."""
-        conditions = list(self._conditions())
-        if len(conditions) > MOST_CONDITIONS or sum(condition.crosses for condition in conditions) > MOST_JOINS:
-            raise ParseError(
-                f"A query may have at most {MOST_CONDITIONS} conditions, {MOST_JOINS} of them on related records."
-            )
-        if not conditions:
-            return self.queryset
-        if not any(condition.crosses for condition in conditions):
-            return _narrowed(self.queryset, conditions)
-        # Related records would repeat a record: ask for them apart, so that nothing has to be made distinct.
-        return self.queryset.filter(pk__in=_narrowed(self.model._default_manager.all(), conditions).values("pk"))
+        """The records that meet every condition of the query string."""
+        return self.understood().narrow(self.queryset)
 
-    def _conditions(self) -> Iterator[Condition]:
+    def understood(self) -> Understood:
+        """The query string; raises ParseError or PermissionDenied for the first parameter that is not right."""
+        understood = Understood()
         for key, values in self.data.lists():
             if key in RESERVED:
                 continue
-            if key.endswith("__search"):
-                yield from self._searches(key.removesuffix("__search"), values)
+            name = key.removesuffix("__int")
+            if name.endswith("__search"):
+                understood.search(self._searched(name), values)
                 continue
-            join, negated, path, lookup = parsed(key)
-            column = self.find(path)
             for value in values:
-                q = column.condition(lookup, value)
-                yield Condition(~q if negated else q, join, column.crosses)
+                asked = value if name == key else integer(value)
+                join, negated, path, lookup = parsed(name)
+                column = self.find(path)
+                understood.add(Condition(column, lookup, column.value(lookup, asked), join, negated))
+        return understood
 
-    def _searches(self, path: str, values: list[str]) -> Iterator[Condition]:
-        """``<relation>__search``: any of the values, or, where the first one is a list, each of its terms."""
+    def _searched(self, name: str) -> ColumnFilter:
+        """The filter of the relation that ``<relation>__search`` searches in."""
+        reject_foreign(name)
+        path = name.removesuffix("__search")
         column = self.find(path)
-        each = "," in values[0]
-        for term in ",".join(values).split(",") if each else values:
-            yield Condition(column.search(term), "chain" if each else "search", column.crosses)
+        if column.related is None:
+            raise ParseError(f"{path} is not searchable")
+        return column
 
     def find(self, path: str) -> ColumnFilter:
         """The filter of this path. Raises ParseError, or PermissionDenied for what nobody may filter by."""
@@ -324,43 +495,54 @@ class Filters(FilterSet):
 
 def parsed(key: str) -> tuple[str, bool, str, str]:
     """How the condition joins the others, whether it is negated, the path of its field, and its lookup."""
-    names = key.removesuffix("__int").split("__")
-    join = names.pop(0) if names[0] in ("or", "chain") and len(names) > 1 else "and"
-    negated = names[0] == "not" and len(names) > 1
-    if negated:
-        del names[0]
-    if names == [""]:
+    join = next((join for join in JOINS if key.startswith(f"{join}__")), "")
+    name = key.removeprefix(f"{join}__") if join else key
+    negated = name.startswith("not__")
+    name = name.removeprefix("not__")
+    reject_foreign(name)
+    path, separator, lookup = name.rpartition("__")
+    if not separator or lookup not in LOOKUPS:
+        path, lookup = name, "exact"
+    if not path:
         raise ParseError("Query string field name not provided.")
-    lookup = names.pop() if len(names) > 1 and names[-1] in LOOKUPS else "exact"
-    return join, negated, "__".join(names), lookup
+    return join, negated, path, lookup
+
+
+def reject_foreign(name: str) -> None:
+    if not name.isascii():
+        raise ParseError(f"{name!r} is not an allowed field name. Must be ascii encodable.")
 
 
 def _filters(
-    model: type[models.Model], before: str, hops: int, followed: frozenset[tuple[type[models.Model], str]]
+    model: Any, names: str, path: str, hops: int, followed: frozenset[tuple[Related, str]]
 ) -> Iterator[tuple[str, ColumnFilter]]:
+    """The filters of ``model``, which ``names`` leads to in AWX's words and ``path`` in Django's."""
+    aliases = ALIASES.get(model, {})
     for name, column in columns(model).items():
-        yield f"{before}{name}", ColumnFilter(f"{before}{name}", column, None)
-    for name, column_name in ALIASES.get(model, {}).items():
-        aliased: Any = model._meta.get_field(column_name)
-        yield f"{before}{name}", ColumnFilter(f"{before}{column_name}", aliased, None)
-    yield f"{before}pk", ColumnFilter(f"{before}pk", model._meta.pk, None)
+        yield f"{names}{name}", ColumnFilter(f"{path}{name}", name, column)
+    for name, own in aliases.items():
+        if name not in RELATIONS[model]:
+            yield f"{names}{name}", ColumnFilter(f"{path}{own}", own, model._meta.get_field(own))
+    yield f"{names}pk", ColumnFilter(f"{path}pk", model._meta.pk.name, model._meta.pk)
     for name, related in RELATIONS[model].items():
         if (model, name) in followed:
             continue
-        yield f"{before}{name}", ColumnFilter(f"{before}{name}", None, related)
-        if hops:
-            yield from _filters(related, f"{before}{name}__", hops - 1, followed | {(model, name)})
+        own = aliases.get(name, name)
+        column = ColumnFilter(f"{path}{own}", name, model._meta.get_field(own), related)
+        yield f"{names}{name}", column
+        if isinstance(related, Unkept):
+            yield from _texts(f"{names}{name}__", column)
+        elif hops:
+            yield from _filters(related, f"{names}{name}__", f"{path}{own}__", hops - 1, followed | {(model, name)})
 
 
-def _narrowed(records: QuerySet[Any], conditions: list[Condition]) -> QuerySet[Any]:
-    for condition in conditions:
-        if condition.join == "chain":
-            records = records.filter(condition.q)
-
-    def joined(join: str) -> Iterator[Q]:
-        return (condition.q for condition in conditions if condition.join == join)
-
-    return records.filter(*joined("and"), _any(joined("or")), _any(joined("search")))
+def _texts(names: str, column: ColumnFilter) -> Iterator[tuple[str, ColumnFilter]]:
+    """The filters of what is told of records that are not kept."""
+    for name in ("id", "pk"):
+        yield f"{names}{name}", ColumnFilter(column.field_name, "id", models.BigAutoField())
+    related: Any = column.related
+    for name, text in columns(related).items():
+        yield f"{names}{name}", ColumnFilter(column.below(name), name, text)
 
 
 class InstanceFilters(Filters):
@@ -404,10 +586,11 @@ class FieldFilter(DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         if not request.query_params.keys() - (RESERVED - {"role_level"}):
             return queryset
+        filterset = self.get_filterset(request, queryset, view)
+        understood = None if filterset is None else filterset.understood()
         if "role_level" in request.query_params:
             queryset = of_role_level(queryset, request)
-        filterset = self.get_filterset(request, queryset, view)
-        return queryset if filterset is None else filterset.qs
+        return queryset if understood is None else understood.narrow(queryset)
 
 
 class SearchFilter(filters.SearchFilter):
@@ -432,23 +615,18 @@ class TypeFilter(filters.BaseFilterBackend):
 
 
 class OrderFilter(filters.BaseFilterBackend):
-    """``order_by`` or ``order``: fields separated by commas, each with ``-`` to reverse it.
+    """``order_by`` or ``order``: fields separated by commas, each with ``-`` to reverse it. The last of both counts.
 
     Where they leave records equal, the view's own ``ordering`` decides, if it has one.
     """
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        asked = request.query_params.get("order_by", request.query_params.get("order", ""))
-        names = [name for name in asked.split(",") if name]
+        asked = [str(value) for key, value in request.query_params.items() if key in ("order_by", "order")]
+        names = [name for name in ",".join(asked[-1:]).split(",") if name]
         if len(names) > MOST_JOINS:
             raise ParseError(f"A list can be ordered by at most {MOST_JOINS} fields.")
         if not names or getattr(view, "filterset_class", None) is None:
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
-        columns = [_signed(name, filterset.find(name.removeprefix("-")).field_name) for name in names]
-        return queryset.order_by(*columns, *view.ordering)
-
-
-def _signed(asked: str, column: str) -> str:
-    """The column to order by, in the direction that was asked for; AWX's names for columns can be others."""
-    return f"-{column}" if asked.startswith("-") else column
+        orders = (filterset.find(name.removeprefix("-")).order(name.startswith("-")) for name in names)
+        return queryset.order_by(*orders, *view.ordering)

@@ -11,7 +11,7 @@ from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.utils.field_mapping import ClassLookupDict
 
-from awx_compat.filters import ALIASES, FORBIDDEN, columns
+from awx_compat.filters import columns, is_filterable
 from awx_compat.pagination import Pagination
 from awx_compat.serializers.base import IdField, ObjectField, TypeField, UrlField
 from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
@@ -150,8 +150,9 @@ def filterable(serializer: Any, name: str) -> dict[str, bool]:
     model = model_of(serializer)
     if model is None:
         return {}
-    is_column = name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())
-    return {} if name == "type" and not is_column else {"filterable": is_column}
+    if name == "type" and name not in columns(model):
+        return {}
+    return {"filterable": is_filterable(model, name)}
 
 
 def choices(serializer: Any, field: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class UncountedPaginator(StablePaginator):
 
 
 class Pagination(PageNumberPagination):
-    """``next`` and ``previous`` are paths. With ``count_disabled``, whatever its value, only results are told."""
+    """``next`` and ``previous`` are paths, by ids. With ``count_disabled``, of any value, results alone are told."""
 
     page_size = 25
     page_size_query_param = "page_size"
@@ -59,14 +59,21 @@ class Pagination(PageNumberPagination):
     django_paginator_class = StablePaginator
     page: Page
     request: Request
+    view: Any
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         """The rows of the page that is asked for."""
+        self.view = view
         self.counted = "count_disabled" not in request.query_params
         if not self.counted:
             self.django_paginator_class = UncountedPaginator
         (rows,) = super().paginate_queryset(queryset, request, view)  # type: ignore[misc]
         return rows
+
+    def get_page_number(self, request: Request, paginator: Any) -> Any:
+        """As it is asked for; DRF would take an empty ``page`` for the first one."""
+        asked: Any = request.query_params.get(self.page_query_param, 1)
+        return paginator.num_pages if asked in self.last_page_strings else asked
 
     def get_paginated_response(self, data: Any) -> Response:
         return super().get_paginated_response(data) if self.counted else Response({"results": data})
@@ -78,7 +85,7 @@ class Pagination(PageNumberPagination):
         return self.link(self.page.previous_page_number()) if self.page.has_previous() else None
 
     def link(self, number: int) -> str:
-        url = self.request.get_full_path()
+        url = self.view.address()
         asked = self.request.GET.get(self.page_size_query_param, "")
         if asked.isascii() and asked.isdecimal() and int(asked[:20]) > self.max_page_size:
             url = replace_query_param(url, self.page_size_query_param, self.max_page_size)

@@ -126,20 +126,31 @@ class Row:
 class Rows(Sequence[Row]):
     """The rows of a result. Each is made when it is asked for; ``texts`` has the texts of all."""
 
-    __slots__ = ("statement", "texts", "values")
+    __slots__ = ("numbers", "statement", "texts", "values")
 
-    def __init__(self, statement: Statement, texts: list[Text], values: Any) -> None:
+    def __init__(
+        self, statement: Statement, texts: list[Text], values: Any, numbers: Sequence[int] | None = None
+    ) -> None:
+        """``numbers``: of each row its number in the result, where that is not its own."""
         self.statement, self.texts, self.values = statement, texts, values
+        self.numbers = range(len(texts)) if numbers is None else numbers
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def __getitem__(self, number: Any) -> Any:
-        return Row(self.statement, self.texts[number], partial(self.values.load_row, number, tuple))
+        return Row(self.statement, self.texts[number], partial(self.values.load_row, self.numbers[number], tuple))
 
     def up_to(self, number: int) -> Rows:
         """No more than so many of them."""
-        return Rows(self.statement, self.texts[:number], self.values)
+        return Rows(self.statement, self.texts[:number], self.values, self.numbers[:number])
+
+    def of(self, keys: Sequence[Any]) -> Rows:
+        """The rows with these primary keys, in the order of the keys; one that is named twice comes twice."""
+        column = self.statement.columns.start + self.statement.names.index(self.statement.model._meta.pk.attname)
+        number_of = {text[column]: number for number, text in enumerate(self.texts)}
+        numbers = [number_of[key] for key in map(str, keys) if key in number_of]
+        return Rows(self.statement, [self.texts[number] for number in numbers], self.values, numbers)
 
 
 class Joined:
@@ -200,12 +211,69 @@ class Listing:
 
     def totally_ordered(self) -> Listing:
         """The same, where records that are equal in the order come by id."""
-        order = self.queryset.query.order_by
-        return self if self.is_totally_ordered else Listing(self.queryset.order_by(*order, "pk"))
+        return self if self.is_totally_ordered else Listing(by_id_at_last(self.queryset))
+
+
+class KeyedListing(Listing):
+    """The rows of ``queryset`` that ``keys``, a queryset of the same records' keys, names: as often, in its order.
+
+    What is joined to filter or to order by may name a record more than once. Only its key is then compared and sorted,
+    and what is computed of a record is computed for the page alone.
+    """
+
+    def __init__(self, queryset: Any, keys: Any) -> None:
+        super().__init__(queryset)
+        self.keys = keys
+
+    def count(self) -> int:
+        """Records, each once if the keys are distinct, however often its order lets it come."""
+        return int(self.keys.count())
+
+    def rows(self, offset: int, limit: int) -> Rows:
+        keys = list(self.keys[offset : offset + limit])
+        found = Listing(self.queryset.filter(pk__in=keys).order_by()).rows(0, limit) if keys else NO_ROWS
+        return found.of(keys) if found else NO_ROWS
+
+    @property
+    def is_totally_ordered(self) -> bool:
+        return is_totally_ordered(self.keys)
+
+    def totally_ordered(self) -> KeyedListing:
+        return self if self.is_totally_ordered else KeyedListing(self.queryset, by_id_at_last(self.keys))
+
+
+def listing_of(queryset: Any, chosen: Any) -> Listing:
+    """The listing of ``chosen``: what filters, which may have joined other records, left of ``queryset``."""
+    if not order_names(chosen) <= columns_of(chosen).keys():
+        keys = chosen.values_list("pk", flat=True)
+        return KeyedListing(queryset, keys.distinct() if joins(queryset) else keys)
+    may_repeat = chosen.query.distinct and joins(chosen)
+    chosen.query.distinct = False  # it would compare all that is computed of a record
+    if may_repeat:
+        return Listing(queryset.filter(pk__in=chosen.order_by().values("pk")).order_by(*chosen.query.order_by))
+    return Listing(chosen)
+
+
+def joins(queryset: Any) -> bool:
+    """Whether the conditions of ``queryset`` read other tables than its own."""
+    references: dict[str, int] = queryset.query.alias_refcount
+    return sum(count > 0 for count in references.values()) > 1
+
+
+def order_names(queryset: Any) -> set[str]:
+    return {str(name).removeprefix("-") for name in queryset.query.order_by}
+
+
+def columns_of(queryset: Any) -> dict[str, bool]:
+    """The columns of the records themselves, and whether each is unique."""
+    return {field.name: field.unique for field in queryset.model._meta.concrete_fields} | {"pk": True}
+
+
+def by_id_at_last(queryset: Any) -> Any:
+    return queryset.order_by(*queryset.query.order_by, "pk")
 
 
 def is_totally_ordered(queryset: Any) -> bool:
     """Whether no two rows of ``queryset`` are equal in its order, which follows no relation that could repeat a row."""
-    names = {str(name).removeprefix("-") for name in queryset.query.order_by}
-    columns = {field.name: field.unique for field in queryset.model._meta.concrete_fields} | {"pk": True}
+    names, columns = order_names(queryset), columns_of(queryset)
     return names <= columns.keys() and any(columns[name] for name in names)

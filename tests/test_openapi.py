@@ -281,7 +281,7 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
             assert client.get(path.format(key=key), {name: json.dumps(example).strip('"')}).status_code == 200
             sent.add((path, name))
     lists = {path for path, name in sent if name == "order_by"}
-    assert len(lists) == 13
+    assert len(lists) == 15
     assert all({(path, "type"), (path, "id")} <= sent for path in lists)
     assert ("/api/v2/instances/", "search") in sent
 

@@ -13,7 +13,7 @@ from tests.make import make_jobs
 pytestmark = pytest.mark.django_db
 
 # The token with its user is one; a list adds its page, and its count where that is not all or the order leaves records
-# equal; a record below another adds that.
+# equal; an order by related records adds the keys of the page; a record below another adds that.
 COSTS = {
     "/api/": 1,
     "/api/v2/": 1,
@@ -25,6 +25,7 @@ COSTS = {
     "/api/v2/dashboard/graphs/jobs/": 3,
     "/api/v2/instances/": 2,
     "/api/v2/instances/?rampart_groups__name=edge&search=node&order_by=-capacity": 2,
+    "/api/v2/instances/?rampart_groups__name=edge&order_by=-rampart_groups__name,peers": 4,
     "/api/v2/instances/{instance}/": 2,
     "/api/v2/instances/node-0/": 2,
     "/api/v2/instances/{instance}/peers/": 3,

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from awx_compat.serializers.base import Kept
 from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
-from instances.rows import Listing
+from instances.rows import Listing, listing_of
 from tests.conftest import client_of
 from tests.make import make_jobs
 
@@ -71,6 +71,25 @@ def test_an_order_is_total_where_no_two_rows_are_equal(order: list[str], is_tota
     listing = Listing(Instance.objects.order_by(*order))
     assert listing.is_totally_ordered == is_total
     assert listing.totally_ordered().queryset.query.order_by[-1:] == (tuple(order[-1:]) if is_total else ("pk",))
+
+
+def test_keys_decide_which_rows_come_how_often_and_in_what_order(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    nodes = Instance.objects.bulk_create(Instance(hostname=f"node-{n}") for n in range(4))
+    for name, members in {"b": nodes[:2], "a": nodes[1:3]}.items():
+        InstanceGroup.objects.create(name=name).instances.set(members)
+    records = Instance.objects.with_load().order_by("id")
+    chosen = records.filter(hostname__lt="node-3").order_by("rampart_groups__name", "-hostname")
+    listing = listing_of(records, chosen)
+    with django_assert_num_queries(3):
+        found = [row.record.hostname for row in listing.rows(0, 10)]
+        assert (found, listing.count()) == (["node-2", "node-1", "node-1", "node-0"], 3)
+    rows = listing.rows(1, 2)
+    assert [row.record.load.jobs_total for row in rows] == [0, 0]
+    assert [row.record.pk for row in rows.up_to(1)] == [nodes[1].pk]
+    assert list(listing.rows(4, 10)) == []
+    assert not listing.is_totally_ordered
 
 
 def told(client: Any) -> dict[str, Any]:

@@ -186,7 +186,7 @@ class Access(serializers.Serializer[Any]):
     )
 
 
-class AccessSummary(UserSummary):
+class AccessSummary(serializers.Serializer[Any]):
     """What else is known around a user who may see a group."""
 
     direct_access = Access(many=True, help_text="Roles that the user holds on the group.")

@@ -205,9 +205,10 @@ ADMINISTRATOR = {
     "user_capabilities": {"unattach": False},
 }
 ACCESS = {
-    **USER["summary_fields"],
-    "direct_access": [],
-    "indirect_access": [{"role": ADMINISTRATOR, "descendant_roles": list(INCLUDED_ROLES["admin_role"])}],
+    "summary_fields": {
+        "direct_access": [],
+        "indirect_access": [{"role": ADMINISTRATOR, "descendant_roles": list(INCLUDED_ROLES["admin_role"])}],
+    }
 }
 TOKEN: dict[str, Any] = {
     "id": 7,
@@ -332,7 +333,7 @@ SHAPES: dict[Any, Any] = {
     UnifiedJobSerializer: JOB,
     UserSerializer: in_list(USER),
     UserDetailSerializer: USER,
-    AccessSerializer: {**in_list(USER), "summary_fields": ACCESS},
+    AccessSerializer: {**{name: value for name, value in in_list(USER).items() if name != "auth"}, **ACCESS},
     TokenSerializer: {**TOKEN, "token": HIDDEN},
     bodies.Message: {"msg": "Health check is running for exec-1.example.org."},
     bodies.EmptyPage: constant(empty.EmptyList),

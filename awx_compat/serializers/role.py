@@ -35,11 +35,13 @@ def role_body(group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, A
 class AccessSerializer(UserSerializer):
     """A user who sees a group, from ``with_access_to()``: by roles on it, or as superuser or auditor."""
 
+    class Meta(UserSerializer.Meta):
+        fields = tuple(name for name in UserSerializer.Meta.fields if name != "auth")
+
     def get_summary_fields(self, user: User) -> dict[str, Any]:
         group = self.context["group"]
         direct = [InstanceGroupRole.Role(role) for role in user.group_roles]
         return {
-            **super().get_summary_fields(user),
             "direct_access": [
                 {"role": self.held(group, role), "descendant_roles": INCLUDED_ROLES[role]} for role in direct
             ],

@@ -36,7 +36,7 @@ class UserSerializer(RecordSerializer):
 
     class Meta:
         model = User
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "type",
             "url",

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -25,7 +26,7 @@ from awx_compat.foresight import Foreseeing, reader
 from awx_compat.parsers import BodyError
 from instances.locking import locked
 from instances.prepared import Asked, prepared, prepared_listing
-from instances.rows import Listing, Row
+from instances.rows import Listing, Row, listing_of
 
 Records = Callable[[Any], Any]  # of a reader
 HIGHEST_ID = 2**63 - 1
@@ -38,6 +39,7 @@ class ApiView(Foreseeing, APIView):
     attaches = False  # whether POST puts a record that exists into this list
     creates = True  # whether POST makes a new record
     tells_version = True
+    named_row: Row  # of the record that the path names, once it was found
     modified: datetime | None = None  # when the record that is told was changed
 
     def named(self) -> tuple[Records, str] | None:
@@ -48,6 +50,10 @@ class ApiView(Foreseeing, APIView):
         named = self.named()
         return question(*named, self.kwargs["key"], reader) if named else None
 
+    def is_by_name(self) -> bool:
+        """Whether the path names a record by anything but its id."""
+        return self.named() is not None and not is_id(self.kwargs["key"])
+
     def found(self) -> Row:
         """The record that the path names, by its id or its name.
 
@@ -57,6 +63,7 @@ class ApiView(Foreseeing, APIView):
         asked = self.foreseen(self.request.user)
         row = self.answer(asked) if asked else None
         if row is not None and row.is_true("is_visible"):
+            self.named_row = row
             return row
         if not is_id(self.kwargs["key"]):
             raise NotFoundByName
@@ -82,10 +89,6 @@ class ApiView(Foreseeing, APIView):
             except (NotAuthenticated, NotFound, PermissionDenied):
                 return False
         return not self.lacks(method) or bool(self.request.user.is_superuser)
-
-    def is_named(self) -> bool:
-        """Whether the path names the record by its name. What is refused there AWX answers as if it did not exist."""
-        return self.named() is not None and not is_id(self.kwargs["key"])
 
     def lacks(self, method: str) -> bool:
         """Whether ``method`` is one of AWX's that this service does not have yet."""
@@ -124,9 +127,9 @@ class ApiView(Foreseeing, APIView):
         super().check_permissions(request)
 
     def handle_exception(self, error: Exception) -> Response:
-        if self.is_named() and isinstance(error, NotFound | PermissionDenied) and self.request.user.is_authenticated:
-            error = NotFoundByName()
-        if isinstance(error, NotFoundByName):
+        if isinstance(error, PermissionDenied) and self.is_by_name() and self.request.user.is_authenticated:
+            error = NotFoundByName()  # nor does AWX tell whether there is such a name
+        if isinstance(error, NotFound) and self.is_by_name():
             self.headers = {"Vary": "Accept"}
         self.tells_version = not isinstance(error, BodyError | UnsupportedMediaType)  # nor does AWX
         return super().handle_exception(error)
@@ -163,6 +166,15 @@ class ListView(ApiView, ListAPIView[Any]):
     ordering: tuple[str, ...] = ()  # as AWX's view has it; few have one
     visible: Records | None = None  # the records that a reader sees, where they follow from the reader alone
 
+    def address(self) -> str:
+        """The path and query of this list, with the id of a record that the path names otherwise."""
+        url = self.request.get_full_path()
+        if not self.is_by_name():
+            return url
+        parts = urlsplit(url)
+        above, _, below = parts.path.rstrip("/").rsplit("/", 2)
+        return parts._replace(path=f"{above}/{self.named_row.record.pk}/{below}/").geturl()
+
     def get_queryset(self) -> Any:
         return type(self).visible(self.request.user)  # type: ignore[misc]
 
@@ -170,7 +182,8 @@ class ListView(ApiView, ListAPIView[Any]):
         """The records that the request asks for; all that its reader sees are a query that is compiled once."""
         user: Any = self.request.user
         if self.visible is None or self.request.query_params.keys() - PLAIN:
-            return Listing(self.filter_queryset(self.get_queryset()))
+            records = self.get_queryset()
+            return listing_of(records, self.filter_queryset(records))
         return all_visible(user.pk, shape=(self.visible, user.is_superuser, user.is_system_auditor))
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

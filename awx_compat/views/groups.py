@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import etags
-from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
+from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters, UserFilters
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
 from awx_compat.serializers.instance import LinkedInstanceSerializer
@@ -134,6 +134,8 @@ class UsersOfGroup(OfGroup, ListView):
 
     title = "Instance Group Access List"
     serializer_class = AccessSerializer
+    filterset_class = UserFilters
+    search_fields = ("username", "first_name", "last_name", "email")
 
     def get_queryset(self) -> Any:
         users = User.objects.with_access_to(self.group).with_rights()

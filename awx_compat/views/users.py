@@ -28,6 +28,8 @@ class Me(ListView):
 
     title = "Me"
     serializer_class = UserSerializer
+    filterset_class = UserFilters
+    search_fields = ("username", "first_name", "last_name", "email")
 
     @staticmethod
     def visible(reader: Any) -> Any:

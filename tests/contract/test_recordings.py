@@ -10,6 +10,7 @@ from pytest_django import DjangoDbBlocker
 from tests.contract.recordings import FOLDER, Exchange, differences, exchanges, send
 from tests.service import new_database, served
 
+READS = [exchange for name in ("reads.jsonl", "random_reads.jsonl") for exchange in exchanges(name)]
 # Exchanges that still differ, by id. One that has become equal must leave the list, so that it only shrinks.
 KNOWN = frozenset((FOLDER / "known_differences.txt").read_text().split())
 
@@ -20,7 +21,7 @@ def session() -> Iterator[requests.Session]:
         yield session
 
 
-@pytest.mark.parametrize("exchange", exchanges("reads.jsonl"), ids=lambda exchange: exchange["id"])
+@pytest.mark.parametrize("exchange", READS, ids=lambda exchange: exchange["id"])
 def test_read(exchange: Exchange, session: requests.Session, service: str) -> None:
     compare(exchange, session, service)
 
