@@ -25,12 +25,12 @@ class Figure(NamedTuple):
 
 
 def figures(user: Any) -> list[Figure]:
-    """Numbers of the nodes that ``user`` sees, each with the list of these nodes. One query."""
+    """Numbers of the nodes that ``user`` sees, each with the list of these nodes. Two queries."""
     asked: list[tuple[str, str, Q, dict[str, str]]] = [
         ("nodes", "quiet", Q(), {}),
         ("ready", "good", Q(node_state=State.READY), {"node_state__exact": State.READY}),
         ("unavailable", "bad", Q(node_state=State.UNAVAILABLE), {"node_state__exact": State.UNAVAILABLE}),
-        ("lost", "bad", SightFilter.conditions["lost"], {"sight": "lost"}),
+        ("lost", "bad", SightFilter.condition("lost"), {"sight": "lost"}),
         ("with errors", "bad", ErrorsFilter.conditions["yes"], {"with_errors": "yes"}),
         ("disabled", "unsure", Q(enabled=False), {"enabled__exact": "0"}),
         ("installed, not ready yet", "unsure", Q(node_state=State.INSTALLED), {"node_state__exact": State.INSTALLED}),
