@@ -203,19 +203,24 @@ def create(values: dict[str, Any]) -> Instance:
     set_peers(instance, values.get("peers", []))
     if instance.peers_from_control_nodes:
         peer_from_control_nodes(instance)
-    conditions.note([instance], timezone.now())
+    now = timezone.now()
+    conditions.note([instance], now, conditions.Watch.here(now), earlier={instance.pk: {}})
     tasks.instance_changed(instance)
     return instance
 
 
 @transaction.atomic
-def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> Instance:
+def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None, reason: str = "") -> Instance:
     """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
 
     The capacity is worked out anew, from the stored capacities of its CPUs and its memory. The instance is ``held()``
-    already, since before the values were checked.
+    already, since before the values were checked. ``reason``: why it is disabled, kept until it is enabled.
     """
     instance: Instance = locked(Instance, pk, unchanged_since)
+    now = timezone.now()
+    watch = conditions.Watch.here(now)
+    earlier = conditions.findings(instance, watch, now)
+    was_enabled = instance.enabled
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
         setattr(instance, name, value)
@@ -224,9 +229,18 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     if "peers" in values:
         set_peers(instance, values["peers"])
     let_control_nodes_peer(instance)
-    conditions.note([instance], timezone.now())
+    if reason or instance.enabled != was_enabled:
+        keep_reason(instance, reason)
+    conditions.note([instance], now, watch, earlier={pk: earlier})
     tasks.instance_changed(instance)
     return instance
+
+
+def keep_reason(instance: Instance, reason: str) -> None:
+    """Keep why the instance is disabled; of one that is enabled, nothing."""
+    health = conditions.health_of(instance)
+    health.disabled_reason = "" if instance.enabled else reason
+    health.save()
 
 
 @transaction.atomic
@@ -238,9 +252,9 @@ def create_checked(values: dict[str, Any]) -> Instance:
 
 
 @transaction.atomic
-def change_checked(pk: int, values: dict[str, Any]) -> Instance:
-    """Check these ``values`` with the instance held, and change it."""
-    return change(pk, checked(held(pk), values))
+def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instance:
+    """Check these ``values`` with the instance held, and change it; ``reason``: why it is disabled."""
+    return change(pk, checked(held(pk), values), reason=reason)
 
 
 @transaction.atomic

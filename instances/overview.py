@@ -42,7 +42,7 @@ SEVERITY = {standing: place for place, standing in enumerate(Standing)}
 def tier(instance: Instance) -> Tier:
     if instance.node_type in capacity.CONTROLLING:
         return Tier.CONTROL
-    return Tier(instance.node_type)
+    return Tier.HOP if instance.node_type == NodeType.HOP else Tier.EXECUTION
 
 
 def is_overloaded(instance: Instance) -> bool:

@@ -120,7 +120,7 @@ class InstanceQuerySet(VisibleQuerySet):
 
     def with_conditions(self) -> Self:
         """What ``instances.health.conditions.of()`` reads: what was noted of the health, and the conditions."""
-        return self.select_related("health").prefetch_related("conditions")
+        return self.with_mirror().select_related("health").prefetch_related("conditions")
 
     def with_mirror(self) -> Self:
         """``is_mirrored``: whether the records are those of another AWX."""

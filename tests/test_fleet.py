@@ -368,7 +368,7 @@ def test_awxs_root_does_not_tell_of_it() -> None:
 @pytest.mark.parametrize("rows", [1, 20])
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("", 1), ("mesh/", 2), ("instances/{pk}/conditions/", 3), ("instances/exec-1/conditions/", 3)],
+    [("", 1), ("mesh/", 2), ("instances/{pk}/conditions/", 4), ("instances/exec-1/conditions/", 4)],
 )
 def test_an_answer_costs_the_same_in_any_fleet(
     path: str,
@@ -388,11 +388,13 @@ def test_an_answer_costs_the_same_in_any_fleet(
 def test_a_report_costs_the_same_in_any_fleet(
     rows: int, exec_1: Instance, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """The token with its node; then one transaction: the node, its health (read, written), the node, its conditions."""
+    """The token with its node; then one transaction: the node, its health (read, written), the looks at the mesh, the
+    node, its conditions.
+    """
     fleet(rows, exec_1)
     client = with_token(node_tokens.issue(exec_1))
     post(client, exec_1.pk, BODY)
-    with django_assert_num_queries(1 + 2 + 5):
+    with django_assert_num_queries(1 + 2 + 6):
         assert post(client, exec_1.pk, BODY).status_code == 200
 
 

@@ -354,7 +354,7 @@ def test_a_transition_is_dated_when_the_status_changed(nodes: Mesh) -> None:
 def test_conditions_are_told_before_they_are_noted() -> None:
     node("exec-1", enabled=False)
     instance = Instance.objects.with_conditions().get()
-    told = {each.type: (each.status, each.reason) for each in conditions.of(instance)}
+    told = {each.type: (each.status, each.reason) for each in conditions.of(instance, now=MORNING)}
     assert told == {
         "Seen": ("True", "SeenInTime"),
         "HealthChecked": ("True", "CheckPassed"),

@@ -159,9 +159,11 @@ def test_the_dashboard_costs_the_same_for_any_mesh(
 def test_a_node_costs_the_same_for_any_mesh(
     mesh: list[Instance], admin: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """The mirror, the node, its conditions, its jobs as executor and as controller, two for links, the groups."""
+    """The mirror, the node, its conditions and who watches, its jobs as executor and as controller, two for
+    links, the groups.
+    """
     client = browser_of(admin)
-    with django_assert_num_queries(SESSION + 8):
+    with django_assert_num_queries(SESSION + 9):
         client.get(f"/nodes/{mesh[0].pk}/")
 
 

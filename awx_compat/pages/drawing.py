@@ -314,7 +314,7 @@ class _Drafting:
 
     def line(self, upper: Box, lower: Box, joined: list[Link]) -> Line:
         states = Counter(state for _, _, state in joined)
-        state = next(each for each in WORST_FIRST if each in states)
+        state = next((each for each in WORST_FIRST if each in states), joined[0][2])
         told = self.told(joined, states)
         gates = self.gates(upper, lower)
         line = Line(f"{upper.key}-{lower.key}", curve(upper, lower, gates), state, told)

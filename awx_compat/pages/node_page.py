@@ -12,23 +12,6 @@ from instances.overview import standing
 
 MOST_JOBS = 50
 IN_WORDS = dict(conditions.REASONS)
-QUESTIONS = {
-    Condition.Type.SEEN: "Is it seen?",
-    Condition.Type.HEALTH_CHECKED: "Did its last health check pass?",
-    Condition.Type.REACHABLE: "Does the mesh reach it?",
-    Condition.Type.CAPACITY_REPORTED: "Did it report its CPUs and memory?",
-    Condition.Type.ENABLED: "Is it enabled?",
-}
-STATES = {
-    Instance.NodeState.PROVISIONING: "It is being set up and is given no jobs yet.",
-    Instance.NodeState.PROVISION_FAIL: "It could not be set up.",
-    Instance.NodeState.INSTALLED: "It was registered. Its first health check that passes makes it ready.",
-    Instance.NodeState.READY: "It was seen working.",
-    Instance.NodeState.UNAVAILABLE: "It was lost or has errors. Until it is well again it is given no jobs.",
-    Instance.NodeState.DEPROVISIONING: "It is being removed: it is given no jobs, and goes when its own have ended.",
-    Instance.NodeState.DEPROVISION_FAIL: "It could not be removed.",
-}
-ANSWERS = {Condition.Status.TRUE: "Yes", Condition.Status.FALSE: "No", Condition.Status.UNKNOWN: "Not known"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +22,7 @@ class ToldCondition:
     answer: str
     reason: str
     message: str  # "" where it only repeats the node's errors, which the page shows in full
-    since: datetime
+    since: datetime | None  # None where it is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +51,7 @@ def told(node: Instance, reader: User) -> dict[str, Any]:
     return {
         "node": node,
         "standing": standing(node),
-        "state_in_words": STATES[Instance.NodeState(node.node_state)],
+        "state_in_words": node.state_sentence,
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
         "conditions": [told_condition(each, node) for each in conditions.of(node)],
@@ -84,9 +67,9 @@ def told_condition(condition: Condition, node: Instance) -> ToldCondition:
     kind, status = Condition.Type(condition.type), Condition.Status(condition.status)
     return ToldCondition(
         name=kind.value,
-        question=QUESTIONS[kind],
+        question=kind.question,
         status=status.value,
-        answer=ANSWERS[status],
+        answer=status.answer,
         reason=IN_WORDS.get(condition.reason, condition.reason),
         message="" if condition.message == node.errors else condition.message,
         since=condition.last_transition,

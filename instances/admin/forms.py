@@ -107,5 +107,5 @@ class ReasonForm(forms.Form):
         max_length=500,
         validators=[RegexValidator(TURNING, "Invisible characters that turn the text around.", inverse_match=True)],
         widget=forms.TextInput(attrs={"size": 60, "autofocus": True}),
-        help_text="It is kept in the history, for whoever wonders.",
+        help_text="It is shown with the node until it is enabled again, and kept in the history.",
     )

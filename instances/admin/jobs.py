@@ -13,7 +13,12 @@ from instances.admin.lists import ActivityFilter, JobGroupFilter
 from instances.models import UnifiedJob
 
 Status = UnifiedJob.Status
-KINDS = {Status.SUCCESSFUL: "good", Status.FAILED: "bad", Status.ERROR: "bad", Status.CANCELED: "unsure"}
+KINDS: dict[str, str] = {
+    Status.SUCCESSFUL: "good",
+    Status.FAILED: "bad",
+    Status.ERROR: "bad",
+    Status.CANCELED: "unsure",
+}
 HIGHEST_ID = 2**63 - 1
 
 
@@ -50,7 +55,7 @@ class UnifiedJobAdmin(UncountedAdmin):
 
     @admin.display(description="status")
     def shown_status(self, job: UnifiedJob) -> SafeString:
-        return show.badge(KINDS.get(Status(job.status), "quiet"), job.get_status_display())
+        return show.badge(KINDS.get(job.status, "quiet"), job.get_status_display())
 
     @admin.display(description="execution node")
     def node(self, job: UnifiedJob) -> SafeString:

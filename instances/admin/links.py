@@ -16,7 +16,7 @@ from instances.admin.forms import CheckedForm
 from instances.locking import hold_links
 from instances.models import Instance, InstanceLink
 
-KINDS = {InstanceLink.State.ESTABLISHED: "good", InstanceLink.State.ADDING: "quiet"}
+KINDS: dict[str, str] = {InstanceLink.State.ESTABLISHED: "good", InstanceLink.State.ADDING: "quiet"}
 
 
 def end(name: str, help_text: str) -> forms.ModelChoiceField:
@@ -79,7 +79,7 @@ class LinkAdmin(MeshAdmin):
 
     @admin.display(description="state", ordering="link_state")
     def shown_state(self, link: InstanceLink) -> SafeString:
-        return show.badge(KINDS.get(InstanceLink.State(link.link_state), "unsure"), link.get_link_state_display())
+        return show.badge(KINDS.get(link.link_state, "unsure"), link.get_link_state_display())
 
     def hold(self, pk: int) -> None:
         hold_links()

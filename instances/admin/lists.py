@@ -1,5 +1,6 @@
 """Filters of lists, and lists of records that are too many to be counted."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,9 +8,11 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from instances import overview
-from instances.models import InstanceGroup
+from instances.health.conditions import Reason, health_of, seen
+from instances.models import Condition, Instance, InstanceGroup
 from instances.querysets import ACTIVE
 from instances.text import visible
 
@@ -41,16 +44,27 @@ class ChoiceFilter(admin.SimpleListFilter):
 
 
 class SightFilter(ChoiceFilter):
-    """Whether a node is seen: the words of the condition Seen."""
+    """Whether a node is seen: the condition Seen. It depends on the time, so it is found out here, for all nodes."""
 
     title = "sight"
     parameter_name = "sight"
-    choices_told = (("seen", "Seen in time"), ("lost", "Lost"), ("never", "Never seen"))
-    conditions = {
-        "seen": Q(health__lost_since=None, last_seen__isnull=False),
-        "lost": Q(health__lost_since__isnull=False),
-        "never": Q(health__lost_since=None, last_seen=None),
-    }
+    choices_told = (("seen", "Seen in time"), ("lost", "Lost"), ("never", "Never seen"), ("unknown", "Not known"))
+
+    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+        return queryset.filter(self.condition(choice))
+
+    @staticmethod
+    def condition(choice: str) -> Q:
+        """What holds for the nodes of this choice. One query."""
+        nodes, now = Instance.objects.select_related("health"), timezone.now()
+        return Q(pk__in=[node.pk for node in nodes if sight(node, now) == choice])
+
+
+def sight(node: Instance, now: datetime) -> str:
+    found = seen(node, health_of(node), now)
+    if found.reason == Reason.NEVER_SEEN:
+        return "never"
+    return {Condition.Status.TRUE: "seen", Condition.Status.FALSE: "lost"}.get(found.status, "unknown")
 
 
 class ErrorsFilter(ChoiceFilter):

@@ -25,13 +25,17 @@ from instances.health import conditions, start
 from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
 
 State = Instance.NodeState
-KINDS = {
+KINDS: dict[str, str] = {
     State.READY: "good",
     State.INSTALLED: "quiet",
     State.PROVISIONING: "quiet",
     State.DEPROVISIONING: "unsure",
 }
-STATUS_KINDS = {Condition.Status.TRUE: "good", Condition.Status.FALSE: "bad", Condition.Status.UNKNOWN: "unsure"}
+STATUS_KINDS: dict[str, str] = {
+    Condition.Status.TRUE: "good",
+    Condition.Status.FALSE: "bad",
+    Condition.Status.UNKNOWN: "unsure",
+}
 REASONS = dict(conditions.REASONS)
 MOST_JOBS = 20  # active jobs that are named before a node is removed
 LATEST = 5  # entries of the history on a node's page
@@ -94,7 +98,7 @@ class InstanceAdmin(MeshAdmin):
     # --- reading
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).with_load().sortable_by_load().select_related("health")
+        return super().get_queryset(request).with_load().with_mirror().sortable_by_load().select_related("health")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         node = super().get_object(request, object_id, from_field)
@@ -150,7 +154,7 @@ class InstanceAdmin(MeshAdmin):
 
     @admin.display(description="state", ordering="node_state")
     def shown_state(self, node: Instance) -> SafeString:
-        state = show.badge(KINDS.get(State(node.node_state), "bad"), node.get_node_state_display())
+        state = show.badge(KINDS.get(node.node_state, "bad"), node.get_node_state_display())
         more = [] if node.enabled else [show.badge("unsure", "Disabled")]
         more += [show.badge("bad", "Errors")] if node.errors else []
         more += [show.badge("bad", "Over capacity")] if overview.is_overloaded(node) else []
@@ -187,9 +191,9 @@ class InstanceAdmin(MeshAdmin):
         rows = (
             (
                 condition.get_type_display(),
-                show.badge(STATUS_KINDS[Condition.Status(condition.status)], condition.get_status_display()),
+                show.badge(STATUS_KINDS.get(condition.status, "unsure"), condition.get_status_display()),
                 format_html("{}. {}", REASONS.get(condition.reason, condition.reason), show.name(condition.message)),
-                show.when(condition.last_transition),
+                show.when(condition.last_transition) if condition.last_transition else "not known",
             )
             for condition in conditions.of(node)
         )
@@ -280,7 +284,7 @@ class InstanceAdmin(MeshAdmin):
         return self.do(
             request,
             nodes,
-            lambda node: lifecycle.change_checked(node.pk, {"enabled": False}),
+            lambda node: lifecycle.change_checked(node.pk, {"enabled": False}, reason=form.cleaned_data["reason"]),
             "disabled",
             f"Disabled: {form.cleaned_data['reason']}" if nodes else "",
         )

@@ -28,11 +28,11 @@ class Figure(NamedTuple):
 def figures(user: Any) -> list[Figure]:
     """Numbers of the nodes that ``user`` sees, counted as the dashboard does, each with the list of these nodes.
 
-    Two queries. The lost ones are a part of the others, by what was noted of them here.
+    Three queries. The lost ones are a part of the others, by what was noted of them here.
     """
     nodes = Instance.objects.visible_to(user)
     total = sums(nodes.with_load())
-    lost = nodes.filter(SightFilter.conditions["lost"]).count()
+    lost = nodes.filter(SightFilter.condition("lost")).count()
     told = [
         figure("nodes", total.nodes, "quiet", {}),
         *(figure(each.label.lower(), total.standings[each], KINDS[each], {"standing": each}) for each in Standing),

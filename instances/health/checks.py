@@ -13,8 +13,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from instances.health.probes import probe
-from instances.health.recording import CHECKED, record
+from instances.health.recording import record
 from instances.health.report import ProbeError, Report
+from instances.health.rules import CHECKED
 from instances.locking import locked
 from instances.mirror.guard import unless_mirrored
 from instances.models import Instance, NodeHealth

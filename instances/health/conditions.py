@@ -1,19 +1,25 @@
 """The typed conditions of a node: five aspects of its health, each with a status, a reason of a closed list and a time.
 
-They follow from the instance, from what else is known of its health, and, for Reachable, from the links around it.
-Noting them stores them, so that the moments at which they change are kept.
+They follow from the instance, from what was recorded here of its health, from the time, and, for Reachable, from the
+links around it. What neither the record nor anybody here tells is Unknown. Noting them stores them, so that the moments
+at which they change are kept. What makes a node lost: AWX_BEHAVIOUR, "Health".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils import timezone
 
-from instances.models import Condition, Instance, NodeHealth
+from instances.health.rules import CHECKED, JUDGING, LOST, tolerance
+from instances.models import Condition, Instance, MeshInspection, NodeHealth
+from instances.primary import rows_of
 
+State = Instance.NodeState
 Status, Type, Check = Condition.Status, Condition.Type, NodeHealth.Check
 
 Blockers = Mapping[int, list[str]]  # id of a node that is cut off -> the hostnames of the nodes that cut it off
@@ -23,10 +29,18 @@ class Reason(models.TextChoices):
     """Why a condition is what it is, HealthChecked's more special ones (``NodeHealth.Check``) aside."""
 
     SEEN = "SeenInTime", "It was seen, or reported itself, and was not found lost since"
-    SEEN_ONCE = "SeenOnceAfterLoss", "It was seen again after it was lost, and not often enough to count as back"
+    SEEN_ONCE = "SeenOnceAfterLoss", "It was seen again after it was lost, and does not count as back yet"
     LOST = "Lost", "It was not seen for longer than nodes of its type may be silent"
     NEVER_SEEN = "NeverSeen", "It was never seen"
+    SILENT = "NotSeenLately", "It was not seen for longer than nodes of its type may be silent, nor found lost"
+    IN_FUTURE = "SeenInFuture", "It was last seen in the future: a clock is wrong"
+    MIRRORED = "NotReportedByAWX", "It is mirrored from AWX, which does not report this"
+    NOT_WATCHED = "NotWatched", "No worker watches it here, so nobody knows"
+    NOT_HEARD = "NotHeardYet", "A worker watches it here, and has not heard of it in time"
     NEVER_CHECKED = "NeverChecked", "No health check of it ended"
+    LOST_SINCE = "LostSinceCheck", "It was lost after its last health check"
+    HAS_ERRORS = "ErrorsRecorded", "Errors are recorded at it"
+    NOT_RECORDED = "ResultNotRecorded", "The result of its last health check is not recorded"
     CONNECTED = "Connected", "It is seen, so the mesh reaches it"
     CUT_OFF = "CutOff", "Every path to it leads over nodes that are down"
     DOWN = "NodeDown", "It is lost, and no other lost node stands before it"
@@ -42,11 +56,46 @@ FAULTS = tuple(check for check in Check if check != Check.PASSED)
 
 
 class Finding(NamedTuple):
-    """What a condition is at this moment."""
+    """What a condition is at this moment; ``since`` is when it became so, where that follows from what is known."""
 
     status: Condition.Status
     reason: Reason | NodeHealth.Check
     message: str = ""
+    since: datetime | None = None
+
+
+Findings = Mapping[Condition.Type, Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who watches the nodes, and so would know what their records do not tell."""
+
+    is_mirror: bool = False
+    by_worker: bool = False
+    receptor_error: str = ""  # why this node's Receptor does not answer; "" where it does, or nobody asks it
+
+    @classmethod
+    def here(cls, now: datetime | None = None) -> "Watch":
+        """The watch of a service that is no mirror. One query."""
+        now = now or timezone.now()
+        recent = [each for each in rows_of(MeshInspection) if not each.is_overdue(now)]
+        own = [each for each in recent if each.inspector == settings.CLUSTER_HOST_ID] or recent
+        last = max(own, key=lambda each: each.began, default=None)
+        return cls(
+            by_worker=settings.HEALTH_PROBE in JUDGING and any(not each.error for each in recent),
+            receptor_error=last.error if last else "",
+        )
+
+    @property
+    def blind(self) -> Reason:
+        """Why nothing is known of what only a watch could tell."""
+        if self.is_mirror:
+            return Reason.MIRRORED
+        return Reason.NOT_HEARD if self.by_worker else Reason.NOT_WATCHED
+
+
+MIRRORING = Watch(is_mirror=True)  # a worker leaves a mirror alone
 
 
 def health_of(instance: Instance) -> NodeHealth:
@@ -57,54 +106,109 @@ def health_of(instance: Instance) -> NodeHealth:
         return NodeHealth(instance=instance)
 
 
-def findings(instance: Instance, blockers: Blockers | None = None) -> dict[Condition.Type, Finding]:
+def findings(
+    instance: Instance, watch: Watch, now: datetime, blockers: Blockers | None = None
+) -> dict[Condition.Type, Finding]:
     """All conditions of the instance, without Reachable where only the links could tell and ``blockers`` is None."""
     health = health_of(instance)
+    sight = seen(instance, health, now)
     found = {
-        Type.SEEN: seen(instance, health),
-        Type.HEALTH_CHECKED: health_checked(instance, health),
-        Type.REACHABLE: reachable(instance, health, blockers),
+        Type.SEEN: sight,
+        Type.HEALTH_CHECKED: health_checked(instance, health, watch),
+        Type.REACHABLE: reachable(instance, health, sight, watch, blockers, now),
         Type.CAPACITY_REPORTED: capacity_reported(instance),
-        Type.ENABLED: enabled(instance),
+        Type.ENABLED: enabled(instance, health),
     }
     return {kind: finding for kind, finding in found.items() if finding is not None}
 
 
-def seen(instance: Instance, health: NodeHealth) -> Finding:
+def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
+    patience = tolerance(instance.node_type)
+    times = [time for time in (instance.last_seen, health.sighted) if time is not None]
+    past = [time for time in times if time - now <= patience]  # as much may another clock be ahead
+    last = max(past, default=None)
+    in_time = last is not None and now - last <= patience
     if health.lost_since is not None:
-        since = f"Lost since {health.lost_since:%Y-%m-%d %H:%M:%S} UTC."
-        return (
-            Finding(Status.UNKNOWN, Reason.SEEN_ONCE, since)
-            if health.sightings
-            else Finding(Status.FALSE, Reason.LOST, since)
-        )
-    if instance.last_seen is None:
-        return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
+        message = f"Lost since {health.lost_since:%Y-%m-%d %H:%M:%S} UTC."
+        if health.sightings or (in_time and last is not None and last > health.lost_since):
+            return Finding(Status.UNKNOWN, Reason.SEEN_ONCE, message)
+        return Finding(Status.FALSE, Reason.LOST, message, health.lost_since)
+    if last is None:
+        return Finding(Status.UNKNOWN, Reason.IN_FUTURE if times else Reason.NEVER_SEEN)
+    if not in_time:
+        is_lost = instance.node_state == State.UNAVAILABLE
+        reason = Reason.LOST if is_lost else Reason.SILENT
+        message = f"Last seen {last:%Y-%m-%d %H:%M:%S} UTC."
+        return Finding(Status.FALSE if is_lost else Status.UNKNOWN, reason, message, last + patience)
+    if is_called_lost(instance) and not was_sighted(health, now, instance):
+        return Finding(Status.UNKNOWN, Reason.SEEN_ONCE)
     return Finding(Status.TRUE, Reason.SEEN)
 
 
-def health_checked(instance: Instance, health: NodeHealth) -> Finding:
+def is_called_lost(instance: Instance) -> bool:
+    return instance.errors.startswith(LOST)
+
+
+def was_sighted(health: NodeHealth, now: datetime, instance: Instance) -> bool:
+    """Whether the node was seen here, and not only by the AWX that told of it, within its tolerance."""
+    return health.sighted is not None and abs(now - health.sighted) <= tolerance(instance.node_type)
+
+
+def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Finding:
     if instance.node_type == Instance.NodeType.HOP:
         return Finding(Status.UNKNOWN, Reason.NOT_APPLICABLE)
     if health.check_outcome in FAULTS:
         return Finding(Status.FALSE, Check(health.check_outcome), instance.errors)
     if instance.last_health_check is None:
         return Finding(Status.UNKNOWN, Reason.NEVER_CHECKED)
-    return Finding(Status.TRUE, Check.PASSED)
+    if is_called_lost(instance):
+        return Finding(Status.UNKNOWN, Reason.LOST_SINCE)
+    if instance.errors:
+        told_by_check = instance.node_state in CHECKED
+        return Finding(Status.FALSE if told_by_check else Status.UNKNOWN, Reason.HAS_ERRORS, instance.errors)
+    if passed(instance, health):
+        return Finding(Status.TRUE, Check.PASSED)
+    return Finding(Status.UNKNOWN, Reason.MIRRORED if watch.is_mirror else Reason.NOT_RECORDED)
 
 
-def reachable(instance: Instance, health: NodeHealth, blockers: Blockers | None) -> Finding | None:
-    if health.lost_since is None:
-        if instance.last_seen is None:
-            return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
+def passed(instance: Instance, health: NodeHealth) -> bool:
+    """Whether the last check of a node without errors passed: it was noted, or the check made the node ready."""
+    if instance.node_state == State.UNAVAILABLE:
+        return False
+    return health.check_outcome == Check.PASSED or instance.node_state in (State.READY, State.DEPROVISIONING)
+
+
+def reachable(
+    instance: Instance, health: NodeHealth, sight: Finding, watch: Watch, blockers: Blockers | None, now: datetime
+) -> Finding | None:
+    if watch.receptor_error:
+        return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, watch.receptor_error)
+    if health.lost_since is not None:
+        return None if blockers is None else down(blockers.get(instance.pk), health.lost_since)
+    if health.check_outcome == Check.UNREACHABLE:
+        return Finding(Status.FALSE, Check.UNREACHABLE, instance.errors)
+    if health.check_outcome == Check.NO_RECEPTOR and not sighted_since_check(instance, health):
+        return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, instance.errors)
+    if sight.reason == Reason.NEVER_SEEN:
+        return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
+    is_well = instance.node_state != State.UNAVAILABLE and not instance.errors
+    if sight.status == Status.TRUE and (is_well or was_sighted(health, now, instance)):
         return Finding(Status.TRUE, Reason.CONNECTED)
-    if blockers is None:
-        return None
-    names = blockers.get(instance.pk)
+    return Finding(Status.UNKNOWN, watch.blind, since=sight.since)
+
+
+def sighted_since_check(instance: Instance, health: NodeHealth) -> bool:
+    check = instance.last_health_check
+    return health.sighted is not None and (check is None or health.sighted > check)
+
+
+def down(names: Collection[str] | None, since: datetime) -> Finding:
+    """A lost node, cut off by those with these names or down itself."""
     if not names:
-        return Finding(Status.FALSE, Reason.DOWN)
+        return Finding(Status.FALSE, Reason.DOWN, since=since)
     verb = "is" if len(names) == 1 else "are"
-    return Finding(Status.FALSE, Reason.CUT_OFF, f"Every path to it leads over {', '.join(names)}, which {verb} down.")
+    message = f"Every path to it leads over {', '.join(names)}, which {verb} down."
+    return Finding(Status.FALSE, Reason.CUT_OFF, message, since)
 
 
 def capacity_reported(instance: Instance) -> Finding:
@@ -115,52 +219,90 @@ def capacity_reported(instance: Instance) -> Finding:
     return Finding(Status.FALSE, Reason.NOT_REPORTED)
 
 
-def enabled(instance: Instance) -> Finding:
-    return Finding(Status.TRUE, Reason.ENABLED) if instance.enabled else Finding(Status.FALSE, Reason.DISABLED)
+def enabled(instance: Instance, health: NodeHealth) -> Finding:
+    if instance.enabled:
+        return Finding(Status.TRUE, Reason.ENABLED)
+    return Finding(Status.FALSE, Reason.DISABLED, health.disabled_reason)
 
 
 # --- telling and keeping them
 
 
-def of(instance: Instance) -> list[Condition]:
-    """The conditions as they are, of an instance from ``with_conditions()``; nothing is stored."""
+def of(instance: Instance, now: datetime | None = None) -> list[Condition]:
+    """The conditions as they are, of an instance from ``with_conditions()``; nothing is stored. One query."""
+    now = now or timezone.now()
     noted = {condition.type: condition for condition in instance.conditions.all()}
-    found = findings(instance)
-    if Type.REACHABLE not in found and Type.REACHABLE not in noted:
-        found[Type.REACHABLE] = Finding(Status.FALSE, Reason.DOWN)
-    now = timezone.now()
-    renewed = {kind: renew(instance, kind, found[kind], noted.get(kind), now) for kind in found}
-    return [renewed.get(kind) or noted[kind] for kind in Type]
+    found = findings(instance, MIRRORING if instance.is_mirrored else Watch.here(now), now)
+    if Type.REACHABLE not in found:
+        found[Type.REACHABLE] = noted_loss(noted.get(Type.REACHABLE)) or down(
+            None, health_of(instance).lost_since or now
+        )
+    return [
+        condition(instance, kind, found[kind], transition(found[kind], noted.get(kind), found[kind].status, None))
+        for kind in Type
+    ]
 
 
-def renew(
-    instance: Instance, kind: Condition.Type, finding: Finding, noted: Condition | None, now: datetime
+def noted_loss(noted: Condition | None) -> Finding | None:
+    """Why a lost node is out of reach, as the last inspection, which knew the links, noted it."""
+    if noted is None or noted.status != Status.FALSE or noted.reason not in (Reason.DOWN, Reason.CUT_OFF):
+        return None
+    return Finding(Status.FALSE, Reason(noted.reason), noted.message, noted.last_transition)
+
+
+def condition(
+    instance: Instance, kind: Condition.Type, finding: Finding, last_transition: datetime | None
 ) -> Condition:
-    """The condition that ``finding`` makes of the one that was noted before; the first is as old as the record is."""
-    stays = noted is None or noted.status == finding.status
-    known_since = noted.last_transition if noted else instance.modified
-    since = known_since if stays else now
+    status, reason, message, _ = finding
     return Condition(
-        pk=noted.pk if noted else None, instance=instance, type=kind, last_transition=since, **finding._asdict()
+        instance=instance, type=kind, status=status, reason=reason, message=message, last_transition=last_transition
     )
 
 
-def note(instances: Iterable[Instance], now: datetime, blockers: Blockers | None = None) -> int:
-    """Store what changed in the conditions of these instances; return how many did. Two queries at most."""
+def transition(finding: Finding, noted: Condition | None, earlier: str | None, now: datetime | None) -> datetime | None:
+    """When the condition became what was found; None where that is not known.
+
+    ``earlier``: its status until now where none was noted; None where there was none. ``now``: when the change was
+    found, if it is being noted.
+    """
+    status = noted.status if noted else earlier
+    if status != finding.status:
+        return finding.since or now
+    return (noted.last_transition if noted else None) or finding.since
+
+
+def note(
+    instances: Iterable[Instance],
+    now: datetime,
+    watch: Watch,
+    blockers: Blockers | None = None,
+    earlier: Mapping[int, Findings] | None = None,
+) -> int:
+    """Store what changed in the conditions of these instances; return how many did. Two queries at most.
+
+    ``earlier``: by id, the findings before what is being noted happened; none of an instance that is new.
+    """
     by_pk = {instance.pk: instance for instance in instances}
-    noted = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
+    noted = {(each.instance_id, each.type): each for each in rows_of(Condition).filter(instance__in=by_pk)}
     changed = []
     for pk, instance in by_pk.items():
-        for kind, finding in findings(instance, blockers).items():
+        for kind, finding in findings(instance, watch, now, blockers).items():
             known = noted.get((pk, kind))
-            if known is None or (known.status, known.reason, known.message) != finding:
-                changed.append(renew(instance, kind, finding, known, now))
-    for condition in changed:
-        condition.pk = None  # the row is found by its instance and type
-    Condition.objects.bulk_create(
+            if known is None or (known.status, known.reason, known.message) != finding[:3]:
+                before = finding if earlier is None else earlier[pk].get(kind)
+                since = transition(finding, known, before.status if before else None, now)
+                changed.append(condition(instance, kind, finding, since))
+    rows_of(Condition).bulk_create(
         changed,
         update_conflicts=True,
         unique_fields=["instance", "type"],
         update_fields=["status", "reason", "message", "last_transition"],
     )
     return len(changed)
+
+
+def forget(pks: Iterable[int]) -> None:
+    """Forget what was noted of these instances, whose records now tell of another time or node. Two queries."""
+    ids = list(pks)
+    for model in (Condition, NodeHealth):
+        rows_of(model).filter(instance__in=ids).delete()

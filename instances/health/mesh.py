@@ -17,13 +17,13 @@ from django.utils.dateparse import parse_datetime
 from instances import capacity, tasks
 from instances.health import conditions, graph
 from instances.health.checks import ASKING
-from instances.health.recording import CHECKED, LOST, sight, tolerance
+from instances.health.recording import sight
+from instances.health.rules import CHECKED, JUDGING, LOST, tolerance
 from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
 
 LOCK = 5_733_284  # of PostgreSQL's advisory locks; held while one worker looks at the mesh
-JUDGING = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
 State, NodeType = Instance.NodeState, Instance.NodeType
 
 
@@ -123,7 +123,7 @@ class Look:
         self.save()
         self.establish()
         self.remember()
-        conditions.note(self.nodes.values(), self.now, self.blockers())
+        conditions.note(self.nodes.values(), self.now, conditions.Watch.here(self.now), self.blockers())
         if self.changes.checks:
             tasks.check_health(self.changes.checks)
         return self.changes
@@ -145,16 +145,13 @@ class Look:
         seen = min(at, self.now)
         if last is not None and self.previous is not None and self.previous.began <= self.now:
             seen = max(seen, self.previous.began)  # it came since
-        if known_elsewhere or self.now - seen > self.patience(node):
+        if known_elsewhere or self.now - seen > tolerance(node.node_type):
             return  # an old one that Receptor still remembers
         first, was_lost = node.last_seen is None, health.lost_since is not None
         sight(node, health, seen)
         self.changes.seen.append(node)
         if health.lost_since is None and self.comes_back(node, health, first or was_lost):
             self.changes.back.append(node)
-
-    def patience(self, node: Instance) -> timedelta:
-        return timedelta(seconds=tolerance(node.node_type))
 
     def comes_back(self, node: Instance, health: NodeHealth, was_away: bool) -> bool:
         """Whether the node, now that it was seen, is to be used again: a hop node at once, others after a check."""
@@ -167,7 +164,7 @@ class Look:
 
     def find_lost(self, node: Instance) -> None:
         health = self.health[node.pk]
-        if node.last_seen is None or self.now - self.heard(node, health) <= self.patience(node):
+        if node.last_seen is None or self.now - self.heard(node, health) <= tolerance(node.node_type):
             return
         if health.lost_since is None or health.sightings:
             health.lost_since, health.sightings = health.lost_since or self.now, 0
@@ -207,10 +204,9 @@ class Look:
     def save(self) -> None:
         """Write what changed: a statement for each kind of change, not for each node."""
         save_sightings(self.changes.seen)
-        lost = [node.pk for node in self.changes.lost]
         offline = {"node_state": State.UNAVAILABLE, "errors": LOST, "modified": self.now}
-        self.update(lost, {**offline, "cpu_capacity": 0, "mem_capacity": 0, "capacity": 0})
-        rejoined = [node.pk for node in self.changes.back if node.node_type == NodeType.HOP]
+        self.update(self.changes.lost, {**offline, "cpu_capacity": 0, "mem_capacity": 0, "capacity": 0})
+        rejoined = [node for node in self.changes.back if node.node_type == NodeType.HOP]
         self.update(rejoined, {"node_state": State.READY, "errors": "", "modified": self.now})
         touched = [health for pk, health in self.health.items() if pk in self.touched]
         NodeHealth.objects.bulk_create(
@@ -220,9 +216,12 @@ class Look:
             update_fields=["advertised", "sighted", "lost_since", "sightings"],
         )
 
-    def update(self, pks: list[int], values: dict[str, Any]) -> None:
-        if pks:
-            Instance.objects.filter(pk__in=pks).update(**values)
+    def update(self, nodes: list[Instance], values: dict[str, Any]) -> None:
+        """Change these nodes, here and in the database: the conditions follow from both."""
+        for node in nodes:
+            vars(node).update(values)
+        if nodes:
+            Instance.objects.filter(pk__in=[node.pk for node in nodes]).update(**values)
 
     def establish(self) -> None:
         """Links whose ends are connected stand, whichever of the two dialled."""

@@ -6,19 +6,17 @@ Source: AWX_BEHAVIOUR, "Health".
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from instances import capacity
 from instances.health import conditions
 from instances.health.report import Report, corrected
+from instances.health.rules import CHECKED
 from instances.locking import locked
 from instances.models import Instance, NodeHealth
 
 State = Instance.NodeState
-CHECKED = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
-LOST = "Another cluster node has determined this instance to be unresponsive"
 SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
 OURS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
 ANSWERED = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
@@ -40,14 +38,16 @@ def record(pk: int, report: Report, check: datetime | None = None, now: datetime
     now = now or timezone.now()
     before = {field.attname: getattr(instance, field.attname) for field in Instance._meta.concrete_fields}
     health, _ = NodeHealth.objects.get_or_create(instance=instance)
+    instance.health = health
+    watch = conditions.Watch.here()
+    earlier = conditions.findings(instance, watch, now)
     if report.outcome in ANSWERED:
         sight(instance, health, now)
     health.check_outcome = report.outcome
     health.save()
     apply(report, instance, health, now)
     save_changes(instance, before, now)
-    instance.health = health
-    conditions.note([instance], now)
+    conditions.note([instance], now, watch, earlier={pk: earlier})
     return instance
 
 
@@ -107,9 +107,3 @@ def save_changes(instance: Instance, before: dict[str, Any], now: datetime) -> N
         changed["modified"] = instance.modified = now
     if changed:
         Instance.objects.filter(pk=instance.pk).update(**changed)
-
-
-def tolerance(node_type: str) -> float:
-    """The seconds without a sign of life after which a node of this type is lost."""
-    own: float = settings.CLUSTER_NODE_HEARTBEAT_PERIOD * settings.CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE
-    return own if node_type in capacity.CONTROLLING else own + settings.RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD

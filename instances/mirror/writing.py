@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from instances.groups import UNFINISHED
+from instances.health import conditions
 from instances.mirror import baseline, guard
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.records import ACCOUNTS, JOBS, Records, Rows, Values
@@ -90,6 +91,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
                 remove_ended_jobs()
             counts = write_rows(rows)
             baseline.settle(rows.nodes, rows.loads)
+        conditions.note(rows_of(Instance).select_related("health"), timezone.now(), conditions.MIRRORING)
         note(plan, records.version, began, counts)
     return counts
 

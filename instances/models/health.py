@@ -39,6 +39,9 @@ class NodeHealth(models.Model):
     )
     sightings = models.PositiveSmallIntegerField(default=0, help_text="How often it was seen since it was lost.")
     check_outcome = models.CharField(max_length=24, choices=Check, blank=True, default="")
+    disabled_reason = models.TextField(
+        blank=True, default="", help_text="Why an operator disabled the node; empty while it is enabled."
+    )
 
     def __str__(self) -> str:
         return str(self.instance_id)
@@ -54,17 +57,36 @@ class Condition(models.Model):
         CAPACITY_REPORTED = "CapacityReported"
         ENABLED = "Enabled"
 
+        @property
+        def question(self) -> str:
+            """What the condition answers."""
+            questions = {
+                self.SEEN: "Is it seen?",
+                self.HEALTH_CHECKED: "Did its last health check pass?",
+                self.REACHABLE: "Does the mesh reach it?",
+                self.CAPACITY_REPORTED: "Did it report its CPUs and memory?",
+                self.ENABLED: "Is it enabled?",
+            }
+            return questions.get(self, f"{self.label}?")
+
     class Status(models.TextChoices):
         TRUE = "True"
         FALSE = "False"
         UNKNOWN = "Unknown"
+
+        @property
+        def answer(self) -> str:
+            """The status as the answer to the condition's question."""
+            return {self.TRUE: "Yes", self.FALSE: "No", self.UNKNOWN: "Not known"}.get(self, self.label)
 
     instance = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="conditions")
     type = models.CharField(max_length=20, choices=Type)
     status = models.CharField(max_length=8, choices=Status)
     reason = models.CharField(max_length=24)
     message = models.TextField(blank=True, default="")
-    last_transition = models.DateTimeField(help_text="When the status became what it is.")
+    last_transition = models.DateTimeField(
+        null=True, help_text="When the status became what it is; null where that is not known."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["instance", "type"], name="condition_is_unique")]

@@ -38,6 +38,20 @@ class Instance(Timestamped):
         DEPROVISIONING = "deprovisioning", "De-provisioning"
         DEPROVISION_FAIL = "deprovision-fail", "De-provisioning Failure"
 
+        @property
+        def sentence(self) -> str:
+            """What the state means, for an operator."""
+            sentences = {
+                self.PROVISIONING: "It is being set up and is given no jobs yet.",
+                self.PROVISION_FAIL: "It could not be set up.",
+                self.INSTALLED: "It was registered. Its first health check that passes makes it ready.",
+                self.READY: "It was seen working.",
+                self.UNAVAILABLE: "It was lost or has errors. Until it is well again it is given no jobs.",
+                self.DEPROVISIONING: "It is being removed: it is given no jobs, and goes when its own have ended.",
+                self.DEPROVISION_FAIL: "It could not be removed.",
+            }
+            return sentences.get(self, f"Its state is “{self.label}”.")
+
     hostname = NameField(max_length=250, unique=True, error_messages={"unique": "This field must be unique."})
     uuid = models.CharField(max_length=40, default=NO_UUID)
     ip_address = models.CharField(max_length=50, blank=True, default="")
@@ -140,6 +154,13 @@ class Instance(Timestamped):
 
     def __str__(self) -> str:
         return visible(self.hostname)
+
+    @property
+    def state_sentence(self) -> str:
+        """What the node's state means; of one that only a newer AWX knows, its name."""
+        if self.node_state in self.NodeState:
+            return self.NodeState(self.node_state).sentence
+        return f"Its state is “{self.node_state}”, which is not known here."
 
     @property
     def controls(self) -> bool:

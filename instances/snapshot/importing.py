@@ -6,13 +6,14 @@ from typing import BinaryIO
 
 from django.db import connection, transaction
 
+from instances.health import conditions
 from instances.snapshot import database
 from instances.snapshot.checks import check
 from instances.snapshot.content import Content
 from instances.snapshot.jobs import Jobs
 from instances.snapshot.problems import Problems, SnapshotError, shown
 from instances.snapshot.reader import Reader
-from instances.snapshot.tables import JOBS
+from instances.snapshot.tables import INSTANCES, JOBS
 
 NOT_STORED = ("install_uuid", "cluster_host_id")  # the environment tells them
 LISTS = (*Content.LISTS, "unified_jobs")
@@ -52,6 +53,7 @@ def import_snapshot(
         if replace:
             database.clear()
         database.write(content)
+        conditions.forget(content.ids(INSTANCES))
         jobs.write()
         follow_on = database.restart_sequences if replace else database.move_sequences
         follow_on([*content.rows, JOBS])

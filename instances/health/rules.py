@@ -1,0 +1,20 @@
+"""What AWX's rules of health have in numbers and words. Source: AWX_BEHAVIOUR, "Health"."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from instances import capacity
+from instances.models import Instance
+
+State = Instance.NodeState
+CHECKED = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
+LOST = "Another cluster node has determined this instance to be unresponsive"
+JUDGING = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
+
+
+def tolerance(node_type: str) -> timedelta:
+    """The time without a sign of life after which a node of this type is lost."""
+    own = settings.CLUSTER_NODE_HEARTBEAT_PERIOD * settings.CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE
+    mesh = 0 if node_type in capacity.CONTROLLING else settings.RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD
+    return timedelta(seconds=own + mesh)

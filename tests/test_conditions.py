@@ -1,0 +1,435 @@
+"""The conditions of nodes say what is known of them, whoever watches, and since when."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from io import BytesIO
+from json import dumps
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import DjangoDbBlocker, Settings
+
+from instances import demonstration, lifecycle
+from instances.health import conditions, keeper, mesh, recording
+from instances.health.conditions import MIRRORING, Watch
+from instances.health.report import Report
+from instances.health.rules import LOST, tolerance
+from instances.models import Condition, Instance, MeshInspection, Mirror, NodeHealth, UnifiedJob, User
+from instances.snapshot import import_snapshot
+from tests.conftest import client_of
+from tests.factories import instance as told_instance
+from tests.factories import snapshot
+from tests.make import make_jobs
+from tests.mesh import MINUTE, link, node
+from tests.mirroring import sync
+from tests.service import connected_to, new_database, served
+
+Status, Type = Condition.Status, Condition.Type
+NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
+NO_ROUTE = "Receptor error from exec-1, detail:\nno route to node"
+
+
+def told(instance: Instance, now: datetime | None = None) -> dict[str, Condition]:
+    found = Instance.objects.with_conditions().get(pk=instance.pk)
+    return {each.type: each for each in conditions.of(found, now=now)}
+
+
+def statuses(instance: Instance) -> dict[str, str]:
+    return {kind: each.status for kind, each in told(instance).items()}
+
+
+def become_mirror(**values: Any) -> None:
+    now = timezone.now()
+    Mirror.objects.create(
+        url="https://awx.example.org", version="24.6.1", every=30, **{"began": now, "finished": now, **values}
+    )
+
+
+# --- no condition contradicts what is known
+
+
+times = st.one_of(
+    st.none(),
+    st.sampled_from([0, 30, 119, 121, 179, 181, 3600, 18 * 3600, -5, -400]).map(lambda s: NOW - timedelta(seconds=s)),
+)
+healths = st.builds(
+    NodeHealth,
+    sighted=times,
+    lost_since=times,
+    sightings=st.integers(0, 2),
+    check_outcome=st.sampled_from(["", *NodeHealth.Check.values]),
+    disabled_reason=st.sampled_from(["", "CHG-1"]),
+)
+nodes = st.builds(
+    Instance,
+    pk=st.just(1),
+    node_type=st.sampled_from(Instance.NodeType.values),
+    node_state=st.sampled_from([*Instance.NodeState.values, "brand-new"]),
+    errors=st.sampled_from(["", LOST, NO_ROUTE, "no podman"]),
+    last_seen=times,
+    last_health_check=times,
+    cpu=st.sampled_from([0, 4]),
+    memory=st.sampled_from([0, 2**33]),
+    enabled=st.booleans(),
+)
+watches = st.one_of(
+    st.just(MIRRORING), st.builds(Watch, by_worker=st.booleans(), receptor_error=st.sampled_from(["", "no socket"]))
+)
+
+
+def contradictions(instance: Instance, found: dict[Any, Any], now: datetime, mirrored: bool = False) -> Iterator[str]:
+    """What the conditions, by their types, claim against the node's own fields."""
+    seen, checked, reached = (found[kind].status for kind in (Type.SEEN, Type.HEALTH_CHECKED, Type.REACHABLE))
+    patience = tolerance(instance.node_type)
+    own = instance._state.fields_cache.get("health")
+    own_sight = own is not None and own.sighted is not None and abs(now - own.sighted) <= patience
+    in_time = instance.last_seen is not None and abs(now - instance.last_seen) <= patience
+    if seen == Status.TRUE and not (in_time or own_sight):
+        yield "seen, although not in time"
+    if seen == Status.TRUE and instance.errors == LOST and not own_sight:
+        yield "seen, although found unresponsive"
+    if seen == Status.FALSE and in_time and own is None:
+        yield "not seen, although in time"
+    if checked == Status.TRUE and (instance.errors or instance.node_state == "unavailable"):
+        yield "checked without an error, although it has some"
+    if checked != Status.UNKNOWN and (instance.node_type == "hop" or not (instance.last_health_check or own)):
+        yield "checked, although it never was"
+    if reached == Status.TRUE and seen != Status.TRUE:
+        yield "reached, although not seen"
+    if reached == Status.TRUE and instance.node_state == "unavailable" and own is None:
+        yield "reached, although nobody here saw it"
+    if mirrored and reached == Status.FALSE:
+        yield "not reached, although nobody looked"
+    if found[Type.ENABLED].status != str(instance.enabled):
+        yield "enabled or not"
+    figures = instance.node_type != "hop" and bool(instance.cpu and instance.memory)
+    if (found[Type.CAPACITY_REPORTED].status == Status.TRUE) != figures:
+        yield "figures or not"
+
+
+@given(instance=nodes, health=st.one_of(st.none(), healths), watch=watches)
+def test_no_condition_contradicts_what_is_known(instance: Instance, health: NodeHealth | None, watch: Watch) -> None:
+    if health is None:
+        instance._state.fields_cache["health"] = None  # as select_related() does
+    else:
+        instance.health = health
+    found = conditions.findings(instance, watch, NOW, blockers={})
+    assert found.keys() == set(Type)
+    assert not list(contradictions(instance, found, NOW, watch.is_mirror and health is None))
+    for finding in found.values():
+        assert finding.reason.label
+        assert finding.since is None or finding.since <= NOW + timedelta(seconds=400)
+    if watch.receptor_error:
+        assert found[Type.REACHABLE].status != Status.TRUE
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("minutes", [0, 1, 5, 1000])
+def test_the_demonstration_contradicts_nothing(minutes: int) -> None:
+    demonstration.load()
+    now = timezone.now() + minutes * MINUTE
+    for instance in Instance.objects.with_conditions():
+        found = {each.type: each for each in conditions.of(instance, now=now)}
+        assert not list(contradictions(instance, found, now))
+    assert told(Instance.objects.get(hostname="exec-west-2.demo"), now)["Reachable"].status == "Unknown"
+
+
+@pytest.mark.django_db
+def test_the_demonstration_contradicts_nothing_after_its_worker_worked(settings: Settings) -> None:
+    settings.HEALTH_PROBE, settings.CLUSTER_HOST_ID = "local", "control-1.demo"
+    demonstration.load()
+    keeper.beat()
+    found = told(Instance.objects.get(hostname="exec-west-2.demo"))
+    assert {found[kind].status for kind in ("Seen", "HealthChecked", "Reachable")} == {"Unknown"}
+    assert all(each.status == "True" for each in told(Instance.objects.get(hostname="control-1.demo")).values())
+
+
+def down(**values: Any) -> dict[str, Any]:
+    """What AWX says of a node that is away since 18 hours."""
+    away = timezone.now() - timedelta(hours=18)
+    return {
+        "node_state": "unavailable",
+        "errors": NO_ROUTE,
+        "last_seen": away,
+        "last_health_check": away,
+        "capacity": 0,
+        **values,
+    }
+
+
+WHERE_NOBODY_WATCHES = {"mirror": "NotReportedByAWX", "import": "NotWatched"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("where", "reason"), WHERE_NOBODY_WATCHES.items())
+def test_a_node_that_is_down_is_not_explained_as_well(where: str, reason: str, admin: User) -> None:
+    exec_1 = node("exec-1", **down())
+    if where == "mirror":
+        become_mirror()
+    results = client_of(admin).get(f"/api/fleet/v1/instances/{exec_1.pk}/conditions/").json()["results"]
+    found = {each["type"]: each for each in results}
+    assert {kind: each["status"] for kind, each in found.items()} == {
+        "Seen": "False",
+        "HealthChecked": "False",
+        "Reachable": "Unknown",
+        "CapacityReported": "True",
+        "Enabled": "True",
+    }
+    assert found["Reachable"]["reason"] == reason
+    assert found["HealthChecked"]["message"] == NO_ROUTE
+    page = Client()
+    page.force_login(admin)
+    assert page.get(f"/nodes/{exec_1.pk}/").content.decode().count(">Yes</strong>") == 2
+
+
+@pytest.mark.django_db
+def test_conditions_heal_as_soon_as_the_data_say_so() -> None:
+    exec_1 = node("exec-1", **down())
+    now = timezone.now()
+    Instance.objects.update(node_state="ready", errors="", last_seen=now, last_health_check=now)
+    assert set(statuses(exec_1).values()) == {"True"}
+
+
+@pytest.mark.django_db
+def test_what_was_recorded_of_former_records_does_not_outlive_an_import() -> None:
+    exec_1 = node("exec-1", **down())
+    NodeHealth.objects.create(instance=exec_1, lost_since=timezone.now(), check_outcome="NodeUnreachable")
+    conditions.note([Instance.objects.get()], timezone.now(), Watch(), {})
+    now = timezone.now().isoformat()
+    record = told_instance(exec_1.pk, hostname="exec-1", last_seen=now, last_health_check=now)
+    new = snapshot(instances=[record], instance_links=[], instance_groups=[], unified_jobs=[], users=[])
+    import_snapshot(BytesIO(dumps(new).encode()))
+    assert set(statuses(exec_1).values()) == {"True"}
+
+
+# --- Receptor
+
+
+@pytest.mark.django_db
+def test_nothing_is_connected_while_receptor_is_down(settings: Settings) -> None:
+    settings.HEALTH_PROBE, settings.RECEPTOR_SOCKET = "receptor", "/nowhere/receptor.sock"
+    exec_1 = node("exec-1", last_seen=timezone.now())
+    assert told(exec_1)["Reachable"].reason == "Connected"
+    keeper.inspect()
+    found = told(exec_1)["Reachable"]
+    assert (found.status, found.reason) == ("Unknown", "ReceptorUnavailable")
+    assert found.message == MeshInspection.objects.get().error
+    assert Condition.objects.get(type="Reachable").status == "Unknown"
+    later = timezone.now()
+    mesh.look(later, mesh.View({"exec-1": later}))
+    assert told(exec_1)["Reachable"].reason == "Connected"
+
+
+@pytest.mark.django_db
+def test_the_receptor_of_this_node_is_what_counts(settings: Settings) -> None:
+    now = timezone.now()
+    for inspector, error in ((settings.CLUSTER_HOST_ID, "no socket"), ("another", "")):
+        MeshInspection.objects.create(inspector=inspector, began=now, watching_since=now, error=error)
+    assert told(node("exec-1", last_seen=now))["Reachable"].status == "Unknown"
+    MeshInspection.objects.update(began=now - timedelta(hours=1))
+    assert Watch.here().receptor_error == ""
+
+
+# --- since when
+
+
+@pytest.mark.django_db
+def test_a_change_of_the_record_is_no_transition(admin: User) -> None:
+    exec_1 = node("exec-1", last_seen=timezone.now())
+    began = timezone.now()
+    lifecycle.change_checked(exec_1.pk, {"enabled": False})
+    found = told(exec_1)
+    assert began <= found["Enabled"].last_transition <= timezone.now()
+    assert {each.last_transition for kind, each in found.items() if kind != "Enabled"} == {None}
+    lifecycle.change_checked(exec_1.pk, {"managed_by_policy": False})
+    assert told(exec_1)["Enabled"].last_transition == found["Enabled"].last_transition
+    page = Client()
+    page.force_login(admin)
+    assert "Since: not known" in page.get(f"/nodes/{exec_1.pk}/").content.decode()
+    assert "not known" in page.get(f"/admin/instances/instance/{exec_1.pk}/change/").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_first_report_is_a_transition() -> None:
+    exec_1 = node("exec-1", node_state="installed", last_seen=None, last_health_check=None, cpu=0)
+    now = timezone.now()
+    recording.record(exec_1.pk, Report(cpu=Decimal(4), memory=2**33), now=now)
+    found = told(exec_1)
+    assert {kind: each.last_transition for kind, each in found.items()} == {
+        **dict.fromkeys(("Seen", "HealthChecked", "Reachable", "CapacityReported"), now),
+        "Enabled": None,
+    }
+
+
+@pytest.mark.django_db
+def test_a_new_node_has_its_conditions_since_it_was_made(settings: Settings) -> None:
+    settings.IS_K8S = True
+    began = timezone.now()
+    made = lifecycle.create({"hostname": "exec-1", "node_type": "execution", "node_state": "installed"})
+    assert all(began <= each.last_transition <= timezone.now() for each in told(made).values())
+
+
+@pytest.mark.django_db
+def test_silence_began_when_the_tolerance_ended() -> None:
+    exec_1 = node("exec-1", **down())
+    assert told(exec_1)["Seen"].last_transition == exec_1.last_seen + tolerance("execution")
+
+
+@pytest.mark.django_db
+def test_what_depends_on_the_time_is_not_told_from_memory(admin: User, settings: Settings) -> None:
+    """The very same request, of the very same rows."""
+    exec_1 = node("exec-1", last_seen=timezone.now())
+    client, path = client_of(admin), f"/api/fleet/v1/instances/{exec_1.pk}/conditions/"
+    first = client.get(path)
+    again = {"If-None-Match": first.get("ETag", "*")}
+    client.get(path, headers=again)
+    settings.CLUSTER_NODE_HEARTBEAT_PERIOD = settings.RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD = 0
+    second = client.get(path, headers=again)
+    assert second.status_code == 200
+    assert (first.json()["results"][0]["status"], second.json()["results"][0]["status"]) == ("True", "Unknown")
+
+
+def test_a_mirror_dates_what_changed_between_two_syncs(
+    dataset_template: str, migrated: str, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """A real AWX moves ``modified`` with each heartbeat; that is no transition."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as source, new_database(migrated) as url:
+        with served(source) as address:
+            with connected_to(source):
+                names = list(Instance.objects.filter(node_type="execution").values_list("hostname", flat=True)[:2])
+                Instance.objects.all().update(
+                    **{**down(), "node_state": "ready", "errors": "", "last_seen": timezone.now()}
+                )
+            sync(url, address, "oracle-admin-token")
+            with connected_to(source):
+                Instance.objects.update(modified=timezone.now())
+                Instance.objects.filter(hostname=names[0]).update(**down())
+            between = timezone.now()
+            sync(url, address, "oracle-admin-token")
+        with connected_to(url):
+            gone, well = (told(Instance.objects.get(hostname=name)) for name in names)
+            assert gone["Seen"].status == gone["HealthChecked"].status == "False"
+            assert gone["Reachable"].reason == "NotReportedByAWX"
+            assert between <= gone["HealthChecked"].last_transition <= timezone.now()
+            assert {each.last_transition for each in well.values()} == {None}
+            for instance in Instance.objects.with_conditions():
+                found = {each.type: each for each in conditions.of(instance)}
+                assert not list(contradictions(instance, found, timezone.now(), mirrored=True))
+            assert Condition.objects.filter(instance__hostname=names[0], type="Seen", status="False").exists()
+
+
+# --- the reason of a disabling
+
+
+@pytest.mark.django_db
+def test_the_reason_of_a_disabling_is_shown_while_it_is_disabled(admin: User) -> None:
+    exec_1 = node("exec-1")
+    browser = Client()
+    browser.force_login(admin)
+    query = {"action": "disable", "_selected_action": exec_1.pk, "confirmed": "yes", "reason": "patch <CHG-1>"}
+    browser.post("/admin/instances/instance/", query)
+    assert told(exec_1)["Enabled"].message == "patch <CHG-1>"
+    page = f"/nodes/{exec_1.pk}/"
+    assert "patch &lt;CHG-1&gt;" in browser.get(page).content.decode()
+    client, path = client_of(admin), f"/api/v2/instances/{exec_1.pk}/"
+    assert client.patch(path, {"enabled": False}, format="json").status_code == 200
+    assert told(exec_1)["Enabled"].message == "patch <CHG-1>"
+    for enabled in (True, False):
+        assert client.patch(path, {"enabled": enabled}, format="json").status_code == 200
+        assert told(exec_1)["Enabled"].message == ""
+    assert "CHG-1" not in browser.get(page).content.decode()
+    assert NodeHealth.objects.get().disabled_reason == ""
+
+
+# --- every value of every enumeration
+
+
+def pages_of(instance: Instance) -> list[str]:
+    admin = "/admin/instances/"
+    return [
+        "/",
+        "/?open=control&open=hop&open=execution&sort=state",
+        f"/nodes/{instance.pk}/",
+        f"/api/v2/instances/{instance.pk}/?format=api",
+        "/api/v2/instances/?format=api",
+        "/api/v2/instances/",
+        "/api/v2/mesh_visualizer/?format=api",
+        "/api/v2/unified_jobs/?format=api",
+        "/api/v2/instance_groups/?format=api",
+        "/api/v2/ping/?format=api",
+        "/api/v2/dashboard/?format=api",
+        "/api/v2/metrics/",
+        f"/api/fleet/v1/instances/{instance.pk}/conditions/?format=api",
+        "/admin/",
+        *(f"{admin}{model}/" for model in ("instance", "instancelink", "instancegroup", "unifiedjob", "user")),
+        f"{admin}instance/{instance.pk}/change/",
+    ]
+
+
+def assert_all_shown(admin: User, instance: Instance, *texts: str) -> None:
+    browser = Client()
+    browser.force_login(admin)
+    page = ""
+    for path in pages_of(instance):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        page += answer.content.decode()
+    for text in texts:
+        assert text in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [*Instance.NodeType.values, "brand-new"])
+def test_every_node_type_has_its_pages(value: str, admin: User) -> None:
+    one = node("one", value)
+    link(one, node("two", "control"))
+    assert_all_shown(admin, one, value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [*Instance.NodeState.values, "brand-new"])
+@pytest.mark.parametrize("node_type", ["execution", "hop"])
+def test_every_node_state_has_its_pages(value: str, node_type: str, admin: User) -> None:
+    one = node("one", node_type, node_state=value)
+    assert one.state_sentence
+    assert_all_shown(admin, one, one.state_sentence, one.get_node_state_display())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", ["adding", "established", "removing", "brand-new"])
+def test_every_link_state_has_its_pages(value: str, admin: User) -> None:
+    one = node("one")
+    link(node("two", "control"), one, value)
+    assert_all_shown(admin, one, value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", ["status", "type", "launch_type"])
+def test_every_kind_of_job_has_its_pages(field: str, admin: User) -> None:
+    one = node("one")
+    for value in [*dict(UnifiedJob._meta.get_field(field).choices), "brand-new"]:
+        make_jobs(1, **{"execution_node": "one", "status": "running", field: value})
+    assert_all_shown(admin, one, "brand-new")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [*NodeHealth.Check.values, "brand-new"])
+def test_every_outcome_of_a_check_has_its_pages(value: str, admin: User) -> None:
+    one = node("one")
+    NodeHealth.objects.create(instance=one, check_outcome=value)
+    assert_all_shown(admin, one)
+
+
+def test_every_value_has_a_text() -> None:
+    assert all(kind.question.endswith("?") and kind.question != f"{kind.label}?" for kind in Type)
+    assert {status.answer for status in Status} == {"Yes", "No", "Not known"}
+    assert all("Its state is" not in state.sentence for state in Instance.NodeState)
+    assert len(dict(conditions.REASONS)) == len(conditions.REASONS)
+    longest = Condition._meta.get_field("reason").max_length
+    assert longest is not None
+    assert all(len(value) <= longest for value, _ in conditions.REASONS)
