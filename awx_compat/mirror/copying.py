@@ -34,7 +34,7 @@ class EndedJobs:
 
     def agrees(self, up_to: int) -> bool:
         """Whether AWX has as many jobs up to that id as were read."""
-        return self.reader.count_jobs(up_to) == history.read(up_to)
+        return self.reader.count_jobs(up_to) == history.count_read(up_to)
 
     def mend(self, end: int) -> None:
         """Copy anew from the first job up to ``end`` that is not as in AWX, until the numbers agree again.

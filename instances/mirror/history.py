@@ -36,7 +36,7 @@ def kept(up_to: int) -> int:
     return rows_of(UnifiedJob).filter(pk__lte=up_to).count()
 
 
-def read(up_to: int) -> int:
+def count_read(up_to: int) -> int:
     """How many jobs up to that id were read: those that are here, and those that were left out."""
     return kept(up_to) + rows_of(LeftOutJob).filter(pk__lte=up_to).count()
 
@@ -72,11 +72,11 @@ def note_left_out(jobs: list[Record], rows: list[Values]) -> None:
 
 def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[LeftOutJob]") -> None:
     """Let ``stored`` be those of ``jobs`` that have no row."""
-    held = {row["id"] for row in rows}
+    with_row = {row["id"] for row in rows}
     wanted = [
         {"id": job["id"], "ended": job["representation"].get("status") not in UNFINISHED}
         for job in jobs
-        if job["id"] not in held
+        if job["id"] not in with_row
     ]
     exchange(LEFT_OUT_JOBS, by_id(wanted, stored))
 

@@ -83,7 +83,7 @@ class Rows:
         self.left_out: list[LeftOut] = []
         self.names: dict[tuple[Kind, int], str] = {}
         nodes, groups, accounts = (
-            self.held(kind, told_of_kind)
+            self.valid_rows(kind, told_of_kind)
             for kind, told_of_kind in (
                 (NODES, records.instances),
                 (INSTANCE_GROUPS, records.groups),
@@ -91,13 +91,13 @@ class Rows:
             )
         )
         self.accounts = list(accounts.values())
-        self.roles = set(self.held_roles(records.access, groups, accounts))
+        self.roles = set(self.valid_roles(records.access, groups, accounts))
         self.of: dict[Table, list[Values]] = {
             INSTANCES: list(nodes.values()),
             GROUPS: list(groups.values()),
-            LINKS: self.held_links(records.links, nodes),
+            LINKS: self.valid_links(records.links, nodes),
         }
-        self.members = list(self.held_members(records.groups, groups, nodes))
+        self.members = list(self.valid_members(records.groups, groups, nodes))
         self.jobs, odd_jobs = job_rows(records.jobs, groups.keys())
         self.left_out += odd_jobs
         self.nodes = {nodes[pk]["hostname"]: load for pk, load in loads(NODES, records.instances, nodes)}
@@ -106,7 +106,7 @@ class Rows:
     def leave_out(self, kind: str, name: str, reason: str) -> None:
         self.left_out.append(LeftOut(kind, name, reason))
 
-    def held(self, kind: Kind, records: list[Record]) -> dict[int, Values]:
+    def valid_rows(self, kind: Kind, records: list[Record]) -> dict[int, Values]:
         """The rows of a list by their ids."""
         rows = []
         for number, record in enumerate(records):
@@ -138,7 +138,7 @@ class Rows:
             rows = [row for row in rows if id(row) not in again]
         return rows
 
-    def held_links(self, links: list[Record], nodes: dict[int, Values]) -> list[Values]:
+    def valid_links(self, links: list[Record], nodes: dict[int, Values]) -> list[Values]:
         rows = []
         for number, link in enumerate(links):
             ends = [self.name(NODES, link[end]) for end in ("source", "target")]
@@ -156,19 +156,19 @@ class Rows:
         rows.sort(key=lambda row: [*LINK_STATES, row.values["link_state"]].index(row.values["link_state"]))
         return [row.values for row in self.distinct("links", LINKS, rows)]
 
-    def held_members(
-        self, groups: list[Record], held: dict[int, Values], nodes: dict[int, Values]
+    def valid_members(
+        self, groups: list[Record], valid: dict[int, Values], nodes: dict[int, Values]
     ) -> Iterator[tuple[int, int]]:
         """Group and instance of each membership."""
         for group in groups:
             for node in group["instances"]:
-                if reasons := self.missing((INSTANCE_GROUPS, group["id"], held), (NODES, node, nodes)):
+                if reasons := self.missing((INSTANCE_GROUPS, group["id"], valid), (NODES, node, nodes)):
                     name = f"{self.name(NODES, node)} in {self.name(INSTANCE_GROUPS, group['id'])}"
                     self.leave_out("members", name, "; ".join(reasons))
                 else:
                     yield group["id"], node
 
-    def held_roles(
+    def valid_roles(
         self,
         access: list[tuple[int, int, list[list[str]]]],
         groups: dict[int, Values],
@@ -189,11 +189,11 @@ class Rows:
         return self.names.get((kind, pk), f"{kind.noun} {pk}")
 
     def missing(self, *references: tuple[Kind, int, dict[int, Values]]) -> list[str]:
-        """Why what refers to these ids cannot be held."""
+        """Why what refers to these ids is left out; nothing where they all have a row."""
         return [
             f"{self.name(kind, pk)} is left out" if (kind, pk) in self.names else f"no {kind.noun} has the id {pk}"
-            for kind, pk, held in references
-            if pk not in held
+            for kind, pk, valid in references
+            if pk not in valid
         ]
 
 
@@ -222,11 +222,11 @@ def row_values(kind: Kind, record: Record, odd: OddRecord) -> Values:
     return values
 
 
-def loads(kind: Kind, records: list[Record], held: dict[int, Values]) -> Iterator[tuple[int, Told]]:
-    """The load of each record that is held, by its id."""
+def loads(kind: Kind, records: list[Record], valid: dict[int, Values]) -> Iterator[tuple[int, Told]]:
+    """The load of each record that has a row, by its id."""
     problems = Problems()
     for number, record in enumerate(records):
-        if record["id"] in held:
+        if record["id"] in valid:
             yield record["id"], told(record, kind.list, number, problems)
     problems.refuse()
 
