@@ -21,6 +21,7 @@ from instances.health.report import (
     is_number,
     runner_version,
 )
+from instances.mirror.left_out import MOST_NAMED
 from instances.models import Condition, Instance, MeshInspection, Mirror
 
 
@@ -193,6 +194,16 @@ class MirrorSerializer(MirrorPingSerializer):
 
     seconds = serializers.FloatField(read_only=True, help_text="How long the last sync took.")
     records = serializers.DictField(child=RecordsOfKindSerializer(), read_only=True)
+    left_out = serializers.DictField(
+        child=serializers.IntegerField(),
+        read_only=True,
+        help_text="By kind, how many records AWX has that cannot be held here.",
+    )
+    left_out_names = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text=f"Which they are, and why: the first {MOST_NAMED} of the last sync; its log names all.",
+    )
 
     class Meta(MirrorPingSerializer.Meta):
         fields = (
@@ -206,6 +217,8 @@ class MirrorSerializer(MirrorPingSerializer):
             "all_jobs",
             "copied_to",
             "records",
+            "left_out",
+            "left_out_names",
             "failures",
             "failures_total",
             "failed",

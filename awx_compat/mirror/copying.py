@@ -33,8 +33,8 @@ class EndedJobs:
         )
 
     def agrees(self, up_to: int) -> bool:
-        """Whether AWX has as many jobs up to that id as there are here."""
-        return self.reader.count_jobs(up_to) == history.kept(up_to)
+        """Whether AWX has as many jobs up to that id as were read."""
+        return self.reader.count_jobs(up_to) == history.count_read(up_to)
 
     def mend(self, end: int) -> None:
         """Copy anew from the first job up to ``end`` that is not as in AWX, until the numbers agree again.

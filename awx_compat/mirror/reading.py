@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from awx_compat import paths
+from awx_compat.mirror import rights
 from awx_compat.mirror.client import ChangingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
-from instances.mirror.records import Record, Records, needs_detail, of_job
+from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 KNOWN_VERSIONS = r"2[34]\.[-+.\w]{1,60}"
@@ -40,13 +43,17 @@ class Reader:
         version = self.source.object(paths.collection("ping")).get("version")
         if not (isinstance(version, str) and re.fullmatch(KNOWN_VERSIONS, version)):
             raise NotAWXError(f"{self.source.host} tells the version {shown(version)}: it must be 23.x or 24.x.")
-        me = self.listed("me")[0]
-        if not (me.get("is_superuser") or me.get("is_system_auditor")):
+        if not sees_everything(self.me):
             raise RefusedError(
-                f"{shown(me.get('username'))} sees only a part of {self.source.host}: "
+                f"{shown(self.me.get('username'))} sees only a part of {self.source.host}: "
                 "a superuser or a system auditor is needed."
             )
         return version
+
+    @cached_property
+    def me(self) -> Record:
+        """Who asks."""
+        return self.listed("me")[0]
 
     def records(self, unfinished: Iterable[int] = ()) -> Records:
         """All that makes up the mesh. ``unfinished``: ids of jobs to be read even if they have ended by now.
@@ -69,28 +76,30 @@ class Reader:
 
     def read(self, version: str, unfinished: list[int]) -> Records:
         instances = self.listed("instances", order_by="id")
-        addresses = self.addresses()
+        root = self.source.object(paths.ROOT)
+        addresses = self.addresses(root)
         groups = self.listed("instance_groups", order_by="id")
         users = self.listed("users", order_by="id")
         members = self.of_each(groups, self.members, "members")
-        access = self.of_each(groups, self.access, "access")
+        access = self.access(root, groups, users)
         jobs = self.jobs(unfinished)
         mesh = self.source.object(paths.collection("mesh_visualizer"))
         check_nodes(mesh, instances)
+        check_members(members, instances)
         return Records(
             version=version,
             instances=[{**listening(instance, addresses), **instance} for instance in instances],
             links=links(mesh, instances, addresses),
             groups=[{**group, "instances": ids} for group, ids in zip(groups, members, strict=True)],
             users=[{**user, "date_joined": user.get("created")} for user in users],
-            access=[right for rights in access for right in rights],
+            access=access,
             jobs=jobs,
         )
 
     def listed(self, name: str, **params: Any) -> list[Record]:
         return self.source.listed(paths.collection(name), lambda done, of: self.announce(name, done, of), **params)
 
-    def of_each(self, records: list[Record], read: Callable[[Record], T], name: str) -> list[T]:
+    def of_each(self, records: list[S], read: Callable[[S], T], name: str) -> list[T]:
         """What ``read`` finds for each record, in their order."""
         found: list[T] = []
         with ThreadPoolExecutor(self.concurrency) as pool:
@@ -105,19 +114,33 @@ class Reader:
         path = paths.record("instance_groups", group.get("id"), "instances")
         return [instance["id"] for instance in self.source.listed(path, unheard, is_told=True, order_by="id")]
 
-    def access(self, group: Record) -> list[tuple[int, int, list[list[str]]]]:
-        """Who may see the group by a right on it, their own or by others; superusers and auditors see all groups."""
-        path = paths.record("instance_groups", group.get("id"), "access_list")
-        users = self.source.listed(path, unheard, is_told=True, order_by="id")
-        rights = ((user["id"], list(rights_of(user))) for user in users)
-        return [(group["id"], user, found) for user, found in rights if found]
+    def access(self, root: Record, groups: list[Record], users: list[Record]) -> list[rights.Right]:
+        """Who may see the groups by a right on them, their own or a team's; superusers and auditors see all groups."""
+        if not rights.are_assigned(root):
+            return [right for listed in self.of_each(groups, self.access_list, "access") for right in listed]
+        assignments = rights.Assignments(*(self.listed(name, order_by="id") for name in rights.LISTS))
+        teams = assignments.teams_with_rights()
+        members = dict(zip(teams, self.of_each(teams, self.users_of_team, "team members"), strict=True))
+        all_seeing = {user["id"] for user in users if sees_everything(user)}
+        found = assignments.rights([group["id"] for group in groups], members)
+        return [right for right in found if right[1] not in all_seeing]
+
+    def access_list(self, group: Record) -> list[rights.Right]:
+        path = paths.record("instance_groups", group["id"], "access_list")
+        return rights.listed(group["id"], self.source.listed(path, unheard, is_told=True, order_by="id"))
+
+    def users_of_team(self, team: int) -> list[int]:
+        """Whom AWX lists as the team's users; those whom assignments make members may not be among them."""
+        path = paths.record("teams", team, "users")
+        with suppress(ChangingError):  # it has just been deleted; the next sync will know
+            return [user["id"] for user in self.source.listed(path, unheard, is_told=True, order_by="id")]
+        return []
 
     # --- links
 
-    def addresses(self) -> list[Record]:
+    def addresses(self, root: Record) -> list[Record]:
         """The addresses at which nodes are dialled, which AWX keeps by themselves since 24.0; none before."""
-        is_known = "receptor_addresses" in self.source.object(paths.ROOT)
-        return self.listed("receptor_addresses", order_by="id") if is_known else []
+        return self.listed("receptor_addresses", order_by="id") if "receptor_addresses" in root else []
 
     # --- jobs
 
@@ -134,8 +157,17 @@ class Reader:
         """A job with what its impact follows from, for which lists of some kinds of jobs are too short."""
         if needs_detail(told):
             with suppress(ChangingError):  # it has just been deleted; the next sync will know
-                return of_job(self.source.object(told["url"], is_told=True))
-        return of_job(told)
+                return self.seen_by_superusers(self.detail(told))
+        return self.seen_by_superusers(told)
+
+    def detail(self, told: Record) -> Record:
+        detail = self.source.object(told["url"], is_told=True)
+        if detail.get("id") != told["id"]:
+            raise NotAWXError(f"{self.source.host} answers {told['url']} with another job.")
+        return detail
+
+    def seen_by_superusers(self, job: Record) -> Record:
+        return of_job(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
         """All jobs above that id, page by page."""
@@ -153,18 +185,23 @@ def unheard(done: int, of: int) -> None:
     """Nobody is told of the records of a short list."""
 
 
-def rights_of(user: Record) -> Iterator[list[str]]:
-    """For each right of a user on a group the roles that it includes; not those of superusers and auditors."""
-    summary = user.get("summary_fields", {})
-    for right in [*summary.get("direct_access", []), *summary.get("indirect_access", [])]:
-        if "resource_name" in right.get("role", {}):
-            yield right.get("descendant_roles", [])
+def sees_everything(user: Record) -> bool:
+    return bool(user.get("is_superuser") or user.get("is_system_auditor"))
 
 
 def check_nodes(mesh: Record, instances: list[Record]) -> None:
     """Raise ChangingError unless the nodes of the mesh, read last, are the instances, read first."""
     if {told(node) for node in mesh["nodes"]} != {told(instance) for instance in instances}:
         raise ChangingError("The mesh keeps changing while it is read: its nodes are not those of the list.")
+
+
+def check_members(members: list[list[int]], instances: list[Record]) -> None:
+    """Raise ChangingError unless all members, read after the instances, are among them."""
+    unknown = {pk for ids in members for pk in ids} - {instance["id"] for instance in instances}
+    if unknown:
+        raise ChangingError(
+            f"The mesh keeps changing while it is read: a group has the member {min(unknown)}, which is no node."
+        )
 
 
 def told(node: Record) -> tuple[Any, ...]:

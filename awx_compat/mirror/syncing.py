@@ -8,13 +8,11 @@ from django.utils import timezone
 from awx_compat.mirror.client import Access, Source, SourceError
 from awx_compat.mirror.copying import EndedJobs
 from awx_compat.mirror.reading import Announce, Reader
-from instances.mirror import writing
+from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import alone
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
-
-ALL = "all jobs"
 
 
 @dataclass(frozen=True)
@@ -50,5 +48,5 @@ class Sync:
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
             if keeps_ended:
-                counts[ALL] = EndedJobs(reader, self.plan.every).copy()
+                counts[history.ALL] = EndedJobs(reader, self.plan.every).copy()
         return counts

@@ -309,6 +309,10 @@ MIRROR = {
     "all_jobs": False,
     "copied_to": 0,
     "records": {"instances": {"total": 15, "new": 0, "changed": 2, "gone": 0}},
+    "left_out": {"instances": 1, "links": 0},
+    "left_out_names": [
+        'instance 14 ("hop-3.example.org") is left out: listener_port must be between 0 and 65535, not 70000.'
+    ],
     "failures": 0,
     "failures_total": 1,
     "failed": "2023-12-20T23:10:00.000000Z",

@@ -95,6 +95,8 @@ class Figures:
         yield alone("sync_failures_total", "Syncs that failed since the mirror began", mirror.failures_total)
         records = [({"kind": kind}, count["total"]) for kind, count in sorted(mirror.records.items())]
         yield _gauge("awx_mirror_records", "Records that the last sync read", records)
+        left_out = [({"kind": kind}, number) for kind, number in sorted(mirror.left_out.items())]
+        yield _gauge("awx_mirror_records_left_out", "Records of AWX that this service cannot hold", left_out)
 
 
 def _labels(instance: Instance, *more: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ class MirrorAdmin(ServiceStateAdmin):
     list_display = ["shown_url", "shown_version", "state", "last_sync", "failures"]
     fieldsets = [
         (None, {"fields": ["shown_url", "shown_version", "all_jobs", "state"]}),
-        ("Syncs", {"fields": ["last_sync", "took", "next_sync", "shown_records"]}),
+        ("Syncs", {"fields": ["last_sync", "took", "next_sync", "shown_records", "shown_left_out"]}),
         ("Failures", {"fields": ["failures", "failures_total", "last_failure", "shown_failure"]}),
     ]
 
@@ -62,6 +62,10 @@ class MirrorAdmin(ServiceStateAdmin):
     def shown_records(self, mirror: Mirror) -> SafeString | str:
         rows = ((kind, told_counts(counts)) for kind, counts in mirror.records.items())
         return show.table("Records", ("Kind", "Number"), rows)
+
+    @admin.display(description="left out")
+    def shown_left_out(self, mirror: Mirror) -> SafeString | str:
+        return show.verbatim("\n".join(map(str, mirror.left_out_names)))
 
     @admin.display(description="last failure")
     def last_failure(self, mirror: Mirror) -> SafeString | str:

@@ -4,13 +4,20 @@ Each page is a transaction of its own. It moves jobs from a baseline into the ta
 """
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from instances.groups import UNFINISHED
 from instances.mirror import baseline, guard
-from instances.mirror.differences import Count, by_id, remove, write
-from instances.mirror.records import JOBS, Record, job_rows
-from instances.models import InstanceGroup, Mirror, UnifiedJob
+from instances.mirror.differences import Count, by_id, exchange, remove, write
+from instances.mirror.left_out import log
+from instances.mirror.records import Record, Values, job_rows
+from instances.mirror.reported import JOBS
+from instances.models import InstanceGroup, LeftOutJob, Mirror, UnifiedJob
 from instances.primary import rows_of
-from instances.snapshot.problems import Problems
+from instances.snapshot.tables import Table, columns
+
+ALL = "all jobs"
+LEFT_OUT_JOBS = Table(LeftOutJob, columns(LeftOutJob))
 
 
 def copied_to() -> int:
@@ -29,18 +36,60 @@ def kept(up_to: int) -> int:
     return rows_of(UnifiedJob).filter(pk__lte=up_to).count()
 
 
+def count_read(up_to: int) -> int:
+    """How many jobs up to that id were read: those that are here, and those that were left out."""
+    return kept(up_to) + rows_of(LeftOutJob).filter(pk__lte=up_to).count()
+
+
 def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
     """Let the jobs above those copied already be exactly ``jobs``, in order of ids, as far as the last, or ``up_to``.
 
     Jobs beyond, of which AWX said that they have not ended, stay.
     """
-    problems = Problems()
     with transaction.atomic(), guard.writing(), baseline.unmoved():
-        rows = job_rows(jobs, set(rows_of(InstanceGroup).values_list("pk", flat=True)), problems)
-        problems.refuse()
-        last = rows[-1]["id"] if up_to is None else up_to
-        difference = by_id(rows, rows_of(UnifiedJob).filter(pk__gt=copied_to(), pk__lte=last))
+        rows, left_out = job_rows(jobs, set(rows_of(InstanceGroup).values_list("pk", flat=True)))
+        last = jobs[-1]["id"] if up_to is None else up_to
+        page = {"pk__gt": copied_to(), "pk__lte": last}
+        difference = by_id(rows, rows_of(UnifiedJob).filter(**page))
         remove(JOBS, difference)
         write(JOBS, difference)
+        write_left_out(jobs, rows, rows_of(LeftOutJob).filter(**page))
         go_on_after(last)
+        if mirror := guard.current():
+            rows_of(Mirror).update(left_out={**mirror.left_out, **count_left_out()})
+    log(left_out)
     return difference.count
+
+
+# --- the jobs that are left out
+
+
+def note_left_out(jobs: list[Record], rows: list[Values]) -> None:
+    """Remember which of ``jobs`` have no row, as far as jobs were copied: they may be counted, and fit at their end."""
+    copied = [job for job in jobs if job["id"] <= copied_to()]
+    write_left_out(copied, rows, rows_of(LeftOutJob).filter(pk__in=[job["id"] for job in copied]))
+
+
+def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[LeftOutJob]") -> None:
+    """Let ``stored`` be those of ``jobs`` that have no row."""
+    with_row = {row["id"] for row in rows}
+    wanted = [
+        {"id": job["id"], "ended": job["representation"].get("status") not in UNFINISHED}
+        for job in jobs
+        if job["id"] not in with_row
+    ]
+    exchange(LEFT_OUT_JOBS, by_id(wanted, stored))
+
+
+def count_left_out() -> dict[str, int]:
+    """How many of all jobs are left out, as a mirror keeps it."""
+    return {ALL: rows_of(LeftOutJob).count()}
+
+
+def left_out_unfinished() -> list[int]:
+    """The ids of the jobs that were left out before they had ended."""
+    return list(rows_of(LeftOutJob).filter(ended=False).order_by("pk").values_list("pk", flat=True))
+
+
+def forget_left_out() -> None:
+    rows_of(LeftOutJob).delete()

@@ -1,40 +1,28 @@
-"""What was read of an AWX, checked as a snapshot is and made rows."""
+"""What was read of an AWX, checked as a snapshot is and made rows; what this service cannot hold is left out."""
 
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from django.db import models
-
 from instances.capacity import IMPACT_BY_HOSTS, task_impact
 from instances.groups import UNFINISHED
-from instances.models import UnifiedJob, User
+from instances.mirror.left_out import LeftOut, OddRecord
+from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
+from instances.models import InstanceLink, UnifiedJob
 from instances.querysets import INCLUDED_ROLES
-from instances.snapshot.checks import check
-from instances.snapshot.columns import clean, column
-from instances.snapshot.content import Content
+from instances.snapshot.checks import keyed
+from instances.snapshot.columns import clean
 from instances.snapshot.jobs import job_values
-from instances.snapshot.problems import Problems, shown
-from instances.snapshot.tables import GROUPS, INSTANCES, JOB_RECORD, LINKS, MEMBERS, Table, columns
+from instances.snapshot.problems import Problems, SnapshotError, shown, within, wrong_kind
+from instances.snapshot.tables import GROUP_SUMMARY, Row, Table
 
 Record = dict[str, Any]
 Values = dict[str, Any]
 
-ACCOUNT = ["id", "date_joined", "is_superuser", "is_system_auditor"]
-# Directories know names and addresses that no form here would take.
-TEXTS = {"username": 150, "first_name": 150, "last_name": 150, "email": 254}
-ACCOUNTS = Table(
-    User,
-    (
-        *columns(User, only=ACCOUNT),
-        *(
-            column(models.CharField(max_length=longest, blank=name != "username"), name, name)
-            for name, longest in TEXTS.items()
-        ),
-    ),
-)
-JOBS = Table(UnifiedJob, columns(UnifiedJob, only=JOB_RECORD))
 ROLES = list(INCLUDED_ROLES)  # the strongest first
 MOST_LOAD = 2**53  # that JSON's numbers tell exactly
+# Of several links between the same two nodes the one that comes first here says best whether the nodes are linked.
+LINK_STATES = [InstanceLink.State.ESTABLISHED, InstanceLink.State.ADDING, InstanceLink.State.REMOVING]
 
 
 @dataclass(frozen=True)
@@ -63,54 +51,184 @@ class Records:
     jobs: list[Record] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A list of AWX's whose records are told by themselves."""
+
+    name: str  # one of left_out.KINDS
+    list: str
+    table: Table
+    noun: str
+    label: str
+    """The field by which an operator knows a record."""
+
+    def named(self, record: Record) -> str:
+        return f"{self.noun} {record['id']} ({shown(record[self.label])})"
+
+
+NODES = Kind("instances", "instances", INSTANCES, "instance", "hostname")
+INSTANCE_GROUPS = Kind("groups", "instance_groups", GROUPS, "instance group", "name")
+USERS = Kind("users", "users", ACCOUNTS, "user", "username")
+
+
 class Rows:
-    """The rows that the records fill. Raises SnapshotError where a record is not what AWX's would be."""
+    """The rows that the records fill, and the records that are ``left_out``, since this service cannot hold them.
+
+    What belongs to a record that is left out is left out with it. Raises SnapshotError where a record is not what
+    AWX's would be, and where of a list nothing would remain: then it is the list that is odd, and not a record.
+    """
 
     def __init__(self, records: Records) -> None:
-        problems = Problems()
-        refuse_gaps(records, problems)
-        content = Content(problems)
-        content.read("instances", records.instances)
-        content.read("instance_links", records.links)
-        content.read("instance_groups", records.groups)
-        self.accounts = accounts(records.users, problems)
-        self.roles = roles(records.access)
-        problems.refuse()
-        self.jobs = job_rows(records.jobs, content.ids(GROUPS), problems)
-        self.nodes = {row["hostname"]: told(row, "instances", n, problems) for n, row in enumerate(records.instances)}
-        self.loads = {row["id"]: told(row, "instance_groups", n, problems) for n, row in enumerate(records.groups)}
-        problems.refuse()
-        check(content, problems, replace=True)
-        problems.refuse()
-        self.of = {table: [row.values for row in content.rows[table]] for table in (INSTANCES, LINKS, GROUPS, MEMBERS)}
+        refuse_gaps(records)
+        self.left_out: list[LeftOut] = []
+        self.names: dict[tuple[Kind, int], str] = {}
+        nodes, groups, accounts = (
+            self.valid_rows(kind, told_of_kind)
+            for kind, told_of_kind in (
+                (NODES, records.instances),
+                (INSTANCE_GROUPS, records.groups),
+                (USERS, records.users),
+            )
+        )
+        self.accounts = list(accounts.values())
+        self.roles = set(self.valid_roles(records.access, groups, accounts))
+        self.of: dict[Table, list[Values]] = {
+            INSTANCES: list(nodes.values()),
+            GROUPS: list(groups.values()),
+            LINKS: self.valid_links(records.links, nodes),
+        }
+        self.members = list(self.valid_members(records.groups, groups, nodes))
+        self.jobs, odd_jobs = job_rows(records.jobs, groups.keys())
+        self.left_out += odd_jobs
+        self.nodes = {nodes[pk]["hostname"]: load for pk, load in loads(NODES, records.instances, nodes)}
+        self.loads = dict(loads(INSTANCE_GROUPS, records.groups, groups))
+
+    def leave_out(self, kind: str, name: str, reason: str) -> None:
+        self.left_out.append(LeftOut(kind, name, reason))
+
+    def valid_rows(self, kind: Kind, records: list[Record]) -> dict[int, Values]:
+        """The rows of a list by their ids."""
+        rows = []
+        for number, record in enumerate(records):
+            name = self.names[kind, record["id"]] = kind.named(record)
+            odd = OddRecord(f"{kind.list}[{number}]")
+            values = row_values(kind, record, odd)
+            odd.refuse()
+            if odd.reasons:
+                self.leave_out(kind.name, name, "; ".join(odd.reasons))
+            else:
+                rows.append(Row(name, values))
+        rows = self.distinct(kind.name, kind.table, rows)
+        if records and not rows:
+            reasons = [str(one) for one in self.left_out if one.kind == kind.name]
+            raise SnapshotError(f"{kind.list}: none of the {len(records)} can be mirrored. {reasons[0]}")
+        return {row.values["id"]: row.values for row in rows}
+
+    def distinct(self, kind: str, table: Table, rows: list[Row]) -> list[Row]:
+        """The rows, of those with the same unique values only the first."""
+        keys = {column.attname: column.key for column in table.columns}
+        for key in table.keys:
+            first: dict[Any, Row] = {}
+            again = set()
+            for values, row in keyed(rows, key):
+                if (other := first.setdefault(values, row)) is not row:
+                    same = " and ".join(keys[name] for name in key)
+                    self.leave_out(kind, row.place, f"it has the same {same} as {other.place}")
+                    again.add(id(row))
+            rows = [row for row in rows if id(row) not in again]
+        return rows
+
+    def valid_links(self, links: list[Record], nodes: dict[int, Values]) -> list[Values]:
+        rows = []
+        for number, link in enumerate(links):
+            ends = [self.name(NODES, link[end]) for end in ("source", "target")]
+            name = f"link {link['id']} from {ends[0]} to {ends[1]}"
+            odd = OddRecord(f"instance_links[{number}]")
+            values = clean(link, LINKS.columns, odd.place, odd)
+            odd.refuse()
+            odd.reasons += self.missing((NODES, link["source"], nodes), (NODES, link["target"], nodes))
+            if link["source"] == link["target"]:
+                odd.reasons.append("it leads from a node to itself")
+            if odd.reasons:
+                self.leave_out("links", name, "; ".join(odd.reasons))
+            else:
+                rows.append(Row(name, values))
+        rows.sort(key=lambda row: [*LINK_STATES, row.values["link_state"]].index(row.values["link_state"]))
+        return [row.values for row in self.distinct("links", LINKS, rows)]
+
+    def valid_members(
+        self, groups: list[Record], valid: dict[int, Values], nodes: dict[int, Values]
+    ) -> Iterator[tuple[int, int]]:
+        """Group and instance of each membership."""
+        for group in groups:
+            for node in group["instances"]:
+                if reasons := self.missing((INSTANCE_GROUPS, group["id"], valid), (NODES, node, nodes)):
+                    name = f"{self.name(NODES, node)} in {self.name(INSTANCE_GROUPS, group['id'])}"
+                    self.leave_out("members", name, "; ".join(reasons))
+                else:
+                    yield group["id"], node
+
+    def valid_roles(
+        self,
+        access: list[tuple[int, int, list[list[str]]]],
+        groups: dict[int, Values],
+        accounts: dict[int, Values],
+    ) -> Iterator[tuple[int, int, str]]:
+        """Group, user and role for each right: the strongest of the roles that it includes."""
+        for group, user, rights in access:
+            roles = {next(role for role in ROLES if role in right) for right in rights if {*ROLES}.intersection(right)}
+            reasons = self.missing((INSTANCE_GROUPS, group, groups), (USERS, user, accounts))
+            for role in sorted(roles):
+                if reasons:
+                    name = f"{role} of {self.name(USERS, user)} on {self.name(INSTANCE_GROUPS, group)}"
+                    self.leave_out("roles", name, "; ".join(reasons))
+                else:
+                    yield group, user, role
+
+    def name(self, kind: Kind, pk: int) -> str:
+        return self.names.get((kind, pk), f"{kind.noun} {pk}")
+
+    def missing(self, *references: tuple[Kind, int, dict[int, Values]]) -> list[str]:
+        """Why what refers to these ids is left out; nothing where they all have a row."""
+        return [
+            f"{self.name(kind, pk)} is left out" if (kind, pk) in self.names else f"no {kind.noun} has the id {pk}"
+            for kind, pk, valid in references
+            if pk not in valid
+        ]
 
 
-def refuse_gaps(records: Records, problems: Problems) -> None:
-    """Note what the records lack: a snapshot may leave out what has a default, but a mirror invents nothing."""
-    kinds = (
-        ("instances", records.instances, INSTANCES),
-        ("instance_groups", records.groups, GROUPS),
-        ("users", records.users, ACCOUNTS),
-    )
-    for name, told_of_kind, table in kinds:
+def refuse_gaps(records: Records) -> None:
+    """Refuse records that lack a field: a snapshot may leave out what has a default, but a mirror invents nothing."""
+    problems = Problems()
+    for kind, told_of_kind in (
+        (NODES, records.instances),
+        (INSTANCE_GROUPS, records.groups),
+        (USERS, records.users),
+    ):
         for n, record in enumerate(told_of_kind):
-            for key in (each.key for each in table.columns if each.key not in record):
-                problems.add(f"{name}[{n}].{key}", "is missing")
+            for key in (each.key for each in kind.table.columns if each.key not in record):
+                problems.add(f"{kind.list}[{n}].{key}", "is missing")
     problems.refuse()
 
 
-def accounts(users: list[Record], problems: Problems) -> list[Values]:
-    return [clean(user, ACCOUNTS.columns, f"users[{n}]", problems) for n, user in enumerate(users)]
+def row_values(kind: Kind, record: Record, odd: OddRecord) -> Values:
+    values = clean(record, kind.table.columns, odd.place, odd)
+    if kind is INSTANCE_GROUPS:
+        summary, place = record.get("summary_fields", {}), within(odd.place, "summary_fields")
+        if isinstance(summary, dict):
+            values |= clean(summary, GROUP_SUMMARY, place, odd)
+        else:
+            odd.add(place, wrong_kind("an object", summary))
+    return values
 
 
-def roles(access: list[tuple[int, int, list[list[str]]]]) -> set[tuple[int, int, str]]:
-    """Group, user and role for each right: the strongest of the roles that it includes."""
-    return {
-        (group, user, next(role for role in ROLES if role in right))
-        for group, user, rights in access
-        for right in rights
-        if not INCLUDED_ROLES.keys().isdisjoint(right)
-    }
+def loads(kind: Kind, records: list[Record], valid: dict[int, Values]) -> Iterator[tuple[int, Told]]:
+    """The load of each record that has a row, by its id."""
+    problems = Problems()
+    for number, record in enumerate(records):
+        if record["id"] in valid:
+            yield record["id"], told(record, kind.list, number, problems)
+    problems.refuse()
 
 
 def told(record: Record, name: str, number: int, problems: Problems) -> Told:
@@ -122,13 +240,21 @@ def told(record: Record, name: str, number: int, problems: Problems) -> Told:
     return Told(**{key: int(value) for key, value in figures.items()})
 
 
-def job_rows(jobs: list[Record], group_ids: set[int], problems: Problems) -> list[Values]:
+def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values], list[LeftOut]]:
     """The rows of ``of_job()``'s records; a group that is not known, such as a deleted one, is none."""
-    rows = [job_values(job, JOBS.columns, f"unified_jobs[{n}]", problems) for n, job in enumerate(jobs)]
-    for row in rows:
-        if row.get("instance_group_id") not in group_ids:
-            row["instance_group_id"] = None
-    return rows
+    rows, left_out = [], []
+    for number, job in enumerate(jobs):
+        odd = OddRecord(f"unified_jobs[{number}]")
+        row = job_values(job, JOBS.columns, odd.place, odd)
+        odd.refuse()
+        if odd.reasons:
+            name = f"job {job['id']} ({shown(job['representation'].get('name'))})"
+            left_out.append(LeftOut("jobs", name, "; ".join(odd.reasons)))
+        else:
+            if row["instance_group_id"] not in group_ids:
+                row["instance_group_id"] = None
+            rows.append(row)
+    return rows, left_out
 
 
 def needs_detail(representation: Record) -> bool:
@@ -137,6 +263,19 @@ def needs_detail(representation: Record) -> bool:
         return False
     inventory = (representation.get("summary_fields") or {}).get("inventory")
     return "forks" not in representation or (representation.get("inventory") is not None and not inventory)
+
+
+def with_capabilities_of_superusers(representation: Record) -> Record:
+    """A job as an auditor sees it, whose capabilities are all false, with those that a superuser would be told.
+
+    Superusers may delete every job, and start every one again but for system jobs. Source: recorded answers.
+    """
+    summary = representation.get("summary_fields") or {}
+    if "user_capabilities" not in summary:
+        return representation
+    may_start = representation.get("type") != UnifiedJob.Type.SYSTEM_JOB
+    capabilities = {name: name != "start" or may_start for name in summary["user_capabilities"]}
+    return {**representation, "summary_fields": {**summary, "user_capabilities": capabilities}}
 
 
 def of_job(representation: Record) -> Record:

@@ -12,13 +12,15 @@ from django.utils import timezone
 
 from instances.groups import UNFINISHED
 from instances.health import conditions
-from instances.mirror import baseline, guard
+from instances.mirror import baseline, guard, history
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
-from instances.mirror.records import ACCOUNTS, JOBS, Records, Rows, Values
+from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
+from instances.mirror.records import Records, Rows, Values
+from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
 from instances.primary import rows_of
 from instances.snapshot.database import BATCH, move_sequences
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS
+from instances.snapshot.tables import Membership
 
 Counts = dict[str, Count]
 
@@ -70,16 +72,19 @@ def unfinished(plan: Plan) -> list[int]:
     """The ids of the jobs that had not ended when they were copied and are kept when they have; else none."""
     if begins(plan) or not keeps_ended_jobs(plan):
         return []
-    return list(rows_of(UnifiedJob).filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True))
+    stored = rows_of(UnifiedJob).filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True)
+    return [*stored, *history.left_out_unfinished()]
 
 
 def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
     """Let this service tell what ``records`` tell, and refuse other changes from then on.
 
-    ``began`` is when they began to be read. Raises SnapshotError where they do not fit together, OccupiedError,
-    baseline.ImpactError; then, as after any other error, nothing is changed.
+    ``began`` is when they began to be read. What this service cannot hold is left out, and logged. Raises SnapshotError
+    where they do not fit together, OccupiedError, baseline.ImpactError; then, as after any other error, nothing is
+    changed.
     """
     rows = Rows(records)
+    log(rows.left_out)
     with transaction.atomic():
         refuse_if_occupied(plan)
         is_new = begins(plan)
@@ -89,10 +94,12 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
         with guard.writing():
             if is_new:
                 remove_ended_jobs()
+                history.forget_left_out()
             counts = write_rows(rows)
             baseline.settle(rows.nodes, rows.loads)
+        history.note_left_out(records.jobs, rows.jobs)
         conditions.note(rows_of(Instance).select_related("health"), timezone.now(), conditions.MIRRORING)
-        note(plan, records.version, began, counts)
+        note(plan, records.version, began, counts, rows.left_out)
     return counts
 
 
@@ -109,15 +116,14 @@ def write_rows(rows: Rows) -> Counts:
         "instances": instances.count,
         "links": links.count,
         "groups": groups.count,
-        "members": write_members(rows.of[MEMBERS]),
+        "members": write_members(rows.members),
         **write_users(rows.accounts, rows.roles),
         "jobs": write_jobs(rows.jobs),
     }
 
 
-def write_members(members: list[Values]) -> Count:
-    key = ("instancegroup_id", "instance_id")
-    return write_tuples(key, {tuple(row[name] for name in key) for row in members}, rows_of(MEMBERS.model))
+def write_members(members: list[tuple[int, int]]) -> Count:
+    return write_tuples(("instancegroup_id", "instance_id"), set(members), rows_of(Membership))
 
 
 def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]") -> Count:
@@ -184,7 +190,7 @@ def write_jobs(jobs: list[Values]) -> Count:
 # --- how it went
 
 
-def note(plan: Plan, version: str, began: datetime, counts: Counts) -> None:
+def note(plan: Plan, version: str, began: datetime, counts: Counts, left_out: list[LeftOut]) -> None:
     values = {
         "url": plan.url,
         "version": version,
@@ -192,6 +198,8 @@ def note(plan: Plan, version: str, began: datetime, counts: Counts) -> None:
         "began": began,
         "finished": timezone.now(),
         "records": {kind: asdict(count) for kind, count in counts.items()},
+        "left_out": {**counted(left_out), **history.count_left_out()},
+        "left_out_names": [str(one) for one in left_out[:MOST_NAMED]],
         "failures": 0,
     }
     if plan.all_jobs:
@@ -220,6 +228,7 @@ def detach() -> Mirror | None:
         move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
         rows_of(UnifiedJob).filter(status__in=UNFINISHED).delete()
         baseline.forget_active()
+        history.forget_left_out()
         rows_of(User).filter(mirrored=True).update(
             mirrored=False, is_superuser=False, is_staff=False, is_system_auditor=False
         )

@@ -4,7 +4,7 @@ from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, JobCount, NodeLoad
-from instances.models.mirror import Mirror
+from instances.models.mirror import LeftOutJob, Mirror
 from instances.models.token import TokenNote
 from instances.models.user import User
 
@@ -16,6 +16,7 @@ __all__ = [
     "InstanceGroupRole",
     "InstanceLink",
     "JobCount",
+    "LeftOutJob",
     "MeshInspection",
     "Mirror",
     "NodeHealth",

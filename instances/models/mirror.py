@@ -25,6 +25,8 @@ class Mirror(models.Model):
     began = models.DateTimeField(help_text="When the last sync that succeeded began to read.")
     finished = models.DateTimeField(help_text="When it was written.")
     records = models.JSONField(default=dict, help_text="By kind, how many there are and how many it changed.")
+    left_out = models.JSONField(default=dict, help_text="By kind, how many records AWX has that cannot be held here.")
+    left_out_names = models.JSONField(default=list, help_text="Which they are, and why: the first ones.")
     failures = models.PositiveIntegerField(default=0, help_text="Syncs that failed since.")
     failures_total = models.PositiveIntegerField(default=0)
     failed = models.DateTimeField(null=True, help_text="When the last one failed.")
@@ -59,3 +61,13 @@ class Mirror(models.Model):
     def due(self) -> datetime | None:
         """When the next sync should begin."""
         return None if self.every is None else self.began + timedelta(seconds=self.every)
+
+
+class LeftOutJob(models.Model):
+    """A job of the mirrored AWX that cannot be held here, where all jobs are copied: it counts among those read."""
+
+    id = models.BigIntegerField(primary_key=True)
+    ended = models.BooleanField(help_text="Whether it had ended when it was read; if not, it may fit once it has.")
+
+    def __str__(self) -> str:
+        return str(self.pk)

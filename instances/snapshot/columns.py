@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,9 @@ from django.core.validators import MaxLengthValidator, MaxValueValidator, MinVal
 from django.db import models
 
 from instances.models.fields import VerbatimJSONField
-from instances.snapshot.problems import Invalid, Problems, shown, within
+from instances.snapshot.problems import Invalid, Malformed, Problems, shown, within, wrong_kind
+
+BITS = 64  # of the largest integer that PostgreSQL has, with its sign
 
 Field: TypeAlias = "models.Field[Any, Any]"
 Convert = Callable[[Any], Any]
@@ -122,7 +125,7 @@ def text(field: Field) -> Convert:
 def storable(value: Any) -> str:
     """``value``, if it is a string that PostgreSQL can hold as text."""
     if type(value) is not str:
-        raise Invalid(f"must be a string, not {shown(value)}")
+        raise wrong_kind("a string", value)
     if "\0" in value:
         raise Invalid("must not hold the character NUL")
     refuse_half_pairs(value)
@@ -154,9 +157,10 @@ def integer(field: Field) -> Convert:
 
     def convert(value: Any) -> int:
         if type(value) is not int:  # a bool is an int to Python, not to JSON
-            raise Invalid(f"must be an integer, not {shown(value)}")
+            raise wrong_kind("an integer", value)
         if not low <= value <= high:
-            raise Invalid(f"must be between {low} and {high}, not {shown(value)}")
+            kind = Invalid if value.bit_length() < BITS else Malformed
+            raise kind(f"must be between {low} and {high}, not {shown(value)}")
         return value
 
     return convert
@@ -188,7 +192,8 @@ def finite(value: Any) -> Decimal:
             number = Decimal("NaN")
         if number.is_finite():
             return number
-    raise Invalid(f"must be a decimal number, not {shown(value)}")
+        raise Invalid(f"must be a decimal number, not {shown(value)}")
+    raise wrong_kind("a decimal number", value)
 
 
 def bounds(field: Field) -> tuple[Any, Any]:
@@ -200,18 +205,19 @@ def bounds(field: Field) -> tuple[Any, Any]:
 
 def boolean(value: Any) -> bool:
     if type(value) is not bool:
-        raise Invalid(f"must be true or false, not {shown(value)}")
+        raise wrong_kind("true or false", value)
     return value
 
 
 def moment(value: Any) -> datetime:
-    try:
+    expected = "a time and its zone, as in 2023-12-21T11:46:49.123456Z"
+    if type(value) is not str:
+        raise wrong_kind(expected, value)
+    with suppress(ValueError, OverflowError):  # the last: it is beyond the years 1 to 9999 in UTC
         time = datetime.fromisoformat(value)
         if time.tzinfo is not None:
             return time.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):  # the last: it is beyond the years 1 to 9999 in UTC
-        pass
-    raise Invalid(f"must be a time and its zone, as in 2023-12-21T11:46:49.123456Z, not {shown(value)}")
+    raise Invalid(f"must be {expected}, not {shown(value)}")
 
 
 def verbatim(value: Any) -> Any:
@@ -223,7 +229,7 @@ def verbatim(value: Any) -> Any:
 def written(value: Any) -> str:
     """The text of an object that is kept as it is."""
     if type(value) is not dict:
-        raise Invalid(f"must be an object, not {shown(value)}")
+        raise wrong_kind("an object", value)
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # half a surrogate pair, deep nesting, or integers above 64 bits, which are allowed
@@ -234,5 +240,5 @@ def written(value: Any) -> str:
 
 def texts(value: Any) -> list[str]:
     if type(value) is not list:
-        raise Invalid(f"must be a list of strings, not {shown(value)}")
+        raise wrong_kind("a list of strings", value)
     return [storable(item) for item in value]

@@ -15,6 +15,10 @@ class Invalid(ValueError):  # noqa: N818 - it reads "raise Invalid(reason)"
     """A value that its column does not take; the message is the reason."""
 
 
+class Malformed(Invalid):
+    """A value of another kind than its column's, or a number that no database holds: whoever tells it is no AWX."""
+
+
 class Problems:
     """The problems found so far."""
 
@@ -36,6 +40,12 @@ class Problems:
 def within(place: str, key: str) -> str:
     """The place of a record's field; of the record itself where ``key`` is ""."""
     return f"{place}.{key}" if key else place
+
+
+def wrong_kind(expected: str, value: Any) -> Invalid:
+    """The error for a ``value`` that is not the JSON expected; null is no value at all, rather than a malformed one."""
+    reason = f"must be {expected}, not {shown(value)}"
+    return Invalid(reason) if value is None else Malformed(reason)
 
 
 def shown(value: Any) -> str:

@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +27,7 @@ from instances.management.refusing import RefusingCommand
 from instances.mirror import writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import BusyError
+from instances.mirror.left_out import LeftOut
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
@@ -114,7 +116,8 @@ class Command(RefusingCommand):
 
     def sync(self, sync: Sync, progress: "Progress") -> None:
         began = time.monotonic()
-        counts = sync.run()
+        with progress.naming():
+            counts = sync.run()
         seconds = time.monotonic() - began
         progress.tell(
             "synced",
@@ -250,30 +253,55 @@ def summary(url: str, counts: Counts, seconds: float) -> str:
     return f"Synced {url} in {seconds:.1f} s: {kinds}."
 
 
+LOGGERS = [logging.getLogger(name) for name in ("awx_compat.mirror", "instances.mirror")]
+
+
 class Progress(logging.Handler):
-    """What happens, for who looks at a terminal a bar and sentences, and otherwise a JSON object in each line."""
+    """What happens, for who looks at a terminal a bar and sentences, and otherwise a JSON object in each line.
+
+    A record that is left out is named once, and again once it was mirrored meanwhile, however often it is synced.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.stream = stream
+        self.named: set[LeftOut] = set()
+        self.naming_now: set[LeftOut] = set()
         self.bar = tqdm(
             desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
 
     def __enter__(self) -> "Progress":
-        logger = logging.getLogger("awx_compat.mirror")
-        logger.addHandler(self)
-        logger.propagate = False
+        for logger in LOGGERS:
+            logger.addHandler(self)
+            logger.propagate = False
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
-        logger = logging.getLogger("awx_compat.mirror")
-        logger.removeHandler(self)
-        logger.propagate = True
+        for logger in LOGGERS:
+            logger.removeHandler(self)
+            logger.propagate = True
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.tell("waiting", record.getMessage())
+        left_out: LeftOut | None = getattr(record, "left_out", None)
+        if left_out is None:
+            self.tell("waiting", record.getMessage())
+            return
+        if left_out not in self.named:
+            self.tell("left out", record.getMessage(), kind=left_out.kind)
+        self.naming_now.add(left_out)
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Remember which records the sync within names; one that fails may not have come to all of them."""
+        self.naming_now = set()
+        try:
+            yield
+        except BaseException:
+            self.named |= self.naming_now
+            raise
+        self.named = self.naming_now
 
     def read(self, name: str, done: int, of: int) -> None:
         """``done`` of the ``of`` records of a list are read."""

@@ -1,0 +1,683 @@
+"""A mirror of a real AWX, as far as one was recorded: what it told is here, and no odd record stops it."""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from awx_compat.mirror.client import Access, ChangingError, NotAWXError
+from awx_compat.mirror.syncing import Sync
+from instances.mirror import guard, writing
+from instances.mirror.reported import GROUPS, INSTANCES
+from instances.mirror.writing import Counts, Plan
+from instances.models import (
+    Instance,
+    InstanceGroup,
+    InstanceGroupRole,
+    InstanceLink,
+    LeftOutJob,
+    Mirror,
+    UnifiedJob,
+    User,
+)
+from instances.snapshot import SnapshotError
+from tests.conftest import client_of
+from tests.mirroring import PAUSE, unheard
+from tests.recorded_awx import RecordedAWX
+from tests.service import PROJECT, environment, manage, new_database
+
+pytestmark = pytest.mark.django_db
+
+VERSIONS = ("awx23", "awx24")
+ACTIVE = (
+    "/api/v2/unified_jobs/?order_by=id&id__gt=0&page_size=200&count_disabled=1&status__in=new,pending,waiting,running"
+)
+ALL_JOBS = "/api/v2/unified_jobs/?order_by=id&id__gt=0&page_size=200&count_disabled=1"
+MESH = "/api/v2/mesh_visualizer/"
+# What a list of groups tells of their load counts in AWX only the groups on the page.
+LOAD_OF_GROUP = ("consumed_capacity", "percent_capacity_remaining", "jobs_running")
+OF_24 = ("managed", "reverse_peers", "protocol", "peers")  # the mirror speaks 23.6.0
+
+Record = dict[str, Any]
+
+
+def mirror(awx: RecordedAWX, **options: Any) -> Counts:
+    """Sync; always as if with the AWX at the same address, so that one sync may follow on another."""
+    plan = Plan("https://awx.example.org", **options)
+    return Sync(Access(awx.address, token="token"), plan, threading.Event(), unheard, pause=PAUSE).run()
+
+
+def answer(path: str, as_: str = "admin") -> Any:
+    """What the mirror answers to that user."""
+    response = client_of(User.objects.get(username=as_)).get(path)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def results(path: str) -> list[Record]:
+    found: list[Record] = answer(f"{path}?page_size=200&order_by=id")["results"]
+    return found
+
+
+def without(record: Record, *names: str) -> Record:
+    return {name: value for name, value in record.items() if name not in names}
+
+
+def group_of_any_ids(group: Record) -> Record:
+    """A group without its load, and without the ids of its roles, which are no records here."""
+    summary = {**group["summary_fields"], "object_roles": sorted(group["summary_fields"]["object_roles"])}
+    return {**without(group, *LOAD_OF_GROUP), "summary_fields": summary}
+
+
+# --- whole
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_record_of_a_real_awx_is_told(version: str) -> None:
+    with RecordedAWX(version) as awx:
+        mirror(awx)
+    told = [without(one, "related", *OF_24) for one in awx.records("instances")]
+    assert [without(one, "related", *OF_24) for one in results("/api/v2/instances/")] == told
+    told = [group_of_any_ids(one) for one in awx.records("instance_groups")]
+    assert [group_of_any_ids(one) for one in results("/api/v2/instance_groups/")] == told
+    for group in awx.records("instance_groups"):
+        path = f"instance_groups/{group['id']}/instances"
+        members = [one["id"] for one in results(f"/api/v2/{path}/")]
+        assert members == [one["id"] for one in awx.records(path)]
+    nodes = answer(MESH)["nodes"]
+    assert sorted(map(str, nodes)) == sorted(map(str, awx.response(MESH)["nodes"]))
+    active = answer("/api/v2/unified_jobs/?order_by=id&page_size=200")["results"]
+    assert [without(job, "elapsed") for job in active] == [
+        without(job, "elapsed") for job in awx.response(ACTIVE)["results"]
+    ]
+    accounts = ("username", "first_name", "last_name", "email", "is_superuser", "is_system_auditor")
+    assert sorted(User.objects.values_list(*accounts)) == sorted(
+        tuple(one[name] for name in accounts) for one in awx.records("users")
+    )
+    rights = InstanceGroupRole.objects.values_list("instance_group_id", "user__username", "role")
+    assert list(rights) == [(3, "bob", "use_role")]
+
+
+def test_the_links_of_awx_23() -> None:
+    with RecordedAWX("awx23") as awx:
+        counts = mirror(awx, all_jobs=True)
+    assert answer(MESH)["links"] == awx.response(MESH)["links"]
+    assert [one["peers"] for one in results("/api/v2/instances/")] == [one["peers"] for one in awx.records("instances")]
+    told = [without(job, "elapsed") for job in awx.response(ALL_JOBS)["results"]]
+    assert [without(job, "elapsed") for job in results("/api/v2/unified_jobs/")] == told
+    assert counts["all jobs"].total == len(told)
+    assert not any(Mirror.objects.get().left_out.values())
+
+
+def test_of_two_links_to_two_addresses_of_a_node_the_better_one_is_told() -> None:
+    """Links 29 and 31 are established and being added, beside 1 and 3; 45 is being added, beside 15."""
+    with RecordedAWX("awx24") as awx:
+        counts = mirror(awx)
+    told = [
+        (link["id"], link["source"], link["target"], link["link_state"])
+        for link in awx.response(MESH)["links"]
+        if link["id"] not in (29, 31, 45)
+    ]
+    links = InstanceLink.objects.order_by("id").values_list("id", "source__hostname", "target__hostname", "link_state")
+    assert sorted(links) == sorted(told)
+    assert counts["links"].total == 30
+    mirrored = Mirror.objects.get()
+    assert {kind: number for kind, number in mirrored.left_out.items() if number} == {"links": 3}
+    assert (
+        'link 29 from instance 1 ("control-1.example.org") to instance 5 ("exec-1.example.org") is left out: it has '
+        'the same source and target as link 1 from instance 1 ("control-1.example.org") to instance 5 '
+        '("exec-1.example.org").'
+    ) in mirrored.left_out_names
+
+
+@pytest.mark.parametrize(
+    ("states", "kept"),
+    [
+        (("removing", "established"), 29),
+        (("removing", "adding"), 29),
+        (("adding", "established"), 29),
+        (("adding", "adding"), 1),
+        (("established", "removing"), 1),
+    ],
+)
+def test_the_better_one_is_established_or_will_be(states: tuple[str, str], kept: int) -> None:
+    with RecordedAWX("awx24") as awx:
+        for link in awx.response(MESH)["links"]:
+            if link["id"] in (1, 29):
+                link["link_state"] = states[link["id"] == 29]
+        mirror(awx)
+    link = InstanceLink.objects.get(source=1, target=5)
+    assert (link.pk, link.link_state) == (kept, states[kept == 29])
+
+
+# --- odd records
+
+
+def set_in_lists(awx: RecordedAWX, pk: int, **changes: Any) -> None:
+    """Change a node in both lists that tell of it."""
+    node = next(one for one in awx.records("instances") if one["id"] == pk)
+    for one in awx.response(MESH)["nodes"]:
+        if one["id"] == pk:
+            one.update({name: value for name, value in changes.items() if name in one})
+    node.update(changes)
+
+
+NODE: Record = {
+    "listener_port": [-5, 65536, 70000],
+    "hostname": ["x" * 251, ""],
+    "uuid": ["x" * 41],
+    "version": ["x" * 121],
+    "ip_address": ["x" * 51],
+    "node_type": ["satellite"],
+    "node_state": ["degraded", ""],
+    "capacity": [-1, 2**31],
+    "cpu": ["1000.0", "-1.0", "0.25"],
+    "memory": [-1],
+    "capacity_adjustment": ["-0.01", "10.00", "0.123"],
+    "mem_capacity": [2**31],
+    "cpu_capacity": [-(2**31) - 1],
+    "last_seen": ["soon", "2023-12-21T11:46:49"],
+    "errors": [None, "\0"],
+}
+GROUP: Record = {
+    "name": ["x" * 251, ""],
+    "max_forks": [-1],
+    "max_concurrent_jobs": [2**31],
+    "policy_instance_percentage": [101, -1],
+    "policy_instance_minimum": [-1],
+    "pod_spec_override": [None],
+}
+USER: Record = {
+    "username": ["x" * 151, ""],
+    "first_name": ["x" * 151],
+    "email": ["x" * 255],
+    "created": ["never"],
+}
+JOB: Record = {
+    "type": ["workflow_approval"],
+    "status": ["paused"],
+    "launch_type": ["webhook2"],
+    "name": ["x" * 513],
+    "execution_node": ["x" * 251],
+    "elapsed": ["10000000000.0"],
+    "created": [None],
+}
+
+
+def each(fields: Record) -> list[tuple[str, Any]]:
+    return [(name, value) for name, values in fields.items() for value in values]
+
+
+@pytest.mark.parametrize(("field", "value"), each(NODE))
+def test_an_odd_node_is_left_out_with_its_links_and_memberships(
+    field: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        hostname = next(one["hostname"] for one in awx.records("instances") if one["id"] == 6)
+        if field == "hostname":
+            for link in awx.response(MESH)["links"]:
+                link.update({end: value for end in ("source", "target") if link[end] == hostname})
+        set_in_lists(awx, 6, **{field: value})
+        mirror(awx)
+    assert set(Instance.objects.values_list("pk", flat=True)) == {one["id"] for one in awx.records("instances")} - {6}
+    left_out = Mirror.objects.get().left_out
+    name = value if field == "hostname" else hostname
+    lost = [link for link in awx.response(MESH)["links"] if name in (link["source"], link["target"])]
+    memberships = [
+        group["id"]
+        for group in awx.records("instance_groups")
+        if 6 in [one["id"] for one in awx.records(f"instance_groups/{group['id']}/instances")]
+    ]
+    assert lost
+    assert memberships
+    assert left_out["instances"] == 1
+    assert left_out["members"] == len(memberships)
+    assert InstanceLink.objects.count() == len(awx.response(MESH)["links"]) - left_out["links"]
+    assert f"instance 6 ({json.dumps(name)[:60]}" in caplog.text
+    assert f"{field} " in caplog.text
+    for link in lost:
+        assert f"link {link['id']} from " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "pk", "field", "value"),
+    [
+        *(("instance_groups", 3, field, value) for field, value in each(GROUP)),
+        *(("users", 4, field, value) for field, value in each(USER)),
+    ],
+)
+def test_an_odd_group_or_user_is_left_out_with_its_rights(
+    name: str, pk: int, field: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):
+        next(one for one in awx.records(name) if one["id"] == pk)[field] = value
+        mirror(awx)
+    left_out = Mirror.objects.get().left_out
+    kind = {"instance_groups": "groups", "users": "users"}[name]
+    members = awx.records("instance_groups/3/instances")
+    assert (left_out[kind], left_out["roles"]) == (1, 1)
+    assert left_out["members"] == (len(members) if kind == "groups" else 0)
+    assert InstanceGroup.objects.count() == len(awx.records("instance_groups")) - (kind == "groups")
+    assert User.objects.count() == len(awx.records("users")) - (kind == "users")
+    assert Instance.objects.count() == len(awx.records("instances"))
+    assert not InstanceGroupRole.objects.exists()
+    assert "use_role of user 4" in caplog.text
+
+
+@pytest.mark.parametrize(("field", "value"), each(JOB))
+def test_an_odd_job_is_left_out_and_still_counted(field: str, value: Any) -> None:
+    with RecordedAWX("awx23") as awx:
+        job = next(job for job in awx.response(ALL_JOBS)["results"] if job["status"] == "successful")
+        job[field] = value
+        jobs = len(awx.response(ALL_JOBS)["results"])
+        mirror(awx, all_jobs=True)
+        assert UnifiedJob.objects.count() == jobs - 1
+        assert Mirror.objects.get().left_out["all jobs"] == 1
+        awx.add("/api/v2/unified_jobs/?id__lte=172&page_size=1", {"count": jobs, "next": None, "results": []})
+        awx.asked.clear()
+        mirror(awx)
+        assert not [path for path in awx.asked if "id__gt=0" in path and "status__in" not in path], "copied again"
+    told = {one["id"]: one["jobs_total"] for one in awx.records("instances")}
+    assert {one["id"]: one["jobs_total"] for one in results("/api/v2/instances/")} == told
+
+
+def test_a_job_that_is_odd_only_until_it_ends_is_told_from_then_on() -> None:
+    with RecordedAWX("awx23") as awx:
+        active = awx.response(ACTIVE)["results"]
+        job = next(job for job in active if job["status"] == "pending")
+        everywhere = [
+            one for page in (ACTIVE, ALL_JOBS) for one in awx.response(page)["results"] if one["id"] == job["id"]
+        ]
+        for one in everywhere:
+            one["launch_type"] = "odd"
+        mirror(awx, all_jobs=True)
+        assert list(LeftOutJob.objects.values_list("pk", "ended")) == [(job["id"], False)]
+        for one in everywhere:
+            one["launch_type"] = "manual"
+        jobs = len(awx.response(ALL_JOBS)["results"])
+        awx.add("/api/v2/unified_jobs/?id__lte=172&page_size=1", {"count": jobs, "next": None, "results": []})
+        mirror(awx)
+    assert UnifiedJob.objects.filter(pk=job["id"]).exists()
+    assert Mirror.objects.get().left_out["all jobs"] == 0
+
+
+def test_a_link_from_a_node_to_itself_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        links = awx.response(MESH)["links"]
+        links.append({**links[0], "id": 99, "target": links[0]["source"]})
+        mirror(awx)
+    assert 'link 99 from instance 1 ("control-1.example.org") to instance 1' in caplog.text
+    assert "it leads from a node to itself" in caplog.text
+    assert InstanceLink.objects.count() == 30
+
+
+def test_a_link_in_an_unknown_state_is_left_out() -> None:
+    with RecordedAWX("awx23") as awx:
+        awx.response(MESH)["links"][0]["link_state"] = "broken"
+        mirror(awx)
+    assert Mirror.objects.get().left_out["links"] == 1
+    assert InstanceLink.objects.count() == 18
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("instances", "hostname"), ("instances", "ip_address"), ("instance_groups", "name")]
+)
+def test_of_two_with_the_same_unique_value_the_first_is_kept(
+    name: str, field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):
+        first, second = [one for one in awx.records(name) if one[field]][:2]
+        value = first[field]
+        if name == "instances":
+            set_in_lists(awx, second["id"], **{field: value})
+            if field == "hostname":
+                links = awx.response(MESH)["links"]
+                links[:] = [link for link in links if second["id"] not in ends(awx, link)]
+        second[field] = value
+        mirror(awx)
+    model = {"instances": Instance, "instance_groups": InstanceGroup}[name]
+    assert model.objects.get(**{field: value}).pk == first["id"]
+    assert not model.objects.filter(pk=second["id"]).exists()
+    assert f"it has the same {field} as " in caplog.text
+
+
+def ends(awx: RecordedAWX, link: Record) -> set[int]:
+    ids = {one["hostname"]: one["id"] for one in RecordedAWX("awx23").records("instances")}
+    return {ids[link["source"]], ids[link["target"]]}
+
+
+def test_the_right_on_a_group_that_is_not_there_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        awx.change("role_user_assignments", lambda all_: all_.append({**all_[1], "id": 9, "object_id": "77"}))
+        mirror(awx)
+    assert "no instance group has the id 77" in caplog.text
+    assert Mirror.objects.get().left_out["roles"] == 1
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
+    """Random odd values in random nodes, groups, users and links, but never in all of a kind."""
+    recorded = RecordedAWX(data.draw(st.sampled_from(VERSIONS)))
+    odd: dict[str, set[int]] = {}
+    for name, fields in (("instances", without(NODE, "hostname")), ("instance_groups", GROUP), ("users", USER)):
+        ids = [one["id"] for one in recorded.records(name)]
+        odd[name] = data.draw(st.sets(st.sampled_from(ids), max_size=len(ids) - 1))
+        for pk in sorted(odd[name]):
+            field, value = data.draw(st.sampled_from(each(fields)))
+            if name == "instances":
+                set_in_lists(recorded, pk, **{field: value})
+            next(one for one in recorded.records(name) if one["id"] == pk)[field] = value
+    links = recorded.response(MESH)["links"]
+    for link in links:
+        change = data.draw(st.sampled_from([{}, {}, {}, {"link_state": "odd"}, {"target": link["source"]}]))
+        link.update(change)
+    with recorded as awx:
+        mirror(awx)
+    for name, model in (("instances", Instance), ("instance_groups", InstanceGroup)):
+        told = {one["id"] for one in awx.records(name)} - odd[name]
+        assert set(model.objects.values_list("pk", flat=True)) == told
+    told_names = {one["username"] for one in awx.records("users") if one["id"] not in odd["users"]}
+    assert set(User.objects.filter(mirrored=True).values_list("username", flat=True)) == told_names
+    ids = {one["hostname"]: one["id"] for one in awx.records("instances")}
+    pairs = {
+        (ids[link["source"]], ids[link["target"]])
+        for link in links
+        if link["link_state"] != "odd" and link["source"] != link["target"]
+    }
+    assert set(InstanceLink.objects.values_list("source_id", "target_id")) == {
+        pair for pair in pairs if not odd["instances"].intersection(pair)
+    }
+    members = {
+        (group["id"], one["id"])
+        for group in awx.records("instance_groups")
+        if group["id"] not in odd["instance_groups"]
+        for one in awx.records(f"instance_groups/{group['id']}/instances")
+        if one["id"] not in odd["instances"]
+    }
+    through = InstanceGroup.instances.through
+    assert set(through.objects.values_list("instancegroup_id", "instance_id")) == members
+    left_out = Mirror.objects.get().left_out
+    assert left_out["instances"] == len(odd["instances"])
+    assert left_out["links"] == len(links) - InstanceLink.objects.count()
+
+
+# --- what is no odd record but no answer of AWX's
+
+
+def assert_refused(awx: RecordedAWX, *kinds: type[Exception]) -> None:
+    """A sync with the changed AWX fails, and what was mirrored before stays."""
+    with RecordedAWX("awx23") as before:
+        mirror(before)
+    stored = list(Instance.objects.order_by("pk").values())
+    with awx, pytest.raises(kinds):
+        mirror(awx)
+    assert list(Instance.objects.order_by("pk").values()) == stored
+    assert Mirror.objects.get().failures == 1
+
+
+@pytest.mark.parametrize("name", ["instances", "instance_groups", "users"])
+def test_a_list_of_which_nothing_would_remain_is_refused(name: str) -> None:
+    awx = RecordedAWX("awx23")
+    for one in awx.records(name):
+        one.update(
+            {"instances": {"errors": None}, "instance_groups": {"max_forks": -1}, "users": {"created": "x"}}[name]
+        )
+    assert_refused(awx, SnapshotError)
+
+
+def test_a_list_without_the_nodes_of_the_mesh_is_refused() -> None:
+    awx = RecordedAWX("awx23")
+    awx.change("instances", lambda records: records.clear())
+    assert_refused(awx, ChangingError)
+
+
+def test_members_that_no_list_has_are_refused() -> None:
+    awx = RecordedAWX("awx23")
+    awx.records("instance_groups/2/instances")[0]["id"] = 77
+    assert_refused(awx, ChangingError)
+    assert len([path for path in awx.asked if path.startswith("/api/v2/instances/")]) > 1, "it is read again"
+
+
+@pytest.mark.parametrize("value", [[], {}, True, 5, 10**30])
+def test_a_value_of_another_kind_is_refused(value: Any) -> None:
+    awx = RecordedAWX("awx23")
+    field = "capacity" if value == 10**30 else "errors"
+    awx.records("instances")[5][field] = value
+    assert_refused(awx, SnapshotError)
+
+
+def test_another_job_than_was_asked_for_is_refused() -> None:
+    awx = RecordedAWX("awx23")
+    job = next(job for job in awx.response(ACTIVE)["results"] if job["type"] == "job")
+    del job["forks"]
+    awx.add(job["url"], {})
+    assert_refused(awx, NotAWXError)
+
+
+# --- rights of AWX 24.6
+
+
+def rights() -> set[tuple[int, str, str]]:
+    return set(InstanceGroupRole.objects.values_list("instance_group_id", "user__username", "role"))
+
+
+def test_where_access_lists_fail_assignments_tell_the_rights() -> None:
+    """bob has a definition of one's own on group 2, whose access_list/ is AWX's own 500."""
+    with RecordedAWX("awx24", "awx24_custom_role") as awx:
+        mirror(awx)
+    assert not [path for path in awx.asked if "access_list" in path]
+    assert rights() == {(3, "bob", "use_role"), (2, "bob", "read_role")}
+    assert [one["id"] for one in answer("/api/v2/instance_groups/", "bob")["results"]] == [2, 3]
+
+
+DEFINITIONS = {24: "admin_role", 25: "use_role"}
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+@pytest.mark.parametrize("how", ["listed", "Team Member", "Team Admin", "Organization Admin", "nobody"])
+def test_the_members_of_a_team_have_its_rights(definition: int, how: str) -> None:
+    with RecordedAWX("awx24") as awx:
+        own = awx.records("role_user_assignments")[1]
+        awx.change("teams", lambda all_: all_.append({"id": 7, "name": "night shift", "organization": 1}))
+        given = {**without(own, "user"), "id": 1, "team": 7, "role_definition": definition, "object_id": "1"}
+        awx.change("role_team_assignments", lambda all_: all_.append(given))
+        listed = [one for one in awx.records("users") if one["username"] == "alice" and how == "listed"]
+        awx.add(
+            "/api/v2/teams/7/users/?page_size=200&order_by=id", {"count": len(listed), "next": None, "results": listed}
+        )
+        if how not in ("listed", "nobody"):
+            named = next(one["id"] for one in awx.records("role_definitions") if one["name"] == how)
+            on = ("shared.organization", "1") if how.startswith("Org") else ("shared.team", "7")
+            member = {**own, "id": 8, "user": 3, "role_definition": named, "content_type": on[0], "object_id": on[1]}
+            awx.change("role_user_assignments", lambda all_: all_.append(member))
+        mirror(awx)
+    expected = set() if how == "nobody" else {(1, "alice", DEFINITIONS[definition])}
+    assert rights() == {(3, "bob", "use_role"), *expected}
+
+
+def test_a_team_that_is_deleted_meanwhile_gives_no_right() -> None:
+    with RecordedAWX("awx24") as awx:
+        own = awx.records("role_user_assignments")[1]
+        for name, one in (("teams", {"id": 7, "organization": 1}), ("role_team_assignments", {**own, "team": 7})):
+            awx.change(name, lambda all_, one=one: all_.append(one))  # type: ignore[misc]
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role")}
+
+
+def test_a_right_on_everything_is_one_on_each_group_but_for_auditors() -> None:
+    with RecordedAWX("awx24") as awx:
+        everything = awx.records("role_user_assignments")[0]
+        awx.change("role_user_assignments", lambda all_: all_.append({**everything, "id": 9, "user": 3}))
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role"), *((pk, "alice", "read_role") for pk in range(1, 6))}
+
+
+# --- what depends on who asks
+
+
+def as_auditor(awx: RecordedAWX) -> None:
+    """Let the recorded AWX answer as it does to a system auditor."""
+    me = awx.response("/api/v2/me/?page_size=200")["results"][0]
+    me.update(is_superuser=False, is_system_auditor=True)
+    for path in (ACTIVE, ALL_JOBS):
+        for job in awx.response(path)["results"]:
+            capabilities = job["summary_fields"]["user_capabilities"]
+            job["summary_fields"]["user_capabilities"] = dict.fromkeys(capabilities, False)
+
+
+@pytest.mark.parametrize("reader", [lambda awx: None, as_auditor])
+def test_jobs_are_told_as_each_reader_may_use_them_whoever_read_them(
+    reader: Callable[[RecordedAWX], None],
+) -> None:
+    with RecordedAWX("awx23") as awx:
+        told = deepcopy(awx.response(ALL_JOBS)["results"])
+        reader(awx)
+        mirror(awx, all_jobs=True)
+    assert [without(job, "elapsed") for job in results("/api/v2/unified_jobs/")] == [
+        without(job, "elapsed") for job in told
+    ]
+    for job in answer("/api/v2/unified_jobs/?page_size=200", "auditor")["results"]:
+        assert not any(job["summary_fields"]["user_capabilities"].values())
+
+
+# --- what AWX reports
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_mirrored_is_what_every_version_reports(version: str) -> None:
+    awx = RecordedAWX(version)
+    computed = {"type", "url", "related", "summary_fields", "health_check_pending", "consumed_capacity", "jobs_total"}
+    computed |= {"percent_capacity_remaining", "jobs_running", "peers", *OF_24}
+    assert {column.key for column in INSTANCES.columns} == awx.records("instances")[0].keys() - computed
+    of_members = {"capacity", "instances"}
+    assert {column.key for column in GROUPS.columns} == awx.records("instance_groups")[0].keys() - computed - of_members
+
+
+OWN_COLUMN = """
+import json, sys, django
+django.setup()
+from django.db import models
+from instances.models import Instance, InstanceGroup, InstanceLink, User
+for model in (Instance, InstanceGroup, InstanceLink, User):
+    models.CharField(max_length=9).contribute_to_class(model, "owner")
+from instances.mirror.records import Records, Rows
+rows = Rows(Records(**json.load(sys.stdin)))
+"""
+
+
+def test_a_column_of_our_own_is_nothing_that_awx_would_have_to_report() -> None:
+    """In a process of its own, where the models have one more column."""
+    awx = RecordedAWX("awx23")
+    groups = [{**group, "instances": []} for group in awx.records("instance_groups")]
+    users = [{**user, "date_joined": user["created"]} for user in awx.records("users")]
+    records = {"version": "23.6.0", "instances": awx.records("instances"), "groups": groups, "users": users}
+    records["links"] = [{"id": 1, "source": 1, "target": 5, "link_state": "adding"}]
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_COLUMN],
+        cwd=PROJECT,
+        env=environment("postgresql://nobody@localhost:1/nothing"),
+        input=json.dumps(records),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# --- what is said of it
+
+
+@pytest.fixture
+def odd() -> Iterator[RecordedAWX]:
+    """An AWX of which one node has a port that is none."""
+    with RecordedAWX("awx24") as awx:
+        set_in_lists(awx, 14, listener_port=70000)
+        yield awx
+
+
+@pytest.fixture
+def command(odd: RecordedAWX, tmp_path: Path) -> list[str]:
+    token = tmp_path / "token"
+    token.write_text("secret-token")
+    return ["sync_awx", "--url", odd.address, "--token-file", str(token)]
+
+
+@pytest.fixture
+def database(migrated: str) -> Iterator[str]:
+    """An empty database for processes."""
+    with new_database(migrated) as url:
+        yield url
+
+
+def test_the_command_names_what_it_leaves_out(command: list[str], database: str) -> None:
+    done = manage(database, *command)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    named = [line["message"] for line in lines if line["event"] == "left out"]
+    assert 'instance 14 ("hop-3") is left out: listener_port must be between 0 and 65535, not 70000.' in named
+    assert lines[-1]["event"] == "synced"
+    with psycopg.connect(database) as stored:
+        numbers = stored.execute("SELECT left_out FROM instances_mirror").fetchall()[0][0]
+    assert len(named) == sum(numbers.values())
+    again = manage(database, *command)
+    assert [json.loads(line)["message"] for line in again.stderr.splitlines() if '"left out"' in line] == named
+
+
+def test_following_names_it_once(odd: RecordedAWX, command: list[str], database: str) -> None:
+    named, synced = [], 0
+    with subprocess.Popen(
+        [sys.executable, "manage.py", *command, "--follow", "1"],
+        cwd=PROJECT,
+        env=environment(database),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as following:
+        for line in following.stderr or ():
+            event = json.loads(line)
+            synced += event["event"] == "synced"
+            if event["event"] == "left out" and event["kind"] == "instances":
+                named.append(event["message"].partition(", not ")[2])
+            if synced == 2:
+                set_in_lists(odd, 14, listener_port=-5)
+            if synced == 4:
+                break
+        following.terminate()
+        following.communicate(timeout=30)
+    assert named == ["70000.", "-5."]
+
+
+def test_the_mirror_and_metrics_tell_how_many_are_left_out(odd: RecordedAWX) -> None:
+    mirror(odd)
+    state = answer("/api/fleet/v1/mirror/")
+    assert (state["left_out"]["instances"], state["left_out"]["groups"]) == (1, 0)
+    assert any(name.startswith('instance 14 ("hop-3")') for name in state["left_out_names"])
+    client = client_of(User.objects.get(username="admin"))
+    text = client.get("/api/v2/metrics/").content.decode()
+    assert 'awx_mirror_records_left_out{kind="instances"} 1.0' in text
+    assert 'awx_mirror_records_left_out{kind="groups"} 0.0' in text
+    set_in_lists(odd, 14, listener_port=27199)
+    mirror(odd)
+    assert answer("/api/fleet/v1/mirror/")["left_out"]["instances"] == 0
+    assert Instance.objects.filter(pk=14).exists()
+
+
+def test_nothing_is_known_as_left_out_once_the_mirror_is_detached() -> None:
+    with RecordedAWX("awx23") as awx:
+        next(job for job in awx.response(ALL_JOBS)["results"] if job["status"] == "successful")["type"] = "odd"
+        mirror(awx, all_jobs=True)
+    assert LeftOutJob.objects.count() == 1
+    connection.check_constraints()  # a table with constraints to be checked yet cannot be altered
+    writing.detach()
+    assert not LeftOutJob.objects.exists()
+    assert guard.current() is None
