@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from html import escape, unescape
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from awx_compat import csp
-from awx_compat.pages import drawing
 from awx_compat.pages.table import natural
 from awx_compat.pages.templatetags.pages import ago, gibibytes, plain
 from instances import capacity, overview
@@ -576,81 +575,6 @@ def test_a_mirror_says_of_what_and_how_old(admin: User, bob: User, settings: Set
     assert "awx.example.org" not in text(browser_of(bob))
     Mirror.objects.update(began=now - timedelta(hours=1))
     assert "Older than it should be" in text(browser_of(bob))
-
-
-# --- the drawing
-
-
-def drawn(nodes: list[Instance], links: list[tuple[int, int, str]] = [], opened: tuple[str, ...] = ()) -> Any:  # noqa: B006
-    loaded = list(Instance.objects.with_load().filter(pk__in=[each.pk for each in nodes]).order_by("pk"))
-    return drawing.draw(loaded, links, opened)
-
-
-def test_small_tiers_are_drawn_node_by_node() -> None:
-    control, hop, execution = node("control-1", "control"), node("hop-1", "hop"), node("exec-1")
-    links = [(control.pk, hop.pk, "established"), (hop.pk, execution.pk, "adding")]
-    told = drawn([control, hop, execution], links)
-    assert [band.tier.value for band in told.bands] == ["control", "hop", "execution"]
-    assert not any(band.closed or band.can_toggle for band in told.bands)
-    assert [line.state for line in told.lines] == ["established", "adding"]
-    assert "\u2068hop-1\u2069 to \u2068exec-1\u2069: adding" in told.lines[1].title
-    tops = [band.boxes[0].y for band in told.bands]
-    assert tops == sorted(tops)
-
-
-def test_a_line_past_a_tier_keeps_clear_of_its_boxes() -> None:
-    control, hop, execution = node("control-1", "control"), node("hop-1", "hop"), node("exec-1")
-    told = drawn([control, hop, execution], [(control.pk, execution.pk, "established")])
-    passed = told.bands[1].boxes[0]
-    assert f"{passed.x + passed.width + drawing.GAP / 2:g} {passed.y}V{passed.bottom}C" in told.lines[0].path
-
-
-def test_a_large_tier_is_closed_until_it_is_opened() -> None:
-    hops = [node(f"hop-{number}", "hop") for number in range(2)]
-    nodes = [node(f"exec-{number}") for number in range(60)]
-    links = [
-        (hops[number % 2].pk, each.pk, "removing" if number == 7 else "established")
-        for number, each in enumerate(nodes)
-    ]
-    closed = drawn([*hops, *nodes], links)
-    assert closed.bands[1].closed
-    assert [line.title for line in closed.lines] == ["30 links: 30 established", "30 links: 29 established, 1 removing"]
-    opened = drawn([*hops, *nodes], links, ("execution",))
-    assert len(opened.bands[1].boxes) == 60
-    assert [group.text for group in opened.bands[1].groups] == [
-        "Over \u2068hop-0\u2069: 30 nodes",
-        "Over \u2068hop-1\u2069: 30 nodes",
-    ]
-    assert [box.instance.hostname for box in opened.bands[1].boxes if box.link_state] == ["exec-7"]
-
-
-def test_links_within_a_closed_tier_are_counted() -> None:
-    nodes = [node(f"control-{number}", "control") for number in range(30)]
-    told = drawn(nodes, [(nodes[0].pk, nodes[1].pk, "established"), (nodes[1].pk, nodes[2].pk, "adding")])
-    assert told.bands[0].told_inner == "2 links within it: 1 established, 1 adding"
-    assert told.lines == []
-
-
-def test_no_boxes_overlap_and_all_lie_within_the_drawing() -> None:
-    nodes = [node(f"exec-{number}") for number in range(70)] + [node(f"hop-{number}", "hop") for number in range(11)]
-    told = drawn(nodes, [], ("execution",))
-    boxes = [box for band in told.bands for box in band.boxes]
-    places = {(box.x, box.y) for box in boxes}
-    assert len(places) == len(boxes) == 81
-    assert all(box.x >= 0 and box.x + box.width <= told.width and box.bottom <= told.height for box in boxes)
-    rows = sorted({box.y for box in boxes})
-    assert all(lower - upper >= drawing.BOX_HEIGHT for upper, lower in pairwise(rows))
-
-
-def test_labels_leave_out_the_usual_domain_but_stay_distinct() -> None:
-    found, domain = drawing.labels(["a.example.org", "b.example.org", "b", "10.0.0.1", "c" * 250])
-    assert domain == ""
-    found, domain = drawing.labels(["a.example.org", "b.example.org", "b", "c.example.org", "c" * 30])
-    assert domain == ".example.org"
-    assert found["a.example.org"] == "a"
-    assert found["b"] == "b"
-    assert found["b.example.org"] == "b.example.org"
-    assert found["c" * 30] == "c" * 14 + "\u2026"
 
 
 # --- words

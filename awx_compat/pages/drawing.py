@@ -1,163 +1,213 @@
-"""The mesh as a drawing: a band for each tier, a box for each node, a line for each link. Geometry only.
+"""The mesh as a drawing: a column for each layer, a box for each node, a line for each link or bundle of links.
 
-A tier of many nodes is closed: one box tells what its nodes add up to, and the lines of its nodes end there. Opened, it
-shows its nodes in groups of those that are linked to the same nodes above, instead of hundreds of lines.
+What shares a box is decided in ``grouping``, where things stand in ``layout``, what a box is called in ``names``.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from math import ceil
 
-from awx_compat.pages.table import natural
+from awx_compat.pages import layout
+from awx_compat.pages.grouping import Kind, Link, Mesh, Part, group, urgency
+from awx_compat.pages.names import cut, shortened
 from instances.models import Instance
-from instances.overview import SEVERITY, Standing, Sums, Tier, counted, standing, sums, tier
-from instances.text import isolated, visible
+from instances.overview import (
+    SEVERITY,
+    Standing,
+    Sums,
+    Tier,
+    counted,
+    no_capacity_in_words,
+    standing,
+    state_in_words,
+    sums,
+    tier,
+)
+from instances.text import isolated
 
-COLUMNS = 8
-BOX_WIDTH, BOX_HEIGHT, GAP = 136, 42, 12
-WIDTH = COLUMNS * (BOX_WIDTH + GAP)
-SUMMARY_WIDTH, SUMMARY_ROW, SUMMARY_FOOT = 336, 22, 38  # narrow enough for a phone
-LABEL = 26  # how far below a box the label of its line stands
-HEADING = 28  # of a tier
-SUBHEADING = 22  # of a group of nodes
-BETWEEN_TIERS = 64
-ARC = 26  # how far a line between boxes side by side hangs below them
-FEW = 3 * COLUMNS  # nodes that are always shown
-MOST = 600  # nodes of a tier that are drawn
-NAME_CHARACTER, NAME_GAP, CHARACTER = 9, 20, 7  # widths in headings
-CHARACTERS = 15  # of a hostname that fit into a box
-WORST_FIRST = ("removing", "adding", "established")
+# Lengths in pixels.
+BOX_WIDTH, BOX_HEIGHT = 208, 44
+CLOSED_HEIGHT = 70
+CHARACTERS, FIGURES = 24, 32  # of a name, and of what stands below it, that fit into a box
+PADDING, FRAME_HEADING = 8, 26
+ROWS, COLUMNS = 16, 6  # of a frame, before it becomes wider, and before it becomes higher again
+HEADING, TOGGLE = 58, 32  # over the columns of a tier, and what opens or closes it
+MARGIN = 10
+HEADING_WIDTH = 256  # which the columns of a tier have at least
+COUNT_WIDTH, DIGIT = 20, 6  # of a mark and the space beside it; of a digit of its number
+HEADING_CHARACTERS = 36  # that fit over a column
+LABEL_CHARACTER, LABEL_LINE, LABEL_GAP = 6.4, 13, 3  # of the text at a bundle; between it and a box
+MOST = 300  # nodes of a tier that are drawn; any part of it can be opened by itself
+NAMED = 4  # neighbours of a node that are told by name
+ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)  # of a line: where its label may stand, the best place first
 
-Link = tuple[int, int, str]  # ids of source and target, state
+MIXED = "mixed"
+IN_WORDS = {"removing": "being removed", "adding": "being added", "established": "established"}
 
 
 @dataclass(slots=True)
 class Box:
-    """A node, or what stands for all nodes of a tier."""
+    """A node."""
 
-    key: str
-    x: int
-    y: int
-    width: int
-    height: int
-    instance: Instance | None = None
-    label: str = ""
-    standing: Standing | None = None
-    link_state: str = ""  # the worst of its links that no line shows; "" where all are established
+    instance: Instance
+    label: str
+    standing: Standing
+    told: str  # all of its name, how it is, and its links
+    x: int = 0
+    y: int = 0
+    near: str = ""  # keys of the parts it is linked to, where not all lines of its own part are its lines
+
+    @property
+    def key(self) -> str:
+        return f"node-{self.instance.pk}"
 
     @property
     def shows_load(self) -> bool:
         """Whether a node's load is written into its box; otherwise its state matters more."""
-        return self.standing == Standing.READY and tier(self.instance) != Tier.HOP if self.instance else False
+        return self.standing == Standing.READY and self.instance.capacity > 0
 
     @property
     def figures(self) -> str:
         """What is written below the node's name."""
-        if self.instance is None:
-            return ""
         if self.shows_load:
             return f"{self.instance.consumed_capacity} / {self.instance.capacity}"
-        return "Disabled" if self.standing == Standing.DISABLED else self.instance.get_node_state_display()
+        if self.standing == Standing.READY and tier(self.instance) != Tier.HOP:
+            return no_capacity_in_words(self.instance).capitalize()
+        return cut(state_in_words(self.instance), FIGURES)
+
+
+@dataclass(slots=True)
+class Piece:
+    """A part of the mesh as it is drawn: the box of a node, a frame around several, or one box for several."""
+
+    part: Part
+    label: str  # of its first node
+    sums: Sums
+    width: int
+    height: int
+    boxes: list[Box] = field(default_factory=list)
+    left_out: int = 0
+    x: int = 0
+    y: int = 0
+    query: str = ""  # of the address that opens or closes it; "" where that cannot be done
 
     @property
-    def center(self) -> float:
-        return self.x + self.width / 2
+    def key(self) -> str:
+        return self.part.key
 
     @property
-    def bottom(self) -> int:
-        return self.y + self.height
+    def closed(self) -> bool:
+        return self.part.kind is Kind.CLOSED
+
+    @property
+    def framed(self) -> bool:
+        return self.part.kind is Kind.FRAME
+
+    @property
+    def number(self) -> int:
+        return len(self.part.nodes)
+
+    @property
+    def more(self) -> int:
+        """How many nodes it stands for beside the one that it names."""
+        return self.number - 1
+
+    @property
+    def close_x(self) -> int:
+        """Where what closes a frame stands, in its upper right corner."""
+        return self.x + self.width - 58
+
+    @property
+    def counts(self) -> list[tuple[int, Standing, int]]:
+        """The standings, each with the place in the box where it stands."""
+        right = self.width - 12
+        places = []
+        for each, number in reversed(self.standings):
+            right -= COUNT_WIDTH + DIGIT * len(str(number))
+            places.append((right, each, number))
+        return places[::-1]
+
+    @property
+    def standings(self) -> list[tuple[Standing, int]]:
+        """How many of its nodes stand in each way, the worst first, without those that none does."""
+        numbers = self.sums.standings
+        return [(each, numbers[each]) for each in Standing if numbers[each]]
+
+    @property
+    def load(self) -> str:
+        return "" if not self.sums.capacity else f"{self.sums.percent_used:.0f}% in use"
+
+    @property
+    def shown(self) -> str:
+        """The texts in the box of several nodes, in their order."""
+        numbers = [str(number) for _, number in self.standings]
+        return " ".join(
+            filter(None, [f"{self.label} and {self.more} more", *numbers, self.load, f"Show {self.number}"])
+        )
+
+    @property
+    def told(self) -> str:
+        """What the box of several nodes tells, in words."""
+        standings = ", ".join(counted(number, each) for each, number in self.standings)
+        texts = [f"{isolated(self.label)} and {self.more} more", standings, self.load, self.told_inner]
+        return "; ".join(filter(None, texts))
+
+    @property
+    def told_inner(self) -> str:
+        """The links between its nodes, which no line shows."""
+        return among(self.part.inner)
+
+    @property
+    def heading(self) -> str:
+        """What stands over the nodes of a frame."""
+        hidden = f"{self.left_out} more are in the table below" if self.left_out else ""
+        return "; ".join(filter(None, [f"{self.number} nodes", self.told_inner, hidden]))
 
 
 @dataclass(slots=True)
 class Line:
-    """The links between two boxes."""
+    """The links between two parts."""
 
     key: str
+    ends: str  # the keys of the two
     path: str
-    state: str  # the worst one
+    state: str  # of all of them, or MIXED
+    is_bundle: bool
     title: str
-    label: str = ""  # where it stands for the links of whole tiers
-    label_x: float = 0
-    label_y: float = 0
-
-
-class Gate(NamedTuple):
-    """Where a line passes a tier: between its boxes, so that it does not seem to end at one of them."""
-
-    x: float
-    top: int
-    bottom: int
-
-
-@dataclass(slots=True)
-class Group:
-    """A heading over boxes of an opened tier."""
-
-    key: str
-    y: int
-    text: str
+    label: tuple[str, ...] = ()  # lines of text
+    label_x: int = 0  # its middle
+    label_y: int = 0  # its upper edge
+    urgent: bool = False  # some links are being removed
 
 
 @dataclass(slots=True)
 class Band:
-    """A tier."""
+    """The columns of a tier."""
 
     tier: Tier
-    y: int
+    pieces: list[Piece]
     sums: Sums
-    closed: bool
-    can_toggle: bool
-    query: str = ""  # of the address that opens or closes it
-    frame: Box | None = None  # where lines end, unless each node has its own
-    boxes: list[Box] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
-    left_out: int = 0
-    bottom: int = 0
-    inner: Counter[str] = field(default_factory=Counter)  # states of the links within the tier that no line shows
-
-    @property
-    def standings(self) -> list[tuple[int, int, Standing, str]]:
-        """For each standing of a node of the tier, where in the summary it is written how many have it."""
-        present = [each for each in Standing if self.sums.standings[each]]
-        places = [(number % 2 * SUMMARY_WIDTH // 2, number // 2 * SUMMARY_ROW) for number in range(len(present))]
-        return [
-            (x, y, each, counted(self.sums.standings[each], each)) for (x, y), each in zip(places, present, strict=True)
-        ]
-
-    @property
-    def gaps(self) -> list[float]:
-        """Where lines may pass between its boxes, from the right to the left."""
-        boxes = self.boxes or ([self.frame] if self.frame else [])
-        sides = {box.x - GAP / 2 for box in boxes} | {box.x + box.width + GAP / 2 for box in boxes}
-        return sorted(sides, reverse=True)
-
-    @property
-    def load(self) -> str:
-        return "carry no jobs" if self.tier == Tier.HOP else f"{self.sums.percent_used:.0f}% in use"
-
-    @property
-    def summary(self) -> str:
-        """What is written into the box of a closed tier, as one text."""
-        return " ".join([*(text for *_, text in self.standings), self.load, f"Show all {self.sums.nodes}"])
+    names: str  # what was left out of the names
+    x: int
+    width: int
+    opens: str = ""  # queries of addresses that open and close the whole tier; "" where there is nothing to
+    closes: str = ""
 
     @property
     def told(self) -> str:
-        """What its heading tells beside its name."""
-        nodes = f"{self.sums.nodes} node{'s' * (self.sums.nodes != 1)}"
-        load = "" if self.tier == Tier.HOP else f", {self.sums.consumed} of {self.sums.capacity} forks"
-        return f"{nodes}{load}. {self.told_inner}" if self.told_inner else f"{nodes}{load}"
+        """What its heading tells below its name."""
+        sums = self.sums
+        nodes = f"{sums.nodes} node{'s' * (sums.nodes != 1)}"
+        return nodes if self.tier == Tier.HOP else f"{nodes}, {sums.consumed} of {sums.capacity} forks"
 
     @property
     def heading_width(self) -> int:
-        """What the heading takes in a wide font, so that no line is seen through it."""
-        return len(self.tier.label) * NAME_CHARACTER + NAME_GAP + len(self.told) * CHARACTER
+        return max(HEADING_WIDTH, self.width)
 
     @property
-    def told_inner(self) -> str:
-        """The links within the tier, where no line shows them."""
-        number = self.inner.total()
-        return f"{number} link{'s' * (number != 1)} within it: {in_words(self.inner)}" if number else ""
+    def has_closed(self) -> bool:
+        return any(piece.closed for piece in self.pieces)
 
 
 @dataclass(slots=True)
@@ -166,191 +216,232 @@ class Drawing:
     height: int
     bands: list[Band]
     lines: list[Line]
-    domain: str  # that is left out of the labels
+    failed: bool = False  # there is no layout, and nothing can be shown
 
-
-def usual_domain(hostnames: Collection[str]) -> str:
-    """The domain, with its dot, of more than half of the hostnames; "" where there is none, or only one name."""
-    counted = Counter(name[name.index(".") :] for name in hostnames if "." in name)
-    domain, number = max(counted.items(), key=lambda item: item[1], default=("", 0))
-    return domain if number > 1 and number > len(hostnames) / 2 else ""
-
-
-def labels(hostnames: Collection[str]) -> tuple[dict[str, str], str]:
-    """What stands for each hostname, short enough for a box, and the domain that was left out of them."""
-    domain = usual_domain(hostnames)
-    taken = {name for name in hostnames if not name.endswith(domain)}
-    found = {}
-    for name in hostnames:
-        own = name.removesuffix(domain)
-        found[name] = shortened(visible(name if own in taken or not own else own))
-    return found, domain
-
-
-def shortened(name: str) -> str:
-    return name if len(name) <= CHARACTERS else name[: CHARACTERS - 1] + "…"
+    @property
+    def pieces(self) -> Iterator[Piece]:
+        return (piece for band in self.bands for piece in band.pieces)
 
 
 def draw(instances: Iterable[Instance], links: Iterable[Link], opened: Collection[str]) -> Drawing:
     """The drawing of these nodes, ordered as they come, with the links between any two of them."""
-    return _Drafting(list(instances), links, opened).drawing()
+    return _Drafting(group(instances, links, opened)).drawing()
 
 
 class _Drafting:
-    def __init__(self, instances: list[Instance], links: Iterable[Link], opened: Collection[str]) -> None:
-        self.by_pk = {instance.pk: instance for instance in instances}
-        self.links = [link for link in links if link[0] in self.by_pk and link[1] in self.by_pk]
-        self.opened = opened
-        self.labels, self.domain = labels([instance.hostname for instance in instances])
-        self.tiers: dict[Tier, list[Instance]] = defaultdict(list)
-        for instance in instances:
-            self.tiers[tier(instance)].append(instance)
-        self.neighbours: dict[int, dict[int, str]] = defaultdict(dict)
-        for source, target, state in self.links:
-            self.neighbours[source][target] = self.neighbours[target][source] = state
-        self.bands: list[Band] = []
-        self.anchors: dict[int, Box] = {}  # where the lines of a node end
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        by_tier: dict[Tier, list[str]] = defaultdict(list)
+        for node in mesh.nodes.values():
+            by_tier[tier(node)].append(node.hostname)
+        self.names = {which: shortened(hostnames, CHARACTERS) for which, hostnames in by_tier.items()}
+        self.room = Counter(dict.fromkeys(by_tier, MOST))  # for more nodes of each tier
+        self.pieces = {part: self.piece(part) for part in mesh.parts}
 
     def drawing(self) -> Drawing:
-        y = 0
-        for each in Tier:
-            if self.tiers[each]:
-                self.bands.append(self.band(each, y))
-                y = self.bands[-1].bottom + BETWEEN_TIERS
-        lines = list(self.lines({band.frame.key: band for band in self.bands if band.frame}))
-        return Drawing(WIDTH, max(0, y - BETWEEN_TIERS) + ARC, self.bands, lines, self.domain)
-
-    def band(self, which: Tier, y: int) -> Band:
-        nodes = self.tiers[which]
-        many = len(nodes) > FEW
-        band = Band(which, y, sums(nodes), closed=many and which not in self.opened, can_toggle=many)
-        if band.closed:
-            self.close(band, nodes)
-        elif many:
-            self.open(band, nodes)
-        else:
-            band.boxes = self.grid(nodes, y + HEADING, centered=True)
-            band.bottom = band.boxes[-1].bottom
-            self.anchors |= {box.instance.pk: box for box in band.boxes if box.instance}
-        return band
-
-    def close(self, band: Band, nodes: list[Instance]) -> None:
-        x = (WIDTH - SUMMARY_WIDTH) // 2
-        height = (len(band.standings) + 1) // 2 * SUMMARY_ROW + SUMMARY_FOOT
-        band.frame = Box(f"tier-{band.tier}", x, band.y + HEADING, SUMMARY_WIDTH, height)
-        band.bottom = band.frame.bottom
-        self.anchors |= dict.fromkeys([node.pk for node in nodes], band.frame)
-
-    def open(self, band: Band, nodes: list[Instance]) -> None:
-        shown = sorted(nodes, key=lambda node: SEVERITY[standing(node)])[:MOST] if len(nodes) > MOST else nodes
-        band.left_out = len(nodes) - len(shown)
-        y = band.y + HEADING
-        for number, (text, members) in enumerate(self.grouped(shown, band.tier)):
-            if text:
-                band.groups.append(Group(f"group-{band.tier}-{number}", y, text))
-                y += SUBHEADING
-            boxes = self.grid(members, y, centered=False)
-            for box in boxes:
-                box.link_state = self.worst_link(box)
-            band.boxes += boxes
-            y = boxes[-1].bottom + GAP
-        band.bottom = y
-        band.frame = Box(f"tier-{band.tier}", 0, band.y + HEADING - 6, WIDTH, y - band.y - HEADING + 6)
-        self.anchors |= dict.fromkeys([node.pk for node in nodes], band.frame)
-
-    def grouped(self, nodes: list[Instance], which: Tier) -> list[tuple[str, list[Instance]]]:
-        """Nodes by what they are linked to in the tiers above; one group without a heading where that tells nothing."""
-        groups: dict[tuple[int, ...], list[Instance]] = defaultdict(list)
-        above = list(Tier)[: list(Tier).index(which)]
-        for node in nodes:
-            uplinks = [pk for pk in self.neighbours[node.pk] if tier(self.by_pk[pk]) in above]
-            groups[tuple(sorted(uplinks, key=lambda pk: self.by_pk[pk].hostname))].append(node)
-        if len(groups) == 1 or len(groups) > len(nodes) / 2:
-            return [("", nodes)]
-        by_name = sorted(groups.items(), key=lambda group: [natural(self.by_pk[pk].hostname) for pk in group[0]])
-        return [(self.over(uplinks, len(members)), members) for uplinks, members in by_name]
-
-    def over(self, uplinks: tuple[int, ...], number: int) -> str:
-        names = [self.labels[self.by_pk[pk].hostname] for pk in uplinks[:4]]
-        names += [f"{len(uplinks) - 4} more"] if len(uplinks) > 4 else []
-        nodes = f"{number} node" + "s" * (number != 1)
-        return f"Over \u2068{', '.join(names)}\u2069: {nodes}" if names else f"Linked to nothing above: {nodes}"
-
-    def grid(self, nodes: list[Instance], y: int, centered: bool) -> list[Box]:
-        columns = min(COLUMNS, len(nodes)) if centered else COLUMNS
-        left = (WIDTH - columns * (BOX_WIDTH + GAP) + GAP) // 2
-        return [
-            Box(
-                key=f"node-{node.pk}",
-                x=left + number % columns * (BOX_WIDTH + GAP),
-                y=y + number // columns * (BOX_HEIGHT + GAP),
-                width=BOX_WIDTH,
-                height=BOX_HEIGHT,
-                instance=node,
-                label=self.labels[node.hostname],
-                standing=standing(node),
+        numbers = {part: number for number, part in enumerate(self.mesh.parts)}
+        arranged = layout.arrange(
+            layout.Graph(
+                sizes=tuple((piece.width, piece.height) for piece in self.pieces.values()),
+                layers=tuple(tuple(numbers[part] for part in layer) for layer in self.mesh.layers),
+                edges=tuple(sorted((numbers[first], numbers[second]) for first, second in self.mesh.bundles)),
             )
-            for number, node in enumerate(nodes)
-        ]
-
-    def worst_link(self, box: Box) -> str:
-        states = self.neighbours[box.instance.pk].values() if box.instance else ()
-        return next((state for state in WORST_FIRST[:-1] if state in states), "")
-
-    def lines(self, framed: dict[str, Band]) -> Iterator[Line]:
-        """One line for all links between two boxes; links within a frame are only counted."""
-        between: dict[tuple[str, str], list[Link]] = defaultdict(list)
-        ends: dict[str, Box] = {}
-        for link in self.links:
-            source, target = self.anchors[link[0]], self.anchors[link[1]]
-            if source is target:
-                framed[source.key].inner[link[2]] += 1
-                continue
-            upper, lower = sorted((source, target), key=lambda box: (box.y, box.x))
-            ends[upper.key], ends[lower.key] = upper, lower
-            between[upper.key, lower.key].append(link)
-        for (upper_key, lower_key), joined in between.items():
-            yield self.line(ends[upper_key], ends[lower_key], joined)
-
-    def line(self, upper: Box, lower: Box, joined: list[Link]) -> Line:
-        states = Counter(state for _, _, state in joined)
-        state = next((each for each in WORST_FIRST if each in states), joined[0][2])
-        told = self.told(joined, states)
-        gates = self.gates(upper, lower)
-        line = Line(f"{upper.key}-{lower.key}", curve(upper, lower, gates), state, told)
-        if upper.instance is None and lower.instance is None:
-            line.label = f"{len(joined)} link{'s' * (len(joined) != 1)}: {in_words(states)}"
-            line.label_x, top = (gates[-1].x, gates[-1].bottom) if gates else (upper.center, upper.bottom)
-            line.label_y = top + LABEL
-        return line
-
-    def gates(self, upper: Box, lower: Box) -> list[Gate]:
-        straight = (upper.center + lower.center) / 2
-        passed = [band for band in self.bands if upper.bottom < band.y and band.bottom < lower.y]
-        return [Gate(min(band.gaps, key=lambda x: abs(x - straight)), band.y + HEADING, band.bottom) for band in passed]
-
-    def told(self, joined: list[Link], states: Counter[str]) -> str:
-        if len(joined) > 2:
-            return f"{len(joined)} links: {in_words(states)}"
-        return "; ".join(
-            f"{isolated(self.by_pk[source].hostname)} to {isolated(self.by_pk[target].hostname)}: {state}"
-            for source, target, state in joined
         )
+        if arranged is None:
+            return Drawing(0, 0, [], [], failed=True)
+        top = MARGIN + HEADING + (TOGGLE if self.mesh.has_many else 0)
+        for part, piece in self.pieces.items():
+            x, y = arranged.centers[numbers[part]]
+            place(piece, MARGIN + x - piece.width / 2, top + y - piece.height / 2)
+        lines = []
+        for (first, second), links in self.mesh.bundles.items():
+            curve = arranged.curves[numbers[first], numbers[second]]
+            lines.append(self.line(first, second, links, [(MARGIN + x, top + y) for x, y in curve]))
+        label_lines(lines, list(self.pieces.values()))
+        bands = self.bands()
+        width = max([arranged.width + MARGIN, *(band.x + band.heading_width for band in bands)]) + MARGIN
+        return Drawing(ceil(width), ceil(top + arranged.height + MARGIN), bands, [line for line, _ in lines])
+
+    def piece(self, part: Part) -> Piece:
+        label, summed = self.label(part.nodes[0]), sums(part.nodes)
+        if part.kind is Kind.CLOSED:
+            return Piece(part, label, summed, BOX_WIDTH, CLOSED_HEIGHT)
+        if part.kind is Kind.NODE:
+            return Piece(part, label, summed, BOX_WIDTH, BOX_HEIGHT, [self.box(part.nodes[0])])
+        shown = part.nodes
+        if len(shown) > self.room[part.tier]:
+            shown = sorted(shown, key=lambda node: SEVERITY[standing(node)])[: self.room[part.tier]]
+        self.room[part.tier] -= len(shown)
+        boxes = [self.box(node) for node in shown]
+        for box in boxes:
+            near = {self.mesh.part_of[pk].key for pk in self.mesh.neighbours[box.instance.pk]} - {part.key}
+            box.near = " ".join(sorted(near))
+        columns, rows = grid(len(boxes))
+        width = columns * (BOX_WIDTH + PADDING) + PADDING
+        height = FRAME_HEADING + rows * (BOX_HEIGHT + PADDING)
+        return Piece(part, label, summed, width, height, boxes, len(part.nodes) - len(shown))
+
+    def label(self, node: Instance) -> str:
+        return self.names[tier(node)].labels[node.hostname]
+
+    def box(self, node: Instance) -> Box:
+        told = f"{isolated(node.hostname)}, {node.node_type}, {self.told_state(node)}. {self.told_links(node)}"
+        return Box(node, self.label(node), standing(node), told)
+
+    def told_state(self, node: Instance) -> str:
+        load = f", {node.consumed_capacity} of {node.capacity} forks in use" if node.capacity else ""
+        return state_in_words(node) + load
+
+    def told_links(self, node: Instance) -> str:
+        """ "Linked to hop-1, hop-2 (being removed) and 3 more."."""
+        near = sorted(self.mesh.neighbours[node.pk].items(), key=lambda item: urgency(item[1]))
+        if not near:
+            return "Linked to no node that is shown."
+        told = [
+            isolated(self.label(self.mesh.nodes[pk])) + ("" if state == "established" else f" ({in_words(state)})")
+            for pk, state in near[:NAMED]
+        ]
+        more = f" and {len(near) - NAMED} more" if len(near) > NAMED else ""
+        return f"Linked to {', '.join(told)}{more}."
+
+    def bands(self) -> list[Band]:
+        by_tier: dict[Tier, list[Piece]] = defaultdict(list)
+        for layer in self.mesh.layers:
+            for piece in sorted((self.pieces[part] for part in layer), key=lambda piece: piece.y):
+                by_tier[piece.part.tier].append(piece)
+        return [self.band(which, pieces) for which, pieces in by_tier.items()]
+
+    def band(self, which: Tier, pieces: list[Piece]) -> Band:
+        left = min(piece.x for piece in pieces)
+        right = max(piece.x + piece.width for piece in pieces)
+        summed = sums(node for piece in pieces for node in piece.part.nodes)
+        return Band(which, pieces, summed, cut(self.names[which].pattern, HEADING_CHARACTERS), left, right - left)
+
+    def line(
+        self, first: Part, second: Part, links: list[Link], curve: list[layout.Point]
+    ) -> tuple[Line, list[layout.Point]]:
+        states = Counter(state for *_, state in links)
+        state = next(iter(states)) if len(states) == 1 else MIXED
+        told = told_states(states) if len(links) > 1 else in_words(state)
+        line = Line(
+            key=f"{first.key}--{second.key}",
+            ends=f"{first.key} {second.key}",
+            path=path(curve),
+            state=state,
+            is_bundle=len(links) > 1,
+            title=f"{isolated(self.told_end(first))} to {isolated(self.told_end(second))}: {told}",
+            label=short_states(states) if len(links) > 1 else (),
+            urgent=states["removing"] > 0,
+        )
+        return line, curve
+
+    def told_end(self, part: Part) -> str:
+        if part.kind is Kind.NODE:
+            return part.nodes[0].hostname
+        return f"{len(part.nodes)} {part.tier.label.lower()} nodes"
 
 
-def in_words(states: Counter[str]) -> str:
-    """ "3 established, 1 adding"."""
-    return ", ".join(f"{states[state]} {state}" for state in reversed(WORST_FIRST) if states[state])
+def grid(number: int) -> tuple[int, int]:
+    """Columns and rows of so many boxes."""
+    columns = min(COLUMNS, max(1, ceil(number / ROWS)))
+    return columns, ceil(number / columns)
 
 
-def curve(upper: Box, lower: Box, gates: list[Gate]) -> str:
-    """From the bottom of one box through the gates to the top of a lower one, or below two that stand side by side."""
-    x, y = upper.center, upper.bottom
-    if lower.y < y:
-        return f"M{x:g} {y}C{x:g} {y + ARC} {lower.center:g} {y + ARC} {lower.center:g} {y}"
-    path = f"M{x:g} {y}"
-    for gate in [*gates, Gate(lower.center, lower.y - HEADING, lower.y)]:  # straight past the heading, not along it
-        middle = (y + gate.top) / 2
-        path += f"C{x:g} {middle:g} {gate.x:g} {middle:g} {gate.x:g} {gate.top}V{gate.bottom}"
-        x, y = gate.x, gate.bottom
-    return path
+def place(piece: Piece, x: float, y: float) -> None:
+    """Put the piece there, and its nodes into it, column by column."""
+    piece.x, piece.y = round(x), round(y)
+    if not piece.framed:
+        for box in piece.boxes:
+            box.x, box.y = piece.x, piece.y
+        return
+    _, rows = grid(len(piece.boxes))
+    for number, box in enumerate(piece.boxes):
+        box.x = piece.x + PADDING + number // rows * (BOX_WIDTH + PADDING)
+        box.y = piece.y + FRAME_HEADING + number % rows * (BOX_HEIGHT + PADDING)
+
+
+def path(curve: list[layout.Point]) -> str:
+    (x, y), *rest = curve
+    return f"M{x:.1f} {y:.1f}C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in rest)
+
+
+def in_words(state: str) -> str:
+    return IN_WORDS.get(state, state)
+
+
+def changing(states: Counter[str]) -> list[str]:
+    """The states of links that are not established, the worst first."""
+    return sorted(states.keys() - {"established"}, key=lambda state: (urgency(state), state))
+
+
+def told_states(states: Counter[str]) -> str:
+    """ "2 of 20 being removed, 1 of 20 being added"; "20 established"."""
+    total = states.total()
+    if not changing(states):
+        return f"{total} established"
+    return ", ".join(f"{states[state]} of {total} {in_words(state)}" for state in changing(states))
+
+
+def short_states(states: Counter[str]) -> tuple[str, ...]:
+    """The same for where there is little room, as short lines; () where nothing changes."""
+    if not changing(states):
+        return ()
+    first, *others = changing(states)
+    return (
+        f"{states[first]} of {states.total()}",
+        in_words(first),
+        *(f"{states[each]} {in_words(each)}" for each in others),
+    )
+
+
+def among(states: Counter[str]) -> str:
+    """ "6 links among them", with how many of these change."""
+    total = states.total()
+    if not total:
+        return ""
+    told = f", {told_states(states)}" if changing(states) else ""
+    return f"{total} link{'s' * (total != 1)} among them{told}"
+
+
+def label_lines(lines: list[tuple[Line, list[layout.Point]]], pieces: list[Piece]) -> None:
+    """Put each label on its line where it covers no box and no other label; without such a place there is none."""
+    taken = [(piece.x, piece.y, piece.x + piece.width, piece.y + piece.height) for piece in pieces]
+    ends = Counter(end for line, _ in lines for end in line.ends.split())
+    for line, curve in lines:
+        if not line.label:
+            continue
+        width, height = max(map(len, line.label)) * LABEL_CHARACTER, len(line.label) * LABEL_LINE
+        fan, end = (ends[key] for key in line.ends.split())
+        for x, y in label_places(curve, width, fan - end):
+            wanted = (round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2))
+            if not any(overlap(wanted, other) for other in taken):
+                line.label_x, line.label_y = round(x), wanted[1]
+                taken.append(wanted)
+                break
+        else:
+            line.label = ()
+
+
+def label_places(curve: list[layout.Point], width: float, fan: int) -> Iterator[layout.Point]:
+    """Where the middle of a label may stand: beside the end where fewer other lines end, or else along the line."""
+    (left, begin), (right, end) = curve[0], curve[-1]
+    if fan > 0:
+        yield right - width / 2 - LABEL_GAP, end
+    if fan < 0:
+        yield left + width / 2 + LABEL_GAP, begin
+    yield from (point_on(curve, share) for share in ALONG)
+
+
+def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def point_on(curve: list[layout.Point], share: float) -> layout.Point:
+    """The point after this share of the pieces of a Bézier curve."""
+    pieces = (len(curve) - 1) // 3
+    number = min(int(share * pieces), pieces - 1)
+    t = share * pieces - number
+    a, b, c, d = curve[3 * number : 3 * number + 4]
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+    x, y = (sum(w * p[axis] for w, p in zip(weights, (a, b, c, d), strict=True)) for axis in (0, 1))
+    return x, y

@@ -14,7 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from awx_compat.pages import node_page
-from awx_compat.pages.drawing import Link, draw
+from awx_compat.pages.drawing import Drawing, draw
+from awx_compat.pages.grouping import Link
 from awx_compat.pages.table import STATES, Selection, by_hostname
 from awx_compat.views import errors
 from awx_compat.views.base import HIGHEST_ID
@@ -46,8 +47,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     nodes = sorted(Instance.objects.visible_to(user).with_load(), key=by_hostname)
     groups = dict(InstanceGroup.objects.visible_to(user).order_by("name").values_list("pk", "name"))
     drawing = draw(nodes, all_links(), opened)
-    for band in drawing.bands:
-        band.query = selection.query(open=toggled(opened, band.tier.value))
+    lead_on(drawing, selection, opened)
     total = sums(nodes)
     context = {
         **frame(request),
@@ -75,8 +75,18 @@ def all_links() -> list[Link]:
     return list(InstanceLink.objects.order_by("pk").values_list("source_id", "target_id", "link_state"))
 
 
-def toggled(opened: list[str], tier: str) -> list[str]:
-    return [each for each in opened if each != tier] if tier in opened else [*opened, tier]
+def lead_on(drawing: Drawing, selection: Selection, opened: list[str]) -> None:
+    """Write into the drawing which addresses open and close what is in it."""
+    for band in drawing.bands:
+        name = band.tier.value
+        others = [each for each in opened if each != name and not each.startswith(f"{name}-")]
+        band.opens = selection.query(open=[*others, name]) if band.has_closed else ""
+        band.closes = selection.query(open=others) if others != opened else ""
+    for piece in drawing.pieces:
+        if piece.closed:
+            piece.query = selection.query(open=[*opened, piece.key])
+        elif piece.key in opened:
+            piece.query = selection.query(open=[each for each in opened if each != piece.key])
 
 
 def members(nodes: list[Instance], group: int | None, visible_groups: Collection[int]) -> list[Instance]:

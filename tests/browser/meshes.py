@@ -1,6 +1,7 @@
 """Meshes to look at; ``tests.browser.filling`` writes them."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from django.utils import timezone
 
@@ -45,5 +46,55 @@ def hostile_node(position: int) -> Instance:
         errors=f"{SCRIPT}\n{BACKWARDS}{IMAGE}" if state == "unavailable" else "",
         version=SCRIPT,
         last_seen=timezone.now() - timedelta(seconds=position),
+        **figures,
+    )
+
+
+SITES = ("frankfurt", "london", "paris", "newyork", "singapore", "saopaulo", "johannesburg", "sydney")
+
+
+def realistic(number: int) -> None:
+    """A mesh as a company has it: long names, sites behind a hop node or a chain of them, links that change."""
+    User.objects.create_superuser("admin", password="admin")
+    control = [
+        realistic_node("control", f"control-{place:02}.awx.corp.example.com") for place in range(3 + number // 200)
+    ]
+    chains = [
+        [
+            realistic_node("hop", f"hop-{SITES[site % len(SITES)]}-{site:02}-{step}.mesh.corp.example.com")
+            for step in range(1 + site % 3)
+        ]
+        for site in range(max(2, number // 30 if number < 500 else number // 66))
+    ]
+    hops = [hop for chain in chains for hop in chain]
+    workers = [
+        realistic_node("execution", f"exec-{SITES[place % len(chains) % len(SITES)]}-{place:04}.prod.corp.example.com")
+        for place in range(number - len(control) - len(hops))
+    ]
+    for place, worker in enumerate(workers[::11]):
+        worker.node_state, worker.errors, worker.capacity = STATES[3 + place % 4], "Receptor error", 0
+    Instance.objects.bulk_create([*control, *hops, *workers])
+    ways = [(one, chain[0]) for chain in chains for one in control]
+    ways += [pair for chain in chains for pair in pairwise(chain)]
+    ways += [(chains[place % len(chains)][-1], worker) for place, worker in enumerate(workers)]
+    states = [
+        "removing" if place % 23 == 7 else "adding" if place % 31 == 9 else "established" for place in range(len(ways))
+    ]
+    InstanceLink.objects.bulk_create(
+        InstanceLink(source=source, target=target, link_state=state)
+        for (source, target), state in zip(ways, states, strict=True)
+    )
+    make_jobs(number, status="running", execution_node=workers[1].hostname, task_impact=1)
+
+
+def realistic_node(node_type: str, hostname: str) -> Instance:
+    figures = {} if node_type == "hop" else {"cpu": 4, "memory": 8 * 2**30, "cpu_capacity": 16, "mem_capacity": 81}
+    capacity = 81 if figures else 0
+    return Instance(
+        hostname=hostname,
+        node_type=node_type,
+        node_state="ready",
+        capacity=capacity,
+        last_seen=timezone.now(),
         **figures,
     )

@@ -11,11 +11,13 @@ from tests.browser.looking import log_in
 from tests.service import PROJECT, connected_to, manage, new_database, served
 
 FOLDER = PROJECT / "docs" / "pictures"
+SETTLING = 500  # milliseconds until the drawing of the mesh is where it begins
 
 
 def take(page: Page, address: str, name: str, path: str, height: int) -> None:
     page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
     page.goto(address + path)
+    page.wait_for_timeout(SETTLING)
     page.screenshot(path=FOLDER / f"{name}.png")
 
 

@@ -12,7 +12,6 @@
   const reason = document.getElementById("trouble-reason");
   const login = document.getElementById("trouble-login");
   const filter = document.getElementById("filter");
-  const topology = document.getElementById("topology");
   let paused = false;
   let timer = 0;
   let asked = null; // the AbortController of the request under way
@@ -70,12 +69,7 @@
       const fresh = page.getElementById(part.id);
       if (fresh) change(part, fresh);
     }
-    stick();
-  }
-
-  // Where the drawing is wider than the window, the names of its tiers stay in sight.
-  function stick() {
-    for (const name of topology ? topology.querySelectorAll(".tier") : []) name.setAttribute("x", topology.scrollLeft + 6);
+    document.dispatchEvent(new Event("shown"));
   }
 
   // --- reading
@@ -214,11 +208,6 @@
     if (document.hidden) clearTimeout(timer);
     else if (!paused) read(location.href);
   });
-
-  if (topology) {
-    topology.addEventListener("scroll", stick, { passive: true });
-    topology.scrollLeft = (topology.scrollWidth - topology.clientWidth) / 2; // its middle is where the lines are
-  }
 
   plan();
 })();

@@ -1,0 +1,119 @@
+"""Where boxes and lines of a layered drawing stand, as Graphviz's dot says.
+
+dot runs in a process of its own: it is a C library that serves one thread at a time, and a fault or an endless search
+in it must not take the service with it. It is asked once for each graph, as how nodes do is no part of one.
+"""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 10  # seconds; the largest graphs that are drawn take one
+KEPT = 64  # layouts in memory, of some ten kilobytes each
+BETWEEN_BOXES, BETWEEN_LAYERS = 14, 100  # pixels
+INCH = 72  # pixels of the drawing for what dot calls an inch
+DOT = """
+import sys, pygraphviz
+graph = pygraphviz.AGraph(sys.stdin.read())
+sys.stdout.buffer.write(graph.draw(format="plain", prog="dot"))
+"""
+
+Point = tuple[float, float]
+Edge = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What is laid out. Boxes are named by their place in ``sizes``; layers stand from the left to the right."""
+
+    sizes: tuple[tuple[int, int], ...]  # width and height, in pixels
+    layers: tuple[tuple[int, ...], ...]  # the boxes of each
+    edges: tuple[Edge, ...]  # no pair twice, and none from a box to itself
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Places in pixels. The upper left corner of what is drawn is 0, 0."""
+
+    width: float
+    height: float
+    centers: dict[int, Point]
+    curves: dict[Edge, tuple[Point, ...]]  # Bézier control points: the beginning, then three for each piece
+
+
+@lru_cache(maxsize=KEPT)
+def arrange(graph: Graph) -> Layout | None:
+    """The layout; None where dot fails, which the log tells."""
+    if not graph.sizes:
+        return Layout(0, 0, {}, {})
+    command = [sys.executable, "-c", DOT]
+    try:
+        done = subprocess.run(  # noqa: S603 - the command is the same for all graphs
+            command, input="\n".join(described(graph)), capture_output=True, text=True, timeout=PATIENCE, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.error("The mesh cannot be drawn: dot failed on %s boxes: %s", len(graph.sizes), error)
+        return None
+    return tidied(understood(done.stdout), graph)
+
+
+def described(graph: Graph) -> Iterator[str]:
+    """The graph in dot's language."""
+    yield f"graph {{ rankdir=LR nodesep={BETWEEN_BOXES / INCH:.4f} ranksep={BETWEEN_LAYERS / INCH:.4f}"
+    yield 'node [shape=box fixedsize=true label=""]'
+    for number, (width, height) in enumerate(graph.sizes):
+        yield f"{number} [width={width / INCH:.4f} height={height / INCH:.4f}]"
+    # Boxes of a layer stand together beside an unseen one, and the unseen ones in a row.
+    for number, layer in enumerate(graph.layers):
+        yield f"{{ rank=same layer{number} [width=0.01 height=0.01 style=invis] {' '.join(map(str, layer))} }}"
+    if len(graph.layers) > 1:
+        yield f"{' -- '.join(f'layer{number}' for number in range(len(graph.layers)))} [style=invis]"
+    place = {box: number for number, layer in enumerate(graph.layers) for box in layer}
+    for begin, end in graph.edges:
+        sides = " [tailport=e headport=w]" if place[begin] < place[end] else ""
+        yield f"{begin} -- {end}{sides}"
+    yield "}"
+
+
+def understood(plain: str) -> Layout:
+    """dot's answer in its format "plain": lines of words, lengths in inches from the lower left corner."""
+    lines = [line.split() for line in plain.splitlines()]
+    width, height = (float(word) * INCH for word in lines[0][2:4])
+
+    def points(words: list[str]) -> tuple[Point, ...]:
+        numbers = [float(word) * INCH for word in words]
+        return tuple((x, height - y) for x, y in zip(numbers[::2], numbers[1::2], strict=True))
+
+    centers = {int(line[1]): points(line[2:4])[0] for line in lines if line[0] == "node" and line[1].isdigit()}
+    curves = {
+        (int(line[1]), int(line[2])): points(line[4 : 4 + 2 * int(line[3])])
+        for line in lines
+        if line[0] == "edge" and line[1].isdigit()
+    }
+    return Layout(width, height, centers, curves)
+
+
+def tidied(layout: Layout, graph: Graph) -> Layout:
+    """The layout, or its mirror image if that has more boxes in the order in which they came.
+
+    Room that was kept above and below for what is not drawn is left out.
+    """
+    ys = {box: y for box, (_, y) in layout.centers.items()}
+    steps = [ys[lower] - ys[upper] for layer in graph.layers for upper, lower in pairwise(layer)]
+    sign = 1 if sum(step > 0 for step in steps) * 2 >= len(steps) else -1
+    halves = {box: height / 2 for box, (_, height) in enumerate(graph.sizes)}
+    heights = [sign * y for curve in layout.curves.values() for _, y in curve]
+    heights += [sign * y + half for box, y in ys.items() for half in (-halves[box], halves[box])]
+    top = min(heights)
+    return Layout(
+        layout.width,
+        max(heights) - top,
+        {box: (x, sign * y - top) for box, (x, y) in layout.centers.items()},
+        {edge: tuple((x, sign * y - top) for x, y in curve) for edge, curve in layout.curves.items()},
+    )
