@@ -815,9 +815,8 @@ def test_hybrid_nodes_stay_in_the_control_plane(root: Client) -> None:
     [
         ({"name": "x"}, "default instance group name may not be changed."),
         ({"is_container_group": "on"}, "is_container_group may not be changed."),
-        ({"policy_instance_minimum": "3"}, "may not be changed from the initial value"),
-        ({"policy_instance_list": "nowhere"}, "nowhere is not a valid hostname of an existing instance."),
-        ({"policy_instance_list": "exec-1 exec-1"}, "Duplicate entry exec-1."),
+        ({"policy_instance_percentage": "3"}, "may not be changed from the initial value"),
+        ({"policy_instance_list": "exec-1"}, "default instance group policy_instance_list may not be changed."),
         ({"max_forks": "-1"}, "greater than or equal to 0"),
         ({"name": ""}, "This field is required."),
     ],
@@ -828,7 +827,18 @@ def test_a_protected_group_keeps_what_is_protected(changes: dict[str, str], reas
     assert reason in errors_of(change(root, page_of(group), **changes))
     assert root.post(f"{GROUPS}{group.pk}/delete/", {"post": "yes"}).status_code == 403
     group.refresh_from_db()
-    assert (group.name, group.policy_instance_list, group.policy_instance_minimum) == ("default", [], 0)
+    assert (group.name, group.policy_instance_list, group.policy_instance_percentage) == ("default", [], 0)
+
+
+@pytest.mark.parametrize(
+    ("hostnames", "reason"),
+    [
+        ("nowhere", "nowhere is not a valid hostname of an existing instance."),
+        ("exec-1 exec-1", "Duplicate entry exec-1."),
+    ],
+)
+def test_a_group_lists_each_node_once(hostnames: str, reason: str, root: Client, edge: InstanceGroup) -> None:
+    assert reason in errors_of(change(root, page_of(edge), policy_instance_list=hostnames))
 
 
 def test_a_group_with_active_jobs_is_not_deleted(root: Client, edge: InstanceGroup) -> None:
