@@ -1,6 +1,5 @@
 """The administration with transactions as a server has them: each page opens its own, or none."""
 
-import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,6 @@ from django.contrib import admin as administration
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.test import Client
-from django.urls import URLResolver
 from django.utils import timezone
 
 from instances import accounts, node_tokens, tokens
@@ -24,6 +22,7 @@ from instances.models import (
     User,
 )
 from tests.make import make_jobs
+from tests.routes import filled_in, routes
 from tests.test_admin import USERS, browser_of, change, filled, form_at, page_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,26 +65,16 @@ def reader(request: pytest.FixtureRequest, mesh: InstanceGroup) -> User:
 every_reader = pytest.mark.parametrize("reader", READERS, indirect=True)
 
 
-def routes(patterns: Any = None, prefix: str = "/admin/") -> Iterator[tuple[str, Any]]:
-    """Each path of the administration, with ``<name>`` for what it takes, from its URL configuration."""
-    for pattern in administration.site.get_urls() if patterns is None else patterns:
-        route = prefix + re.sub(r"^\^|\$$", "", str(pattern.pattern))
-        if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns, route)
-        else:
-            yield re.sub(r"\(\?P(<\w+>)[^)]*\)|<(?:\w+:)?(\w+)>", lambda found: found[1] or f"<{found[2]}>", route)
-
-
 def pages() -> list[str]:
     """A path for each route; those that take something away come last."""
     of_model = {f"/admin/{m._meta.app_label}/{m._meta.model_name}/": m for m in administration.site._registry}
     paths = []
-    for route in routes():
+    for route in routes(administration.site.get_urls(), "/admin/"):
         model = of_model.get("/".join(route.split("/")[:4]) + "/")
         record = model._default_manager.first() if model else None
         pk = str(record.pk if record else 1)
         names = {"object_id": pk, "id": pk, "content_type_id": "1", "app_label": "instances", "url": "no-such-page/"}
-        paths.append(re.sub(r"<(\w+)>", lambda found, names=names: names[found[1]], route))
+        paths.append(filled_in(route, **names))
     return sorted(paths, key=lambda path: ("logout" in path, "delete" in path, path))
 
 
