@@ -33,7 +33,7 @@ types: $(VENV)/dev ## Check types
 check: $(VENV)/dev ## Check migrations, and the settings as production would have them
 	DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py makemigrations --check --dry-run
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') HTTPS=true \
-		ALLOWED_HOSTS=awx.example.org DJANGO_SETTINGS_MODULE=settings.base \
+		SECURE_HSTS_INCLUDE_SUBDOMAINS=true SECURE_HSTS_PRELOAD=true ALLOWED_HOSTS=awx.example.org DJANGO_SETTINGS_MODULE=settings.base \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 format: $(VENV)/dev ## Rewrite the code in the project's style

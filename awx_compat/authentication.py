@@ -16,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from awx_compat.foresight import remember, who_asks
+from instances import audit
 from instances.prepared import Asked, prepared
 from instances.tokens import checksum
 
@@ -104,6 +105,7 @@ class BasicAuthentication(authentication.BasicAuthentication):
         user = self.verified_lately(userid, password, request) if request else None
         if user is None:
             user, _ = super().authenticate_credentials(userid, password, request)
+            audit.tell("login", user=userid, how="Basic")
             verified.remember(user, userid, password)
             remember(user.pk, user)
         return user, None

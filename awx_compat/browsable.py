@@ -65,7 +65,8 @@ def forms_of(view: Any, request: Request, data: Any) -> list[dict[str, Any]]:
     if not methods:
         return []
     actions = view.metadata_class().determine_metadata(request, view).get("actions", {})
-    return [form_of(method, fields_of(view, method, actions), data) for method in methods]
+    record = {} if request.method == "OPTIONS" else data  # what OPTIONS tells is not the record
+    return [form_of(method, fields_of(view, method, actions), record) for method in methods]
 
 
 def fields_of(view: Any, method: str, actions: dict[str, Any]) -> dict[str, Any]:
@@ -77,11 +78,12 @@ def fields_of(view: Any, method: str, actions: dict[str, Any]) -> dict[str, Any]
     return {name: {"help_text": descriptions.of_field(told[name]), **info} for name, info in fields.items()}
 
 
-def form_of(method: str, fields: dict[str, Any], data: Any) -> dict[str, Any]:
+def form_of(method: str, fields: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """The form, which begins with the ``record`` where there is one, else with what a new one needs."""
     body: dict[str, Any] = {}
-    if method == "PUT":
-        body = {name: data[name] for name in fields}
-    elif method == "POST":
+    if method == "PUT" and record:
+        body = {name: record[name] for name in fields}
+    elif method in ("PUT", "POST"):
         body = {name: info.get("default", "") for name, info in fields.items() if info["required"] or is_told(info)}
     return {
         "method": method,

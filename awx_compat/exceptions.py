@@ -123,6 +123,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)
+    if isinstance(error, NotWritable):  # the client's mistake, of which Django's own log would make the service's
+        log_response("%s", error.detail, response=response, request=context["request"]._request, level="warning")
     if response is None:
         request = context["request"]
         set_rollback()

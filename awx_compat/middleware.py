@@ -8,6 +8,8 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
+from instances import audit
+
 
 def refuse_null_characters(
     get_response: Callable[[HttpRequest], HttpResponse],
@@ -24,15 +26,33 @@ def refuse_null_characters(
     return middleware
 
 
+def tell_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Let the log of logins and rights tell who asked, and from which address."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        token = audit.origin.set(audit.Origin(request, request.META.get("REMOTE_ADDR", "")))
+        try:
+            return get_response(request)
+        finally:
+            audit.origin.reset(token)
+
+    return middleware
+
+
 def dialect_headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Add ``X-API-Total-Time`` (seconds), ``Vary: Origin`` and, to somebody's session, ``Session-Timeout``."""
+    """Add ``X-API-Total-Time`` (seconds), ``Vary: Origin`` and, to somebody's session, ``Session-Timeout``.
+
+    Also ``Cache-Control``, which AWX has not: what one user was told no cache gives to another, nor to the same one
+    without asking whether it still holds.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = get_response(request)
         patch_vary_headers(response, ["Origin"])
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         if request.session.accessed and SESSION_KEY in request.session:
             response["Session-Timeout"] = str(settings.SESSION_COOKIE_AGE)
         response["X-API-Total-Time"] = f"{time.perf_counter() - started:.3f}s"

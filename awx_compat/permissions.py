@@ -14,6 +14,15 @@ class IsAuthenticated(permissions.IsAuthenticated):
         return scope is None or request.method in permissions.SAFE_METHODS or "write" in scope.split()
 
 
+class ReadingNeedsWrite(IsAuthenticated):
+    """What makes a new secret when it is read, so that a token with the scope "read" alone does not get it."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        scope = getattr(request.auth, "scope", None)
+        may_get = scope is None or request.method == "OPTIONS" or "write" in scope.split()
+        return super().has_permission(request, view) and may_get
+
+
 class ChangesNeedSuperuser(IsAuthenticated):
     """Everybody may ask; only superusers change anything. Methods that the view has not are refused as such."""
 

@@ -12,6 +12,7 @@ class InstancesConfig(AppConfig):
 
     def ready(self) -> None:
         lookups.register()
+        import_module("instances.audit").register()  # needs the models
 
 
 class AdministrationConfig(admin_apps.SimpleAdminConfig):

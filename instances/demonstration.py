@@ -10,6 +10,7 @@ from django.utils import timezone
 from instances.snapshot import Imported, import_snapshot
 
 SNAPSHOT = Path(__file__).parent / "demo_mesh.json"
+LOGINS = ("admin", "auditor", "operator", "visitor")  # whose passwords are their names
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 

@@ -2,10 +2,20 @@
 
 import os
 from argparse import ArgumentTypeError
+from ipaddress import ip_address
 
+from django.conf import settings
+from django.contrib.auth.hashers import check_password
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from instances.demonstration import LOGINS
+from instances.models import User
+
+SHORTEST_KEY = 50  # characters of SECRET_KEY, as Django's deployment check wants it
+FEWEST = 5  # different ones, likewise
+PLACEHOLDERS = ("…", "...", "changeme", "change-me", "change_me", "django-insecure-")
 
 
 def positive(text: str) -> int:
@@ -25,6 +35,35 @@ def refuse_unmigrated_database() -> None:
             f"{len(missing)} migrations are not applied, the first of them {first.app_label}.{first.name}: "
             "run 'manage.py migrate' first."
         )
+
+
+def refuse_weak_key() -> None:
+    """Raise CommandError where others could find SECRET_KEY, and with it sign sessions, by trying."""
+    key = settings.SECRET_KEY
+    if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST or any(each in key.lower() for each in PLACEHOLDERS):
+        raise CommandError(
+            f"SECRET_KEY must be {SHORTEST_KEY} random characters or more, and no placeholder. One is made by: "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+
+
+def refuse_debugging_in_public(host: str) -> None:
+    """Raise CommandError where Django's pages for debugging would be shown beyond this machine."""
+    if settings.DEBUG and not is_loopback(host):
+        raise CommandError(f"DEBUG shows the service's insides to whoever reaches {host}: bind 127.0.0.1, or unset it.")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def known_passwords() -> list[str]:
+    """The names of the active users whose password is the one that the demonstration gave them."""
+    users = User.objects.filter(username__in=LOGINS, is_active=True).order_by("username")
+    return [user.username for user in users if check_password(user.username, user.password)]
 
 
 def share_embedded_database() -> None:

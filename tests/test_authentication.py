@@ -103,7 +103,7 @@ class TestSession:
         assert (answer.status_code, answer.headers["Location"]) == (302, "/api/")
         assert answer.headers["X-API-Session-Cookie-Name"] == "awx_sessionid"
         assert answer.headers["Session-Timeout"] == "1800"
-        assert "userLoggedIn=true; Path=/" in answer.headers["Set-Cookie"]
+        assert "userLoggedIn=true; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
         assert "HttpOnly; Max-Age=1800; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
 
         me = session.get(f"{own_service}{ME}")
@@ -114,14 +114,14 @@ class TestSession:
 
         out = session.get(f"{own_service}/api/logout/", allow_redirects=False)
         assert (out.status_code, out.headers["Location"]) == (302, "/api/")
-        assert "userLoggedIn=false; Path=/" in out.headers["Set-Cookie"]
+        assert "userLoggedIn=false; Path=/; SameSite=Lax" in out.headers["Set-Cookie"]
         assert session.get(f"{own_service}{ME}").status_code == 401
 
     @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/plain, */*"])
     def test_clients_of_awx_are_led_where_awx_leads_them(self, accept: str | None, own_service: str) -> None:
         out = requests.get(f"{own_service}/api/logout/", headers={"Accept": accept}, allow_redirects=False)
         assert (out.status_code, out.headers["Location"]) == (302, "/api/")
-        assert "userLoggedIn=false; Path=/" in out.headers["Set-Cookie"]
+        assert "userLoggedIn=false; Path=/; SameSite=Lax" in out.headers["Set-Cookie"]
 
     @pytest.mark.parametrize(
         ("asked", "target"),

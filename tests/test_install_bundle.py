@@ -25,7 +25,7 @@ from rest_framework.test import APIClient
 
 from awx_compat import bundle
 from instances.models import Instance, InstanceGroup, InstanceLink, User
-from tests.conftest import client_of
+from tests.conftest import client_of, token_for
 
 RECEPTOR_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.2312.19.1")
 CA, CA_KEY, WORK_KEY = "RECEPTOR_CA_CERT", "RECEPTOR_CA_KEY", "RECEPTOR_WORK_PUBLIC_KEY"
@@ -98,6 +98,17 @@ def alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeN
 
 
 # --- the archive
+
+
+@pytest.mark.parametrize(("scope", "status"), [("read", 403), ("write", 200), ("read write", 200)])
+def test_a_token_for_reading_gets_no_private_key(
+    scope: str, status: int, admin: User, node: Instance, mesh_ca: dict[str, str]
+) -> None:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token_for(admin, scope)}")
+    assert client.get(path_of(node)).status_code == status
+    assert client.head(path_of(node)).status_code == status
+    assert client.options(path_of(node)).status_code == 200
 
 
 def test_the_answer_is_an_archive_to_download(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
@@ -460,3 +462,45 @@ def test_a_day_of_a_thousand_nodes_ends_as_it_must(nodes: Mesh) -> None:
         }
         assert found_turned == turned
     assert not Condition.objects.exclude(type__in=("Seen", "Reachable")).filter(status="False").exists()
+
+
+# --- answers of any kind
+
+ODD_TIMES = ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2026-02-30T00:00:00Z", "12:00", "", "\0"]
+ODD_NAMES = ["", "\0", "\ud800", "a\udfffb", "x" * 10_000, "\x1b[2J", "exec-1", "exec-2"]
+names = st.sampled_from(ODD_NAMES) | st.text()
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | names | st.sampled_from(ODD_TIMES)
+anything = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=5)
+times = st.sampled_from([*ODD_TIMES, "2026-03-01T08:59:30Z"]) | st.datetimes(timezones=st.timezones()).map(str)
+advertisements = st.fixed_dictionaries({"NodeID": names | anything, "Time": times | anything}) | anything
+costs = st.dictionaries(names, st.dictionaries(names, anything) | anything)
+statuses = st.fixed_dictionaries(
+    {}, optional={"Advertisements": st.lists(advertisements) | anything, "KnownConnectionCosts": costs | anything}
+)
+
+
+@pytest.mark.parametrize("time", ODD_TIMES)
+def test_an_odd_time_of_one_node_is_no_sign_of_it_and_hides_no_other(time: str) -> None:
+    node("exec-1", last_seen=None)
+    node("exec-2", last_seen=None)
+    told = [{"NodeID": "exec-1", "Time": time}, {"NodeID": "exec-2", "Time": MORNING.isoformat()}]
+    assert mesh.look(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
+    seen = dict(Instance.objects.values_list("hostname", "last_seen"))
+    assert seen == {"exec-1": None, "exec-2": MORNING}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_odd_name_on_the_mesh_hides_no_node(name: str) -> None:
+    node("exec-2")
+    told = [{"NodeID": each, "Time": MORNING.isoformat()} for each in (name, "exec-2")]
+    assert mesh.look(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
+    assert Instance.objects.get(hostname="exec-2").last_seen == MORNING
+
+
+@given(status=statuses)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_answer_ends_a_look(status: dict[str, Any]) -> None:
+    if not Instance.objects.exists():
+        node("exec-1")
+    with transaction.atomic():
+        assert mesh.look(MORNING, mesh.View.of_status(status)) is not None

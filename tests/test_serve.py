@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,8 @@ import psycopg
 import pytest
 import requests
 
-from tests.service import PROJECT, environment, manage, new_database, served, wait_for
+from instances import startup
+from tests.service import PROJECT, environment, logging_into, manage, new_database, served, wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +76,40 @@ def test_several_workers_answer(dataset_url: str) -> None:
         headers = {"Authorization": "Bearer oracle-admin-token"}
         ids = {requests.get(f"{address}/api/v2/instances/{n}/", headers=headers).json()["id"] for n in range(1, 16)}
     assert ids == set(range(1, 16))
+
+
+WEAK = ["x" * 49, "x" * 60, "changeme" * 8, "…" + "abcdefgh" * 8, "django-insecure-" + "abcdefgh" * 8, "abcdefg"]
+
+
+@pytest.mark.parametrize("key", WEAK)
+def test_refuses_a_key_that_can_be_guessed(key: str) -> None:
+    done = manage("dbname=nothing host=127.0.0.1 port=1", "serve", check=False, SECRET_KEY=key)
+    assert done.returncode == 1
+    assert "SECRET_KEY must be 50 random characters or more" in done.stderr
+    assert key not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1"])
+def test_refuses_to_show_debugging_to_others(host: str) -> None:
+    url = "dbname=nothing host=127.0.0.1 port=1"
+    done = manage(url, "serve", "--bind", f"{host}:8190", check=False, DEBUG="true")
+    assert done.returncode == 1
+    assert "DEBUG shows the service's insides" in done.stderr
+
+
+@pytest.mark.parametrize(("host", "own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("::", False)])
+def test_what_is_reached_from_this_machine_alone(host: str, own: bool) -> None:
+    assert startup.is_loopback(host) == own
+
+
+def test_warns_of_the_passwords_of_the_demonstration(dataset_url: str) -> None:
+    with tempfile.TemporaryFile("w+") as log:
+        with logging_into(log, [sys.executable, "manage.py", "serve", "--workers", "1"], dataset_url):
+            pass
+        log.seek(0)
+        told = log.read()
+    assert "These users still have the demonstration's password: admin" in told
 
 
 def test_the_demo_keeps_its_data_and_ends_cleanly(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from tests.service import PROJECT
 KEPT = ("PATH", "HOME", "LANG")
 
 
-def start(**environment: str) -> subprocess.CompletedProcess[str]:
+def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: os.environ[name] for name in KEPT if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, "manage.py", *(command or ("check",))],
         cwd=PROJECT,
         env={**clean, **environment},
         capture_output=True,
@@ -116,3 +116,19 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     done = start(SECRET_KEY_FILE=str(tmp_path / "missing"))
     assert done.returncode == 1
     assert "SECRET_KEY_FILE" in done.stderr
+
+
+HSTS = """
+from django.http import HttpResponse
+from django.middleware.security import SecurityMiddleware
+from django.test import RequestFactory
+answer = SecurityMiddleware(lambda request: HttpResponse())(RequestFactory().get("/", secure=True))
+print(answer["Strict-Transport-Security"])
+"""
+BOTH = {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true", "SECURE_HSTS_PRELOAD": "true"}
+
+
+@pytest.mark.parametrize(("wanted", "told"), [({}, ""), (BOTH, "; includeSubDomains; preload")])
+def test_other_hosts_are_bound_to_https_by_choice(wanted: dict[str, str], told: str) -> None:
+    done = start("shell", "--no-imports", "-c", HSTS, SECRET_KEY="x", HTTPS="true", **wanted)
+    assert done.stdout.strip() == f"max-age=31536000{told}", done.stderr

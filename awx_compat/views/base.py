@@ -120,9 +120,9 @@ class ApiView(Foreseeing, APIView):
     def check_permissions(self, request: Request) -> None:
         """Read the body first, as AWX does; then nothing is held yet that others would wait for while it comes.
 
-        That of somebody unknown is not read.
+        That of somebody unknown is not read, nor is it where only the right to another method is asked for.
         """
-        if request.user.is_authenticated and request.method not in SAFE_METHODS:
+        if request.user.is_authenticated and request._request.method not in SAFE_METHODS:
             request.data  # noqa: B018 - is read when it is asked for first
         super().check_permissions(request)
 

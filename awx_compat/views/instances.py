@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from awx_compat import bundle
 from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser
+from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import (
     CreatedInstanceSerializer,
@@ -178,6 +178,7 @@ class InstallBundle(OfInstance, DetailView):
     """What has to be installed on a node, for the nodes that are installed so. It holds a private key of the mesh."""
 
     title = "Install Bundle"
+    permission_classes = [ReadingNeedsWrite]
     serializer_class = InstanceSerializer
 
     def get(self, request: Request, key: str) -> Any:

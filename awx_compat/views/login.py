@@ -15,7 +15,8 @@ from awx_compat.views.errors import prefers_page
 
 def set_logged_in(response: HttpResponse, logged_in: bool) -> None:
     """Tell AWX's web interface, whose scripts read this cookie, whether there is a session."""
-    response.set_cookie("userLoggedIn", "true" if logged_in else "false", secure=settings.SESSION_COOKIE_SECURE)
+    value = "true" if logged_in else "false"
+    response.set_cookie("userLoggedIn", value, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax")
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")

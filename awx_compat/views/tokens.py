@@ -33,7 +33,8 @@ class TokenList(ListView):
         token, raw = tokens.issue(owner, asked.validated_data["scope"], asked.validated_data["description"])
         told = TokenSerializer(token, context={**self.get_serializer_context(), "raw_token": raw})
         location = paths.record("tokens", token.pk)
-        return Response(told.data, status=status.HTTP_201_CREATED, headers={"Location": location})
+        headers = {"Location": location, "Cache-Control": "no-store"}  # the only answer that holds the token
+        return Response(told.data, status=status.HTTP_201_CREATED, headers=headers)
 
 
 def refuse_application(request: Request) -> None:

@@ -125,6 +125,10 @@ class MeshAdmin(admin.ModelAdmin):
         """Hold the record, so that what is checked now is still so when it is written."""
         locked(self.model, pk)
 
+    @transaction.atomic  # for get_object, which Django's pages to change and to delete ask in a transaction too
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        return super().history_view(request, object_id, extra_context)
+
     # --- refusals
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:

@@ -5,12 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from instances import groups
+from instances import accounts, groups
 from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
 from instances.admin.forms import CheckedForm, LinesField, ManyPicker
@@ -210,10 +212,19 @@ class RoleInline(admin.StackedInline):
         return roles if request.user.sees_everything else roles.filter(instance_group__in=seen)  # type: ignore[union-attr]
 
 
+class UserForm(UserChangeForm):
+    def clean(self) -> Any:
+        cleaned: Any = super().clean()
+        kept = {name: (cleaned or {}).get(name, getattr(self.instance, name)) for name in ("is_superuser", "is_active")}
+        accounts.refuse_loss_of_last_superuser(self.instance, **kept)
+        return cleaned
+
+
 @admin.register(User)
 class MeshUserAdmin(MeshAdmin, UserAdmin):
     """Accounts. What a mirrored AWX tells of an account is changed there; its password and its access here."""
 
+    form = UserForm
     list_display = ["shown_name", "email", "rank", "is_staff", "is_active", "last_login"]
     list_filter = ["is_superuser", "is_system_auditor", "is_staff", "is_active"]
     filter_horizontal = ()
@@ -226,6 +237,18 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may_write(request) and not (obj is not None and (obj.mirrored or obj == request.user))
+
+    def hold(self, pk: int) -> None:
+        accounts.hold_superusers()
+        super().hold(pk)
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().user_change_password(request, *args, **kwargs)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        accounts.refuse_loss_of_last_superuser(obj)
+        super().delete_model(request, obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

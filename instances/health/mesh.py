@@ -51,12 +51,17 @@ class View:
 
 
 def moment(text: object) -> datetime | None:
-    """The time in RFC 3339 ``text``; Receptor writes nanoseconds, which are cut."""
+    """The time in RFC 3339 ``text``, if it is one and UTC has it; Receptor writes nanoseconds, which are cut."""
     try:
         at = parse_datetime(text) if isinstance(text, str) else None
-    except ValueError:
+        return at.astimezone(UTC) if at is not None and at.tzinfo else None
+    except (ValueError, OverflowError):  # the latter on the first and the last day that there are
         return None
-    return at.astimezone(UTC) if at is not None and at.tzinfo else None
+
+
+def storable(name: str) -> str:
+    """A hostname of the mesh, as far as the database can hold it: no NUL, no half of a character, not too long."""
+    return name.replace("\0", "").encode("utf-8", "replace").decode()[:250]
 
 
 @dataclass
@@ -234,7 +239,7 @@ class Look:
     def remember(self) -> None:
         """Note that and how this look was taken, and which of the nodes on the mesh no instance has."""
         before = self.previous.unknown_nodes if self.previous else []
-        names = {name.replace("\0", "")[:250] for name in self.view.advertised.keys() - self.nodes.keys()}
+        names = {storable(name) for name in self.view.advertised.keys() - self.nodes.keys()}
         unknown = before if self.error else sorted(names)
         new = sorted(set(unknown) - set(before))
         if new:

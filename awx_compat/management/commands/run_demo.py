@@ -25,7 +25,9 @@ WELCOME = """
   Try it            curl -u admin:admin http://{0}:{1}/api/v2/instances/1/
   Ctrl-C ends it; the data stay in {data_dir}.
 """
-LOGINS = "Log in as         admin, auditor, operator or visitor; the password is the name"
+LOGINS = "Log in as         {} or {}; the password is the name".format(
+    ", ".join(demonstration.LOGINS[:-1]), demonstration.LOGINS[-1]
+)
 
 
 class Command(BaseCommand):

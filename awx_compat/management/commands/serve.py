@@ -12,7 +12,14 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from instances.startup import positive, refuse_unmigrated_database, share_embedded_database
+from instances.startup import (
+    known_passwords,
+    positive,
+    refuse_debugging_in_public,
+    refuse_unmigrated_database,
+    refuse_weak_key,
+    share_embedded_database,
+)
 
 
 def address(text: str) -> tuple[str, int]:
@@ -50,7 +57,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
+        refuse_weak_key()
+        refuse_debugging_in_public(bind[0])
         refuse_unmigrated_database()
+        self.warn_of_known_passwords()
         share_embedded_database()
         # So that memory which one thread gives back serves the others too, and does not grow with the threads.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
@@ -71,6 +81,13 @@ class Command(BaseCommand):
             workers_kill_timeout=5,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
         ).serve()
+
+    def warn_of_known_passwords(self) -> None:
+        if names := [] if getattr(settings, "DEMO", False) else known_passwords():
+            self.stderr.write(
+                f"These users still have the demonstration's password: {', '.join(names)}. "
+                "Change it with 'manage.py changepassword', or deactivate them in /admin/."
+            )
 
 
 def refuse_used_address(bind: tuple[str, int]) -> None:

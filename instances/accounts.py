@@ -1,0 +1,27 @@
+"""Accounts: what must always be so, whoever changes one. Errors are ValidationError."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from instances.models import User
+
+LAST = "This is the only active superuser; without one nobody could administer the service. Make another one first."
+
+
+def hold_superusers() -> list[int]:
+    """The ids of the active superusers, whose records are locked until the transaction ends.
+
+    Locked in one order, before the record of any one: two who take each other's rank wait instead of both succeeding.
+    """
+    active = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True)
+    return list(active.order_by("pk").values_list("pk", flat=True))
+
+
+def refuse_loss_of_last_superuser(user: Any, *, is_superuser: bool = False, is_active: bool = False) -> None:
+    """Raise ValidationError if ``user`` is the only active superuser and would be none with these values.
+
+    Without values: if the account were deleted. To be called in the transaction that changes the account.
+    """
+    if user.pk is not None and not (is_superuser and is_active) and hold_superusers() == [user.pk]:
+        raise ValidationError(LAST)

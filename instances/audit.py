@@ -1,0 +1,151 @@
+"""One line of the log for each login and for each change of who may do what: who did it, to whom, from where.
+
+Written once the change is committed. No line holds a secret; what others wrote is quoted, so that it can forge none.
+"""
+
+import json
+import logging
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+from django.contrib.auth import signals as auth
+from django.db import transaction
+from django.db.models import Model, signals
+from oauth2_provider.models import AccessToken
+
+from instances.models import InstanceGroupRole, NodeToken, User
+
+logger = logging.getLogger(__name__)
+
+LONGEST = 150  # characters of a value, as many as a username may have
+RANKS = ("is_superuser", "is_system_auditor", "is_staff", "is_active")
+WATCHED = ("username", "password", *RANKS)
+
+
+class Origin(NamedTuple):
+    """Where a change comes from: the request, whose ``user`` is known by the time of the change, and its address."""
+
+    request: Any
+    address: str
+
+
+origin: ContextVar[Origin | None] = ContextVar("origin", default=None)  # None is a command's
+
+
+def quoted(value: object) -> str:
+    """The value as a string of JSON in ASCII: without control characters, and nothing that turns its direction."""
+    text = str(value)
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return json.dumps(text).replace("\x7f", "\\u007f")
+
+
+def tell(event: str, level: int = logging.INFO, **details: object) -> None:
+    """Log ``event`` with its details, who did it ("-" is nobody known, or a command) and from which address."""
+    came = origin.get()
+    user = getattr(came.request, "user", None) if came else None
+    told = {**details, "by": getattr(user, "username", "") or "-", "from": (came.address if came else "") or "-"}
+    line = " ".join([event, *(f"{name}={quoted(value)}" for name, value in told.items())])
+    transaction.on_commit(lambda: logger.log(level, line), robust=True)
+
+
+def fail(event: str, **details: object) -> None:
+    """The same for what was refused, as a warning, and at once: its transaction may be undone."""
+    came = origin.get()
+    told = {**details, "from": (came.address if came else "") or "-"}
+    logger.warning(" ".join([event, *(f"{name}={quoted(value)}" for name, value in told.items())]))
+
+
+# --- sessions
+
+
+def logged_in(sender: Any, user: Any, **more: Any) -> None:
+    tell("login", user=user.username)
+
+
+def logged_out(sender: Any, user: Any, **more: Any) -> None:
+    if user is not None:
+        tell("logout", user=user.username)
+
+
+def login_failed(sender: Any, credentials: dict[str, Any], **more: Any) -> None:
+    fail("login failed", user=credentials.get("username", ""))
+
+
+# --- accounts
+
+
+def before_account(sender: Any, instance: User, update_fields: Any = None, **more: Any) -> None:
+    """Note what is stored, where what is written may differ in what is told."""
+    written = set(WATCHED if update_fields is None else update_fields) & set(WATCHED)
+    stored: Any = User.objects.filter(pk=instance.pk).values(*WATCHED).first() if instance.pk and written else None
+    instance.before_change = stored and {name: stored[name] for name in written}  # type: ignore[attr-defined]
+
+
+def after_account(sender: Any, instance: User, created: bool, update_fields: Any = None, **more: Any) -> None:
+    if created:
+        given = [name for name in RANKS if getattr(instance, name)]
+        tell("account made", user=instance.username, ranks=" ".join(given))
+        return
+    before: dict[str, Any] = vars(instance).pop("before_change", None) or {}
+    changed = {name for name, value in before.items() if getattr(instance, name) != value}
+    if "password" in changed and not is_only_hashed_anew(instance, update_fields):
+        tell("password changed", user=instance.username)
+    if "username" in changed:
+        tell("account renamed", user=instance.username, before=before["username"])
+    for name in RANKS:
+        if name in changed:
+            tell("rank changed", user=instance.username, rank=name, value=getattr(instance, name))
+
+
+def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
+    """Whether the same password is stored in another way, as Django does at a login."""
+    return user._password is None and set(update_fields or ()) == {"password"}
+
+
+def account_deleted(sender: Any, instance: User, **more: Any) -> None:
+    tell("account deleted", user=instance.username)
+
+
+# --- roles and tokens
+
+
+def of_role(role: InstanceGroupRole) -> dict[str, object]:
+    return {"user": role.user.username, "role": role.role, "group": role.instance_group.name}
+
+
+def of_token(token: Any) -> dict[str, object]:
+    return {"user": token.user.username if token.user else "-", "id": token.pk, "scope": token.scope}
+
+
+def of_node_token(token: NodeToken) -> dict[str, object]:
+    return {"node": token.instance.hostname, "id": token.pk}
+
+
+TOLD: tuple[tuple[type[Model], Any, str, str, str], ...] = (  # how to tell it, and what it is called when it begins …
+    (InstanceGroupRole, of_role, "role given", "role changed", "role taken"),
+    (AccessToken, of_token, "token issued", "token changed", "token revoked"),
+    (NodeToken, of_node_token, "node token issued", "node token changed", "node token revoked"),
+)
+
+
+def watch(model: type[Model], details: Any, made: str, changed: str, ended: str) -> None:
+    def after_save(sender: Any, instance: Any, created: bool, **more: Any) -> None:
+        tell(made if created else changed, **details(instance))
+
+    def after_delete(sender: Any, instance: Any, **more: Any) -> None:
+        tell(ended, **details(instance))
+
+    signals.post_save.connect(after_save, model, weak=False)
+    signals.post_delete.connect(after_delete, model, weak=False)
+
+
+def register() -> None:
+    """Begin to listen; to be called once, when all models are there."""
+    auth.user_logged_in.connect(logged_in)
+    auth.user_logged_out.connect(logged_out)
+    auth.user_login_failed.connect(login_failed)
+    signals.pre_save.connect(before_account, User)
+    signals.post_save.connect(after_account, User)
+    signals.post_delete.connect(account_deleted, User)
+    for row in TOLD:
+        watch(*row)
