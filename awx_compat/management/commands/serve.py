@@ -50,6 +50,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
+        if settings.DATABASES["default"]["ENGINE"] == "settings.embedded":
+            files = settings.DATA_DIR / "postgresql"
+            self.stdout.write(
+                f"The database is the embedded PostgreSQL, its files in {files}; DATABASE_URL names another."
+            )
         refuse_unmigrated_database()
         share_embedded_database()
         # So that memory which one thread gives back serves the others too, and does not grow with the threads.
