@@ -19,6 +19,8 @@ def main() -> None:
         sys.exit(str(error))
     try:
         execute_from_command_line(sys.argv)
+    except SettingsError as error:  # of the embedded database, which starts when first needed
+        sys.exit(str(error))
     except Exception as error:
         if "--traceback" in sys.argv or not database.failed(error):
             raise

@@ -9,6 +9,7 @@ from django.contrib.auth.hashers import check_password
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.conninfo import make_conninfo
 
 from instances.demonstration import LOGINS
 from instances.models import User
@@ -70,6 +71,6 @@ def share_embedded_database() -> None:
     """Tell child processes where the embedded PostgreSQL is, which this process holds for them."""
     if connection.settings_dict["ENGINE"] == "settings.embedded":
         connection.ensure_connection()
-        host, name, user = (connection.settings_dict[key] for key in ("HOST", "NAME", "USER"))
-        os.environ["DATABASE_URL"] = f"host={host} dbname={name} user={user}"
+        host, port, name, user = (connection.settings_dict[key] for key in ("HOST", "PORT", "NAME", "USER"))
+        os.environ["DATABASE_URL"] = make_conninfo(host=host, port=port, dbname=name, user=user)
     connection.close()

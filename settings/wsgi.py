@@ -1,11 +1,17 @@
 """The WSGI application, for ``manage.py serve`` or any other WSGI server."""
 
 import gc
+import multiprocessing
 import os
+import signal
 from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
+from settings.embedded.keeper import end_with_parent
+
+if multiprocessing.parent_process() is not None:  # a worker of "manage.py serve", which would keep the port
+    end_with_parent(signal.SIGKILL)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
 os.environ.setdefault("STATEMENT_TIMEOUT", "900")  # a list takes two statements; together they stay below 2 s
 application = get_wsgi_application()

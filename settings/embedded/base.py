@@ -13,5 +13,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         if not self.settings_dict["HOST"]:
-            self.settings_dict.update(HOST=embedded.start(settings.DATA_DIR), USER="postgres")
+            self.settings_dict.update(HOST=embedded.start(settings.DATA_DIR), PORT=embedded.PORT, USER=embedded.USER)
         return super().get_connection_params()

@@ -1,6 +1,7 @@
 """``make run``: a small mesh to look at, on this machine only."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -14,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from instances import demonstration
 from instances.models import Instance, User
 from instances.startup import positive, share_embedded_database
+from settings.embedded.keeper import end_with_parent
 
 HOST = "127.0.0.1"
 WELCOME = """
@@ -54,7 +56,10 @@ class Command(BaseCommand):
 def worker() -> Iterator[None]:
     """``manage.py worker`` beside this process, which ends before this does."""
     share_embedded_database()
-    process = subprocess.Popen([sys.executable, sys.argv[0], "worker"])  # noqa: S603 - this program itself
+    process = subprocess.Popen(  # noqa: S603 - this program itself
+        [sys.executable, sys.argv[0], "worker"],
+        preexec_fn=lambda: end_with_parent(signal.SIGTERM),
+    )
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server import Server
@@ -59,9 +60,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
         refuse_weak_key()
         refuse_debugging_in_public(bind[0])
+        share_embedded_database()
+        if settings.DATABASES["default"]["ENGINE"] == "settings.embedded":
+            files = settings.DATA_DIR / "postgresql"
+            self.stdout.write(f"The database is the embedded PostgreSQL, in {files}; DATABASE_URL names another.")
         refuse_unmigrated_database()
         self.warn_of_known_passwords()
-        share_embedded_database()
+        connection.close()
         # So that memory which one thread gives back serves the others too, and does not grow with the threads.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         refuse_used_address(bind)
