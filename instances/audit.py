@@ -5,6 +5,8 @@ Written once the change is committed. No line holds a secret; what others wrote 
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -30,6 +32,17 @@ class Origin(NamedTuple):
 
 
 origin: ContextVar[Origin | None] = ContextVar("origin", default=None)  # None is a command's
+is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While a snapshot or an AWX is written down: in bulk, so that the few rows with signals would tell half of it."""
+    token = is_loading.set(True)
+    try:
+        yield
+    finally:
+        is_loading.reset(token)
 
 
 def quoted(value: object) -> str:
@@ -103,7 +116,8 @@ def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
 
 
 def account_deleted(sender: Any, instance: User, **more: Any) -> None:
-    tell("account deleted", user=instance.username)
+    if not is_loading.get():
+        tell("account deleted", user=instance.username)
 
 
 # --- roles and tokens
@@ -130,10 +144,12 @@ TOLD: tuple[tuple[type[Model], Any, str, str, str], ...] = (  # how to tell it, 
 
 def watch(model: type[Model], details: Any, made: str, changed: str, ended: str) -> None:
     def after_save(sender: Any, instance: Any, created: bool, **more: Any) -> None:
-        tell(made if created else changed, **details(instance))
+        if not is_loading.get():
+            tell(made if created else changed, **details(instance))
 
     def after_delete(sender: Any, instance: Any, **more: Any) -> None:
-        tell(ended, **details(instance))
+        if not is_loading.get():
+            tell(ended, **details(instance))
 
     signals.post_save.connect(after_save, model, weak=False)
     signals.post_delete.connect(after_delete, model, weak=False)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from instances import audit
 from instances.groups import UNFINISHED
 from instances.health import conditions
 from instances.mirror import baseline, guard, history
@@ -85,7 +86,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
     """
     rows = Rows(records)
     log(rows.left_out)
-    with transaction.atomic():
+    with audit.loading(), transaction.atomic():
         refuse_if_occupied(plan)
         is_new = begins(plan)
         if is_new:

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from django.db import connection, transaction
 
+from instances import audit
 from instances.health import conditions
 from instances.snapshot import database
 from instances.snapshot.checks import check
@@ -41,7 +42,7 @@ def import_snapshot(
     Raises SnapshotError if the stream does not hold a snapshot or its records do not fit together, and
     django.db.DatabaseError if the database refuses them for another reason. In both cases nothing is written.
     """
-    with transaction.atomic(), connection.wrap_database_errors:
+    with audit.loading(), transaction.atomic(), connection.wrap_database_errors:
         problems = Problems()
         content, jobs = Content(problems), Jobs(problems)
         announce("Reading")
