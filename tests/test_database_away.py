@@ -53,9 +53,10 @@ class Site:
     read: int = 0
 
     def logged(self) -> list[str]:
+        """The lines since the last look, without those that tell of logins and of changes that were made."""
         text = self.log.read_text()
         new, self.read = text[self.read :], len(text)
-        return new.splitlines()
+        return [line for line in new.splitlines() if " INFO instances.audit " not in line]
 
     def warm(self) -> set[int]:
         """Let all threads ask the database something; returns what is answered."""
