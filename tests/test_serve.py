@@ -124,7 +124,7 @@ def test_the_demo_keeps_its_data_and_ends_cleanly(tmp_path: Path) -> None:
         demo = subprocess.Popen(
             command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        wait_for("http://127.0.0.1:8931", demo, seconds=60)
+        wait_for("http://127.0.0.1:8931", demo, seconds=180)
         answer = requests.get("http://127.0.0.1:8931/api/v2/instances/1/", auth=("admin", "admin"))
         assert answer.json()["hostname"] == "control-1.demo"
         demo.send_signal(signal.SIGINT)
