@@ -57,6 +57,15 @@ class TryAgain(NotAvailable):
     wait = RETRY_AFTER
 
 
+class BodyTooLarge(APIException):
+    """The request's body has more than ``most`` bytes."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The request's body is larger than {most:,} bytes; nothing was changed.")
+
+
 class PreconditionFailed(APIException):
     """The record has not the state for which the change is meant."""
 

@@ -8,6 +8,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
+from awx_compat.views import errors
 from instances import audit
 
 
@@ -21,6 +22,19 @@ def refuse_null_characters(
             "\0" in value for form in (request.GET, request.POST) for values in form.lists() for value in values[1]
         ):
             return JsonResponse({"error": "invalid_request"}, status=400)
+        return get_response(request)
+
+    return middleware
+
+
+def refuse_large_bodies(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer requests whose body has more than MAX_BODY_SIZE bytes with 413, and leave the body unread."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_BODY_SIZE:
+            return errors.too_large(request)
         return get_response(request)
 
     return middleware

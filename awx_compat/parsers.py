@@ -1,5 +1,6 @@
 import codecs
 import json
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -7,6 +8,10 @@ from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
 HINT = "\nPossible cause: trailing comma."
+
+# In JSON that could be read: a whole surrogate pair, one half of such, which is no text that could be stored or told
+# (group 1), or any other escape. UTF-8 itself holds no halves.
+ESCAPES = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)")
 
 
 class BodyError(ParseError):
@@ -25,12 +30,12 @@ class JSONParser(parsers.BaseParser):
         try:
             text = codecs.decode(stream.read(), "utf-8-sig")
             data = json.loads(text, object_pairs_hook=OrderedDict) if text else {}
-            # Half of a surrogate pair is no text that could be stored or told.
-            json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise BodyError("JSON parse error - it is nested too deeply") from None
         except ValueError as error:
             raise BodyError(f"JSON parse error - {error}{HINT}") from None
+        if any(escape[1] for escape in ESCAPES.finditer(text)):
+            raise BodyError("JSON parse error - it holds one half of a surrogate pair")
         if not (isinstance(data, dict) or data is None):
             raise BodyError("JSON parse error - not a JSON object")
         return data

@@ -72,6 +72,12 @@ if DATABASES["default"]["ENGINE"] == "settings.embedded" and not env.can_be_writ
     read.refuse("DATA_DIR", "Must be a folder that can be written to, or can be made.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- what clients may send, and how long they may take; bytes and seconds
+MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_000, validate=env.between(65_536))
+HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 10, validate=env.between(1, 3600))
+BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
+FILE_UPLOAD_HANDLERS: list[str] = []  # nothing here takes files
+
 # --- the background work
 # How often a worker says that it is alive, in seconds; when it has missed three, others take over its jobs.
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
@@ -109,6 +115,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "awx_compat.middleware.tell_origin",
     "awx_compat.middleware.dialect_headers",
+    "awx_compat.middleware.refuse_large_bodies",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "awx_compat.middleware.refuse_null_characters",

@@ -6,6 +6,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat.exceptions import BodyTooLarge
 from awx_compat.fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
 from awx_compat.fleet.serializers import (
     ConditionsSerializer,
@@ -23,6 +24,7 @@ from instances.health.recording import record
 from instances.mirror import guard
 from instances.models import Instance, MeshInspection, Mirror
 
+LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
 
@@ -44,6 +46,11 @@ class Report(ApiView):
     title = "Node Report"
     authentication_classes = [NodeTokenAuthentication]
     permission_classes = [IsTheNodeItself]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_REPORT:
+            raise BodyTooLarge(LARGEST_REPORT)
 
     def post(self, request: Request, key: str) -> Response:
         told = ReportSerializer(data=request.data)

@@ -3,12 +3,13 @@
 import sys
 from http import HTTPStatus
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.views import csrf
 
-from awx_compat.exceptions import DATABASE_FAILED, RETRY_AFTER, SERVER_ERROR, log_failure
+from awx_compat.exceptions import DATABASE_FAILED, RETRY_AFTER, SERVER_ERROR, BodyTooLarge, log_failure
 from instances import database
 
 # For people: what happened, and what they can do.
@@ -19,6 +20,10 @@ PAGES = {
         "It takes rights that you do not have, or cannot be done here at all.",
     ),
     HTTPStatus.NOT_FOUND: ("There is no such page", "Its address may be mistyped, or the page is gone."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "Too much was sent",
+        "The service takes no files, and no more than it says in MAX_BODY_SIZE. Nothing was changed.",
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "The service failed",
         "Nothing is wrong with what you asked for. Try it again; if it fails again, tell who runs the service.",
@@ -47,6 +52,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, HTTPStatus.NOT_FOUND, "The requested resource could not be found.")
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(BodyTooLarge(settings.MAX_BODY_SIZE).detail))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,15 +1,19 @@
 """``manage.py serve``: the production server."""
 
+import logging
 import multiprocessing
 import os
+import resource
 import socket
 from argparse import ArgumentParser, ArgumentTypeError
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -21,6 +25,13 @@ from instances.startup import (
     refuse_weak_key,
     share_embedded_database,
 )
+from settings import rsgi
+
+logger = logging.getLogger(__name__)
+
+MOST_CONNECTIONS = 10_000  # of a process; one that sends nothing holds some kB
+OTHER_FILES = 256  # that a process opens beside them
+BACKLOG = 4096  # connections that the system accepts before a process does
 
 
 def address(text: str) -> tuple[str, int]:
@@ -75,17 +86,19 @@ class Command(BaseCommand):
         multiprocessing.set_start_method("spawn", force=True)
         host, port = bind
         Server(
-            "settings.wsgi:application",
+            "settings.rsgi:application",
             address=host,
             port=port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
+            websockets=False,
             workers=workers,
-            blocking_threads=threads,
-            blocking_threads_idle_timeout=600,  # seconds, the longest there is: with a thread its connection ends
+            backlog=BACKLOG,
+            backpressure=connections_of_a_process(),
+            http1_settings=HTTP1Settings(header_read_timeout=settings.HEADER_TIMEOUT * 1000),
             respawn_failed_workers=True,
             workers_kill_timeout=5,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
-        ).serve()
+        ).serve(target_loader=partial(rsgi.application, threads), wrap_loader=False)
 
     def warn_of_known_passwords(self) -> None:
         if names := [] if getattr(settings, "DEMO", False) else known_passwords():
@@ -93,6 +106,21 @@ class Command(BaseCommand):
                 f"These users still have the demonstration's password: {', '.join(names)}. "
                 "Change it with 'manage.py changepassword', or deactivate them in /admin/."
             )
+
+
+def connections_of_a_process() -> int:
+    """How many connections a process may hold; raises its limit of open files as far as it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_CONNECTIONS + OTHER_FILES if most == resource.RLIM_INFINITY else most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    if most < MOST_CONNECTIONS + OTHER_FILES:
+        logger.warning(
+            "A process may open %s files only, and so hold fewer than %s connections: raise 'ulimit -Hn' to %s.",
+            most,
+            MOST_CONNECTIONS,
+            MOST_CONNECTIONS + OTHER_FILES,
+        )
+    return max(1, min(MOST_CONNECTIONS, most - OTHER_FILES))
 
 
 def refuse_used_address(bind: tuple[str, int]) -> None:

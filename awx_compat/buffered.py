@@ -1,0 +1,138 @@
+"""The WSGI application behind granian's RSGI interface: a thread is taken for a request that is there as a whole.
+
+Bodies are read on the event loop of the process, where one that comes slowly costs no more than its bytes. How long one
+may take, how large one may be and what all of them may hold together is bounded. What is too large is not read: the
+application answers it, as ``awx_compat.middleware.refuse_large_bodies`` does for any server.
+"""
+
+import asyncio
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+
+from awx_compat.exceptions import RETRY_AFTER
+
+BODIES = 16  # of the largest size, that a process keeps at once
+WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+PORTS = {"http": "80", "https": "443"}
+TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
+TOO_BUSY = "Too many requests are being received. Try again in a moment."
+
+
+class RefusedError(Exception):
+    """The body is not waited for any longer; the status and the text say why."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Application:
+    """An RSGI application that answers as ``wsgi`` does, in at most ``threads`` threads.
+
+    A body has at most ``settings.MAX_BODY_SIZE`` bytes and arrives within ``settings.BODY_TIMEOUT`` seconds. Those that
+    arrive or wait for a thread hold at most ``BODIES`` times that size together.
+    """
+
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int) -> None:
+        self.wsgi = wsgi
+        self.pool = ThreadPoolExecutor(threads, "request")
+        self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
+
+    async def __call__(self, scope: Any, protocol: Any) -> None:
+        environ = environ_of(scope)
+        body = environ["wsgi.input"] = io.BytesIO()
+        try:
+            if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+                await self.receive(body, environ, protocol)
+            await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ, protocol)
+        except RefusedError as refused:
+            refuse(protocol, refused)
+        finally:
+            self.free += len(body.getbuffer())
+        if length_of(environ) > settings.MAX_BODY_SIZE:
+            await discard(protocol)
+
+    async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:
+        """Read the body, but for one that is too large: ``environ`` tells that, as its length. Raises RefusedError."""
+        if length_of(environ) > settings.MAX_BODY_SIZE:
+            return
+        try:
+            async with asyncio.timeout(settings.BODY_TIMEOUT):
+                async for chunk in protocol:
+                    self.keep(chunk, body)
+                    if body.tell() > settings.MAX_BODY_SIZE:
+                        break
+        except TimeoutError:
+            raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
+        environ["CONTENT_LENGTH"] = str(body.tell())  # one in pieces has told none
+        body.seek(0)
+
+    def keep(self, chunk: bytes, body: io.BytesIO) -> None:
+        if len(chunk) > self.free:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
+        self.free -= len(chunk)
+        body.write(chunk)
+
+    def answer(self, environ: dict[str, Any], protocol: Any) -> None:
+        """Let the application answer, in a thread of its own."""
+        head: list[Any] = []
+        parts = self.wsgi(environ, lambda status, headers, error=None: head.extend((status, headers)))
+        try:
+            content = b"".join(parts)
+        finally:
+            if close := getattr(parts, "close", None):
+                close()
+        status, headers = head
+        protocol.response_bytes(int(status[:3]), headers, content)
+
+
+def environ_of(scope: Any) -> dict[str, Any]:
+    """The request as WSGI (PEP 3333) tells it, without ``wsgi.input``."""
+    environ = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    host, _, port = scope.server.rpartition(":")
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = host.strip("[]"), port or PORTS[scope.scheme]
+    if scope.authority:  # what HTTP/2 has in place of the header
+        environ["HTTP_HOST"] = scope.authority
+    for name, value in scope.headers.items():
+        key = WITHOUT_PREFIX.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        separator = "; " if name == "cookie" else ","
+        environ[key] = f"{environ[key]}{separator}{value}" if key in environ and name != "host" else value
+    return environ
+
+
+def length_of(environ: dict[str, Any]) -> int:
+    """The bytes of the body, as far as they are known; the server has refused lengths that are no numbers."""
+    return int(environ.get("CONTENT_LENGTH") or 0)
+
+
+def refuse(protocol: Any, refused: RefusedError) -> None:
+    headers = [("Content-Type", "application/json"), ("Connection", "close"), ("Retry-After", str(RETRY_AFTER))]
+    protocol.response_str(refused.status, headers, f'{{"detail":"{refused}"}}')
+
+
+async def discard(protocol: Any) -> None:
+    """Let the client send on for a while, so that it looks for the answer before it finds the connection closed."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(settings.BODY_TIMEOUT):
+            async for _ in protocol:
+                pass
