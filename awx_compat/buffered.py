@@ -8,15 +8,19 @@ application answers it, as ``awx_compat.middleware.refuse_large_bodies`` does fo
 import asyncio
 import contextlib
 import io
+import logging
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from django.conf import settings
 
 from awx_compat.exceptions import RETRY_AFTER
+
+logger = logging.getLogger(__name__)
 
 BODIES = 16  # of the largest size, that a process keeps at once
 WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -42,7 +46,9 @@ class Application:
 
     def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int) -> None:
         self.wsgi = wsgi
-        self.pool = ThreadPoolExecutor(threads, "request")
+        self.waiting: SimpleQueue[tuple[asyncio.Future[None], dict[str, Any], Any]] = SimpleQueue()
+        for _ in range(threads):
+            Thread(target=self.answer_all, daemon=True).start()
         self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
 
     async def __call__(self, scope: Any, protocol: Any) -> None:
@@ -51,7 +57,9 @@ class Application:
         try:
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 await self.receive(body, environ, protocol)
-            await asyncio.get_running_loop().run_in_executor(self.pool, self.answer, environ, protocol)
+            answered = asyncio.get_running_loop().create_future()
+            self.waiting.put((answered, environ, protocol))
+            await answered
         except RefusedError as refused:
             refuse(protocol, refused)
         finally:
@@ -79,6 +87,16 @@ class Application:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
         self.free -= len(chunk)
         body.write(chunk)
+
+    def answer_all(self) -> None:
+        """Answer one request after the other, in a thread. An executor does this too, but for a tenth of a record's time."""
+        while True:
+            answered, environ, protocol = self.waiting.get()
+            try:
+                self.answer(environ, protocol)
+            except Exception:
+                logger.exception("%s failed", environ["PATH_INFO"])  # and granian answers 500
+            answered.get_loop().call_soon_threadsafe(answered.set_result, None)
 
     def answer(self, environ: dict[str, Any], protocol: Any) -> None:
         """Let the application answer, in a thread of its own."""
