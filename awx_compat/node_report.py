@@ -22,6 +22,7 @@ import signal
 import socket
 import ssl
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -51,10 +52,6 @@ class UnsentError(Exception):
     def __init__(self, text: str, pause: float = 0) -> None:
         super().__init__(text)
         self.pause = pause
-
-
-class StopSignal(BaseException):
-    """SIGTERM or SIGINT came. No ``except Exception`` may hold it."""
 
 
 # --- what is told
@@ -345,8 +342,19 @@ def one_line(value: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_ERROR]
 
 
-def stop(signum: int, frame: object) -> NoReturn:
-    raise StopSignal(signal.Signals(signum).name)
+def end_at_a_signal(status: int) -> None:
+    """Let SIGTERM and SIGINT end the process with this status, at once and whatever it waits for.
+
+    A handler of Python's own would run only after a call that began to wait a moment before the signal came.
+    """
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def end() -> NoReturn:
+        say(f"Ended by {signal.Signals(signal.sigwait(signals)).name}.")
+        os._exit(status)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -360,15 +368,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.url.startswith("http:") and not is_loopback(options.url):
         say("Warning: the token goes over the network unencrypted; use https.")
     service = Service(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
-    try:
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        if options.every is None:
-            return OK if report_once(service, options.token_file) else FAILED
-        report_every(options.every, lambda: report_once(service, options.token_file))
-    except StopSignal as stopped:
-        say(f"Ended by {stopped}.")
-        return FAILED if options.every is None else OK
+    end_at_a_signal(FAILED if options.every is None else OK)
+    if options.every is None:
+        return OK if report_once(service, options.token_file) else FAILED
+    report_every(options.every, lambda: report_once(service, options.token_file))
 
 
 if __name__ == "__main__":
