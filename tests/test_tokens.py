@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from oauth2_provider.models import AccessToken
 from rest_framework.test import APIClient
 
-from instances.models import User
+from instances.models import TokenNote, User
 from tests.conftest import client_of, token_for
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,7 @@ def test_a_read_token_changes_nothing(admin: User) -> None:
         ({"scope": ["read"]}, "scope"),
         ({"description": {"a": 1}}, "description"),
         ({"description": "a\0b"}, "description"),
+        ({"description": "x" * 1_001}, "description"),
     ],
 )
 def test_what_a_token_cannot_be(body: dict[str, Any], field: str, alice: User) -> None:
@@ -97,6 +99,10 @@ def test_the_note_and_the_scope_can_change(alice: User) -> None:
     assert client.patch(url, {"scope": "read"}, format="json").json()["scope"] == "read"
     assert client.get(url).json()["description"] == "two"
     assert client.patch(url, {"scope": "all"}, format="json").status_code == 400
+    assert client.patch(url, {"description": "x" * 1_000}, format="json").status_code == 200
+    assert client.patch(url, {"description": "x" * 1_001}, format="json").status_code == 400
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TokenNote.objects.update(description="x" * 1_001)
 
 
 @pytest.mark.parametrize(

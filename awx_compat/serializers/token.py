@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from oauth2_provider.models import AccessToken
 from rest_framework import serializers
 
@@ -8,6 +9,7 @@ from awx_compat import paths
 from awx_compat.serializers.base import IdField, RecordSerializer
 from awx_compat.serializers.fields import CharField
 from instances import tokens
+from instances.models import LONGEST_DESCRIPTION
 
 HIDDEN = "*" * 12
 
@@ -19,7 +21,10 @@ class TokenSerializer(RecordSerializer):
     collection = "tokens"
 
     modified = serializers.DateTimeField(source="updated", read_only=True)
-    description = CharField(required=False, allow_blank=True, default="")
+    # A validator, as OPTIONS would tell a ``max_length``, which AWX has not.
+    description = CharField(
+        required=False, allow_blank=True, default="", validators=[MaxLengthValidator(LONGEST_DESCRIPTION)]
+    )
     token = serializers.SerializerMethodField()
     refresh_token = serializers.SerializerMethodField()
     application = IdField(required=False, allow_null=True, default=None, source="application_id")

@@ -5,10 +5,11 @@ from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, JobCount, NodeLoad
 from instances.models.mirror import LeftOutJob, Mirror
-from instances.models.token import TokenNote
+from instances.models.token import LONGEST_DESCRIPTION, TokenNote
 from instances.models.user import User
 
 __all__ = [
+    "LONGEST_DESCRIPTION",
     "Condition",
     "GroupLoad",
     "Instance",
