@@ -74,7 +74,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- what clients may send, and how long they may take; bytes and seconds
 MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_000, validate=env.between(65_536))
-HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 10, validate=env.between(1, 3600))
+HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # nothing here takes files
 

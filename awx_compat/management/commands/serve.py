@@ -110,17 +110,14 @@ class Command(BaseCommand):
 
 def connections_of_a_process() -> int:
     """How many connections a process may hold; raises its limit of open files as far as it may."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_CONNECTIONS + OTHER_FILES if most == resource.RLIM_INFINITY else most
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    if most < MOST_CONNECTIONS + OTHER_FILES:
-        logger.warning(
-            "A process may open %s files only, and so hold fewer than %s connections: raise 'ulimit -Hn' to %s.",
-            most,
-            MOST_CONNECTIONS,
-            MOST_CONNECTIONS + OTHER_FILES,
-        )
-    return max(1, min(MOST_CONNECTIONS, most - OTHER_FILES))
+    wanted = MOST_CONNECTIONS + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    if files < wanted:
+        logger.warning("A process may open %s files only: 'ulimit -Hn %s' allows more connections.", files, wanted)
+    return max(1, files - OTHER_FILES)
 
 
 def refuse_used_address(bind: tuple[str, int]) -> None:
