@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test bench pictures lint types check format openapi lock clean
+.PHONY: help run test bench pictures lint types check audit format openapi lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -26,6 +26,7 @@ lint: $(VENV)/dev ## Check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive awx_compat instances settings
 
 types: $(VENV)/dev ## Check types
 	$(BIN)/mypy
@@ -35,6 +36,13 @@ check: $(VENV)/dev ## Check migrations, and the settings as production would hav
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') HTTPS=true \
 		SECURE_HSTS_INCLUDE_SUBDOMAINS=true SECURE_HSTS_PRELOAD=true ALLOWED_HOSTS=awx.example.org DJANGO_SETTINGS_MODULE=settings.base \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# PyPI's mirrors have the packages, but not what is known of their versions.
+KNOWN := https://pypi.org/pypi/django/5.2/json
+audit: $(VENV)/dev ## Look for known vulnerabilities of the packages in constraints.txt
+	@if $(BIN)/python -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=10)' $(KNOWN) 2>/dev/null; \
+		then $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off; \
+		else echo 'Skipped: what PyPI knows of vulnerabilities cannot be reached.'; fi
 
 format: $(VENV)/dev ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,226 @@
+"""A change of rights holds for each request that begins once it is committed, in each worker, beside other requests."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.test import Client
+from pytest_django import DjangoDbBlocker
+from requests.auth import _basic_auth_str
+
+from bench.processes import workers_of
+from instances import tokens
+from instances.models import InstanceGroup, InstanceGroupRole, User
+from tests.service import connected_to, new_database, served
+
+PATH = "/api/v2/instances/5/"
+CREDENTIALS = ("token", "basic", "session")
+HELD = 920  # answers of each way of asking and each change that are judged: 20,240 of all
+CLIENTS = 4
+ANSWERS_BETWEEN = 40  # two changes
+LONGEST = 120  # seconds
+OWN, ANOTHER = make_password("member"), make_password("another")
+
+
+class Change(NamedTuple):
+    """Takes a right of ``reader`` away, and gives it back; what is answered meanwhile is ``denied``."""
+
+    reader: str
+    lose: str
+    give: str
+    denied: int
+    method: str = "GET"
+
+
+def updated(reader: str, change: str, lost: str, given: str, denied: int, method: str = "GET") -> Change:
+    return Change(reader, change.format(lost), change.format(given), denied, method)
+
+
+def removed(reader: str, table: str, condition: str, denied: int) -> Change:
+    """The rows of the table with this condition go, and come back."""
+    move = "WITH gone AS (DELETE FROM {} WHERE {} RETURNING *) INSERT INTO {} SELECT * FROM gone"
+    kept = f"kept.{table}"
+    return Change(reader, move.format(table, condition, kept), move.format(kept, "true", table), denied)
+
+
+def of(reader: str) -> str:
+    return f"user_id = (SELECT id FROM instances_user WHERE email = '{reader}@example.org')"
+
+
+def user(reader: str) -> str:
+    return f"UPDATE instances_user SET {{}} WHERE email = '{reader}@example.org'"
+
+
+def token(reader: str) -> str:
+    return f"UPDATE oauth2_provider_accesstoken SET {{}} WHERE {of(reader)}"
+
+
+CHANGES = {
+    "deactivated": updated("member", user("member"), "is_active = false", "is_active = true", 401),
+    "no superuser": updated("super", user("super"), "is_superuser = false", "is_superuser = true", 403),
+    "no auditor": updated("audit", user("audit"), "is_system_auditor = false", "is_system_auditor = true", 403),
+    "role lost": removed("member", "instances_instancegrouprole", of("member"), 403),
+    "node out of the group": removed("member", "instances_instancegroup_instances", "instance_id = 5", 403),
+}
+PASSWORD = updated("member", user("member"), f"password = '{ANOTHER}'", f"password = '{OWN}'", 401)
+CHANGES_OF_ONE = {
+    ("basic", "password"): PASSWORD,
+    ("basic", "renamed"): updated("member", user("member"), "username = 'x'", "username = 'member'", 401),
+    ("session", "password"): PASSWORD,
+    ("session", "logged out"): removed("member", "django_session", "true", 401),
+    ("token", "revoked"): removed("member", "oauth2_provider_accesstoken", of("member"), 401),
+    ("token", "expired"): updated(
+        "member", token("member"), "expires = now() - interval '1 s'", "expires = now() + interval '1 day'", 401
+    ),
+    ("token", "scope"): updated("super", token("super"), "scope = 'read'", "scope = 'write'", 403, "PATCH"),
+}
+ALL = {(credential, name): change for name, change in CHANGES.items() for credential in CREDENTIALS} | CHANGES_OF_ONE
+TABLES = (
+    "instances_instancegrouprole",
+    "instances_instancegroup_instances",
+    "django_session",
+    "oauth2_provider_accesstoken",
+)
+
+
+class Readers(NamedTuple):
+    url: str
+    address: str
+    headers: dict[tuple[str, str], dict[str, str]]  # by credential and reader
+
+
+@pytest.fixture(scope="module")
+def readers(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Readers]:
+    """Three users who may read node 5: a member of a group of it, a superuser and an auditor; served by two workers."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as url:
+        with connected_to(url):
+            headers = dict(made_readers())
+        with psycopg.connect(url, autocommit=True) as database:
+            database.execute("CREATE SCHEMA kept")
+            for table in TABLES:
+                database.execute(f"CREATE TABLE kept.{table} (LIKE {table})")  # type: ignore[arg-type]
+        with served(url, workers=2) as address:
+            yield Readers(url, address, headers)
+
+
+def made_readers() -> Iterator[tuple[tuple[str, str], dict[str, str]]]:
+    group = InstanceGroup.objects.create(name="of the member")
+    group.instances.add(5)
+    for name, ranks in (
+        ("member", {}),
+        ("super", {"is_superuser": True}),
+        ("audit", {"is_system_auditor": True}),
+    ):
+        reader = User(username=name, email=f"{name}@example.org", password=OWN, **ranks)
+        reader.save()
+        if name == "member":
+            InstanceGroupRole.objects.create(user=reader, instance_group=group, role="read_role")
+        _, raw = tokens.issue(reader)
+        browser = Client()
+        browser.force_login(reader)
+        yield ("token", name), {"Authorization": f"Bearer {raw}"}
+        yield ("basic", name), {"Authorization": _basic_auth_str(name, "member")}
+        yield ("session", name), {"Cookie": f"awx_sessionid={browser.cookies['awx_sessionid'].value}"}
+
+
+class Answer(NamedTuple):
+    began: float
+    ended: float
+    status: int
+
+
+class Asking:
+    """Clients that ask without end, each over a connection of its own; every other one with the ETag that it has."""
+
+    def __init__(self, address: str, method: str, headers: dict[str, str]) -> None:
+        self.netloc, self.method, self.headers = address.removeprefix("http://"), method, headers
+        self.answers: list[Answer] = []
+        self.end = threading.Event()
+        self.threads = [threading.Thread(target=self.ask, args=(bool(n % 2),)) for n in range(CLIENTS)]
+
+    def __enter__(self) -> "Asking":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end.set()
+        for thread in self.threads:
+            thread.join()
+
+    def ask(self, conditional: bool) -> None:
+        connection = http.client.HTTPConnection(self.netloc, timeout=30)
+        body = "{}" if self.method == "PATCH" else None
+        headers = {**self.headers, "Content-Type": "application/json"} if body else {**self.headers}
+        while not self.end.is_set():
+            began = time.monotonic()
+            connection.request(self.method, PATH, body, headers)
+            response = connection.getresponse()
+            response.read()
+            self.answers.append(Answer(began, time.monotonic(), response.status))
+            if conditional and self.method == "GET" and "ETag" in response.headers:
+                headers["If-None-Match"] = response.headers["ETag"]
+        connection.close()
+
+    def wait_for_answers(self, number: int) -> None:
+        end, wanted = time.monotonic() + LONGEST, len(self.answers) + number
+        while len(self.answers) < wanted:
+            assert time.monotonic() < end, f"{len(self.answers)} answers only"
+            time.sleep(0.002)
+
+
+class Period(NamedTuple):
+    """From when on a right was there or not, and until when: between two changes."""
+
+    begin: float
+    end: float
+    granted: bool
+
+    def holds(self, answer: Answer) -> bool:
+        return self.begin <= answer.began and answer.ended <= self.end
+
+
+@pytest.mark.parametrize(("credential", "name"), ALL, ids=" ".join)
+def test_no_answer_is_stale(credential: str, name: str, readers: Readers) -> None:
+    change = ALL[credential, name]
+    judged, stale = 0, []
+    with (
+        psycopg.connect(readers.url, autocommit=True) as database,
+        Asking(readers.address, change.method, readers.headers[credential, change.reader]) as asking,
+    ):
+        end = time.monotonic() + LONGEST
+        asking.wait_for_answers(ANSWERS_BETWEEN)
+        while judged < HELD:
+            assert time.monotonic() < end, f"{judged} answers judged only"
+            for statement, granted in ((change.lose, False), (change.give, True)):
+                database.execute(statement)  # type: ignore[arg-type]
+                begin = time.monotonic()
+                asking.wait_for_answers(ANSWERS_BETWEEN)
+                period = Period(begin, time.monotonic(), granted)
+                answers = [answer for answer in asking.answers[-3 * ANSWERS_BETWEEN :] if period.holds(answer)]
+                allowed = (200, 304) if granted else (change.denied,)
+                stale += [answer for answer in answers if answer.status not in allowed]
+                judged += len(answers)
+    assert stale == []
+
+
+def test_both_workers_are_asked(readers: Readers) -> None:
+    """The clients of the tests above are too many for one worker to take them all, again and again."""
+    workers = workers_of(readers.address)
+    before = {worker: cpu(worker) for worker in workers}
+    with Asking(readers.address, "GET", readers.headers["token", "member"]) as asking:
+        asking.wait_for_answers(1_000)
+    assert len(workers) == 2
+    assert all(cpu(worker) > before[worker] for worker in workers)
+
+
+def cpu(worker: int) -> int:
+    """What the process has taken of a CPU, in the system's ticks."""
+    fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
