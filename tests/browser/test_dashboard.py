@@ -28,7 +28,6 @@ FITTING = """links => links.map(link => [
     Math.round(link.clientHeight / parseFloat(getComputedStyle(link).lineHeight))])"""
 COLOURS = """all => [...new Set(all.map(one => getComputedStyle(one)).flatMap(
     look => [look.color, look.backgroundColor, look.borderColor, look.fill, look.stroke]))].sort()"""
-LOADED = "() => performance.getEntriesByType('navigation')[0].loadEventEnd"  # milliseconds; 0 before
 FORMULA = (
     "39 of 655 forks in use (6.0%), 616 free",
     "16 cores \u00d7 4 forks for each",
@@ -580,20 +579,17 @@ def test_a_hostile_mesh_does_no_harm(large: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "longest"),  # milliseconds; the second draws hundreds of boxes, and other tests use the machine too
-    [("/", 2000), ("/?open=control&open=hop&open=execution", 6000)],
+    ("path", "most_elements"),  # of which the second draws hundreds of boxes
+    [("/", 2_500), ("/?open=control&open=hop&open=execution", 10_000)],
 )
-def test_a_mesh_of_5000_nodes_is_loaded_in_time(
-    new_page: NewPage, huge: Service, of_huge: None, path: str, longest: int
+def test_a_mesh_of_5000_nodes_is_a_page_like_others(
+    new_page: NewPage, huge: Service, of_huge: None, path: str, most_elements: int
 ) -> None:
     page = new_page(storage_state=huge.cookies)
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    took = []
-    for _ in range(3):  # of which the best is judged, as other tests use the machine too
-        page.goto(path)
-        took.append(page.wait_for_function(LOADED).json_value())
-    assert min(took) < longest, took
+    page.goto(path)
+    assert page.evaluate("document.querySelectorAll('*').length") < most_elements
     expect(page.get_by_role("status")).to_have_text("5000 nodes")
     assert "broken" not in page.title()
     assert page.locator("main img, main script").count() == 0
