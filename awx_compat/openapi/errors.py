@@ -38,8 +38,9 @@ BAD_BODY = Refusal(
 )
 BAD_MEMBERSHIP = Refusal(
     "BadMembership",
-    "There is no such record, or it may not be put there.",
-    (bodies.Error, bodies.Message),
+    "There is no such record, or it may not be put there. A body without an `id` counts as a new record, and what is "
+    "wrong with its fields is told.",
+    (bodies.Error, bodies.Message, "FieldErrors"),
     {"msg": "Cannot change instance group membership of hop node : hop-1.example.org."},
 )
 UNAUTHORIZED = Refusal("Unauthorized", "No credentials, or none that are valid.", (bodies.Error,), detail(LOGIN_HINT))
