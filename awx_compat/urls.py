@@ -67,7 +67,7 @@ urlpatterns = [
     *(path(f"v2/users/<key>/{name}/", users.NothingOfUser.as_view()) for name in NOTHING_OF_USER),
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
-    path("v2/tokens/<key>/activity_stream/", empty.EmptyList.as_view()),
+    path("v2/tokens/<key>/activity_stream/", tokens.ActivityOfToken.as_view()),
     *(path(f"v2/{name}/", empty.EmptyList.as_view(title=title)) for name, title in NOT_KEPT.items()),
     path("v2/organizations/", empty.Organizations.as_view()),
     path("v2/workflow_approvals/", empty.WorkflowApprovals.as_view()),

@@ -11,6 +11,7 @@ from awx_compat.filters import AccessTokenFilters
 from awx_compat.permissions import ChangesNeedOwner
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.views.base import ApiView, ListView, Records, id_in
+from awx_compat.views.empty import EmptyList
 from awx_compat.views.membership import body_of
 from awx_compat.views.users import OfUser
 from instances import tokens
@@ -66,12 +67,10 @@ class TokensOfUser(OfUser, TokenList):
         return super().post(request)
 
 
-class TokenDetail(ApiView, RetrieveUpdateDestroyAPIView[Any]):
-    """A token. Its owner, or a superuser, changes its description and scope, or revokes it."""
+class OfToken(ApiView):
+    """A token, or what is below it. Its owner and superusers change it; auditors read it."""
 
-    title = "OAuth Token Detail"
     permission_classes = [ChangesNeedOwner]
-    serializer_class = TokenSerializer
 
     def subject(self) -> Any:
         token = tokens.every().filter(pk=id_in(self.kwargs["key"])).first()
@@ -79,5 +78,18 @@ class TokenDetail(ApiView, RetrieveUpdateDestroyAPIView[Any]):
             raise NotFound
         return token
 
+
+class TokenDetail(OfToken, RetrieveUpdateDestroyAPIView[Any]):
+    """A token. Its owner, or a superuser, changes its description and scope, or revokes it."""
+
+    title = "OAuth Token Detail"
+    serializer_class = TokenSerializer
+
     def get_object(self) -> Any:
         return self.permitted()
+
+
+class ActivityOfToken(OfToken, EmptyList):
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        self.permitted()
+        return super().get(request)
