@@ -29,6 +29,8 @@ import psycopg
 from settings.embedded import keeper
 from settings.env import SettingsError
 
+# Of the server's configuration; a settings module may change them before the first connection.
+OPTIONS = {"logging_collector": "off", "log_destination": "stderr", "log_checkpoints": "off"}
 START_TIMEOUT = 60  # seconds, in which it also recovers from a crash
 PORT = "5432"  # a part of the socket's name
 USER = "postgres"  # PostgreSQL's superuser
@@ -134,6 +136,7 @@ def run_keeper(data_dir: Path, server: int, folder: str, uid: int, gid: int) -> 
 def command(place: str, folder: str) -> list[str]:
     """PostgreSQL's server on the data at ``place``, with its socket in ``folder``; this counts above its own files."""
     chosen = {
+        **OPTIONS,
         "listen_addresses": "",
         "port": PORT,
         "unix_socket_directories": folder,
@@ -141,9 +144,6 @@ def command(place: str, folder: str) -> list[str]:
         "unix_socket_group": "",
         "hba_file": f"{folder}/pg_hba.conf",
         "ident_file": f"{folder}/pg_ident.conf",
-        "logging_collector": "off",
-        "log_destination": "stderr",
-        "log_checkpoints": "off",
     }
     options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
     return [str(programs() / "postgres"), "-D", place, *options]
