@@ -10,6 +10,8 @@ read = env.Environment()
 DEBUG = read.bool("DEBUG", False)
 SECRET_KEY = read.str("SECRET_KEY", validate=env.not_empty)
 ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Whose X-Forwarded-For and -Proto are believed; the middleware drops those of all others.
+TRUSTED_PROXIES = read.list("TRUSTED_PROXIES", ["127.0.0.0/8", "::1", env.UNIX], validate=env.peers)
 CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [], subcast=str)
 DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
 LOG_LEVEL = read.str(
@@ -101,6 +103,7 @@ INSTALLED_APPS = [
 ]
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
+    "awx_compat.forwarded.middleware",  # first: the others read who asks, and whether it was by HTTPS
     "django_guid.middleware.guid_middleware",
     "awx_compat.csp.on_pages",
     "awx_compat.unchanged.middleware",
