@@ -1,0 +1,78 @@
+"""Django's password hashers, of which only a few work at once.
+
+Each takes a core for half a second, and anybody can have one done by sending a password. What is beyond the bound is
+refused at once rather than waited for: who waits holds a thread that could answer others.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import hashers
+
+LONGEST_WAIT = 5  # seconds
+
+
+class BusyError(Exception):
+    """As many passwords are being hashed as may be, and others wait already."""
+
+    wait = 1  # seconds, after which to try again
+
+
+class Slots:
+    """So many threads may work at once; as many more wait for them, and none beyond."""
+
+    def __init__(self, number: int) -> None:
+        self.working = threading.BoundedSemaphore(number)
+        self.waiting = threading.BoundedSemaphore(number)
+        self.mine = threading.local()
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Work within one; a thread that is within one already stays there. Raises BusyError where there is none."""
+        if getattr(self.mine, "has_one", False):
+            yield
+            return
+        self.acquire()
+        self.mine.has_one = True
+        try:
+            yield
+        finally:
+            self.mine.has_one = False
+            self.working.release()
+
+    def acquire(self) -> None:
+        if self.working.acquire(blocking=False):
+            return
+        if not self.waiting.acquire(blocking=False):
+            raise BusyError
+        try:
+            if not self.working.acquire(timeout=LONGEST_WAIT):
+                raise BusyError
+        finally:
+            self.waiting.release()
+
+
+slots = Slots(settings.PASSWORD_HASHES_AT_ONCE)  # of this process
+
+
+class Bounded(hashers.BasePasswordHasher):
+    """Mixin: ``encode``, which verifying goes through too, is done within a slot."""
+
+    def encode(self, *args: Any, **kwargs: Any) -> str:
+        with slots.slot():
+            return super().encode(*args, **kwargs)
+
+
+class PBKDF2(Bounded, hashers.PBKDF2PasswordHasher):
+    pass
+
+
+class PBKDF2SHA1(Bounded, hashers.PBKDF2SHA1PasswordHasher):
+    pass
+
+
+class Scrypt(Bounded, hashers.ScryptPasswordHasher):
+    pass
