@@ -81,8 +81,8 @@ class VerifiedCredentials:
 verified = VerifiedCredentials()
 
 
-def address_of(request: Request | None) -> str:
-    return request.META.get("REMOTE_ADDR", "") if request else ""
+def address_of(request: Any) -> str:
+    return str(request.META.get("REMOTE_ADDR", "")) if request else ""
 
 
 class BearerAuthentication(authentication.BaseAuthentication):

@@ -4,9 +4,10 @@ Source: X-Forwarded-For is a list to whose right each proxy adds the address tha
 the entries are true as long as it was a trusted proxy that added them; the first one that is none is the client.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -50,7 +51,13 @@ class Proxies:
         address = address_in(peer)
         return address is not None and self.trusts(address)
 
-    def client(self, peer: str, forwarded_for: str) -> str:
+    def client_of(self, environ: Mapping[str, Any]) -> str:
+        """The address of who asks: the peer, or the client that a trusted one tells."""
+        peer = environ.get("REMOTE_ADDR", "")
+        forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
+        return self.told(peer, forwarded_for) if forwarded_for and self.trusts_peer(peer) else str(peer)
+
+    def told(self, peer: str, forwarded_for: str) -> str:
         """The address of the client for whom the trusted ``peer`` asks: the last one that a trusted proxy told.
 
         An entry that names no address ends the search: what stands left of it nobody vouches for.
@@ -71,15 +78,12 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     proxies = Proxies(settings.TRUSTED_PROXIES)
 
     def answer(request: HttpRequest) -> HttpResponse:
-        told = [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]
-        if told:
+        forwarded = [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]
+        if forwarded:
             peer = request.META.get("REMOTE_ADDR", "")
-            if proxies.trusts_peer(peer):
-                forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "")
-                request.META["REMOTE_ADDR"] = proxies.client(peer, forwarded_for)
-            else:
-                for name in told:
-                    del request.META[name]
+            request.META["REMOTE_ADDR"] = proxies.client_of(request.META)
+            for name in [] if proxies.trusts_peer(peer) else forwarded:
+                del request.META[name]
         return get_response(request)
 
     return answer

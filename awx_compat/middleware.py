@@ -30,7 +30,7 @@ def refuse_null_characters(
 
 
 class LoginRefusals:
-    """Answer for the forms, of the pages, the administration and OAuth, that do not look at a password now."""
+    """Answer for the forms, of the pages, the administration and OAuth, whose passwords are not looked at now."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

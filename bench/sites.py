@@ -94,7 +94,9 @@ class Sites(contextlib.ExitStack):
         return Service(self.enter_context(served_by(command, database.url, **changes)), database)
 
     @contextlib.contextmanager
-    def serving(self, database: Database, workers: int = PROCESSES, settings: str = "settings.base") -> Iterator[str]:
-        """``manage.py serve`` on ``database``; yields its address."""
-        with served(database.url, workers, **{**SETTINGS, "DJANGO_SETTINGS_MODULE": settings}) as address:
+    def serving(
+        self, database: Database, workers: int = PROCESSES, settings: str = "settings.base", **changes: str
+    ) -> Iterator[str]:
+        """``manage.py serve`` on ``database``, with these ``changes`` of its settings; yields its address."""
+        with served(database.url, workers, **{**SETTINGS, "DJANGO_SETTINGS_MODULE": settings, **changes}) as address:
             yield address

@@ -77,7 +77,7 @@ refusals: dict[Key, tuple[float, float]] = {}
 
 def digest(username: str) -> str:
     text = username.encode("utf-8", "surrogatepass")
-    return salted_hmac("instances.guessing", text, algorithm="sha256").hexdigest()  # type: ignore[arg-type]
+    return salted_hmac("instances.guessing", text, algorithm="sha256").hexdigest()
 
 
 @lru_cache(maxsize=1000)

@@ -25,9 +25,15 @@ class Slots:
     """So many threads may work at once; as many more wait for them, and none beyond."""
 
     def __init__(self, number: int) -> None:
-        self.working = threading.BoundedSemaphore(number)
-        self.waiting = threading.BoundedSemaphore(number)
+        self.number = number
+        self.working = self.waiting = 0
+        self.changed = threading.Condition()
         self.mine = threading.local()
+
+    def refuse_if_full(self) -> None:
+        """Raise BusyError if there is no place even to wait."""
+        if self.waiting >= self.number:
+            raise BusyError
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -41,18 +47,27 @@ class Slots:
             yield
         finally:
             self.mine.has_one = False
-            self.working.release()
+            self.release()
 
     def acquire(self) -> None:
-        if self.working.acquire(blocking=False):
-            return
-        if not self.waiting.acquire(blocking=False):
-            raise BusyError
+        with self.changed:
+            if self.working >= self.number:
+                self.wait()
+            self.working += 1
+
+    def wait(self) -> None:
+        self.refuse_if_full()
+        self.waiting += 1
         try:
-            if not self.working.acquire(timeout=LONGEST_WAIT):
+            if not self.changed.wait_for(lambda: self.working < self.number, LONGEST_WAIT):
                 raise BusyError
         finally:
-            self.waiting.release()
+            self.waiting -= 1
+
+    def release(self) -> None:
+        with self.changed:
+            self.working -= 1
+            self.changed.notify()
 
 
 slots = Slots(settings.PASSWORD_HASHES_AT_ONCE)  # of this process

@@ -5,12 +5,14 @@ import itertools
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from django.contrib.auth import hashers
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -22,11 +24,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from awx_compat import authentication
+from awx_compat import authentication, guesses
 from instances import guessing, hashing
 from instances.models import Instance, LoginFailures, User
 from settings import base
 from tests.conftest import client_of
+from tests.service import served
 from tests.test_admin import USERS, browser_of
 
 pytestmark = pytest.mark.django_db
@@ -411,17 +414,14 @@ def test_no_failure_is_lost_or_waits_for_ever_among_many() -> None:
 
 
 @pytest.fixture
-def full(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def full(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """As many passwords are hashed, and waited for, as may be; those that are hashed nevertheless."""
     settings.PASSWORD_HASHERS = base.PASSWORD_HASHERS
     slots = hashing.Slots(1)
     monkeypatch.setattr(hashing, "slots", slots)
     done = counting(monkeypatch, hashers.PBKDF2PasswordHasher)
-    slots.working.acquire()
-    slots.waiting.acquire()
-    yield done
-    slots.waiting.release()
-    slots.working.release()
+    slots.working = slots.waiting = 1
+    return done
 
 
 @pytest.mark.parametrize("name", ["admin", "nobody"])
@@ -433,6 +433,87 @@ def test_beyond_the_bound_nothing_is_hashed(door: str, name: str, admin: User, f
     assert (page.status_code, page["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert full == []
     assert not LoginFailures.objects.exists()
+
+
+def test_who_was_verified_lately_waits_for_nobody(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert basic("admin", "admin").status_code == 200
+    monkeypatch.setattr(hashing, "slots", hashing.Slots(0))
+    assert basic("admin", "admin").status_code == 200
+    assert basic("admin", "wrong").status_code == 503
+
+
+# --- what is refused before Django sees it
+
+
+class AtOnce:
+    """What is sent to the WSGI application, and whether Django got to see it."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.application = guesses.before(self.django)
+
+    def django(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.seen += 1
+        return []
+
+    def ask(self, authorization: str, method: str = "GET", **environ: str) -> tuple[str, dict[str, str], bytes]:
+        """The status line, headers and body; empty where Django saw it."""
+        head: list[Any] = ["", []]
+        more = {"REQUEST_METHOD": method, "REMOTE_ADDR": HERE, "HTTP_AUTHORIZATION": authorization, **environ}
+        parts = self.application(more, lambda status, headers: head.__setitem__(slice(None), [status, headers]))
+        return head[0], dict(head[1]), b"".join(parts)
+
+
+@pytest.fixture
+def at_once() -> AtOnce:
+    return AtOnce()
+
+
+def sent(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("refusal", ["locked", "busy"])
+def test_a_crowd_is_answered_without_the_database(
+    refusal: str, method: str, at_once: AtOnce, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if refusal == "locked":
+        guess("admin", PAIR)
+        like_django = basic("admin", "wrong")
+    else:
+        monkeypatch.setattr(hashing, "slots", hashing.Slots(0))
+        like_django = basic("admin", "wrong")
+    with CaptureQueriesContext(connection) as captured:
+        status, headers, body = at_once.ask(sent("admin", "wrong"), method)
+    assert status == {"locked": "429 Too Many Requests", "busy": "503 Service Unavailable"}[refusal]
+    assert abs(int(headers["Retry-After"]) - int(like_django["Retry-After"])) <= 1
+    assert headers["Cache-Control"] == "no-store"
+    assert body == b"" if method == "HEAD" else json.loads(body)["detail"].startswith("Too many ")
+    assert int(headers["Content-Length"]) > 0
+    assert (len(captured), at_once.seen) == (0, 0)
+
+
+def test_all_else_is_for_django(at_once: AtOnce, admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert basic("admin", "admin").status_code == 200
+    guess("alice", PAIR)
+    basic("alice", "wrong")
+    monkeypatch.setattr(hashing, "slots", hashing.Slots(0))
+    others = ["", "Bearer x", "Basic", "Basic ", "Basic !!!", "Basic a b", sent("admin", "admin"), "Digest x"]
+    for authorization in others:
+        assert at_once.ask(authorization)[0] == ""
+    assert at_once.seen == len(others)
+    assert at_once.ask(sent("admin", "admin"), REMOTE_ADDR="192.0.2.1")[0].startswith("503")
+    assert at_once.ask(sent("alice", "x"), REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=HERE)[0].startswith("429")
+
+
+def test_over_the_wire(dataset_url: str) -> None:
+    with served(dataset_url, LOGIN_FAILURE_LIMIT="2") as address:
+        told = [requests.get(f"{address}/api/v2/me/", auth=("wire", "wrong"), timeout=30) for _ in range(4)]
+        assert [answer.status_code for answer in told] == [401, 401, 429, 429]
+        assert all(int(answer.headers["Retry-After"]) > 800 for answer in told[2:])
+        assert told[2].json()["detail"].startswith("Too many wrong passwords. Try again in ")
+        assert requests.get(f"{address}/api/v2/me/", auth=("admin", "admin"), timeout=30).status_code == 200
 
 
 def test_nor_where_a_password_is_set(admin: User, alice: User, full: list[str]) -> None:
@@ -474,8 +555,8 @@ def test_so_many_wait_and_none_beyond() -> None:
     waiting = [threading.Thread(target=work, args=[number]) for number in (2, 3)]
     for thread in waiting:
         thread.start()
-    while slots.waiting._value:  # until both wait
-        pass
+    while slots.waiting < 2:
+        time.sleep(0.01)
     with pytest.raises(hashing.BusyError), slots.slot():
         pass
     assert done == []
@@ -490,10 +571,10 @@ def test_so_many_wait_and_none_beyond() -> None:
 def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashing, "LONGEST_WAIT", 0.01)
     slots = hashing.Slots(1)
-    slots.working.acquire()
+    slots.acquire()
     for _ in range(2):  # and gives its place back
         with pytest.raises(hashing.BusyError), slots.slot():
             pass
-    slots.working.release()
+    slots.release()
     with slots.slot():
         pass

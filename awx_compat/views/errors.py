@@ -6,6 +6,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.log import log_response
 from django.views import csrf
 
 from awx_compat.exceptions import DATABASE_FAILED, RETRY_AFTER, SERVER_ERROR, log_failure
@@ -84,6 +85,8 @@ def login_refused(request: HttpRequest, error: LockedError | BusyError) -> HttpR
     )
     response = _answer(request, status, str(told.detail), ("You cannot log in now", reason))
     response["Retry-After"] = str(error.wait)
+    response["Cache-Control"] = "no-store"
+    log_response("%s", told.detail, response=response, request=request, level="warning")  # no failure of the service
     return response
 
 
