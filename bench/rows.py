@@ -140,7 +140,7 @@ def guessing(sites: Sites) -> Iterator[Row]:
     never = {f"LOGIN_FAILURE_LIMIT{which}": "1000000000" for which in ("", "_BY_NAME", "_BY_ADDRESS")}
     soon = {f"LOGIN_FAILURE_LIMIT{which}": "1" for which in ("", "_BY_NAME", "_BY_ADDRESS")}
     for what, limits in (("that are tried", never), ("that are refused", soon)):
-        with sites.serving(database, **limits) as address:
+        with sites.serving(database, changes=limits) as address:
             url, seconds = address + DETAIL, sites.size.round_seconds * 3
             load.ask(url, sites.size.warm_up_seconds, database.bearer)
             alone = load.p99(url, seconds, database.bearer)

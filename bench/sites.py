@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -95,8 +95,13 @@ class Sites(contextlib.ExitStack):
 
     @contextlib.contextmanager
     def serving(
-        self, database: Database, workers: int = PROCESSES, settings: str = "settings.base", **changes: str
+        self,
+        database: Database,
+        workers: int = PROCESSES,
+        settings: str = "settings.base",
+        changes: Mapping[str, str] | None = None,
     ) -> Iterator[str]:
         """``manage.py serve`` on ``database``, with these ``changes`` of its settings; yields its address."""
-        with served(database.url, workers, **{**SETTINGS, "DJANGO_SETTINGS_MODULE": settings, **changes}) as address:
+        environment = {**SETTINGS, "DJANGO_SETTINGS_MODULE": settings, **(changes or {})}
+        with served(database.url, workers, **environment) as address:
             yield address

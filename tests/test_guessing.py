@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -535,6 +536,12 @@ def test_every_hasher_of_the_service_is_bounded(path: str, settings: Any, full: 
     settings.PASSWORD_HASHERS = [path]
     with pytest.raises(hashing.BusyError):
         hashers.make_password("x")
+
+
+def test_who_hashes_gives_way_to_others() -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    assert hashing.threads.submit(os.getpriority, os.PRIO_PROCESS, 0).result() == min(mine + hashing.NICE, 19)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == mine
 
 
 def test_so_many_wait_and_none_beyond() -> None:
