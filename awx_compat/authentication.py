@@ -16,7 +16,10 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from awx_compat.foresight import remember, who_asks
+from awx_compat.passwords import of_login
 from instances import audit
+from instances.guessing import LockedError, place_of, was_refused
+from instances.hashing import BusyError
 from instances.prepared import Asked, prepared
 from instances.tokens import checksum
 
@@ -46,7 +49,8 @@ class VerifiedCredentials:
     """Who gave the right password within the last SECONDS, so that scripts need not wait for its slow hash each time.
 
     Passwords are not kept, only their hash under a key that ends with this process. The user is read anew each time:
-    a changed password or name, or a user who is not active any more, counts at once.
+    a changed password or name, or a user who is not active any more, counts at once. What was verified from one address
+    is not verified from another, nor where no more passwords are tried: nobody finds one out by asking what is known.
     """
 
     SECONDS = 60
@@ -56,23 +60,29 @@ class VerifiedCredentials:
         self.key = secrets.token_bytes(32)
         self.known: dict[bytes, tuple[float, Any, str]] = {}  # digest -> until when, id, the stored hash that matched
 
-    def digest(self, username: str, password: str) -> bytes:
-        text = f"{len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
+    def digest(self, username: str, password: str, address: str) -> bytes:
+        text = f"{place_of(address)} {len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
         return hmac.digest(self.key, text, "sha256")
 
-    def user(self, username: str, password: str) -> Asked | None:
+    def user(self, username: str, password: str, address: str) -> Asked | None:
         """What finds the user if these credentials still hold; None where they were not verified lately."""
-        until, pk, matched = self.known.get(self.digest(username, password), (0.0, None, ""))
+        if was_refused(username, address):
+            return None
+        until, pk, matched = self.known.get(self.digest(username, password, address), (0.0, None, ""))
         return active_user.asked(pk, username, matched) if time.monotonic() < until else None
 
-    def remember(self, user: Any, username: str, password: str) -> None:
+    def remember(self, user: Any, username: str, password: str, address: str) -> None:
         """To be called when ``password`` was just found to be that of ``user``."""
         if len(self.known) >= self.MOST:
             self.known.clear()
-        self.known[self.digest(username, password)] = (time.monotonic() + self.SECONDS, user.pk, user.password)
+        self.known[self.digest(username, password, address)] = (time.monotonic() + self.SECONDS, user.pk, user.password)
 
 
 verified = VerifiedCredentials()
+
+
+def address_of(request: Any) -> str:
+    return str(request.META.get("REMOTE_ADDR", "")) if request else ""
 
 
 class BearerAuthentication(authentication.BaseAuthentication):
@@ -98,6 +108,8 @@ class BasicAuthentication(authentication.BasicAuthentication):
             return super().authenticate(request)
         except AuthenticationFailed:
             return None
+        except (LockedError, BusyError) as error:
+            raise of_login(error) from None
 
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
         if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
@@ -106,12 +118,12 @@ class BasicAuthentication(authentication.BasicAuthentication):
         if user is None:
             user, _ = super().authenticate_credentials(userid, password, request)
             audit.tell("login", user=userid, how="Basic")
-            verified.remember(user, userid, password)
+            verified.remember(user, userid, password, address_of(request))
             remember(user.pk, user)
         return user, None
 
     def verified_lately(self, userid: str, password: str, request: Request) -> Any:
-        question = verified.user(userid, password)
+        question = verified.user(userid, password, address_of(request))
         if question is None:
             return None
         user = who_asks(request, question.values[0], lambda: question, lambda user: user)

@@ -132,6 +132,8 @@ def environ_of(scope: Any) -> dict[str, Any]:
     if scope.authority:  # what HTTP/2 has in place of the header
         environ["HTTP_HOST"] = scope.authority
     for name, value in scope.headers.items():
+        if "_" in name:  # which WSGI could not tell from one with "-", as that of a proxy
+            continue
         key = WITHOUT_PREFIX.get(name) or "HTTP_" + name.upper().replace("-", "_")
         separator = "; " if name == "cookie" else ","
         environ[key] = f"{environ[key]}{separator}{value}" if key in environ and name != "host" else value

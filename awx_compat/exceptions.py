@@ -22,6 +22,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from awx_compat.passwords import TooManyLogins
 from instances import database
 from instances.locking import StaleError
 from instances.mirror import guard
@@ -132,7 +133,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)
-    if isinstance(error, NotWritable):  # the client's mistake, of which Django's own log would make the service's
+    if isinstance(error, NotWritable | TooManyLogins):  # of which Django's own log would make the service's failure
         log_response("%s", error.detail, response=response, request=context["request"]._request, level="warning")
     if response is None:
         request = context["request"]

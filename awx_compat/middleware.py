@@ -10,6 +10,8 @@ from django.utils.cache import patch_vary_headers
 
 from awx_compat.views import errors
 from instances import audit
+from instances.guessing import LockedError
+from instances.hashing import BusyError
 
 
 def refuse_null_characters(
@@ -38,6 +40,19 @@ def refuse_large_bodies(
         return get_response(request)
 
     return middleware
+
+
+class LoginRefusals:
+    """Answer for the forms, of the pages, the administration and OAuth, whose passwords are not looked at now."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return errors.login_refused(request, error) if isinstance(error, LockedError | BusyError) else None
 
 
 def tell_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -1,11 +1,13 @@
 """Asking a server as fast as it answers, with wrk, and comparing two that are asked in turns."""
 
+import base64
+import contextlib
 import re
 import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from bench.sizes import Size
 
 CONNECTIONS = 16
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60}
+GUESS = Path(__file__).with_name("guess.lua")
 MIX = Path(__file__).with_name("mix.lua")
 
 
@@ -42,6 +45,33 @@ def ask(url: str, seconds: int, headers: Mapping[str, str], *mix: str) -> tuple[
         raise LoadError(f"wrk failed on {url}: {done.stdout}{done.stderr}")
     time.sleep(longest(done.stdout))  # until the server is done with what wrk has not waited for
     return int(number[1]), float(rate[1])
+
+
+def p99(url: str, seconds: int, headers: Mapping[str, str]) -> float:
+    """The seconds within which 99 of 100 answers to one client came, who asks again as soon as it has the last."""
+    command = ["wrk", "-t1", "-c1", f"-d{seconds}s", "--timeout", "60s", "--latency"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\s", done.stdout)
+    if done.returncode or found is None or re.search(r"Non-2xx|Socket errors", done.stdout):
+        raise LoadError(f"wrk failed on {url}: {done.stdout}{done.stderr}")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+@contextlib.contextmanager
+def guessed_at(url: str, clients: int) -> Iterator[None]:
+    """While so many clients send wrong Basic passwords to ``url``, as fast as they are answered, a name each."""
+    wrong = [base64.b64encode(f"nobody-{number}:wrong".encode()).decode() for number in range(clients)]
+    command = ["wrk", "-t1", f"-c{clients}", "-d1h", "--timeout", "60s", "-s", str(GUESS), url, "--"]
+    crowd = subprocess.Popen([*command, *(f"Basic {each}" for each in wrong)], stdout=subprocess.DEVNULL)
+    try:
+        yield
+        if crowd.poll() is not None:
+            raise LoadError(f"wrk ended with {crowd.returncode} while it guessed at {url}")
+    finally:
+        crowd.kill()
+        crowd.wait()
 
 
 def longest(report: str) -> float:

@@ -24,6 +24,8 @@ SMALL, MIDDLE, LARGE = 15, 200, 1000  # instances
 MOST_QUERIES = 3
 MOST_MEMORY = 120
 LONGEST_START = 3
+GUESSERS = 64
+LONGEST_BESIDE_GUESSERS = 0.1  # seconds
 MOST_GROWTH = 1.03  # what the allocator may take more, in no direction
 QUERIED = {
     "OPTIONS instances/": ("OPTIONS", "/api/v2/instances/"),
@@ -130,6 +132,25 @@ def basic(sites: Sites) -> Iterator[Row]:
     by_password = rate_of(service.address + DETAIL, {"Authorization": f"Basic {credentials}"}, sites.size)
     found = ratio(bearer_rate(sites, service, DETAIL), by_password, sites.size.rounds)
     yield at_most("the same basic credentials again, time against a bearer token", found, 1.5)
+
+
+def guessing(sites: Sites) -> Iterator[Row]:
+    """First where nobody is ever locked, so that passwords are hashed all the time, then where they are."""
+    database = sites.new_database(MIDDLE, sites.size.few_jobs)
+    never = {f"LOGIN_FAILURE_LIMIT{which}": "1000000000" for which in ("", "_BY_NAME", "_BY_ADDRESS")}
+    soon = {f"LOGIN_FAILURE_LIMIT{which}": "1" for which in ("", "_BY_NAME", "_BY_ADDRESS")}
+    for what, limits in (("that are tried", never), ("that are refused", soon)):
+        with sites.serving(database, changes=limits) as address:
+            url, seconds = address + DETAIL, sites.size.round_seconds * 3
+            load.ask(url, sites.size.warm_up_seconds, database.bearer)
+            alone = load.p99(url, seconds, database.bearer)
+            with load.guessed_at(url, GUESSERS):
+                time.sleep(sites.size.warm_up_seconds)
+                found = load.p99(url, seconds, database.bearer)
+        bound = max(LONGEST_BESIDE_GUESSERS, 5 * alone)
+        measure = f"GET instances/{{id}}/ beside {GUESSERS} clients with wrong passwords {what}, p99 (and alone)"
+        value = f"{found * 1000:.1f} ms ({alone * 1000:.1f} ms)"
+        yield Row(measure, value, f"≤ {bound * 1000:.0f} ms", found <= bound)
 
 
 def unchanged(sites: Sites) -> Iterator[Row]:
@@ -240,6 +261,7 @@ ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
     "servers": servers,
     "queries": queries,
     "basic": basic,
+    "guessing": guessing,
     "unchanged": unchanged,
     "loading": loading,
     "writing": writing,

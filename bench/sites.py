@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -94,7 +94,14 @@ class Sites(contextlib.ExitStack):
         return Service(self.enter_context(served_by(command, database.url, **changes)), database)
 
     @contextlib.contextmanager
-    def serving(self, database: Database, workers: int = PROCESSES, settings: str = "settings.base") -> Iterator[str]:
-        """``manage.py serve`` on ``database``; yields its address."""
-        with served(database.url, workers, **{**SETTINGS, "DJANGO_SETTINGS_MODULE": settings}) as address:
+    def serving(
+        self,
+        database: Database,
+        workers: int = PROCESSES,
+        settings: str = "settings.base",
+        changes: Mapping[str, str] | None = None,
+    ) -> Iterator[str]:
+        """``manage.py serve`` on ``database``, with these ``changes`` of its settings; yields its address."""
+        environment = {**SETTINGS, "DJANGO_SETTINGS_MODULE": settings, **(changes or {})}
+        with served(database.url, workers, **environment) as address:
             yield address

@@ -10,6 +10,8 @@ read = env.Environment()
 DEBUG = read.bool("DEBUG", False)
 SECRET_KEY = read.str("SECRET_KEY", validate=env.not_empty)
 ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Whose X-Forwarded-For and -Proto are believed; the middleware drops those of all others.
+TRUSTED_PROXIES = read.list("TRUSTED_PROXIES", ["127.0.0.0/8", "::1", env.UNIX], validate=env.peers)
 CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [], subcast=str)
 DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
 LOG_LEVEL = read.str(
@@ -107,6 +109,7 @@ INSTALLED_APPS = [
 ]
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
+    "awx_compat.forwarded.middleware",  # first: the others read who asks, and whether it was by HTTPS
     "django_guid.middleware.guid_middleware",
     "awx_compat.csp.on_pages",
     "awx_compat.unchanged.middleware",
@@ -118,6 +121,7 @@ MIDDLEWARE = [
     "awx_compat.middleware.refuse_large_bodies",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "awx_compat.middleware.LoginRefusals",
     "awx_compat.middleware.refuse_null_characters",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -154,6 +158,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+AUTHENTICATION_BACKENDS = ["awx_compat.passwords.PasswordBackend"]
+PASSWORD_HASHERS = [f"instances.hashing.{name}" for name in ("PBKDF2", "PBKDF2SHA1", "Scrypt")]  # the first makes new
+# Wrong passwords within LOGIN_FAILURE_WINDOW seconds, after which no more are tried until it ends: for one name from
+# one address, for one name from addresses that are new to it, and from one address for names that are new to it.
+LOGIN_FAILURE_LIMIT = read.int("LOGIN_FAILURE_LIMIT", 10, validate=env.positive)
+LOGIN_FAILURE_LIMIT_BY_NAME = read.int("LOGIN_FAILURE_LIMIT_BY_NAME", 50, validate=env.positive)
+LOGIN_FAILURE_LIMIT_BY_ADDRESS = read.int("LOGIN_FAILURE_LIMIT_BY_ADDRESS", 100, validate=env.positive)
+LOGIN_FAILURE_WINDOW = read.int("LOGIN_FAILURE_WINDOW", 900, validate=env.between(1, 86_400))
+# Each takes a core for half a second, and holds one of the threads.
+PASSWORD_HASHES_AT_ONCE = read.int("PASSWORD_HASHES_AT_ONCE", 1, validate=env.positive)  # of a process; as many wait
 LOGIN_URL = "/api/login/"
 LOGIN_REDIRECT_URL = "/api/"
 SESSION_COOKIE_NAME = "awx_sessionid"

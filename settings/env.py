@@ -8,6 +8,7 @@ the end of a settings module raises one ``SettingsError`` that names every bad v
 import os
 import re
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ not_negative = between(0)
 lifetime = between(1, 200_000_000_000)  # seconds: from now on, all days have a date
 not_empty = validate.Length(min=1, error="Must not be empty.")
 short_uuid = validate.Length(max=40, error="Must have at most 40 characters.")
+
+
+UNIX = "unix"  # the peers that come through a Unix socket, which have no address
+
+
+def peers(entries: list[str]) -> None:
+    """Validator: each entry is an address, a network as ``10.0.0.0/8``, or UNIX."""
+    for entry in map(str.strip, entries):
+        try:
+            entry == UNIX or ip_network(entry)
+        except ValueError:
+            raise ValidationError("Must be addresses or networks, as 192.0.2.7,10.0.0.0/8, or unix.") from None
 
 
 def cpu_quantity(value: str) -> None:

@@ -7,6 +7,7 @@ from rest_framework.exceptions import NotAcceptable
 
 from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
 from awx_compat.openapi import bodies
+from awx_compat.passwords import TooManyFailures
 
 
 class Refusal(NamedTuple):
@@ -69,6 +70,12 @@ PRECONDITION_FAILED = Refusal(
 UNSUPPORTED_MEDIA_TYPE = Refusal(
     "UnsupportedMediaType", "The body is not JSON.", (bodies.Error,), detail(MEDIA_TYPE_HINT)
 )
+TOO_MANY_FAILURES = Refusal(
+    "TooManyFailures",
+    "Too many wrong passwords came for this name or from this address; `Retry-After` tells for how long none is tried.",
+    (bodies.Error,),
+    detail(TooManyFailures(600).detail),
+)
 NOT_YET = Refusal(
     "NotYet",
     "AWX has this method; this service does not have it yet.",
@@ -77,7 +84,7 @@ NOT_YET = Refusal(
 )
 UNAVAILABLE = Refusal(
     "Unavailable",
-    "The service is set up without what this needs, or the database is too busy.",
+    "The service is set up without what this needs, or the database is too busy, or too many passwords are checked.",
     (bodies.Error,),
     detail("The database is too busy; nothing was changed. Try again."),
 )
@@ -91,6 +98,7 @@ BY_STATUS = {
     409: CONFLICT,
     412: PRECONDITION_FAILED,
     415: UNSUPPORTED_MEDIA_TYPE,
+    429: TOO_MANY_FAILURES,
     501: NOT_YET,
     503: UNAVAILABLE,
 }

@@ -210,6 +210,7 @@ class Schema(AutoSchema):
             yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE
         if self.has_etag:
             yield HTTPStatus.PRECONDITION_FAILED if self.method in CHANGES else HTTPStatus.NOT_MODIFIED
+        yield HTTPStatus.TOO_MANY_REQUESTS
         yield HTTPStatus.SERVICE_UNAVAILABLE
 
     @property

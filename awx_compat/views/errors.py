@@ -7,10 +7,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.log import log_response
 from django.views import csrf
 
 from awx_compat.exceptions import DATABASE_FAILED, RETRY_AFTER, SERVER_ERROR, BodyTooLarge, log_failure
+from awx_compat.passwords import of_login
 from instances import database
+from instances.guessing import LockedError
+from instances.hashing import BusyError
 
 # For people: what happened, and what they can do.
 PAGES = {
@@ -40,6 +44,11 @@ STALE_FORM = (
     "It was open for too long, or the browser sends no cookies to this service. Go back, load the page again, and send "
     "the form once more.",
 )
+LOCKED = (
+    "Too many wrong passwords came for this name or from your network, so for a while none is looked at, not even the "
+    "right one. Try again in {}, or ask who runs the service to unlock it."
+)
+BUSY = "Many people log in at this moment. Nothing is wrong with what you sent: try it again in a few seconds."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -73,6 +82,23 @@ def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
     return response
 
 
+def login_refused(request: HttpRequest, error: LockedError | BusyError) -> HttpResponse:
+    """The answer to a form whose password is not looked at."""
+    told = of_login(error)
+    status = HTTPStatus(told.status_code)
+    minutes = max(1, round(error.wait / 60))
+    reason = (
+        BUSY
+        if status == HTTPStatus.SERVICE_UNAVAILABLE
+        else LOCKED.format("a minute" if minutes == 1 else f"{minutes} minutes")
+    )
+    response = _answer(request, status, str(told.detail), ("You cannot log in now", reason))
+    response["Retry-After"] = str(error.wait)
+    response["Cache-Control"] = "no-store"
+    log_response("%s", told.detail, response=response, request=request, level="warning")  # no failure of the service
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The answer to a form without a valid CSRF token. AWX's answer to its clients is Django's page."""
     if not prefers_page(request):
@@ -80,10 +106,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return page(request, HTTPStatus.FORBIDDEN, *STALE_FORM)
 
 
-def _answer(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
+def _answer(
+    request: HttpRequest, status: HTTPStatus, detail: str, words: tuple[str, str] | None = None
+) -> HttpResponse:
     response: HttpResponse
     if prefers_page(request):
-        response = page(request, status, *PAGES[status])
+        response = page(request, status, *(words or PAGES[status]))
     else:
         response = JsonResponse({"detail": detail}, status=status)
     patch_vary_headers(response, ["Accept"])

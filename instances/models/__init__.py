@@ -4,6 +4,7 @@ from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, JobCount, NodeLoad
+from instances.models.login import LoginFailures
 from instances.models.mirror import LeftOutJob, Mirror
 from instances.models.token import LONGEST_DESCRIPTION, TokenNote
 from instances.models.user import User
@@ -18,6 +19,7 @@ __all__ = [
     "InstanceLink",
     "JobCount",
     "LeftOutJob",
+    "LoginFailures",
     "MeshInspection",
     "Mirror",
     "NodeHealth",

@@ -1,0 +1,89 @@
+"""What a proxy tells of the client that it forwards, believed from TRUSTED_PROXIES alone.
+
+Source: X-Forwarded-For is a list to whose right each proxy adds the address that it was asked from. So from the right
+the entries are true as long as it was a trusted proxy that added them; the first one that is none is the client.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from settings.env import UNIX
+
+Address = IPv4Address | IPv6Address
+
+
+def address_in(text: str) -> Address | None:
+    """The address that an entry of X-Forwarded-For names, with or without a port; None if it names none."""
+    host = text.strip().strip('"')
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None  # as a socket for both kinds has them
+    return mapped or found
+
+
+class Proxies:
+    """The peers that ``entries`` of TRUSTED_PROXIES name."""
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        names = {entry.strip() for entry in entries}
+        self.has_unix = UNIX in names
+        self.networks = [ip_network(name) for name in names - {UNIX}]
+        self.trusts_peer = lru_cache(maxsize=1000)(self.is_trusted_peer)
+
+    def trusts(self, address: Address) -> bool:
+        return any(address in network for network in self.networks)
+
+    def is_trusted_peer(self, peer: str) -> bool:
+        """Whether ``peer``, as the server has it in REMOTE_ADDR, is one of them."""
+        if not peer or peer.startswith("unix:"):
+            return self.has_unix
+        address = address_in(peer)
+        return address is not None and self.trusts(address)
+
+    def client_of(self, environ: Mapping[str, Any]) -> str:
+        """The address of who asks: the peer, or the client that a trusted one tells."""
+        peer = environ.get("REMOTE_ADDR", "")
+        forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
+        return self.told(peer, forwarded_for) if forwarded_for and self.trusts_peer(peer) else str(peer)
+
+    def told(self, peer: str, forwarded_for: str) -> str:
+        """The address of the client for whom the trusted ``peer`` asks: the last one that a trusted proxy told.
+
+        An entry that names no address ends the search: what stands left of it nobody vouches for.
+        """
+        client = peer
+        for entry in reversed(forwarded_for.split(",")):
+            address = address_in(entry)
+            if address is None:
+                break
+            client = str(address)
+            if not self.trusts(address):
+                break
+        return client
+
+
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Put the client's address into REMOTE_ADDR; drop what is forwarded by who is not trusted to."""
+    proxies = Proxies(settings.TRUSTED_PROXIES)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        forwarded = [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]
+        if forwarded:
+            peer = request.META.get("REMOTE_ADDR", "")
+            request.META["REMOTE_ADDR"] = proxies.client_of(request.META)
+            for name in [] if proxies.trusts_peer(peer) else forwarded:
+                del request.META[name]
+        return get_response(request)
+
+    return answer

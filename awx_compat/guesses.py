@@ -1,0 +1,85 @@
+"""Guesses that are refused at once: before Django sees them, and, where a server asks, before a thread is taken.
+
+Guesses come in crowds. What a crowd is told must cost so little that others do not wait behind it: a hundredth of what
+a record costs, from what this process remembers, without the database.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+from awx_compat import authentication
+from awx_compat.forwarded import Proxies
+from awx_compat.passwords import of_login
+from instances import hashing
+from instances.guessing import Attempt, LockedError
+from instances.hashing import BusyError
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Refusal(NamedTuple):
+    """What answers a guess."""
+
+    status: HTTPStatus
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class SentCredentials(BasicAuthentication):
+    """What ``Authorization: Basic`` holds: a name and a password that nobody has looked at."""
+
+    def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
+        return userid, password
+
+
+def refuse_at_once(environ: dict[str, Any], proxies: Proxies) -> None:
+    """Raise LockedError or BusyError if that is how Basic credentials will be refused, as far as that is known here."""
+    authorization = environ.get("HTTP_AUTHORIZATION", "")
+    if authorization[:6].lower() != "basic ":
+        return
+    request: Any = SimpleNamespace(headers={"authorization": authorization})
+    with suppress(AuthenticationFailed):
+        username, password = SentCredentials().authenticate(request)  # type: ignore[misc]
+        address = proxies.client_of(environ)
+        Attempt(username, address).refuse_again()
+        if authentication.verified.user(username, password, address) is None:
+            hashing.slots.refuse_if_full()
+
+
+def refusal(environ: dict[str, Any], proxies: Proxies) -> Refusal | None:
+    """What answers the request of a WSGI ``environ`` at once; None where the application is to be asked. No query."""
+    try:
+        refuse_at_once(environ, proxies)
+    except (LockedError, BusyError) as error:
+        told = of_login(error)
+        body = json.dumps({"detail": str(told.detail)}).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "Retry-After": str(error.wait),
+        }
+        return Refusal(HTTPStatus(told.status_code), list(headers.items()), body)
+    return None
+
+
+def before(application: Application) -> Application:
+    """The WSGI application, asked only for what is not refused at once."""
+    proxies = Proxies(settings.TRUSTED_PROXIES)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        refused = refusal(environ, proxies)
+        if refused is None:
+            return application(environ, start_response)
+        start_response(f"{refused.status.value} {refused.status.phrase}", refused.headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [refused.body]
+
+    return answer

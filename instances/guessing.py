@@ -1,0 +1,177 @@
+"""No password is found by trying: after so many wrong ones no more are tried for a while.
+
+Three counts, each of LOGIN_FAILURE_WINDOW seconds from its first failure:
+
+- of a name from an address (LOGIN_FAILURE_LIMIT): a script with a wrong password stops itself, and nobody else;
+- of a name from anywhere (…_BY_NAME): many machines that guess one password;
+- of an address for any name (…_BY_ADDRESS): one machine that tries a few passwords with many names.
+
+The last two do not count against a name from an address where it gave the right password within KNOWN_FOR: so nobody is
+shut out by what others do elsewhere, or by others behind the same address. Names count whether there is such a user or
+not. What is refused is not counted.
+"""
+
+import time
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.utils.crypto import salted_hmac
+
+from instances import audit
+from instances.models import LoginFailures
+
+KNOWN_FOR = 30 * 24 * 3600  # seconds
+RENEWED_AFTER = 24 * 3600  # likewise; sooner it is not written again
+ANY = ""
+UNKNOWN = "-"  # the address of who comes through a Unix socket, unless a proxy tells it
+MOST = 10_000  # refusals that a process remembers; beyond that all are forgotten
+REMEMBERED_FOR = 1  # seconds, after which the database is asked again whether it was unlocked
+SWEPT = 100  # rows at most that are deleted at once
+
+Key = tuple[str, str]  # a name's digest and an address
+
+READ = """
+    SELECT name, address, failures, EXTRACT(EPOCH FROM until - now())::float8, coalesce(known_until > now(), false)
+    FROM instances_loginfailures WHERE (name, address) IN ((%s, %s), (%s, ''), ('', %s))
+"""
+# In the order of the keys, so that no two wait for each other.
+COUNT = """
+    INSERT INTO instances_loginfailures AS kept (name, address, failures, until)
+    SELECT name, address, 1, now() + make_interval(secs => %s)
+    FROM unnest(%s::text[], %s::text[]) AS key (name, address)
+    ORDER BY name, address
+    ON CONFLICT (name, address) DO UPDATE SET
+        failures = CASE WHEN kept.until > now() THEN kept.failures + 1 ELSE 1 END,
+        until = CASE WHEN kept.until > now() THEN kept.until ELSE excluded.until END
+    RETURNING name, address, failures
+"""
+KNOW = """
+    INSERT INTO instances_loginfailures AS kept (name, address, failures, until, known_until)
+    VALUES (%s, %s, 0, now(), now() + make_interval(secs => %s))
+    ON CONFLICT (name, address) DO UPDATE SET failures = 0, known_until = excluded.known_until
+    WHERE kept.failures > 0 OR kept.known_until IS NULL OR kept.known_until < now() + make_interval(secs => %s)
+"""
+SWEEP = """
+    DELETE FROM instances_loginfailures WHERE id IN (
+        SELECT id FROM instances_loginfailures
+        WHERE until < now() AND (known_until IS NULL OR known_until < now()) LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+"""
+
+
+class LockedError(Exception):
+    """No password is tried for this name from this address before ``wait`` seconds have passed."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(wait)
+        self.wait = max(1, round(wait))
+
+
+NEVER = (0.0, 0.0)
+# Until when to believe it, and when the lock ends, by the monotonic clock.
+refusals: dict[Key, tuple[float, float]] = {}
+
+
+def digest(username: str) -> str:
+    text = username.encode("utf-8", "surrogatepass")
+    return salted_hmac("instances.guessing", text, algorithm="sha256").hexdigest()
+
+
+@lru_cache(maxsize=1000)
+def place_of(address: str) -> str:
+    """What counts as one address: of IPv6 the network of a line, whose owner has all of its addresses."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return UNKNOWN
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
+
+
+def was_refused(username: str, address: str) -> bool:
+    """Whether this process refused to try a password that was sent for ``username`` from ``address``, and still may."""
+    if not refusals:
+        return False
+    _, until = refusals.get((digest(username), place_of(address)), NEVER)
+    return time.monotonic() < until
+
+
+class Attempt:
+    """One try to give the password of ``username`` from ``address``: ``begin``, then ``fail`` or ``succeed``."""
+
+    def __init__(self, username: str, address: str) -> None:
+        self.username = username
+        self.name, self.place = self.key = digest(username), place_of(address)
+        self.masked = 0.0  # seconds for which others are refused, where this one is not
+
+    def limits(self) -> dict[Key, int]:
+        limits = {self.key: settings.LOGIN_FAILURE_LIMIT, (self.name, ANY): settings.LOGIN_FAILURE_LIMIT_BY_NAME}
+        if self.place != UNKNOWN:
+            limits[ANY, self.place] = settings.LOGIN_FAILURE_LIMIT_BY_ADDRESS
+        return limits
+
+    def refuse_again(self) -> None:
+        """Raise LockedError if that was the answer a moment ago, without asking the database."""
+        now = time.monotonic()
+        believed_until, until = refusals.get(self.key, NEVER)
+        if now < min(believed_until, until):
+            raise LockedError(until - now)
+
+    def begin(self) -> None:
+        """Raise LockedError if no password is to be tried. One query."""
+        limits = self.limits()
+        with connection.cursor() as cursor:
+            cursor.execute(READ, [self.name, self.place, self.name, self.place])
+            rows = cursor.fetchall()
+        is_known = any(known for name, address, *_, known in rows if (name, address) == self.key)
+        waits = {
+            (name, address): seconds
+            for name, address, failures, seconds, _ in rows
+            if seconds > 0 and failures >= limits.get((name, address), failures + 1)
+        }
+        self.masked = max(waits.values(), default=0)
+        if not waits or (is_known and self.key not in waits):
+            refusals.pop(self.key, None)
+            return
+        now = time.monotonic()
+        if len(refusals) >= MOST:
+            refusals.clear()
+        refusals[self.key] = now + REMEMBERED_FOR, now + self.masked
+        raise LockedError(self.masked)
+
+    def fail(self) -> None:
+        """Count it. Raises LockedError where others are refused, so that nobody learns which name is known here."""
+        limits = self.limits()
+        names, addresses = zip(*limits, strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(COUNT, [settings.LOGIN_FAILURE_WINDOW, list(names), list(addresses)])
+            counts = {(name, address): failures for name, address, failures in cursor.fetchall()}
+            if 1 in counts.values():
+                cursor.execute(SWEEP, [SWEPT])
+        for (name, address), failures in counts.items():
+            if failures == limits[name, address]:
+                audit.fail("login locked", user=self.username if name else "*", address=address or "*")
+        if self.masked:
+            raise LockedError(self.masked)
+
+    def succeed(self) -> None:
+        """Forget the failures of this name from this address, which is known to be its own now."""
+        with connection.cursor() as cursor:
+            cursor.execute(KNOW, [self.name, self.place, KNOWN_FOR, KNOWN_FOR - RENEWED_AFTER])
+
+
+def unlock(username: str | None = None, address: str | None = None) -> int:
+    """Forget the failures of a name, of an address, or of both together; of all without either. Returns how many.
+
+    Processes that serve notice it within REMEMBERED_FOR.
+    """
+    chosen = Q(failures__gt=0)
+    if username is not None:
+        chosen &= Q(name=digest(username))
+    if address is not None:
+        chosen &= Q(address=place_of(address))
+    return LoginFailures.objects.filter(chosen).update(failures=0)
