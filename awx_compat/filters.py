@@ -35,6 +35,7 @@ from rest_framework.request import Request
 
 from instances.lookups import COLLATION
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
+from instances.visibility import through_what_is_visible
 
 
 @dataclass(frozen=True)
@@ -590,7 +591,9 @@ class FieldFilter(DjangoFilterBackend):
         understood = None if filterset is None else filterset.understood()
         if "role_level" in request.query_params:
             queryset = of_role_level(queryset, request)
-        return queryset if understood is None else understood.narrow(queryset)
+        if understood is None:
+            return queryset
+        return understood.narrow(through_what_is_visible(queryset, request.user))
 
 
 class SearchFilter(filters.SearchFilter):
@@ -629,4 +632,4 @@ class OrderFilter(filters.BaseFilterBackend):
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
         orders = (filterset.find(name.removeprefix("-")).order(name.startswith("-")) for name in names)
-        return queryset.order_by(*orders, *view.ordering)
+        return through_what_is_visible(queryset, request.user).order_by(*orders, *view.ordering)
