@@ -519,6 +519,19 @@ class Filters(FilterSet):
         return found
 
 
+def may_be_slow(filterset: type[Filters], query: QueryDict) -> bool:
+    """Whether the database may need long for what a list is asked: for texts, for relations, and for jobs.
+
+    Jobs are many; what is asked of the other records' own columns is found at once.
+    """
+    orders = {name.removeprefix("-") for key in ("order_by", "order") for name in query.get(key, "").split(",")}
+    asked = query.keys() - (RESERVED - {"search", "type"}) | orders - {""}
+    if not asked or "search" in asked or filterset.Meta.model is UnifiedJob:
+        return bool(asked)
+    crossing: Any = filterset.base_filters
+    return any("__" in name or (name in crossing and crossing[name].crosses) for name in asked)
+
+
 WORDS = re.compile(r"[^\s,]+")
 TERMS = re.compile(r"[^,]+")
 

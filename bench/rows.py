@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench import data, load, processes, writers
+from bench import data, dear, load, processes, writers
 from bench.load import Ratio, rate_of, ratio
 from bench.progress import tell
 from bench.sites import DETAIL, LIST, Database, Service, Sites
@@ -24,6 +24,9 @@ SMALL, MIDDLE, LARGE = 15, 200, 1000  # instances
 MOST_QUERIES = 3
 MOST_MEMORY = 120
 LONGEST_START = 3
+LONGEST_GET, LARGEST_GET = 1, 50  # seconds, and MB, of whatever may be asked for
+LONGEST_BESIDE = 200  # milliseconds
+DEAR_JOBS = 100_000
 MOST_GROWTH = 1.03  # what the allocator may take more, in no direction
 QUERIED = {
     "OPTIONS instances/": ("OPTIONS", "/api/v2/instances/"),
@@ -214,6 +217,25 @@ def memory_after(service: Service, worker: int, number: int) -> float:
     return processes.resident(worker)
 
 
+def dearest(sites: Sites) -> Iterator[Row]:
+    """What a single account can ask for at most, and what that leaves to the others."""
+    jobs = min(DEAR_JOBS, sites.size.many_jobs)
+    database = sites.database(LARGE, jobs)
+    costs = {}
+    with sites.serving(database, workers=1) as address:
+        (worker,) = processes.workers_of(address)
+        for path in dear.GETS:
+            costs[path] = dear.cost(Service(address, database), worker, path, sites.size.rounds)
+            tell(f"    {costs[path][0]:.2f} s, {costs[path][1]:.0f} MB: {path[:100]}")
+    seconds, megabytes = (max(column) for column in zip(*costs.values(), strict=True))
+    among = f"of the dearest {len(costs)} GETs with {LARGE:,} nodes and {jobs:,} jobs"
+    yield Row(f"the longest {among}", f"{seconds:.2f} s", f"≤ {LONGEST_GET} s", seconds <= LONGEST_GET)
+    yield Row(f"the largest {among}", f"{megabytes:.0f} MB", f"≤ {LARGEST_GET} MB", megabytes <= LARGEST_GET)
+    beside = dear.seconds_beside(sites.service(LARGE, jobs), 4 * sites.size.round_seconds) * 1000
+    measure = f"GET instances/{{id}}/ beside {dear.CLIENTS} clients of these, 95 of 100 requests below"
+    yield Row(measure, f"{beside:.0f} ms", f"≤ {LONGEST_BESIDE} ms", beside <= LONGEST_BESIDE)
+
+
 def start(sites: Sites) -> Iterator[Row]:
     database = sites.database(SMALL, sites.size.few_jobs)
     seconds = statistics.median(seconds_to_start(sites, database) for _ in range(sites.size.starts))
@@ -244,5 +266,6 @@ ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
     "loading": loading,
     "writing": writing,
     "memory": memory,
+    "dearest": dearest,
     "start": start,
 }
