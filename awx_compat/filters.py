@@ -16,15 +16,18 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q, QuerySet
+from django.http import QueryDict
 from django.utils import timezone
 from django_filters import Filter, FilterSet
 from django_filters.rest_framework import DjangoFilterBackend
@@ -35,6 +38,7 @@ from rest_framework.request import Request
 
 from instances.lookups import COLLATION
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
+from instances.visibility import through_what_is_visible
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ RESERVED = frozenset(
 # A query string must not be able to hold a worker: the database's statement timeout bounds what these let through.
 MOST_CONDITIONS = 100
 MOST_JOINS = 10
-LONGEST_PATTERN = 1000
+MOST_PATTERNS = 5
+LONGEST_PATTERN = 200
+TOO_MANY_CONDITIONS = f"A query may have at most {MOST_CONDITIONS} conditions, {MOST_JOINS} of them on related records."
 MOST_DIGITS = 100  # before or after the point, more than any column has
 
 
@@ -355,14 +361,35 @@ def related_id(name: str, text: str) -> int | None:
         raise ParseError(f"Invalid {name} id: {text}") from None
 
 
+# What Python makes large tables for: characters beyond Latin 1, and case-insensitivity by Unicode's rules.
+COSTLY = re.compile(
+    r"(?P<escape>\\(?:u[0-9a-fA-F]{4}|U(?:000[0-9a-fA-F]|0010)[0-9a-fA-F]{4}|.))|(?P<character>[^\x00-\xff])|(?P<flags>\(\?[aiLmsx]*u)",
+    re.DOTALL,
+)
+# What a later Python may understand otherwise is nothing that the log should tell of: PostgreSQL will read the pattern.
+warnings.filterwarnings("ignore", message="Possible (nested )?set ", category=FutureWarning)
+NOT_COSTLY = {6: r"\u00ff", 10: r"\U000000ff"}  # by the length of the escape
+
+
 def pattern(text: str) -> str:
+    """A regular expression. Raises ParseError where it is none, in Python's words, as AWX does.
+
+    Python is asked about another one that is as right or wrong as ``text``, at the same place, and costs nothing to
+    compile; only the database will use ``text`` itself.
+    """
     if len(text) > LONGEST_PATTERN:
         raise ParseError(f"A regular expression may have at most {LONGEST_PATTERN} characters.")
     try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
+        re.compile(COSTLY.sub(_not_costly, text), re.ASCII)
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
         raise ParseError(str(error)) from None
     return text
+
+
+def _not_costly(part: re.Match[str]) -> str:
+    if part["character"]:
+        return "\xff"
+    return f"{part['flags'][:-1]}a" if part["flags"] else NOT_COSTLY.get(len(part["escape"]), part["escape"])
 
 
 def _any(conditions: Iterable[Q]) -> Q:
@@ -398,7 +425,7 @@ class Understood:
 
     def add(self, condition: Condition) -> None:
         self.conditions.append(condition)
-        self._check_bounds()
+        self._check_joins()
 
     def search(self, column: ColumnFilter, values: list[str]) -> None:
         """Add a search for any of the values, or, where the first one is a list, for every term of all."""
@@ -406,14 +433,12 @@ class Understood:
             self.needs_every_term = True
             values = ",".join(values).split(",")
         self.searches.update(dict.fromkeys(values, column))
-        self._check_bounds()
+        self._check_joins()
 
-    def _check_bounds(self) -> None:
+    def _check_joins(self) -> None:
         crossing = sum(condition.column.crosses for condition in self.conditions) + len(self.searches)
-        if len(self.conditions) + len(self.searches) > MOST_CONDITIONS or crossing > MOST_JOINS:
-            raise ParseError(
-                f"A query may have at most {MOST_CONDITIONS} conditions, {MOST_JOINS} of them on related records."
-            )
+        if crossing > MOST_JOINS:
+            raise ParseError(TOO_MANY_CONDITIONS)
 
     def narrow(self, records: QuerySet[Any]) -> QuerySet[Any]:
         """Those of ``records`` that are asked for; distinct where AWX makes them so."""
@@ -461,6 +486,7 @@ class Filters(FilterSet):
 
     def understood(self) -> Understood:
         """The query string; raises ParseError or PermissionDenied for the first parameter that is not right."""
+        check_size(self.data)
         understood = Understood()
         for key, values in self.data.lists():
             if key in RESERVED:
@@ -491,6 +517,42 @@ class Filters(FilterSet):
         if found is None:
             raise unknown(self.model, path.split("__"))
         return found
+
+
+def may_be_slow(filterset: type[Filters], query: QueryDict) -> bool:
+    """Whether the database may need long for what a list is asked: for texts, for relations, and for jobs.
+
+    Jobs are many; what is asked of the other records' own columns is found at once.
+    """
+    orders = {name.removeprefix("-") for key in ("order_by", "order") for name in query.get(key, "").split(",")}
+    asked = query.keys() - (RESERVED - {"search", "type"}) | orders - {""}
+    if not asked or "search" in asked or filterset.Meta.model is UnifiedJob:
+        return bool(asked)
+    crossing: Any = filterset.base_filters
+    return any("__" in name or (name in crossing and crossing[name].crosses) for name in asked)
+
+
+WORDS = re.compile(r"[^\s,]+")
+TERMS = re.compile(r"[^,]+")
+
+
+def check_size(query: QueryDict) -> None:
+    """Count what the query string asks for, before any of it is understood. Raises ParseError for too much.
+
+    Each term of a search is a condition; a phrase in quotes counts by its words.
+    """
+    conditions = patterns = 0
+    for key, values in query.lists():
+        terms = WORDS if key == "search" else TERMS if key.endswith("__search") else None
+        if terms is not None:
+            conditions += sum(1 for value in values for _ in islice(terms.finditer(value), MOST_CONDITIONS + 1))
+        elif key not in RESERVED:
+            conditions += len(values)
+            patterns += len(values) * key.removesuffix("__int").endswith(("__regex", "__iregex"))
+        if conditions > MOST_CONDITIONS:
+            raise ParseError(TOO_MANY_CONDITIONS)
+        if patterns > MOST_PATTERNS:
+            raise ParseError(f"A query may have at most {MOST_PATTERNS} regular expressions.")
 
 
 def parsed(key: str) -> tuple[str, bool, str, str]:
@@ -585,12 +647,15 @@ class FieldFilter(DjangoFilterBackend):
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         if not request.query_params.keys() - (RESERVED - {"role_level"}):
+            check_size(request.query_params)  # a search may be long
             return queryset
         filterset = self.get_filterset(request, queryset, view)
         understood = None if filterset is None else filterset.understood()
         if "role_level" in request.query_params:
             queryset = of_role_level(queryset, request)
-        return queryset if understood is None else understood.narrow(queryset)
+        if understood is None:
+            return queryset
+        return understood.narrow(through_what_is_visible(queryset, request.user))
 
 
 class SearchFilter(filters.SearchFilter):
@@ -629,4 +694,4 @@ class OrderFilter(filters.BaseFilterBackend):
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
         orders = (filterset.find(name.removeprefix("-")).order(name.startswith("-")) for name in names)
-        return queryset.order_by(*orders, *view.ordering)
+        return through_what_is_visible(queryset, request.user).order_by(*orders, *view.ordering)

@@ -29,7 +29,20 @@ def command(pid: int) -> str:
 
 def resident(pid: int) -> float:
     """The memory that the process holds (RSS), in MB of 1,000,000 bytes."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return _megabytes(pid, "VmRSS")
+
+
+def peak(pid: int) -> float:
+    """The most that it held since ``forget_peak()``, in MB."""
+    return _megabytes(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _megabytes(pid: int, name: str) -> float:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     if found is None:
         raise ProcessLookupError(f"process {pid} has ended")
     return int(found[1]) * 1024 / 1e6

@@ -12,12 +12,13 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench import data, load, processes, writers
+from bench import data, dear, load, processes, writers
 from bench.load import Ratio, rate_of, ratio
 from bench.progress import tell
 from bench.sites import DETAIL, LIST, Database, Service, Sites
 from instances import counters
 from instances.models import Instance
+from tests import slow
 from tests.service import connected_to
 
 SMALL, MIDDLE, LARGE = 15, 200, 1000  # instances
@@ -25,7 +26,11 @@ MOST_QUERIES = 3
 MOST_MEMORY = 120
 LONGEST_START = 3
 GUESSERS = 64
-LONGEST_BESIDE_GUESSERS = 0.1  # seconds
+LONGEST_BESIDE_GUESSERS = LONGEST_BESIDE_SLOW = 0.1  # seconds
+SLOW_BODIES, SLOW_HEADERS = 200, 2_000  # clients
+LONGEST_GET, LARGEST_GET = 1, 50  # seconds, and MB, of whatever may be asked for
+LONGEST_BESIDE = 200  # milliseconds
+DEAR_JOBS = 100_000
 MOST_GROWTH = 1.03  # what the allocator may take more, in no direction
 QUERIED = {
     "OPTIONS instances/": ("OPTIONS", "/api/v2/instances/"),
@@ -153,6 +158,21 @@ def guessing(sites: Sites) -> Iterator[Row]:
         yield Row(measure, value, f"≤ {bound * 1000:.0f} ms", found <= bound)
 
 
+def slow_clients(sites: Sites) -> Iterator[Row]:
+    """Clients that have begun to send, and send a byte a second."""
+    service = sites.service(MIDDLE, sites.size.few_jobs)
+    url, seconds, bearer = service.address + DETAIL, sites.size.round_seconds * 3, service.database.bearer
+    bodies = [slow.body_of(form) for form in (*slow.FORMS, slow.PATCH)] * (SLOW_BODIES // 4)
+    alone = load.p99(url, seconds, bearer)
+    with slow.held(service.address, [*bodies, *[slow.HEADERS] * SLOW_HEADERS]):
+        found = load.p99(url, seconds, bearer)
+    bound = max(LONGEST_BESIDE_SLOW, 3 * alone)
+    measure = (
+        f"GET instances/{{id}}/ beside {SLOW_BODIES} slow bodies and {SLOW_HEADERS:,} slow headers, p99 (and alone)"
+    )
+    yield Row(measure, f"{found * 1000:.1f} ms ({alone * 1000:.1f} ms)", f"≤ {bound * 1000:.0f} ms", found <= bound)
+
+
 def unchanged(sites: Sites) -> Iterator[Row]:
     service = sites.service(MIDDLE, sites.size.few_jobs)
     known = {**service.database.bearer, "If-None-Match": service.get(DETAIL).headers["ETag"]}
@@ -235,6 +255,25 @@ def memory_after(service: Service, worker: int, number: int) -> float:
     return processes.resident(worker)
 
 
+def dearest(sites: Sites) -> Iterator[Row]:
+    """What a single account can ask for at most, and what that leaves to the others."""
+    jobs = min(DEAR_JOBS, sites.size.many_jobs)
+    database = sites.database(LARGE, jobs)
+    costs = {}
+    with sites.serving(database, workers=1) as address:
+        (worker,) = processes.workers_of(address)
+        for path in dear.GETS:
+            costs[path] = dear.cost(Service(address, database), worker, path, sites.size.rounds)
+            tell(f"    {costs[path][0]:.2f} s, {costs[path][1]:.0f} MB: {path[:100]}")
+    seconds, megabytes = (max(column) for column in zip(*costs.values(), strict=True))
+    among = f"of the dearest {len(costs)} GETs with {LARGE:,} nodes and {jobs:,} jobs"
+    yield Row(f"the longest {among}", f"{seconds:.2f} s", f"≤ {LONGEST_GET} s", seconds <= LONGEST_GET)
+    yield Row(f"the largest {among}", f"{megabytes:.0f} MB", f"≤ {LARGEST_GET} MB", megabytes <= LARGEST_GET)
+    beside = dear.seconds_beside(sites.service(LARGE, jobs), 4 * sites.size.round_seconds) * 1000
+    measure = f"GET instances/{{id}}/ beside {dear.CLIENTS} clients of these, 95 of 100 requests below"
+    yield Row(measure, f"{beside:.0f} ms", f"≤ {LONGEST_BESIDE} ms", beside <= LONGEST_BESIDE)
+
+
 def start(sites: Sites) -> Iterator[Row]:
     database = sites.database(SMALL, sites.size.few_jobs)
     seconds = statistics.median(seconds_to_start(sites, database) for _ in range(sites.size.starts))
@@ -262,9 +301,11 @@ ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
     "queries": queries,
     "basic": basic,
     "guessing": guessing,
+    "slow": slow_clients,
     "unchanged": unchanged,
     "loading": loading,
     "writing": writing,
     "memory": memory,
+    "dearest": dearest,
     "start": start,
 }

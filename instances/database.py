@@ -1,6 +1,10 @@
-"""Whether it is the database that failed, rather than what it was asked for."""
+"""Whether it is the database that failed, rather than what it was asked for, and for how long it is asked."""
 
+import contextlib
 import logging
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 from django import db
@@ -32,6 +36,32 @@ def cause(error: BaseException | None) -> BaseException | None:
 def reason(error: BaseException) -> str:
     """What the database, or the client library, says of its failure, in one line. It holds no password."""
     return " ".join(str(cause(error)).split())
+
+
+@contextlib.contextmanager
+def within(milliseconds: int) -> Iterator[None]:
+    """Let the database give up what is asked of it here once all of it has taken so long; 0 is never.
+
+    The first statement has the connection's own limit. A later one is told what is left, which costs a statement, only
+    where a good part is gone.
+    """
+    began, told = time.perf_counter(), False
+
+    def ask(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal told
+        gone = (time.perf_counter() - began) * 1000
+        if milliseconds and gone > milliseconds / 10:
+            told = True
+            execute(f"SET statement_timeout TO {max(1, int(milliseconds - gone))}", None, False, context)
+        return execute(sql, params, many, context)
+
+    try:
+        with db.connection.execute_wrapper(ask):
+            yield
+    finally:
+        if told:
+            with contextlib.suppress(db.Error), db.connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
 
 
 UNHEARD = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells

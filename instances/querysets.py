@@ -33,6 +33,9 @@ INCLUDED_ROLES = {
     "read_role": ["read_role"],
 }
 
+# What everybody may know of a group who sees one of its instances.
+OPEN_OF_GROUPS = ("id", "name")
+
 
 class LoadField(ArrayField):  # type: ignore[type-arg]
     """Reads these figures, an array of a subquery, as a ``Load``; none where there are no jobs."""
@@ -79,6 +82,10 @@ class VisibleQuerySet(models.QuerySet[Any]):
         if isinstance(user, AnonymousUser):
             return self.none()
         return self if user.sees_everything else self.filter(self.visible_condition(user))
+
+    def as_related(self, user: User) -> models.QuerySet[Any, dict[str, Any]]:
+        """Rows with the columns that ``user`` may learn from records that lead here: those of visible records."""
+        return self.visible_to(user).order_by().values(*(field.attname for field in self.model._meta.concrete_fields))
 
     def with_visibility(self, user: User | AnonymousUser) -> Self:
         """All records; ``is_visible`` tells which of them ``user`` may see."""
@@ -150,6 +157,14 @@ class InstanceQuerySet(VisibleQuerySet):
 class InstanceGroupQuerySet(VisibleQuerySet):
     def visible_condition(self, user: User) -> Exists:
         return Exists(user.instance_group_roles.filter(instance_group=OuterRef("pk")))
+
+    def as_related(self, user: User) -> models.QuerySet[Any, dict[str, Any]]:
+        """All groups, as AWX lets everybody ask for them by id and name; of hidden ones the other columns are NULL."""
+        others = [field.attname for field in self.model._meta.concrete_fields if field.attname not in OPEN_OF_GROUPS]
+        condition = self.visible_condition(user)
+        columns = {name: Case(When(condition, then=F(name))) for name in others}
+        rows: models.QuerySet[Any, dict[str, Any]] = self.order_by().values(*OPEN_OF_GROUPS).annotate(**columns)
+        return rows
 
     def with_load(self) -> Self:
         """What the group's figures follow from.

@@ -1,8 +1,10 @@
 """The filter language, against a plain Python model of it and for every field that it knows."""
 
+import contextlib
 import json
 import operator
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +17,7 @@ import pytest
 import requests
 from django.db import models
 from django.http import QueryDict
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import APIException, ParseError
 
@@ -419,6 +421,10 @@ def test_pages_in_any_order_neither_overlap_nor_miss_a_record(query: str, admin:
 ROLE_LEVEL = "Cannot apply role_level filter to this list because its model does not use roles for access control."
 
 
+TOO_MANY = "A query may have at most 100 conditions, 10 of them on related records."
+TOO_MANY_PATTERNS = "A query may have at most 5 regular expressions."
+
+
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
@@ -427,7 +433,13 @@ ROLE_LEVEL = "Cannot apply role_level filter to this list because its model does
             "&".join(["chain__peers__id=1"] * 11),
             "A query may have at most 100 conditions, 10 of them on related records.",
         ),
-        ("hostname__regex=" + "a" * 1001, "A regular expression may have at most 1000 characters."),
+        ("hostname__regex=" + "a" * 201, "A regular expression may have at most 200 characters."),
+        ("&".join(["hostname__regex=a"] * 3 + ["or__not__uuid__iregex=("] * 3), TOO_MANY_PATTERNS),
+        ("&".join(["bogus__regex=("] * 6), TOO_MANY_PATTERNS),
+        ("search=" + "a," * 30_000, TOO_MANY),
+        ("search=" + "a+" * 101, TOO_MANY),
+        ("peers__search=" + "a," * 101, TOO_MANY),
+        ("search=" + "a,b+" * 25 + "&" + "&".join(["bogus=("] * 51), TOO_MANY),
         ("order_by=" + ",".join(["id"] * 11), "A list can be ordered by at most 10 fields."),
         ("peers__peers__hostname=x", "Loops not allowed in filters, detected on field peers."),
         ("peers__reverse_peers__source__hostname=x", "Filters follow at most 2 relations."),
@@ -463,6 +475,46 @@ ROLE_LEVEL = "Cannot apply role_level filter to this list because its model does
 def test_what_cannot_be_asked(query: str, detail: str, admin: User, mesh: list[Instance]) -> None:
     answer = client_of(admin).get(f"/api/v2/instances/?{query}")
     assert (answer.status_code, answer.json()) == (400, {"detail": detail})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?i)" + "[\x80-\U0010ffff]" * 39,
+        "[\x80-\U0010ffff]" * 40,
+        "(?i)" + r"[\0-\uffff]" * 17,
+        r"[\0-\U0010ffff]" * 13,
+        "(?i)" + "[ks]" * 49,
+        "(?iu:" + "[µk]" * 48 + ")",
+        "(?i)[" + "\x80-\U0010ffff" * 64 + "]",
+    ],
+)
+def test_no_regular_expression_costs_python_much(pattern: str) -> None:
+    """A hundred patterns that differ, so that none is remembered; Python alone would take seconds for most."""
+    began = time.process_time()
+    for number in range(100):
+        with contextlib.suppress(ParseError):
+            filters.pattern(pattern[:-4] + f"{number:03}" + pattern[-1])
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.filterwarnings("ignore:Possible:FutureWarning")
+@settings(max_examples=500, deadline=None)
+@given(st.text(st.sampled_from("()[]{}?*+|^$.-\\aikuUdwé\u0130中\U0001f600<=!:1,x0fP"), max_size=14))
+def test_a_pattern_is_refused_in_pythons_words(pattern: str) -> None:
+    """Except for the order of two characters beyond Latin 1, and for flags and names that PostgreSQL has not."""
+    try:
+        re.compile(pattern)
+        expected = None
+    except (re.error, OverflowError) as error:
+        expected = str(error)
+    assume(not re.search(r"\(\?[a-zA-Z]*[uP<]", pattern) and "range" not in (expected or ""))
+    found = None
+    try:
+        filters.pattern(pattern)
+    except ParseError as error:
+        found = str(error.detail)
+    assert found == expected
 
 
 def test_a_pattern_too_large_for_the_database_is_no_server_error(admin: User, mesh: list[Instance]) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,8 +22,11 @@ from rest_framework.views import APIView
 from awx_compat import etags, paths
 from awx_compat.encoding import Encoded
 from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
+from awx_compat.filters import may_be_slow
 from awx_compat.foresight import Foreseeing, reader
 from awx_compat.parsers import BodyError
+from awx_compat.turns import SLOW
+from instances import database
 from instances.locking import locked
 from instances.prepared import Asked, prepared, prepared_listing
 from instances.rows import Listing, Row, listing_of
@@ -186,9 +189,20 @@ class ListView(ApiView, ListAPIView[Any]):
             return listing_of(records, self.filter_queryset(records))
         return all_visible(user.pk, shape=(self.visible, user.is_superuser, user.is_system_auditor))
 
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Ask the database now, or, where that may be slow, when it is one's turn, and not for long."""
+        filterset: Any = getattr(self, "filterset_class", None)
+        if filterset is None or not may_be_slow(filterset, self.request.query_params):
+            yield
+            return
+        with SLOW.turn(), database.within(settings.STATEMENT_TIMEOUT):
+            yield
+
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        listing: Any = self.asked()
-        rows: Any = self.paginate_queryset(listing)
+        with self.turn():
+            listing: Any = self.asked()
+            rows: Any = self.paginate_queryset(listing)
         telling: Any = self.get_serializer()
         return self.get_paginated_response(telling.told_all(rows))
 

@@ -1,0 +1,41 @@
+"""How many slow statements a process has at once.
+
+Each thread that waits for the database is one that answers nobody else. So of what may be slow one is answered at a
+time and a few may wait for it, which leaves a thread for everything else; whoever comes when these are waiting, or
+waits too long, reads 503 and when to try again.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from awx_compat.exceptions import TryAgain
+
+ANSWERED, WAITING = 1, 2  # at once; a process has four threads unless it is started with another number
+LONGEST_WAIT = 2.0  # seconds, for the answer before
+LONGEST_WAIT_TO_WAIT = 0.05  # seconds; what turns out not to be slow is over by then
+
+
+class Turns:
+    def __init__(self, answered: int = ANSWERED, waiting: int = WAITING) -> None:
+        self.places = threading.BoundedSemaphore(answered + waiting)
+        self.answered = threading.BoundedSemaphore(answered)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until it is one's turn. Raises TryAgain where that takes too long."""
+        with _held(self.places, LONGEST_WAIT_TO_WAIT), _held(self.answered, LONGEST_WAIT):
+            yield
+
+
+@contextlib.contextmanager
+def _held(semaphore: threading.Semaphore, seconds: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=seconds):
+        raise TryAgain("Too many queries like this are being answered. Try again in a moment.")
+    try:
+        yield
+    finally:
+        semaphore.release()
+
+
+SLOW = Turns()
