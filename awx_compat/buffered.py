@@ -18,7 +18,9 @@ from typing import Any
 
 from django.conf import settings
 
+from awx_compat import guesses
 from awx_compat.exceptions import RETRY_AFTER
+from awx_compat.forwarded import Proxies
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +52,13 @@ class Application:
         for _ in range(threads):
             Thread(target=self.answer_all, daemon=True).start()
         self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
+        self.proxies = Proxies(settings.TRUSTED_PROXIES)
 
     async def __call__(self, scope: Any, protocol: Any) -> None:
         environ = environ_of(scope)
+        if guess := guesses.refusal(environ, self.proxies):
+            protocol.response_bytes(guess.status, guess.headers, guess.body)
+            return
         body = environ["wsgi.input"] = io.BytesIO()
         try:
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
@@ -96,7 +102,7 @@ class Application:
                 self.answer(environ, protocol)
             except Exception:
                 logger.exception("%s failed", environ["PATH_INFO"])  # and granian answers 500
-            answered.get_loop().call_soon_threadsafe(answered.set_result, None)
+            answered.get_loop().call_soon_threadsafe(conclude, answered)
 
     def answer(self, environ: dict[str, Any], protocol: Any) -> None:
         """Let the application answer, in a thread of its own."""
@@ -109,6 +115,11 @@ class Application:
                 close()
         status, headers = head
         protocol.response_bytes(int(status[:3]), headers, content)
+
+
+def conclude(answered: asyncio.Future[None]) -> None:
+    if not answered.done():  # it is where nobody waits any more
+        answered.set_result(None)
 
 
 def environ_of(scope: Any) -> dict[str, Any]:
