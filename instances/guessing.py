@@ -28,7 +28,7 @@ RENEWED_AFTER = 24 * 3600  # likewise; sooner it is not written again
 ANY = ""
 UNKNOWN = "-"  # the address of who comes through a Unix socket, unless a proxy tells it
 MOST = 10_000  # refusals that a process remembers; beyond that all are forgotten
-REMEMBERED_FOR = 1  # seconds, after which the database is asked again whether it was unlocked
+REMEMBERED_FOR = 5  # seconds, after which the database is asked again whether it was unlocked
 SWEPT = 100  # rows at most that are deleted at once
 
 Key = tuple[str, str]  # a name's digest and an address

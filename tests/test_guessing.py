@@ -316,7 +316,7 @@ def test_a_command_unlocks(chosen: list[str], pairs: list[bool], admin: User, al
         assert basic(name, name, address).status_code == 429
     call_command("unlock_login", *chosen)
     assert capsys.readouterr().out == "Unlocked.\n"
-    guessing.refusals.clear()  # as a second does
+    guessing.refusals.clear()  # as a few seconds do
     assert [basic(name, name, address).status_code == 200 for name, address in tried] == pairs
 
 
