@@ -52,9 +52,9 @@ def ask(session: requests.Session, service: Service, path: str) -> float:
 def cost(service: Service, worker: int, path: str, times: int) -> tuple[float, float]:
     """What ``path`` takes of the process that is asked alone: seconds, the median, and MB beyond what it held."""
     with requests.Session() as session:
-        ask(session, service, path)
         before = processes.resident(worker)
         processes.forget_peak(worker)
+        ask(session, service, path)  # what a process makes but once counts as memory alone
         seconds = statistics.median(ask(session, service, path) for _ in range(times))
     return seconds, processes.peak(worker) - before
 
