@@ -21,9 +21,14 @@ from django.conf import settings
 from awx_compat import guesses
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
+from instances.guessing import LockedError
+from instances.hashing import BusyError
 
 logger = logging.getLogger(__name__)
 
+FORMS = (settings.LOGIN_URL, "/admin/login/")  # that take passwords
+PASSWORDS = 32  # requests of a process that wait until theirs are hashed, half a second each
+PAUSE = 1  # second, before a guess is refused
 BODIES = 16  # of the largest size, that a process keeps at once
 WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 PORTS = {"http": "80", "https": "443"}
@@ -39,39 +44,88 @@ class RefusedError(Exception):
         self.status = status
 
 
+class Threads:
+    """They answer one request after the other with ``wsgi``. An executor costs a tenth of a record more."""
+
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], number: int) -> None:
+        self.wsgi = wsgi
+        self.waiting: SimpleQueue[tuple[asyncio.Future[None], dict[str, Any], Any]] = SimpleQueue()
+        for _ in range(number):
+            Thread(target=self.answer_all, daemon=True).start()
+
+    async def answer(self, environ: dict[str, Any], protocol: Any) -> None:
+        """Return once the request is answered."""
+        answered = asyncio.get_running_loop().create_future()
+        self.waiting.put((answered, environ, protocol))
+        await answered
+
+    def answer_all(self) -> None:
+        while True:
+            answered, environ, protocol = self.waiting.get()
+            try:
+                self.answer_one(environ, protocol)
+            except Exception:
+                logger.exception("%s failed", environ["PATH_INFO"])  # and granian answers 500
+            answered.get_loop().call_soon_threadsafe(conclude, answered)
+
+    def answer_one(self, environ: dict[str, Any], protocol: Any) -> None:
+        head: list[Any] = []
+        parts = self.wsgi(environ, lambda status, headers, error=None: head.extend((status, headers)))
+        try:
+            content = b"".join(parts)
+        finally:
+            if close := getattr(parts, "close", None):
+                close()
+        status, headers = head
+        protocol.response_bytes(int(status[:3]), headers, content)
+
+
+def conclude(answered: asyncio.Future[None]) -> None:
+    if not answered.done():  # it is where nobody waits any more
+        answered.set_result(None)
+
+
 class Application:
     """An RSGI application that answers as ``wsgi`` does, in at most ``threads`` threads.
 
     A body has at most ``settings.MAX_BODY_SIZE`` bytes and arrives within ``settings.BODY_TIMEOUT`` seconds. Those that
-    arrive or wait for a thread hold at most ``BODIES`` times that size together.
+    arrive or wait for a thread hold at most ``BODIES`` times that size together. Requests whose password must be hashed
+    have threads of their own, so that they may wait for each other and nobody else waits for them.
     """
 
     def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int) -> None:
-        self.wsgi = wsgi
-        self.waiting: SimpleQueue[tuple[asyncio.Future[None], dict[str, Any], Any]] = SimpleQueue()
-        for _ in range(threads):
-            Thread(target=self.answer_all, daemon=True).start()
+        self.threads = Threads(wsgi, threads)
+        self.of_passwords = Threads(wsgi, settings.PASSWORD_HASHES_AT_ONCE)
         self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
         self.proxies = Proxies(settings.TRUSTED_PROXIES)
 
     async def __call__(self, scope: Any, protocol: Any) -> None:
         environ = environ_of(scope)
-        if guess := guesses.refusal(environ, self.proxies):
-            protocol.response_bytes(guess.status, guess.headers, guess.body)
-            return
         body = environ["wsgi.input"] = io.BytesIO()
         try:
+            threads = self.of_passwords if self.is_hashed(environ) else self.threads
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 await self.receive(body, environ, protocol)
-            answered = asyncio.get_running_loop().create_future()
-            self.waiting.put((answered, environ, protocol))
-            await answered
+            await threads.answer(environ, protocol)
+        except (LockedError, BusyError) as error:
+            await asyncio.sleep(PAUSE)  # a crowd that guesses asks again as soon as it has its answer
+            refusal = guesses.refusal(error)
+            protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
         except RefusedError as refused:
             refuse(protocol, refused)
         finally:
             self.free += len(body.getbuffer())
         if length_of(environ) > settings.MAX_BODY_SIZE:
             await discard(protocol)
+
+    def is_hashed(self, environ: dict[str, Any]) -> bool:
+        """Whether the request has a password to be hashed. Raises LockedError, or BusyError where too many wait."""
+        is_form = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in FORMS
+        if not is_form and not guesses.is_one(environ, self.proxies):
+            return False
+        if self.of_passwords.waiting.qsize() >= PASSWORDS:
+            raise BusyError
+        return True
 
     async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:
         """Read the body, but for one that is too large: ``environ`` tells that, as its length. Raises RefusedError."""
@@ -93,33 +147,6 @@ class Application:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
         self.free -= len(chunk)
         body.write(chunk)
-
-    def answer_all(self) -> None:
-        """Answer one request after the other, in a thread. An executor costs a tenth of a record more."""
-        while True:
-            answered, environ, protocol = self.waiting.get()
-            try:
-                self.answer(environ, protocol)
-            except Exception:
-                logger.exception("%s failed", environ["PATH_INFO"])  # and granian answers 500
-            answered.get_loop().call_soon_threadsafe(conclude, answered)
-
-    def answer(self, environ: dict[str, Any], protocol: Any) -> None:
-        """Let the application answer, in a thread of its own."""
-        head: list[Any] = []
-        parts = self.wsgi(environ, lambda status, headers, error=None: head.extend((status, headers)))
-        try:
-            content = b"".join(parts)
-        finally:
-            if close := getattr(parts, "close", None):
-                close()
-        status, headers = head
-        protocol.response_bytes(int(status[:3]), headers, content)
-
-
-def conclude(answered: asyncio.Future[None]) -> None:
-    if not answered.done():  # it is where nobody waits any more
-        answered.set_result(None)
 
 
 def environ_of(scope: Any) -> dict[str, Any]:

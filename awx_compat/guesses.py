@@ -6,7 +6,6 @@ a record costs, from what this process remembers, without the database.
 
 import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -40,35 +39,35 @@ class SentCredentials(BasicAuthentication):
         return userid, password
 
 
-def refuse_at_once(environ: dict[str, Any], proxies: Proxies) -> None:
-    """Raise LockedError or BusyError if that is how Basic credentials will be refused, as far as that is known here."""
+def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
+    """Whether the request of a WSGI ``environ`` has a Basic password that is to be hashed. No query.
+
+    Raises LockedError where no password is tried for that name from that address, as far as it is known here.
+    """
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     if authorization[:6].lower() != "basic ":
-        return
+        return False
     request: Any = SimpleNamespace(headers={"authorization": authorization})
-    with suppress(AuthenticationFailed):
-        username, password = SentCredentials().authenticate(request)  # type: ignore[misc]
-        address = proxies.client_of(environ)
-        Attempt(username, address).refuse_again()
-        if authentication.verified.user(username, password, address) is None:
-            hashing.slots.refuse_if_full()
-
-
-def refusal(environ: dict[str, Any], proxies: Proxies) -> Refusal | None:
-    """What answers the request of a WSGI ``environ`` at once; None where the application is to be asked. No query."""
     try:
-        refuse_at_once(environ, proxies)
-    except (LockedError, BusyError) as error:
-        told = of_login(error)
-        body = json.dumps({"detail": str(told.detail)}).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-            "Retry-After": str(error.wait),
-        }
-        return Refusal(HTTPStatus(told.status_code), list(headers.items()), body)
-    return None
+        username, password = SentCredentials().authenticate(request)  # type: ignore[misc]
+    except AuthenticationFailed:
+        return False
+    address = proxies.client_of(environ)
+    Attempt(username, address).refuse_again()
+    return authentication.verified.user(username, password, address) is None
+
+
+def refusal(error: LockedError | BusyError) -> Refusal:
+    """What answers a guess that is refused so."""
+    told = of_login(error)
+    body = json.dumps({"detail": str(told.detail)}).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Retry-After": str(error.wait),
+    }
+    return Refusal(HTTPStatus(told.status_code), list(headers.items()), body)
 
 
 def before(application: Application) -> Application:
@@ -76,10 +75,13 @@ def before(application: Application) -> Application:
     proxies = Proxies(settings.TRUSTED_PROXIES)
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        refused = refusal(environ, proxies)
-        if refused is None:
-            return application(environ, start_response)
-        start_response(f"{refused.status.value} {refused.status.phrase}", refused.headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [refused.body]
+        try:
+            if is_one(environ, proxies):
+                hashing.slots.refuse_if_full()
+        except (LockedError, BusyError) as error:
+            refused = refusal(error)
+            start_response(f"{refused.status.value} {refused.status.phrase}", refused.headers)
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [refused.body]
+        return application(environ, start_response)
 
     return answer

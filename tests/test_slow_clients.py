@@ -4,13 +4,16 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import requests
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from tests import slow
-from tests.service import served
+from tests.service import new_database, served
 
 pytestmark = pytest.mark.django_db
 
@@ -86,3 +89,22 @@ def test_a_body_in_slow_pieces_is_read_as_a_whole(service: str) -> None:
                 time.sleep(0.3)
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert b'"id\\" field must be an integer' in answer, answer
+
+
+def test_passwords_wait_for_each_other_and_nobody_for_them(dataset_template: str) -> None:
+    """A crowd logs in at once: all are let in, and tokens are answered meanwhile."""
+    with new_database(dataset_template) as database:
+        with psycopg.connect(database) as connection:
+            slow_hash = PBKDF2PasswordHasher().encode("admin", "salt")  # as production has it
+            connection.execute("UPDATE instances_user SET password = %s WHERE username = 'admin'", [slow_hash])
+        with served(database, DJANGO_SETTINGS_MODULE="settings.base") as address:
+            log_in_at_once(address)
+
+
+def log_in_at_once(address: str) -> None:
+    with ThreadPoolExecutor(12) as crowd:
+        url = f"{address}/api/v2/instances/5/"
+        asked = [crowd.submit(requests.get, url, auth=("admin", "admin"), timeout=60) for _ in range(12)]
+        while not all(each.done() for each in asked):
+            assert requests.get(url, headers=ADMIN, timeout=5).status_code == 200
+        assert [each.result().status_code for each in asked] == [200] * 12
