@@ -79,6 +79,10 @@ WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 # --- the mirror of a live AWX
 # Seconds after which what it tells counts as too old; 0 is three times the period of "sync_awx --follow".
 MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)
+# The most that one sync reads before it is given up; what it holds in memory is about three times the bytes.
+MIRROR_MAX_RECORDS = read.int("MIRROR_MAX_RECORDS", 500_000, validate=env.positive)
+MIRROR_MAX_BYTES = read.int("MIRROR_MAX_BYTES", 2**30, validate=env.between(1, 2**40))  # unpacked
+MIRROR_MAX_SECONDS = read.int("MIRROR_MAX_SECONDS", 3600, validate=env.positive)
 
 # --- applications
 INSTALLED_APPS = [
@@ -239,7 +243,10 @@ LOGGING = {
         "one_line": {"()": "instances.database.OneLine"},
     },
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"},
+        "line": {
+            "()": "instances.logs.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s",
+        },
     },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "one_line"]},

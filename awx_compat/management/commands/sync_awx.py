@@ -20,7 +20,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from tqdm import tqdm
 
-from awx_compat.mirror.client import Access, NotAWXError, SourceError, StoppedError, UnreachableError
+from awx_compat.mirror.client import Access, LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
 from awx_compat.mirror.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import RefusingCommand
@@ -43,7 +43,7 @@ class Command(RefusingCommand):
         "Copy the instances, links, groups, users' rights on groups and active jobs of a live AWX (23.x or 24.x) into "
         "this service, which then tells them as that AWX does and lets nobody else change them. Exit codes: 3 the AWX "
         "refuses the credentials, 4 it is none that can be mirrored, 5 it could not be read now, 6 another sync is "
-        "under way."
+        "under way, 7 it tells more than a sync may read (MIRROR_MAX_RECORDS, _BYTES, _SECONDS)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -130,7 +130,7 @@ class Command(RefusingCommand):
         """Sync every ``period`` seconds until stopped. What goes wrong is told, and the next sync may do better.
 
         Where the first one fails for a reason that does not pass, such as a wrong address, none would ever succeed.
-        A mirror that somebody detaches is not begun again.
+        A mirror that somebody detaches is not begun again, and what is more than a sync may read is not read again.
         """
         is_first = True
         while not sync.stopping.is_set():
@@ -141,7 +141,7 @@ class Command(RefusingCommand):
             except StoppedError:
                 return
             except FAILURES as error:
-                if isinstance(error, OccupiedError) or (is_first and exit_code(error) not in PASSING):
+                if isinstance(error, OccupiedError | LimitError) or (is_first and exit_code(error) not in PASSING):
                     raise
                 progress.tell("failed", told(error))
                 pause = max(pause, getattr(error, "seconds", 0.0))
