@@ -64,8 +64,7 @@ def check_address(hostname: str, address: str) -> None:
 
 def new_node(hostname: str, node_type: str, given: dict[str, Any]) -> Instance:
     """A node without capacity, until it reports some."""
-    for rule in lifecycle.HOSTNAME_RULES:
-        rule(hostname)
+    lifecycle.refuse_control_characters(hostname)
     values = {
         "uuid": str(uuid4()),
         **given,

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from awx_compat import paths
 from awx_compat.mirror import rights
 from awx_compat.mirror.client import ChangingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
+from instances.lifecycle import refusal_of_hostname
 from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
@@ -70,7 +71,9 @@ class Reader:
         """
         with self.awx_shape():
             version = self.version()
-            return self.source.retrying(ChangingError)(self.read, version, list(unfinished))
+            records = self.source.retrying(ChangingError)(self.read, version, list(unfinished))
+        warn_of_hostnames(records.instances)
+        return records
 
     @contextmanager
     def awx_shape(self) -> Iterator[None]:
@@ -108,7 +111,7 @@ class Reader:
             jobs=jobs,
         )
 
-    def refuse_shapes(self, name: str, records: Any, shape: dict[str, type]) -> None:
+    def refuse_shapes(self, name: str, records: Any, shape: Mapping[str, type]) -> None:
         """Raise NotAWXError for the first record that lacks a field of ``shape``, or has another type there.
 
         Such a record would look like one that changes while it is read, and all would be read again.
@@ -208,6 +211,14 @@ class Reader:
         """How many jobs AWX has up to that id."""
         with self.awx_shape():
             return int(self.source.page(JOBS, {"id__lte": up_to, "page_size": 1})["count"])
+
+
+def warn_of_hostnames(instances: list[Record]) -> None:
+    """Name what is mirrored as it is, though nobody could give such a name here."""
+    for instance in instances:
+        if reason := refusal_of_hostname(instance["hostname"]):
+            text = "The API would refuse the hostname %s: %s"
+            logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 
 
 def unheard(done: int, of: int) -> None:

@@ -31,6 +31,7 @@ from instances.mirror.left_out import LeftOut
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
+from instances.text import escaped
 
 FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, BusyError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
@@ -267,6 +268,7 @@ class Progress(logging.Handler):
         self.stream = stream
         self.named: set[LeftOut] = set()
         self.naming_now: set[LeftOut] = set()
+        self.told_once: set[str] = set()
         self.bar = tqdm(
             desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
@@ -284,6 +286,9 @@ class Progress(logging.Handler):
             logger.propagate = True
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "once", False):
+            self.tell_once(record.getMessage())
+            return
         left_out: LeftOut | None = getattr(record, "left_out", None)
         if left_out is None:
             self.tell("waiting", record.getMessage())
@@ -291,6 +296,11 @@ class Progress(logging.Handler):
         if left_out not in self.named:
             self.tell("left out", record.getMessage(), kind=left_out.kind)
         self.naming_now.add(left_out)
+
+    def tell_once(self, message: str) -> None:
+        if message not in self.told_once:
+            self.told_once.add(message)
+            self.tell("warning", message)
 
     @contextmanager
     def naming(self) -> Iterator[None]:
@@ -318,6 +328,7 @@ class Progress(logging.Handler):
         return bool(self.bar.disable)
 
     def tell(self, event: str, message: str, **figures: Any) -> None:
+        message = escaped(message)
         if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}
             print(orjson.dumps(line).decode(), file=self.stream, flush=True)
