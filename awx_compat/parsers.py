@@ -29,8 +29,12 @@ class JSONParser(parsers.BaseParser):
             json.dumps(data, ensure_ascii=False).encode()
         except RecursionError:
             raise BodyError("JSON parse error - it is nested too deeply") from None
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise BodyError(f"JSON parse error - {error}{HINT}") from None
+        except UnicodeError as error:
+            raise BodyError(f"JSON parse error - {error}") from None
+        except ValueError:  # Python's advice on its own limits is none for a client
+            raise BodyError("JSON parse error - a number in it has too many digits") from None
         if not (isinstance(data, dict) or data is None):
             raise BodyError("JSON parse error - not a JSON object")
         return data
