@@ -55,6 +55,8 @@ if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
 RECEPTOR_CA_CERT = read.str("RECEPTOR_CA_CERT", "")
 RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
 RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
+# Days that a new certificate is valid, of a node or of the CA itself. Receptor reads no revocation list.
+RECEPTOR_CERTIFICATE_DAYS = read.int("RECEPTOR_CERTIFICATE_DAYS", 3650, validate=env.between(1, 36_500))
 
 # --- the database
 # The client library waits for 2 seconds at least, and for as long for each host that the URL names.
@@ -173,6 +175,10 @@ OAUTH2_PROVIDER = {
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
 }
+
+# Whether who administers a group may set its policies and its pod specification, as in AWX. A policy takes any node
+# into the group.
+GROUP_ADMINS_SET_POLICIES = read.bool("GROUP_ADMINS_SET_POLICIES", True)
 
 # --- behind HTTPS
 HTTPS = read.bool("HTTPS", False)

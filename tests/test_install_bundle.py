@@ -99,6 +99,16 @@ def alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeN
     return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
 
+@pytest.mark.parametrize("days", [1, 90])
+def test_certificates_are_valid_for_as_long_as_is_set(
+    days: int, client: APIClient, node: Instance, mesh_ca: dict[str, str], settings: Settings
+) -> None:
+    settings.RECEPTOR_CERTIFICATE_DAYS = days
+    certificate = certificate_in(unpacked(client, node))
+    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    assert timedelta(days=days) <= lifetime < timedelta(days=days, hours=1)
+
+
 # --- the archive
 
 
