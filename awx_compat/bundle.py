@@ -20,12 +20,21 @@ CA_FILE = "receptor/tls/ca/mesh-CA.crt"
 CERTIFICATE_FILE = "receptor/tls/receptor.crt"
 KEY_FILE = "receptor/tls/receptor.key"
 WORK_KEY_FILE = "receptor/work_public_key.pem"
+# Characters of a hostname in the folder's name. With the longest path below it ustar's field of 100 is not exceeded.
+LONGEST_NAME = 50
 SECRET, READABLE = 0o600, 0o644
 
 
 def name_of(instance: Instance) -> str:
-    """The name of the archive without its suffix, and of the folder in it."""
-    return re.sub(r"[^\w.:-]", "_", instance.hostname) + "_install_bundle"
+    """The name of the archive without its suffix, and of the folder in it.
+
+    A file of this name can be made by every tool: tar takes what stands before a colon for another host, what begins
+    with a hyphen is an option, and what is long or not ASCII does not fit into a file system's or a header's limits.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", instance.hostname)
+    if len(name) > LONGEST_NAME:  # two long names may begin alike
+        name = f"{name[:LONGEST_NAME]}_{instance.pk}"
+    return re.sub(r"^[-.]", "_", name) + "_install_bundle"
 
 
 def archive(instance: Instance, ca: MeshCA) -> bytes:
@@ -47,7 +56,7 @@ def archive(instance: Instance, ca: MeshCA) -> bytes:
 def packed(folder: str, files: dict[str, bytes]) -> bytes:
     written = io.BytesIO()
     now = int(time.time())
-    with tarfile.open(fileobj=written, mode="w:gz") as tar:
+    with tarfile.open(fileobj=written, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in files.items():
             entry = tarfile.TarInfo(f"{folder}/{name}")
             entry.size, entry.mtime = len(content), now

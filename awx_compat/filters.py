@@ -349,7 +349,8 @@ def integer(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise ParseError(str(error)) from None
+        has_digits_alone = text.strip().lstrip("+-").isdecimal()  # so it is their number that Python does not take
+        raise ParseError("A number has too many digits." if has_digits_alone else str(error)) from None
 
 
 def related_id(name: str, text: str) -> int | None:

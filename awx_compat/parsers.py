@@ -32,8 +32,12 @@ class JSONParser(parsers.BaseParser):
             data = json.loads(text, object_pairs_hook=OrderedDict) if text else {}
         except RecursionError:
             raise BodyError("JSON parse error - it is nested too deeply") from None
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise BodyError(f"JSON parse error - {error}{HINT}") from None
+        except UnicodeError as error:
+            raise BodyError(f"JSON parse error - {error}") from None
+        except ValueError:  # Python's advice on its own limits is none for a client
+            raise BodyError("JSON parse error - a number in it has too many digits") from None
         if any(escape[1] for escape in ESCAPES.finditer(text)):
             raise BodyError("JSON parse error - it holds one half of a surrogate pair")
         if not (isinstance(data, dict) or data is None):

@@ -6,6 +6,7 @@ Source: AWX_BEHAVIOUR, "Writing", and recorded answers.
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
@@ -17,8 +18,15 @@ from instances.models.group import PROTECTED
 
 CONTROL_PLANE = PROTECTED[0]
 NO_POLICY = {"policy_instance_percentage": 0, "policy_instance_minimum": 0, "policy_instance_list": []}
+# What decides about nodes, or what runs in containers, outside of what a group's administrator was given.
+OF_THE_MESH = (*NO_POLICY, "pod_spec_override")
 DELETION = 60  # seconds
 UNFINISHED = ("new", "pending", "waiting", "running")
+
+
+def may_set_policies(user: Any) -> bool:
+    """Whether ``user``, who may change a group, may change its fields of ``OF_THE_MESH`` too."""
+    return bool(settings.GROUP_ADMINS_SET_POLICIES or user.is_superuser)
 
 
 # --- fields

@@ -22,6 +22,7 @@ from instances.capacity import CONTROLLING
 from instances.health import conditions
 from instances.locking import hold_links, locked
 from instances.models import Instance, InstanceLink
+from instances.text import IN_A_LINE
 
 LOWEST_PORT = MinValueValidator(1024)
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
@@ -65,7 +66,25 @@ def is_address(hostname: str) -> bool:
 
 
 LONGEST_HOSTNAME = Instance._meta.get_field("hostname").max_length or 0
+
+
+def refuse_control_characters(hostname: str) -> None:
+    """Validator: of what the API refuses, all that nobody else may bring in either."""
+    if IN_A_LINE.search(hostname):
+        raise ValidationError("control characters in hostnames are illegal")
+
+
 HOSTNAME_RULES = (refuse_loopback, MaxLengthValidator(LONGEST_HOSTNAME), refuse_illegal_characters)
+
+
+def refusal_of_hostname(hostname: str) -> str:
+    """Why the API would refuse a node of this name; "" where it would not."""
+    try:
+        for rule in HOSTNAME_RULES:
+            rule(hostname)
+    except ValidationError as error:
+        return str(error.messages[0])
+    return ""
 
 
 def checked_hostname(instance: Instance | None, hostname: str) -> str:

@@ -28,7 +28,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
 
 KEY_BITS = 4096
-LIFETIME = timedelta(days=3650)
 CLOCK_SKEW = timedelta(minutes=5)  # by which a node's clock may be slow and still accept a new certificate
 LONGEST_COMMON_NAME = 64  # bytes, in the cryptography library's reading of RFC 5280
 RECEPTOR_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.2312.19.1")  # the otherName by which Receptor knows a node
@@ -183,7 +182,7 @@ def valid_from_now(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + timedelta(days=settings.RECEPTOR_CERTIFICATE_DAYS))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 

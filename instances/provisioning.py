@@ -35,6 +35,7 @@ def provision(hostname: str, node_type: str, given: dict[str, Any]) -> Outcome:
     ``given``: any of uuid, ip_address and listener_port; what is left out stays as it is. A control or hybrid node
     peers to every node with peers_from_control_nodes.
     """
+    lifecycle.refuse_control_characters(hostname)
     hold_links()
     found = Instance.objects.select_for_update(no_key=True).filter(hostname=hostname).first()
     check_address(hostname, given.get("ip_address", ""))
@@ -64,8 +65,6 @@ def check_address(hostname: str, address: str) -> None:
 
 def new_node(hostname: str, node_type: str, given: dict[str, Any]) -> Instance:
     """A node without capacity, until it reports some."""
-    for rule in lifecycle.HOSTNAME_RULES:
-        rule(hostname)
     values = {
         "uuid": str(uuid4()),
         **given,

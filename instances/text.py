@@ -5,13 +5,32 @@ import re
 # They turn the direction of what follows, so that one name can look like another.
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REPLACEMENT = "\ufffd"
+# They move the cursor, change colours or end a line. Tabs and line breaks have their places in longer texts.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+IN_A_LINE = re.compile(f"{CONTROL.pattern}|[\t\n]")
+
+
+def named(found: re.Match[str]) -> str:
+    """The character as JSON writes it."""
+    return f"\\u{ord(found[0]):04x}"
 
 
 def visible(text: object) -> str:
-    """The text with a sign in the place of each invisible character that turns its direction."""
-    return TURNING.sub(REPLACEMENT, str(text))
+    """The text for a page: a sign in the place of each invisible character that turns its direction, and the code of
+    each control character."""
+    return CONTROL.sub(named, TURNING.sub(REPLACEMENT, str(text)))
 
 
 def isolated(text: object) -> str:
     """The same, so that its own direction does not leak out of it either: for attributes, where no element can."""
     return f"\u2068{visible(text)}\u2069"
+
+
+def escaped(text: object) -> str:
+    """The text for a terminal: the code of each control character and of each that turns its direction."""
+    return CONTROL.sub(named, TURNING.sub(named, str(text)))
+
+
+def in_one_line(text: object) -> str:
+    """The same without tabs and line breaks, so that it cannot look like a line of ours."""
+    return IN_A_LINE.sub(named, escaped(text))

@@ -65,6 +65,11 @@ def change(token: Any, values: dict[str, Any]) -> None:
     token.save(update_fields=["scope", "updated"])
 
 
+def revoke_all(user: Any) -> None:
+    """Whoever uses a token of ``user`` is refused from now on."""
+    AccessToken.objects.filter(user=user).delete()
+
+
 def describe(token: Any, description: str) -> None:
     """Note what ``token`` is for."""
     TokenNote.objects.update_or_create(token=token, defaults={"description": description})

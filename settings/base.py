@@ -57,6 +57,8 @@ if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
 RECEPTOR_CA_CERT = read.str("RECEPTOR_CA_CERT", "")
 RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
 RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
+# Days that a new certificate is valid, of a node or of the CA itself. Receptor reads no revocation list.
+RECEPTOR_CERTIFICATE_DAYS = read.int("RECEPTOR_CERTIFICATE_DAYS", 3650, validate=env.between(1, 36_500))
 
 # --- the database
 # The client library waits for 2 seconds at least, and for as long for each host that the URL names.
@@ -87,6 +89,10 @@ WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 # --- the mirror of a live AWX
 # Seconds after which what it tells counts as too old; 0 is three times the period of "sync_awx --follow".
 MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)
+# The most that one sync reads before it is given up; what it holds in memory is about three times the bytes.
+MIRROR_MAX_RECORDS = read.int("MIRROR_MAX_RECORDS", 500_000, validate=env.positive)
+MIRROR_MAX_BYTES = read.int("MIRROR_MAX_BYTES", 2**30, validate=env.between(1, 2**40))  # unpacked
+MIRROR_MAX_SECONDS = read.int("MIRROR_MAX_SECONDS", 3600, validate=env.positive)
 
 # --- applications
 INSTALLED_APPS = [
@@ -191,6 +197,10 @@ OAUTH2_PROVIDER = {
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
 }
 
+# Whether who administers a group may set its policies and its pod specification, as in AWX. A policy takes any node
+# into the group.
+GROUP_ADMINS_SET_POLICIES = read.bool("GROUP_ADMINS_SET_POLICIES", True)
+
 # --- behind HTTPS
 HTTPS = read.bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
@@ -260,7 +270,10 @@ LOGGING = {
         "one_line": {"()": "instances.database.OneLine"},
     },
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"},
+        "line": {
+            "()": "instances.logs.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s",
+        },
     },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "one_line"]},

@@ -1,5 +1,6 @@
 """The administration with transactions as a server has them: each page opens its own, or none."""
 
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
+from oauth2_provider.models import AccessToken
 
 from instances import accounts, node_tokens, tokens
 from instances.models import (
@@ -27,7 +29,7 @@ from tests.test_admin import USERS, browser_of, change, filled, form_at, page_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PASSWORD = "a-long-Passw0rd"
+PASSWORD, NEW = "a-long-Passw0rd", "another-long-Passw0rd"
 READERS = ["superuser", "auditor", "group admin", "group user", "without rights"]
 
 
@@ -116,6 +118,44 @@ def test_superusers_set_the_passwords_of_others(reader: User) -> None:
     # Who does not see the user is told that there is none.
     assert answer.status_code == 302 if reader.is_superuser else answer.status_code in (403, 404)
     assert somebody.check_password(PASSWORD) == reader.is_superuser
+
+
+@pytest.mark.parametrize("revokes", [True, False])
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_new_password_may_end_the_tokens(only: User, is_own: bool, revokes: bool) -> None:
+    somebody, other = User.objects.get(username="somebody"), User.objects.create_user("other")
+    user = only if is_own else somebody
+    for owner in (user, user, other):
+        tokens.issue(owner)
+    form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW} if is_own else {}
+    form |= {"password1": NEW, "password2": NEW, "usable_password": "true", "set-password": "Change password"}
+    path = "/admin/password_change/" if is_own else f"{USERS}{user.pk}/password/"
+    browser = browser_of(only)
+    page = browser.get(path).content.decode()
+    assert re.search(r'<input type="checkbox" name="revoke_tokens"[^>]* checked', page)
+    wrong = {**form, "new_password2": "x", "password2": "x", "revoke_tokens": "on"}
+    assert browser.post(path, wrong).status_code == 200
+    before = AccessToken.objects.filter(user=user).count()
+    assert before >= 2
+    assert browser.post(path, form | ({"revoke_tokens": "on"} if revokes else {})).status_code == 302
+    user.refresh_from_db()
+    assert user.check_password(NEW)
+    assert AccessToken.objects.filter(user=user).count() == (0 if revokes else before)
+    assert AccessToken.objects.filter(user=other).count() == 1
+
+
+@pytest.mark.parametrize("reader", ["group admin"], indirect=True)
+@pytest.mark.parametrize("may_set", [True, False])
+def test_policies_are_no_fields_for_who_may_not_set_them(reader: User, may_set: bool, settings: Any) -> None:
+    settings.GROUP_ADMINS_SET_POLICIES = may_set
+    group = InstanceGroup.objects.get()
+    browser, path = browser_of(reader), f"/admin/instances/instancegroup/{group.pk}/change/"
+    page = browser.get(path).content.decode()
+    for name in ("policy_instance_percentage", "policy_instance_minimum", "policy_instance_list", "pod_spec_override"):
+        assert (f'name="{name}"' in page) == may_set
+    change(browser, path, max_forks="7", policy_instance_percentage="50")
+    group.refresh_from_db()
+    assert (group.max_forks, group.policy_instance_percentage) == (7, 50 if may_set else 0)
 
 
 # --- the only superuser

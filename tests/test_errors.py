@@ -72,6 +72,49 @@ def test_half_a_character_in_a_body(body: str, admin: User) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "has_hint"),
+    [
+        (b'{"hostname": ', True),
+        (b'{"hostname": "a",}', True),
+        (b'{"listener_port": ' + b"9" * 5000 + b"}", False),
+        (b'{"a": {"b": [-' + b"9" * 5000 + b"]}}", False),
+        (b'{"hostname": "\\ud800a"}', False),
+        (b'{"hostname": "\xff"}', False),
+        (b'{"a":' * 100_000, False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v2/instances/", "/api/v2/tokens/"])
+def test_a_comma_is_blamed_for_broken_json_alone_and_python_not_advertised(
+    path: str, body: bytes, has_hint: bool, admin: User
+) -> None:
+    answer = client_of(admin).post(path, body, content_type="application/json")
+    assert answer.status_code == 400
+    told = answer.json()["detail"]
+    assert told.startswith("JSON parse error - ")
+    assert ("trailing comma" in told) == has_hint
+    assert "sys." not in told
+    assert "limit" not in told
+
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/api/v2/instances/?{name}={DIGITS}"
+        for name in ("id", "id__in", "cpu__gt", "page", "page_size", "capacity_adjustment", "jobs_running", "peers")
+    ]
+    + [f"/api/v2/instances/{DIGITS}/", f"/api/v2/unified_jobs/?elapsed__gt={DIGITS}", f"/api/v2/tokens/{DIGITS}/"],
+)
+def test_no_query_is_told_of_pythons_switches(path: str, admin: User) -> None:
+    answer = client_of(admin).get(path)
+    assert answer.status_code < 500
+    assert b"sys." not in answer.content
+    assert b"integer string conversion" not in answer.content
+
+
+@pytest.mark.parametrize(
     "path", ["/api/nothing/", "/api/v2/nothing/", "/api/v2/instances/1/2/3/", "/api/v2/%00/", "/api/v2/%ff%fe/"]
 )
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])

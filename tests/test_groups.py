@@ -157,3 +157,59 @@ def test_a_role_can_be_asked_for_by_its_field(admin: User, edge: InstanceGroup) 
 @pytest.mark.parametrize(("level", "seen"), [("read_role", 1), ("use_role", 1), ("admin_role", 0), ("x", 0)])
 def test_groups_by_the_readers_role(level: str, seen: int, bob: User) -> None:
     assert client_of(bob).get(f"{URL}?role_level={level}").json()["count"] == seen
+
+
+# --- groups whose administrators set no policies
+
+POLICIES = {
+    "policy_instance_percentage": 50,
+    "policy_instance_minimum": 1,
+    "policy_instance_list": ["exec-1"],
+    "pod_spec_override": "a: b",
+}
+
+
+@pytest.fixture
+def edge(alice: User, settings: Any) -> InstanceGroup:
+    """Alice administers it, and sets no policies."""
+    settings.GROUP_ADMINS_SET_POLICIES = False
+    Instance.objects.create(hostname="exec-1", node_type="execution")
+    edge = InstanceGroup.objects.create(name="edge", policy_instance_percentage=10, max_forks=1)
+    InstanceGroupRole.objects.create(user=alice, instance_group=edge, role="admin_role")
+    return edge
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("method", ["patch", "put"])
+def test_only_superusers_set_policies_where_that_is_set(
+    name: str, method: str, admin: User, alice: User, edge: InstanceGroup, settings: Any
+) -> None:
+    path, body = f"/api/v2/instance_groups/{edge.pk}/", {"name": "edge", name: POLICIES[name]}
+    answer = getattr(client_of(alice), method)(path, body, format="json")
+    assert answer.status_code == 403
+    assert answer.json() == {"detail": "Only superusers may change the policies and the pod specification of a group."}
+    assert client_of(alice).get(path).json()[name] != POLICIES[name]
+    assert getattr(client_of(admin), method)(path, body, format="json").status_code == 200
+    settings.GROUP_ADMINS_SET_POLICIES = True
+    assert getattr(client_of(alice), method)(path, body, format="json").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["patch", "put"])
+def test_policies_stay_where_somebody_else_changes_the_rest(method: str, alice: User, edge: InstanceGroup) -> None:
+    path = f"/api/v2/instance_groups/{edge.pk}/"
+    told = client_of(alice).get(path).json()
+    for body in ({"name": "edge", "max_forks": 7}, {**told, "max_forks": 8}):
+        answer = getattr(client_of(alice), method)(path, body, format="json")
+        assert (answer.status_code, answer.json()["max_forks"]) == (200, body["max_forks"])
+        assert answer.json()["policy_instance_percentage"] == 10
+
+
+def test_options_tell_who_sets_policies(admin: User, alice: User, edge: InstanceGroup, settings: Any) -> None:
+    path = f"/api/v2/instance_groups/{edge.pk}/"
+    for user, allowed in ((alice, False), (admin, True)):
+        actions = client_of(user).options(path).json()["actions"]
+        assert POLICIES.keys().isdisjoint(actions["PUT"]) != allowed
+        assert POLICIES.keys() <= actions["GET"].keys()
+        assert "max_forks" in actions["PUT"]
+    settings.GROUP_ADMINS_SET_POLICIES = True
+    assert POLICIES.keys() <= client_of(alice).options(path).json()["actions"]["PUT"].keys()

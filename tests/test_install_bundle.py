@@ -3,6 +3,8 @@
 import io
 import logging
 import os
+import re
+import subprocess
 import sys
 import tarfile
 from datetime import timedelta
@@ -97,6 +99,16 @@ def alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeN
     return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
 
+@pytest.mark.parametrize("days", [1, 90])
+def test_certificates_are_valid_for_as_long_as_is_set(
+    days: int, client: APIClient, node: Instance, mesh_ca: dict[str, str], settings: Settings
+) -> None:
+    settings.RECEPTOR_CERTIFICATE_DAYS = days
+    certificate = certificate_in(unpacked(client, node))
+    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    assert timedelta(days=days) <= lifetime < timedelta(days=days, hours=1)
+
+
 # --- the archive
 
 
@@ -123,6 +135,41 @@ def test_the_answer_is_an_archive_to_download(client: APIClient, node: Instance,
     folder = "exec-1.example.org_install_bundle/"
     assert set(modes) == {folder + name for name in FILES}
     assert {name for name, mode in modes.items() if mode == 0o600} == {folder + "receptor/tls/receptor.key"}
+
+
+ODD_HOSTNAMES = [
+    "fd00::1",
+    "x" * 243,
+    ".".join(["a" * 60] * 4),
+    "10.0.0.1",
+    "-rf",
+    ".hidden",
+    "..",
+    "a/b",
+    "../../etc",
+    "\u00e9" * 250,
+    'a b"c',
+    "12345",
+]
+
+
+@pytest.mark.parametrize("hostname", ODD_HOSTNAMES)
+def test_tar_unpacks_it_whatever_the_hostname(
+    hostname: str, client: APIClient, mesh_ca: dict[str, str], tmp_path: Path
+) -> None:
+    answer = client.get(path_of(Instance.objects.create(hostname=hostname, node_type="execution")))
+    name = answer["Content-Disposition"].removeprefix('attachment; filename="').removesuffix('"')
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.tar\.gz", name)
+    (tmp_path / name).write_bytes(answer.content)
+    subprocess.run(["tar", "xzf", name], cwd=tmp_path, check=True, timeout=60)
+    folder = tmp_path / name.removesuffix(".tar.gz")
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == FILES
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, folder.name])
+
+
+def test_two_long_names_that_begin_alike_are_two_folders(db: None) -> None:
+    nodes = [Instance.objects.create(hostname="x" * 200 + end, node_type="execution") for end in "ab"]
+    assert len({bundle.name_of(node) for node in nodes}) == 2
 
 
 def test_an_instance_can_be_named_by_its_hostname(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:

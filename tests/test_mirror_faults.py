@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gzip
 import io
 import itertools
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +34,7 @@ from awx_compat.mirror.client import (
     ATTEMPTS,
     LONGEST_RETRY_AFTER,
     ChangingError,
+    LimitError,
     NotAWXError,
     RefusedError,
     RetryLaterError,
@@ -458,6 +461,8 @@ LASTING: dict[str, tuple[Fault, type[SourceError], int, str]] = {
     "307": (says(307, Location="https://awx.example.org/x"), NotAWXError, 4, "to https://awx.example.org: give the"),
     "a list": (says(200, b"[]"), NotAWXError, 4, "something that is no"),
     "a word": (says(200, b'"awx"'), NotAWXError, 4, "something that is no"),
+    "a page": (says(200, b"\n<!DOCTYPE html><html>", Content_Type="text/plain"), NotAWXError, 4, "no AWX is there"),
+    "a page by its type": (says(200, b"Hello", Content_Type="text/html; charset=utf-8"), NotAWXError, 4, "is there"),
 }
 
 
@@ -546,6 +551,39 @@ def test_another_shape_than_awxs_is_refused(shape: str, site: Site) -> None:
     part, change = SHAPES[shape]
     error = site.refused(at(part, tells(change)), (NotAWXError, ChangingError, SnapshotError))
     assert_tells_no_secret(str(error))
+
+
+WRONG = {int: ("1", 1.5, None, [], {}), str: (1, None, [], {}), bool: ("true", 1, None, [])}
+ODD_FIELDS = [
+    (part, listed, field, value)
+    for part, listed, shape in (
+        ("/v2/me/", "me", reading.ME),
+        ("/v2/instances/?", "instances", reading.NODE),
+        ("/mesh_visualizer/", "nodes", reading.NODE),
+        ("/mesh_visualizer/", "links", reading.LINK),
+    )
+    for field, kind in shape.items()
+    for value in WRONG[kind]
+]
+
+
+def with_last(listed: str, field: str, value: Any) -> Callable[[Any], Any]:
+    """The list of that name with another value in its last record."""
+
+    def change(told: Any) -> Any:
+        records = told["results" if "results" in told else listed]
+        records[-1][field] = value
+        return told
+
+    return change
+
+
+@pytest.mark.parametrize(("part", "listed", "field", "value"), ODD_FIELDS)
+def test_a_field_of_a_wrong_type_is_named_at_once(part: str, listed: str, field: str, value: Any, site: Site) -> None:
+    error = site.refused(at(part, tells(with_last(listed, field, value))), NotAWXError)
+    assert error.exit_code == 4
+    assert f"].{field} must be" in str(error)
+    assert len([path for path in site.proxy.asked if part in path]) == 1
 
 
 @pytest.mark.parametrize(
@@ -749,19 +787,98 @@ def test_a_head_that_drips_is_not_waited_for(site: Site, hasty: None) -> None:
     assert time.monotonic() - began < 2
 
 
-def test_an_answer_that_is_too_large_is_not_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "MOST_BYTES", 100)
-    error = site.refused(for_ever(0, says(200, b" " * 101)), UnreachableError)
-    assert "more than 100 bytes" in str(error)
+def in_gzip(body: bytes) -> Fault:
+    return says(200, gzip.compress(body, 1), Content_Encoding="gzip")
 
 
-def test_an_answer_that_is_not_too_large_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [says, in_gzip], ids=["plain", "gzip"])
+def test_an_answer_that_is_too_large_is_not_kept_nor_asked_again(
+    fault: Callable[..., Fault], site: Site, settings: Settings, naps: list[float]
+) -> None:
     site.mirror_before()
-    largest = max(len(answer.body) for answer in [*site.recordings["after"].values(), *DETAILS.values()])
-    monkeypatch.setattr(client, "MOST_BYTES", largest)
-    site.tell("after")
+    settings.MIRROR_MAX_BYTES = 100
+    body = b" " * 101
+    error = site.refused(for_ever(0, in_gzip(body) if fault is in_gzip else says(200, body)), LimitError)
+    assert "more than 100 bytes" in str(error)
+    assert "MIRROR_MAX_BYTES" in str(error)
+    assert error.exit_code == 7
+    assert (len(site.proxy.asked), naps) == (1, [])
+
+
+def test_what_a_small_answer_unpacks_to_is_never_held(site: Site, settings: Settings) -> None:
+    packed = in_gzip(b" " * 2**30)  # made once: as a body of a megabyte it comes in parts that unpack to 60
+    site.mirror_before()
+    settings.MIRROR_MAX_BYTES = 2**20
+    tracemalloc.start()
+    try:
+        site.refused(for_ever(0, packed), LimitError)
+        assert tracemalloc.get_traced_memory()[1] < 30 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("packed", [b"no gzip", gzip.compress(b"{}")[:-9]])
+def test_an_answer_that_cannot_be_unpacked_is_asked_again(packed: bytes, site: Site) -> None:
+    site.mirror_before()
+    site.tell("after", once(0, says(200, packed, Content_Encoding="gzip")))
     site.sync()
     assert held(site.here) == site.held["after"]
+
+
+def test_answers_in_gzip_are_read(site: Site) -> None:
+    def pack(exchange: Exchange) -> None:
+        in_gzip(exchange.answer().body)(exchange)
+
+    site.mirror_before()
+    site.tell("after", for_ever(0, pack))
+    site.sync()
+    assert held(site.here) == site.held["after"]
+
+
+@pytest.mark.parametrize("name", ["MIRROR_MAX_RECORDS", "MIRROR_MAX_BYTES"])
+def test_a_mesh_is_read_that_is_exactly_as_large_as_may_be(name: str, site: Site, settings: Settings) -> None:
+    def sync() -> None:
+        site.mirror_before()
+        site.tell("after")
+        site.sync()
+
+    sync()
+    held_then, asked = held(site.here), site.proxy.asked
+    about = asked[asked.index(next(path for path in asked if "/v2/instances/" in path)) :]  # who asks was known before
+    read = [DETAILS.get(path) or site.recordings["after"][path] for path in about]
+    most = {
+        "MIRROR_MAX_RECORDS": sum(len(json.loads(answer.body).get("results", ())) for answer in read),
+        "MIRROR_MAX_BYTES": sum(len(answer.body) for answer in read),
+    }[name]
+    setattr(settings, name, most)
+    sync()
+    assert held(site.here) == held_then
+    settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES = 10**6, 10**9
+    site.mirror_before()
+    setattr(settings, name, most - 1)
+    error = site.refused(nothing_wrong, LimitError)
+    assert f"more than {most - 1:,}" in str(error)
+    assert name in str(error)
+
+
+def nothing_wrong(number: int, path: str) -> None:
+    """A plan of a proxy that disturbs nothing."""
+
+
+@pytest.mark.parametrize("count", [10**9, 10**30])
+def test_a_count_is_not_believed(count: int, site: Site) -> None:
+    error = site.refused(at("/v2/instances/?", tells(lambda page: {**page, "count": count})), LimitError)
+    assert "more than 500,000 records" in str(error)
+    assert len([path for path in site.proxy.asked if "/v2/instances/?" in path]) == 1
+
+
+def test_a_sync_ends_in_time_though_answers_keep_coming(site: Site, settings: Settings) -> None:
+    site.mirror_before()
+    settings.MIRROR_MAX_SECONDS = 1
+    began = time.monotonic()
+    error = site.refused(for_ever(4, drips(lambda answer: answer.head + answer.half, b" ")), LimitError)
+    assert "MIRROR_MAX_SECONDS" in str(error)
+    assert time.monotonic() - began < DRIPPING
 
 
 # --- stopping
@@ -873,6 +990,17 @@ def test_the_command_says_why_it_fails(fault: Fault, exit_code: int, reason: str
     with site.unchanged():
         done = manage(site.mirror, *arguments(site, secrets), check=False)
     assert failed(done) == (exit_code, reason.format(site.proxy.address.removeprefix("http://")))
+
+
+def test_what_is_too_much_is_not_followed(site: Site, secrets: Secrets) -> None:
+    """The first sync of ``--follow`` succeeds; the next is told too much, and then it ends."""
+    site.mirror_before()
+    first = site.requests["after"]
+    fault = tells(lambda page: {**page, "count": 10**9})
+    site.tell("after", lambda number, path: fault if number >= first and "/v2/users/" in path else None)
+    done = manage(site.mirror, *arguments(site, secrets), "--follow", "1", check=False)
+    assert done.returncode == 7
+    assert "MIRROR_MAX_RECORDS" in done.stderr.splitlines()[-1]
 
 
 def test_the_command_does_not_tell_a_password(site: Site, secrets: Secrets) -> None:

@@ -102,3 +102,17 @@ def test_who_may_see_a_group_is_told_as_awx_tells_it(admin: User, bob: User, edg
     assert [user["username"] for user in found["results"]] == ["bob"]
     (user,) = client_of(admin).get(f"/api/v2/users/?username={bob.username}").json()["results"]
     assert (user["auth"], list(user["summary_fields"])) == ([], ["user_capabilities"])
+
+
+@pytest.mark.django_db
+def test_a_path_of_digits_is_an_id_whatever_hostnames_there_are(admin: User, settings: Any) -> None:
+    """As in AWX, which takes such hostnames: its recordings have one."""
+    settings.IS_K8S = True
+    client = client_of(admin)
+    first = Instance.objects.create(hostname="exec-1")
+    for hostname in (str(first.pk), "12345678"):
+        body = {"hostname": hostname, "node_type": "execution", "node_state": "installed"}
+        assert client.post("/api/v2/instances/", body, format="json").status_code == 201
+        assert client.get("/api/v2/instances/", {"hostname": hostname}).json()["count"] == 1
+    assert client.get(f"/api/v2/instances/{first.pk}/").json()["hostname"] == "exec-1"
+    assert client.get("/api/v2/instances/12345678/").status_code == 404

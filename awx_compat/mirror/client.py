@@ -4,7 +4,9 @@ import json
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,7 +30,8 @@ LONGEST_RETRY_AFTER = 300.0  # seconds that AWX may ask for
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10.0, 60.0  # seconds
 ANSWER_TIMEOUT = 180.0  # seconds for a whole answer, however slowly it comes
 LOOK_UP_EVERY = 0.2  # seconds, to see whether somebody asks to stop
-MOST_BYTES = 256 * 2**20  # of one answer
+PIECE = 2**18  # bytes that are unpacked at a time
+GZIP = 16 + zlib.MAX_WBITS
 BUSY = frozenset({408, 425, 429})  # and what begins with 5, but for what no second try changes
 NEVER = frozenset({501, 505})
 USER_AGENT = "awx-instance-service sync_awx"
@@ -78,6 +81,12 @@ class RetryLaterError(SourceError):
         self.seconds = seconds
 
 
+class LimitError(SourceError):
+    """AWX tells more, or takes longer, than a sync may; whoever runs it decides whether that is right."""
+
+    exit_code = 7
+
+
 class StoppedError(Exception):
     """Somebody asked to stop."""
 
@@ -94,7 +103,7 @@ class Access:
 
     @property
     def client(self) -> httpx.AsyncClient:
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         return httpx.AsyncClient(
@@ -107,14 +116,62 @@ class Access:
         )
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The most that one sync reads: records, bytes (unpacked) and seconds; settings name them MIRROR_MAX_…"""
+
+    records: int
+    bytes: int
+    seconds: int
+
+
+class Meter:
+    """What one sync has read of the AWX at ``host``, from now on. Raises LimitError where that becomes too much."""
+
+    def __init__(self, host: str, limits: Limits) -> None:
+        self.host = host
+        self.limits = limits
+        self.until = time.monotonic() + limits.seconds
+        self.lock = threading.Lock()  # several requests may be under way
+        self.start_again()
+
+    def start_again(self) -> None:
+        """What was read so far is no longer held in memory; the time goes on."""
+        self.records = self.bytes = 0
+
+    def add_bytes(self, number: int) -> None:
+        with self.lock:
+            self.bytes += number
+        self.refuse_more_than(self.limits.bytes, self.bytes, "bytes", "MIRROR_MAX_BYTES")
+
+    def add_records(self, number: int) -> None:
+        with self.lock:
+            self.records += number
+        self.refuse_more_than(self.limits.records, self.records, "records", "MIRROR_MAX_RECORDS")
+
+    def expect_records(self, number: int) -> None:
+        """So many are promised: too many need not be read to be refused."""
+        self.refuse_more_than(self.limits.records, number, "records", "MIRROR_MAX_RECORDS")
+
+    def look_at_time(self) -> None:
+        if time.monotonic() > self.until:
+            limit = f"{self.limits.seconds:,} seconds, the most that a sync may take (MIRROR_MAX_SECONDS)"
+            raise LimitError(f"{self.host} could not be read within {limit}.")
+
+    def refuse_more_than(self, most: int, number: int, what: str, setting: str) -> None:
+        if number > most:
+            raise LimitError(f"{self.host} tells more than {most:,} {what}, the most that a sync reads ({setting}).")
+
+
 class Source:
     """An AWX to be read, within ``with``. ``stopping`` ends whatever it is waiting for.
 
     The requests are made by an event loop in a thread of its own, where each can be given up at any moment.
     """
 
-    def __init__(self, access: Access, stopping: threading.Event, pause: float = 1.0) -> None:
+    def __init__(self, access: Access, stopping: threading.Event, limits: Limits, pause: float = 1.0) -> None:
         self.host = urlsplit(access.url).netloc
+        self.meter = Meter(self.host, limits)
         self.http = access.client
         self.stopping = stopping
         self.pause = pause
@@ -161,6 +218,7 @@ class Source:
         try:
             answer = self.awaited(path, params)
             self.check(answer, path, is_told)
+            self.refuse_page(answer, path)
             return json.loads(answer.content, parse_constant=refuse_constant)
         except httpx.HTTPError as error:
             raise self.failure(error, path) from None
@@ -172,27 +230,38 @@ class Source:
             raise UnreachableError(f"{self.host} answers {path} with broken JSON.") from None
 
     def awaited(self, path: str, params: dict[str, Any]) -> httpx.Response:
-        """The answer, unless somebody asks to stop while it is awaited."""
-        if self.stopping.is_set():
-            raise StoppedError
+        """The answer, unless somebody asks to stop, or the time of the sync is over, while it is awaited."""
+        self.refuse_to_go_on()
         answer = self.portal.start_task_soon(self.answer, path, params)
         while not wait([answer], timeout=LOOK_UP_EVERY).done:
-            if self.stopping.is_set():
+            try:
+                self.refuse_to_go_on()
+            except (StoppedError, LimitError):
                 answer.cancel()
-                raise StoppedError
+                raise
         answered: httpx.Response = answer.result()
         return answered
 
+    def refuse_to_go_on(self) -> None:
+        if self.stopping.is_set():
+            raise StoppedError
+        self.meter.look_at_time()
+
     async def answer(self, path: str, params: dict[str, Any]) -> httpx.Response:
-        """The whole answer, if it comes within a time and a size."""
+        """The whole answer, unpacked, if it comes within a time and a size."""
         with anyio.fail_after(ANSWER_TIMEOUT):
             async with self.http.stream("GET", path, params=params or None) as answer:
                 body = bytearray()
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > MOST_BYTES:
-                        raise httpx.DecodingError(f"the answer has more than {MOST_BYTES:,} bytes")
-        return httpx.Response(answer.status_code, headers=answer.headers, content=bytes(body))
+                async for piece in pieces(answer):
+                    self.meter.add_bytes(len(piece))
+                    body += piece
+        headers = [(name, value) for name, value in answer.headers.items() if name != "content-encoding"]
+        return httpx.Response(answer.status_code, headers=headers, content=bytes(body))
+
+    def refuse_page(self, answer: httpx.Response, path: str) -> None:
+        """Raise NotAWXError for a page that is made for people, as of a proxy or of another service."""
+        if answer.headers.get("Content-Type", "").startswith("text/html") or answer.content.lstrip()[:1] == b"<":
+            raise NotAWXError(f"{self.host} answers {path} with a page and no JSON: no AWX is there.")
 
     def check(self, answer: httpx.Response, path: str, is_told: bool) -> None:
         """Raise what the status of ``answer`` means."""
@@ -230,6 +299,7 @@ class Source:
         records: list[dict[str, Any]] = []
         count = None
         for page in self.each_page(path, params, is_told):
+            self.meter.expect_records(page["count"])
             records += page["results"]
             count = page["count"] if count is None else count
             told(len(records), count)
@@ -255,10 +325,21 @@ class Source:
             records = page["results"]
             if not records:
                 return
+            self.take(records, path)
             if any(one["id"] >= other["id"] for one, other in pairwise([{"id": pk}, *records])):
                 raise NotAWXError(f"{self.host} tells {path} in another order than it was asked for.")
             yield records
             pk = records[-1]["id"]
+
+    def take(self, records: list[Any], path: str) -> None:
+        """Count the records of a page, each of which must be an object with an id."""
+        for number, record in enumerate(records):
+            if not isinstance(record, dict):
+                raise NotAWXError(f"{self.host} answers {path}: results[{number}] must be an object.")
+            if type(record.get("id")) is not int:
+                told = shown(record["id"]) if "id" in record else "missing"
+                raise NotAWXError(f"{self.host} answers {path}: results[{number}].id must be an integer, not {told}.")
+        self.meter.add_records(len(records))
 
     def object(self, path: str, *, is_told: bool = False, **params: Any) -> dict[str, Any]:
         """The JSON object at ``path``."""
@@ -268,16 +349,39 @@ class Source:
         return told
 
     def page(self, path: str, params: dict[str, Any], is_told: bool = False) -> dict[str, Any]:
+        """A page of a list, each of whose records is an object with an id."""
         page = self.get(path, is_told=is_told, **params)
         if not (
             isinstance(page, dict)
             and type(page.get("count")) is int
             and isinstance(page.get("next"), str | None)
             and isinstance(page.get("results"), list)
-            and all(isinstance(record, dict) and type(record.get("id")) is int for record in page["results"])
         ):
             raise NotAWXError(f"{self.host} answers {path} with something that is no list of AWX's.")
+        self.take(page["results"], path)
         return page
+
+
+async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The body, unpacked, in pieces of about ``PIECE`` bytes, however much a small body unpacks to."""
+    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "identity":
+        async for part in answer.aiter_raw(PIECE):
+            yield part
+        return
+    if encoding != "gzip":
+        raise httpx.DecodingError(f"the answer is packed as {shown(encoding)}, which was not asked for")
+    unpacker = zlib.decompressobj(GZIP)
+    try:
+        async for part in answer.aiter_raw():
+            while part:
+                yield unpacker.decompress(part, PIECE)
+                part = unpacker.unconsumed_tail
+        yield unpacker.flush()
+    except zlib.error:
+        raise httpx.DecodingError("the answer cannot be unpacked") from None
+    if not unpacker.eof:
+        raise httpx.DecodingError("the answer ends too early to be unpacked")
 
 
 def tell_of_retry(state: RetryCallState) -> None:

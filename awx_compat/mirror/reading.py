@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from awx_compat import paths
 from awx_compat.mirror import rights
 from awx_compat.mirror.client import ChangingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
+from instances.lifecycle import refusal_of_hostname
 from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
@@ -24,7 +25,13 @@ T = TypeVar("T")
 KNOWN_VERSIONS = r"2[34]\.[-+.\w]{1,60}"
 JOBS = paths.collection("unified_jobs")
 IDS_AT_ONCE = 100  # in a filter "id__in"
-NODE = ("id", "hostname", "node_type", "node_state", "enabled")  # what both lists tell of a node
+# What the lists, or others of their records, are compared or joined by; the rest is looked at when all is read.
+NODE = {"id": int, "hostname": str, "node_type": str, "node_state": str, "enabled": bool}  # told by both lists of nodes
+LINK = {"source": str, "target": str}
+ADDRESS = {"address": str, "instance": int, "canonical": bool}
+ME = {"username": str, "is_superuser": bool, "is_system_auditor": bool}
+MISSING = object()
+KINDS = {int: "an integer", str: "a string", bool: "true or false"}
 
 Announce = Callable[[str, int, int], None]
 """Is told the list that is read, how many of its records are, and how many there are."""
@@ -53,7 +60,9 @@ class Reader:
     @cached_property
     def me(self) -> Record:
         """Who asks."""
-        return self.listed("me")[0]
+        found = self.listed("me")
+        self.refuse_shapes("me", found, ME)
+        return found[0]
 
     def records(self, unfinished: Iterable[int] = ()) -> Records:
         """All that makes up the mesh. ``unfinished``: ids of jobs to be read even if they have ended by now.
@@ -62,7 +71,9 @@ class Reader:
         """
         with self.awx_shape():
             version = self.version()
-            return self.source.retrying(ChangingError)(self.read, version, list(unfinished))
+            records = self.source.retrying(ChangingError)(self.read, version, list(unfinished))
+        warn_of_hostnames(records.instances)
+        return records
 
     @contextmanager
     def awx_shape(self) -> Iterator[None]:
@@ -75,7 +86,9 @@ class Reader:
             raise NotAWXError(f"{self.source.host} answers in another shape than AWX does ({reason}).") from None
 
     def read(self, version: str, unfinished: list[int]) -> Records:
+        self.source.meter.start_again()
         instances = self.listed("instances", order_by="id")
+        self.refuse_shapes("instances", instances, NODE)
         root = self.source.object(paths.ROOT)
         addresses = self.addresses(root)
         groups = self.listed("instance_groups", order_by="id")
@@ -84,6 +97,8 @@ class Reader:
         access = self.access(root, groups, users)
         jobs = self.jobs(unfinished)
         mesh = self.source.object(paths.collection("mesh_visualizer"))
+        self.refuse_shapes("mesh_visualizer.nodes", mesh["nodes"], NODE)
+        self.refuse_shapes("mesh_visualizer.links", mesh["links"], LINK)
         check_nodes(mesh, instances)
         check_members(members, instances)
         return Records(
@@ -95,6 +110,18 @@ class Reader:
             access=access,
             jobs=jobs,
         )
+
+    def refuse_shapes(self, name: str, records: Any, shape: Mapping[str, type]) -> None:
+        """Raise NotAWXError for the first record that lacks a field of ``shape``, or has another type there.
+
+        Such a record would look like one that changes while it is read, and all would be read again.
+        """
+        for number, record in enumerate(records):
+            for field, kind in shape.items():
+                value = record.get(field, MISSING)
+                if type(value) is not kind:
+                    wrong = "is missing" if value is MISSING else f"must be {KINDS[kind]}, not {shown(value)}"
+                    raise NotAWXError(f"{self.source.host} tells what is not AWX's: {name}[{number}].{field} {wrong}.")
 
     def listed(self, name: str, **params: Any) -> list[Record]:
         return self.source.listed(paths.collection(name), lambda done, of: self.announce(name, done, of), **params)
@@ -140,7 +167,11 @@ class Reader:
 
     def addresses(self, root: Record) -> list[Record]:
         """The addresses at which nodes are dialled, which AWX keeps by themselves since 24.0; none before."""
-        return self.listed("receptor_addresses", order_by="id") if "receptor_addresses" in root else []
+        if "receptor_addresses" not in root:
+            return []
+        found = self.listed("receptor_addresses", order_by="id")
+        self.refuse_shapes("receptor_addresses", found, ADDRESS)
+        return found
 
     # --- jobs
 
@@ -173,12 +204,21 @@ class Reader:
         """All jobs above that id, page by page."""
         with self.awx_shape():
             for page in self.source.after(JOBS, after):
+                self.source.meter.start_again()  # the page before is written
                 yield self.of_each(page, self.job, "ended jobs")
 
     def count_jobs(self, up_to: int) -> int:
         """How many jobs AWX has up to that id."""
         with self.awx_shape():
             return int(self.source.page(JOBS, {"id__lte": up_to, "page_size": 1})["count"])
+
+
+def warn_of_hostnames(instances: list[Record]) -> None:
+    """Name what is mirrored as it is, though nobody could give such a name here."""
+    for instance in instances:
+        if reason := refusal_of_hostname(instance["hostname"]):
+            text = "The API would refuse the hostname %s: %s"
+            logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 
 
 def unheard(done: int, of: int) -> None:

@@ -3,9 +3,10 @@
 import threading
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 
-from awx_compat.mirror.client import Access, Source, SourceError
+from awx_compat.mirror.client import Access, Limits, Source, SourceError
 from awx_compat.mirror.copying import EndedJobs
 from awx_compat.mirror.reading import Announce, Reader
 from instances.mirror import history, writing
@@ -43,7 +44,8 @@ class Sync:
         writing.refuse_if_occupied(self.plan)
         keeps_ended = writing.keeps_ended_jobs(self.plan)
         began = timezone.now()
-        with Source(self.access, self.stopping, self.pause) as source:
+        limits = Limits(settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES, settings.MIRROR_MAX_SECONDS)
+        with Source(self.access, self.stopping, limits, self.pause) as source:
             reader = Reader(source, self.announce, self.concurrency)
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)

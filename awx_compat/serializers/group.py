@@ -3,6 +3,7 @@ from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 
 from awx_compat import paths
 from awx_compat.serializers.base import IdField, NamedRecordSerializer, RecordSerializer
@@ -14,6 +15,7 @@ ROLE_DESCRIPTIONS = {
     InstanceGroupRole.Role.USE: "Can use the instance group in a job template",
     InstanceGroupRole.Role.READ: "May view settings for the instance group",
 }
+MESH_ALONE = "Only superusers may change the policies and the pod specification of a group."
 # What AWX runs containers with, where a container group says nothing else.
 DEFAULT_POD_SPEC = {
     "apiVersion": "v1",
@@ -98,6 +100,14 @@ class InstanceGroupSerializer(RecordSerializer):
             "max_forks": {"label": "Max Forks", "max_value": None},
         }
 
+    def get_fields(self) -> dict[str, Any]:
+        """The fields; without the right to set policies those stay as they are, and OPTIONS tells none that is set."""
+        fields = super().get_fields()
+        if "request" in self.context and not groups.may_set_policies(self.reader):
+            for name in groups.OF_THE_MESH:
+                fields[name].read_only, fields[name].default = True, serializers.empty
+        return fields
+
     def validate_name(self, name: str) -> str:
         return groups.checked_name(self.instance, name)
 
@@ -117,8 +127,17 @@ class InstanceGroupSerializer(RecordSerializer):
         return groups.checked_credential(self.instance, credential)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        self.refuse_policies()
         groups.check_together(values)
         return values
+
+    def refuse_policies(self) -> None:
+        """Raise PermissionDenied if a policy is to be changed by who may not; one that is told as it is, is not."""
+        if groups.may_set_policies(self.reader):
+            return
+        told = self.to_representation(self.instance)
+        if any(self.initial_data[name] != told[name] for name in groups.OF_THE_MESH if name in self.initial_data):
+            raise PermissionDenied(MESH_ALONE)
 
     def create(self, values: dict[str, Any]) -> InstanceGroup:
         return groups.create(values)

@@ -16,6 +16,7 @@ from instances import accounts, groups
 from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
 from instances.admin.forms import CheckedForm, LinesField, ManyPicker
+from instances.admin.passwords import UserPasswordForm
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 
 
@@ -74,7 +75,7 @@ class InstanceGroupAdmin(MeshAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [*self.told, "roles"]
+        return [*self.told, "roles", *([] if groups.may_set_policies(request.user) else groups.OF_THE_MESH)]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
@@ -225,6 +226,8 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
     """Accounts. What a mirrored AWX tells of an account is changed there; its password and its access here."""
 
     form = UserForm
+    change_password_form = UserPasswordForm
+    change_user_password_template = "admin/instances/user_password.html"  # noqa: S105
     list_display = ["shown_name", "email", "rank", "is_staff", "is_active", "last_login"]
     list_filter = ["is_superuser", "is_system_auditor", "is_staff", "is_active"]
     filter_horizontal = ()

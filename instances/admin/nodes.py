@@ -91,7 +91,8 @@ class InstanceAdmin(MeshAdmin):
     actions = ["enable", "disable", "check_health", "deprovision"]
     change_form_template = "admin/instances/instance_form.html"
 
-    figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", "version", "uuid", "ip_address"]
+    told_by_others = ["shown_version", "shown_uuid", "shown_address"]
+    figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", *told_by_others]
     health = ["shown_conditions", "seen", "check_started", "last_check", "all_errors"]
     mesh = ["links_from", "links_to", "groups"]
 
@@ -184,6 +185,9 @@ class InstanceAdmin(MeshAdmin):
     def shown_errors(self, node: Instance) -> SafeString | str:
         return show.brief(node.errors)
 
+    shown_version = admin.display(description="version")(lambda self, node: show.told(node.version))
+    shown_uuid = admin.display(description="UUID")(lambda self, node: show.told(node.uuid))
+    shown_address = admin.display(description="IP address")(lambda self, node: show.told(node.ip_address))
     all_errors = admin.display(description="errors")(lambda self, node: show.verbatim(node.errors))
 
     @admin.display(description="conditions")

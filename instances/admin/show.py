@@ -50,6 +50,11 @@ def exact(moment: datetime) -> str:
     return f"{moment.astimezone(timezone.get_current_timezone()):%Y-%m-%d %H:%M:%S %Z}"
 
 
+def told(text: str) -> SafeString | str:
+    """What a node tells of itself; nothing where it told nothing."""
+    return name(text) if text else ""
+
+
 def ago(moment: datetime | None) -> str:
     """How long ago that was, in words."""
     if moment is None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 
 from instances.admin.base import mirror_of
 from instances.admin.show import NOTHING
@@ -31,6 +32,20 @@ class MeshSite(admin.AdminSite):
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         mirror = mirror_of(request) if request.user.is_authenticated else None
         return {**super().each_context(request), "mirror": mirror}
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        from django.contrib.auth.views import PasswordChangeView  # both need the models
+
+        from instances.admin.passwords import OwnPasswordForm
+
+        request.current_app = self.name
+        view = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            template_name="admin/instances/own_password.html",
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         from instances.admin.overview import figures, worries  # needs the models' pages, which need the site

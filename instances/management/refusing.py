@@ -1,14 +1,41 @@
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from instances import database
+from instances.lifecycle import refusal_of_hostname
 from instances.mirror import guard
+from instances.text import escaped, in_one_line
 
 
-class RefusingCommand(BaseCommand):
+class EscapedOutput(OutputWrapper):
+    """A stream on which no text of others moves the cursor, changes colours or turns the direction of what follows."""
+
+    def write(self, msg: object = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
+        super().write(escaped(msg), style_func, ending)
+
+
+class EscapingCommand(BaseCommand):
+    """A command that may tell what others wrote."""
+
+    def __init__(self, stdout: Any = None, stderr: Any = None, *args: Any, **options: Any) -> None:
+        super().__init__(stdout, stderr, *args, **options)
+        self.stdout = EscapedOutput(stdout or sys.stdout)
+        self.stderr = EscapedOutput(stderr or sys.stderr)
+        self.stderr.style_func = self.style.ERROR
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        for name in ("stdout", "stderr"):
+            if stream := options.pop(name, None):
+                setattr(self, name, EscapedOutput(stream))
+        return super().execute(*args, **options)
+
+
+class RefusingCommand(EscapingCommand):
     """A command whose refusals, and the database's, are one line each and no traceback."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -24,6 +51,14 @@ class RefusingCommand(BaseCommand):
             if refused := guard.refusal(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
+
+    def warn_of_hostnames(self, hostnames: Iterable[str]) -> None:
+        """Name the first that the API would not have taken: they are kept, as AWX keeps what its installer gives it."""
+        refused = [(name, reason) for name in hostnames if (reason := refusal_of_hostname(name))]
+        if refused:
+            name, reason = refused[0]
+            others = f" (and {len(refused) - 1:,} others)" if len(refused) > 1 else ""
+            self.stderr.write(f"Warning: the API would refuse the hostname {in_one_line(name)}{others}: {reason}")
 
     def conclude(self, message: str, changed: bool) -> None:
         """Tell what happened, and a change in the words by which AWX's installers know it."""

@@ -5,37 +5,39 @@ from django.db import models
 
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
 from instances.snapshot.columns import column
-from instances.snapshot.tables import JOB_RECORD, Table, columns
+from instances.snapshot.tables import JOB_RECORD, Table, columns, with_hostnames
 
 INSTANCES = Table(
     Instance,
-    columns(
-        Instance,
-        only=[
-            "id",
-            "hostname",
-            "uuid",
-            "created",
-            "modified",
-            "last_seen",
-            "health_check_started",
-            "last_health_check",
-            "errors",
-            "capacity_adjustment",
-            "version",
-            "capacity",
-            "cpu",
-            "memory",
-            "cpu_capacity",
-            "mem_capacity",
-            "enabled",
-            "managed_by_policy",
-            "node_type",
-            "node_state",
-            "ip_address",
-            "listener_port",
-            "peers_from_control_nodes",
-        ],
+    with_hostnames(
+        columns(
+            Instance,
+            only=[
+                "id",
+                "hostname",
+                "uuid",
+                "created",
+                "modified",
+                "last_seen",
+                "health_check_started",
+                "last_health_check",
+                "errors",
+                "capacity_adjustment",
+                "version",
+                "capacity",
+                "cpu",
+                "memory",
+                "cpu_capacity",
+                "mem_capacity",
+                "enabled",
+                "managed_by_policy",
+                "node_type",
+                "node_state",
+                "ip_address",
+                "listener_port",
+                "peers_from_control_nodes",
+            ],
+        )
     ),
 )
 LINKS = Table(InstanceLink, columns(InstanceLink, only=["id", "source", "target", "link_state"]))

@@ -1,7 +1,7 @@
 """The import itself, from the first byte to the last row: all of it, or nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from django.db import connection, transaction
@@ -22,13 +22,14 @@ LISTS = (*Content.LISTS, "unified_jobs")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many records were read."""
+    """How many records were read, and the hostnames among them."""
 
     users: int
     instances: int
     links: int
     groups: int
     jobs: int
+    hostnames: tuple[str, ...] = field(default=(), compare=False)
 
 
 def import_snapshot(
@@ -60,7 +61,8 @@ def import_snapshot(
         follow_on([*content.rows, JOBS])
         database.analyze([*content.rows, JOBS])
     users, instances, links, groups = (len(content.rows[table]) for table in Content.LISTS.values())
-    return Imported(users, instances, links, groups, jobs.count)
+    hostnames = tuple(row.values["hostname"] for row in content.rows[INSTANCES])
+    return Imported(users, instances, links, groups, jobs.count, hostnames)
 
 
 def read(reader: Reader, content: Content, jobs: Jobs, problems: Problems) -> None:

@@ -12,6 +12,7 @@ from django.db.models import UniqueConstraint
 from oauth2_provider.models import get_access_token_model
 
 from instances import tokens
+from instances.lifecycle import LONGEST_HOSTNAME, refuse_control_characters
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
 from instances.snapshot.columns import Column, column, written
 from instances.snapshot.problems import shown
@@ -58,6 +59,13 @@ def columns(
     return tuple(column(field) for field in fields if not only or field.name in only)
 
 
+def with_hostnames(of_instances: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns of instances, of which the hostname holds no control characters, whoever tells it."""
+    rule = [refuse_control_characters]
+    hostname = column(models.CharField(max_length=LONGEST_HOSTNAME, validators=rule), "hostname", "hostname")
+    return tuple(hostname if each.key == "hostname" else each for each in of_instances)
+
+
 def known_scopes(value: str) -> None:
     """Validator: ``value`` is made of the scopes that tokens have."""
     known: dict[str, str] = settings.OAUTH2_PROVIDER["SCOPES"]  # type: ignore[assignment]
@@ -81,7 +89,7 @@ TOKEN_SCOPE = column(models.TextField(blank=True, default="write", validators=[k
 USERS = Table(User, (*columns(User, without=["password", "mirrored"]), PASSWORD))
 TOKENS = Table(AccessToken, (column(AccessToken._meta.pk, "token_id"), TOKEN, TOKEN_SCOPE), owner="user_id")
 ROLES = Table(InstanceGroupRole, columns(InstanceGroupRole, only=["instance_group", "role"]), owner="user_id")
-INSTANCES = Table(Instance, columns(Instance))
+INSTANCES = Table(Instance, with_hostnames(columns(Instance)))
 LINKS = Table(InstanceLink, columns(InstanceLink))
 GROUPS = Table(InstanceGroup, columns(InstanceGroup, without=["credential_summary"]))
 GROUP_SUMMARY = (column(InstanceGroup._meta.get_field("credential_summary"), "credential"),)

@@ -20,7 +20,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from tqdm import tqdm
 
-from awx_compat.mirror.client import Access, NotAWXError, SourceError, StoppedError, UnreachableError
+from awx_compat.mirror.client import Access, LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
 from awx_compat.mirror.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import RefusingCommand
@@ -31,6 +31,7 @@ from instances.mirror.left_out import LeftOut
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
+from instances.text import escaped
 
 FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, BusyError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
@@ -43,7 +44,7 @@ class Command(RefusingCommand):
         "Copy the instances, links, groups, users' rights on groups and active jobs of a live AWX (23.x or 24.x) into "
         "this service, which then tells them as that AWX does and lets nobody else change them. Exit codes: 3 the AWX "
         "refuses the credentials, 4 it is none that can be mirrored, 5 it could not be read now, 6 another sync is "
-        "under way."
+        "under way, 7 it tells more than a sync may read (MIRROR_MAX_RECORDS, _BYTES, _SECONDS)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -130,7 +131,7 @@ class Command(RefusingCommand):
         """Sync every ``period`` seconds until stopped. What goes wrong is told, and the next sync may do better.
 
         Where the first one fails for a reason that does not pass, such as a wrong address, none would ever succeed.
-        A mirror that somebody detaches is not begun again.
+        A mirror that somebody detaches is not begun again, and what is more than a sync may read is not read again.
         """
         is_first = True
         while not sync.stopping.is_set():
@@ -141,7 +142,7 @@ class Command(RefusingCommand):
             except StoppedError:
                 return
             except FAILURES as error:
-                if isinstance(error, OccupiedError) or (is_first and exit_code(error) not in PASSING):
+                if isinstance(error, OccupiedError | LimitError) or (is_first and exit_code(error) not in PASSING):
                     raise
                 progress.tell("failed", told(error))
                 pause = max(pause, getattr(error, "seconds", 0.0))
@@ -267,6 +268,7 @@ class Progress(logging.Handler):
         self.stream = stream
         self.named: set[LeftOut] = set()
         self.naming_now: set[LeftOut] = set()
+        self.told_once: set[str] = set()
         self.bar = tqdm(
             desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
@@ -284,6 +286,9 @@ class Progress(logging.Handler):
             logger.propagate = True
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "once", False):
+            self.tell_once(record.getMessage())
+            return
         left_out: LeftOut | None = getattr(record, "left_out", None)
         if left_out is None:
             self.tell("waiting", record.getMessage())
@@ -291,6 +296,11 @@ class Progress(logging.Handler):
         if left_out not in self.named:
             self.tell("left out", record.getMessage(), kind=left_out.kind)
         self.naming_now.add(left_out)
+
+    def tell_once(self, message: str) -> None:
+        if message not in self.told_once:
+            self.told_once.add(message)
+            self.tell("warning", message)
 
     @contextmanager
     def naming(self) -> Iterator[None]:
@@ -318,6 +328,7 @@ class Progress(logging.Handler):
         return bool(self.bar.disable)
 
     def tell(self, event: str, message: str, **figures: Any) -> None:
+        message = escaped(message)
         if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}
             print(orjson.dumps(line).decode(), file=self.stream, flush=True)

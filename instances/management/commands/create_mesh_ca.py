@@ -6,16 +6,17 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from instances import mesh_ca
+from instances.management.refusing import EscapingCommand
 
 CA_CERTIFICATE, CA_KEY = "mesh-CA.crt", "mesh-CA.key"
 WORK_KEY, WORK_PUBLIC_KEY = "work_private_key.pem", "work_public_key.pem"
 MODES = {CA_CERTIFICATE: 0o644, CA_KEY: 0o600, WORK_KEY: 0o600, WORK_PUBLIC_KEY: 0o644}
 
 
-class Command(BaseCommand):
+class Command(EscapingCommand):
     help = (
         "Make a certificate authority for the mesh and a key pair that signs work, as PEM files in DIRECTORY, and "
         "print the variables by which the service finds them. Nothing is overwritten."

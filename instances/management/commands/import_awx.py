@@ -38,6 +38,7 @@ class Command(RefusingCommand):
             f"Imported {imported.users} users, {imported.instances} instances, {imported.links} links, "
             f"{imported.groups} groups, {imported.jobs} jobs."
         )
+        self.warn_of_hostnames(imported.hostnames)
 
     def _import(self, stream: BinaryIO, replace: bool) -> Imported:
         size = os.fstat(stream.fileno()).st_size

@@ -7,6 +7,7 @@ from django.db.models import Prefetch
 
 from instances.management.refusing import RefusingCommand
 from instances.models import Instance, InstanceGroup
+from instances.text import in_one_line
 
 
 class Command(RefusingCommand):
@@ -28,7 +29,7 @@ class Command(RefusingCommand):
 
 
 def heading(group: InstanceGroup) -> str:
-    parts = [group.name, f"capacity={group.capacity}"]
+    parts = [in_one_line(group.name), f"capacity={group.capacity}"]
     if group.policy_instance_percentage:
         parts.append(f"policy={group.policy_instance_percentage}%")
     if group.policy_instance_minimum:
@@ -40,11 +41,11 @@ def line(instance: Instance) -> str:
     """Times are UTC; AWX calls the time at which a node was last seen its heartbeat."""
     parts = [] if instance.enabled else ["[DISABLED]"]
     parts += [
-        instance.hostname,
+        in_one_line(instance.hostname),
         f"capacity={instance.capacity}",
         f"node_type={instance.node_type}",
         f"node_state={instance.node_state}",
-        f"version={instance.version or '?'}",
+        f"version={in_one_line(instance.version) or '?'}",
     ]
     if instance.last_seen:
         parts.append(f'heartbeat="{instance.last_seen:%Y-%m-%d %H:%M:%S}"')

@@ -45,4 +45,6 @@ class Command(RefusingCommand):
         asked = {name: options[name] for name in ("uuid", "ip_address", "listener_port")}
         given = {name: value for name, value in asked.items() if value is not None}
         outcome = provision(hostname, node_type, given)
+        if outcome is Outcome.CREATED:
+            self.warn_of_hostnames([hostname])
         self.conclude(TOLD[outcome].format(hostname), changed=outcome is not Outcome.UNCHANGED)

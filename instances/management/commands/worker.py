@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections, connection, connections
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
 
 from instances import database, tasks
 from instances.health import checks, keeper
+from instances.management.refusing import EscapingCommand
 from instances.startup import positive, refuse_unmigrated_database
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ MISSED_HEARTBEATS = 3  # after so many a worker counts as gone, and others take 
 PAUSE = 1  # seconds between two looks whether a database that is away is back
 
 
-class Command(BaseCommand):
+class Command(EscapingCommand):
     help = "Do the background work, until it is interrupted; the jobs that were begun are finished first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,28 @@
+"""How a record of the log is written, whoever wrote what it tells."""
+
+import logging
+
+from instances.text import escaped, in_one_line
+
+INDENT = "    "
+
+
+class LineFormatter(logging.Formatter):
+    """One line for each record; the lines of a traceback follow indented.
+
+    So no text of others, such as a hostname or what a node answers, looks like a record of its own or reaches the
+    terminal of who reads the log.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return in_one_line(super().formatMessage(record))
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
+        return indented(super().formatException(ei))  # type: ignore[arg-type]
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's name
+        return indented(super().formatStack(stack_info))
+
+
+def indented(text: str) -> str:
+    return INDENT + escaped(text).replace("\n", f"\n{INDENT}")
