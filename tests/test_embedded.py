@@ -293,6 +293,13 @@ def refused(data_dir: Path, uid: int | None = None) -> str:
     return said[0]
 
 
+def test_for_root_it_takes_the_account_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(embedded.pwd, "getpwnam", {}.__getitem__)
+    with pytest.raises(embedded.UnavailableError, match="the account 'nobody', which is missing"):
+        embedded.initialize(folder / "postgresql", 1, 1, 0)
+
+
 def test_data_of_another_version_are_refused(folder: Path) -> None:
     with user(folder / "data"):
         pass

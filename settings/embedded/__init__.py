@@ -184,6 +184,16 @@ def account(data: Path) -> tuple[int, int]:
     return number, number
 
 
+def nobody() -> int:
+    """The number of the account "nobody"."""
+    try:
+        return pwd.getpwnam("nobody").pw_uid
+    except KeyError:
+        raise UnavailableError(
+            "root needs the account 'nobody', which is missing; run as another user"
+        ) from None
+
+
 def initialize(data: Path, uid: int, gid: int, server: int) -> None:
     """Make the folder ``data`` with an empty database in it, whole or not at all.
 
@@ -191,7 +201,7 @@ def initialize(data: Path, uid: int, gid: int, server: int) -> None:
     that others of that account do not reach, and with a group that they do not have.
     """
     programs()
-    maker = next(each.pw_uid for each in pwd.getpwall() if each.pw_name == "nobody") if os.geteuid() == 0 else uid
+    maker = nobody() if os.geteuid() == 0 else uid
     private = Path(tempfile.mkdtemp(prefix=".postgresql-", dir=data.parent))
     new = private / "data"
     try:
