@@ -131,6 +131,10 @@ def postgresql_url(value: str) -> None:
         raise ValidationError("Must name a database, as in postgresql://user:password@host:5432/name.")
 
 
+# After so many seconds, or milliseconds, without an answer from a server's machine its connections count as lost.
+LOST_SERVER = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 2, "tcp_user_timeout": 4_000}
+
+
 def database(url: str | None, connect_timeout: int | None, statement_timeout: int | None) -> dict[str, Any]:
     """Django's description of the database that ``url`` names, or of the embedded PostgreSQL without one.
 
@@ -151,6 +155,7 @@ def database(url: str | None, connect_timeout: int | None, statement_timeout: in
     engine = "django.db.backends.postgresql" if url else "settings.embedded"
     described = {
         "connect_timeout": connect_timeout,
+        **LOST_SERVER,
         **parts,
         "options": " ".join(filter(None, options)),
         "prepare_threshold": 0,  # instances.rows asks for statements to be prepared; without a threshold none would be

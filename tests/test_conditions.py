@@ -19,7 +19,17 @@ from instances.health import conditions, keeper, mesh, recording
 from instances.health.conditions import MIRRORING, Watch
 from instances.health.report import Report
 from instances.health.rules import LOST, tolerance
-from instances.models import Condition, Instance, MeshInspection, Mirror, NodeHealth, UnifiedJob, User
+from instances.models import (
+    Condition,
+    Instance,
+    InstanceGroup,
+    InstanceGroupRole,
+    MeshInspection,
+    Mirror,
+    NodeHealth,
+    UnifiedJob,
+    User,
+)
 from instances.snapshot import import_snapshot
 from tests.conftest import client_of
 from tests.factories import instance as told_instance
@@ -103,6 +113,11 @@ def contradictions(instance: Instance, found: dict[Any, Any], now: datetime, mir
         yield "reached, although not seen"
     if reached == Status.TRUE and instance.node_state == "unavailable" and own is None:
         yield "reached, although nobody here saw it"
+    after_check = own_sight and (instance.last_health_check is None or own.sighted > instance.last_health_check)
+    if reached == Status.FALSE and seen == Status.TRUE and after_check:
+        yield "not reached, although seen since"
+    if found[Type.HEALTH_CHECKED].message == LOST:
+        yield "a loss told as what a check found"
     if mirrored and reached == Status.FALSE:
         yield "not reached, although nobody looked"
     if found[Type.ENABLED].status != str(instance.enabled):
@@ -147,6 +162,33 @@ def test_the_demonstration_contradicts_nothing_after_its_worker_worked(settings:
     found = told(Instance.objects.get(hostname="exec-west-2.demo"))
     assert {found[kind].status for kind in ("Seen", "HealthChecked", "Reachable")} == {"Unknown"}
     assert all(each.status == "True" for each in told(Instance.objects.get(hostname="control-1.demo")).values())
+
+
+@pytest.mark.django_db
+def test_what_was_never_reached_has_no_time_at_which_that_ended() -> None:
+    """Unknown before its tolerance was over and after, so nothing changed then."""
+    become_mirror()
+    broken = node("exec-1", node_state="unavailable", errors="no podman", last_seen=timezone.now())
+    later = timezone.now() + timedelta(hours=5)
+    for now in (timezone.now(), later):
+        reached = told(broken, now)["Reachable"]
+        assert (reached.status, reached.last_transition) == ("Unknown", None)
+    assert told(broken, later)["Seen"].last_transition is not None
+
+
+@pytest.mark.django_db
+def test_a_sign_of_life_after_a_silence_that_nobody_noted_is_a_change() -> None:
+    """Conditions are told as they are; they are noted only where something happens."""
+    watch, first = Watch(), timezone.now()
+    exec_1 = node("exec-1", last_seen=first)
+    conditions.note([exec_1], first, watch, earlier={exec_1.pk: {}})
+    back = first + timedelta(hours=1)
+    silent = conditions.findings(exec_1, watch, back)
+    assert silent[Type.SEEN].status == Status.UNKNOWN
+    exec_1.last_seen = back
+    conditions.note([exec_1], back, watch, earlier={exec_1.pk: silent})
+    noted = Condition.objects.get(instance=exec_1, type=Type.SEEN)
+    assert (noted.status, noted.last_transition) == (Status.TRUE, back)
 
 
 def down(**values: Any) -> dict[str, Any]:
@@ -423,6 +465,20 @@ def test_every_outcome_of_a_check_has_its_pages(value: str, admin: User) -> None
     one = node("one")
     NodeHealth.objects.create(instance=one, check_outcome=value)
     assert_all_shown(admin, one)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [*InstanceGroupRole.Role.values, "brand-new"])
+def test_every_role_has_its_pages(value: str, admin: User, alice: User) -> None:
+    group = InstanceGroup.objects.create(name="edge")
+    InstanceGroupRole.objects.create(user=alice, instance_group=group, role=value)
+    assert_all_shown(admin, node("one"), "alice")
+    pages = [f"/api/v2/instance_groups/{group.pk}/access_list/", f"/api/v2/users/{alice.pk}/roles/"]
+    assert [client_of(admin).get(page).status_code for page in pages] == [200, 200]
+    pages = [f"/admin/instances/instancegroup/{group.pk}/change/", f"/admin/instances/user/{alice.pk}/change/"]
+    browser = Client()
+    browser.force_login(admin)
+    assert [browser.get(page).status_code for page in pages] == [200, 200]
 
 
 def test_every_value_has_a_text() -> None:

@@ -3,6 +3,7 @@
 import random
 import re
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from xml.etree import ElementTree
@@ -428,20 +429,26 @@ def rectangles(svg: ElementTree.Element) -> Iterator[tuple[str, Rectangle]]:
 
 # --- the page
 
+CANNOT_BE_MADE = "The drawing cannot be made at the moment."
+
 
 @database
 @pytest.mark.django_db
 def test_the_page_is_shown_where_no_layout_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     node("exec-1")
-    layout.arrange.cache_clear()
-    monkeypatch.setattr(layout, "DOT", "raise SystemExit(1)")
+    layout.arranged.cache_clear()
     client = Client()
     client.force_login(User.objects.create_superuser("root", password="x"))
-    answer = client.get("/")
-    layout.arrange.cache_clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(layout, "DOT", "raise SystemExit(1)")
+        answer = client.get("/")
     assert answer.status_code == 200
-    assert "The drawing cannot be made at the moment." in answer.content.decode()
+    assert CANNOT_BE_MADE in answer.content.decode()
     assert "exec-1" in answer.content.decode()
+    assert CANNOT_BE_MADE in client.get("/").content.decode()  # it is not tried for each page
+    monkeypatch.setattr(layout, "REST", 0)
+    layout.failed.update(dict.fromkeys(layout.failed, time.monotonic()))
+    assert CANNOT_BE_MADE not in client.get("/").content.decode()
 
 
 @database

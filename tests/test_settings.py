@@ -86,7 +86,7 @@ def test_a_number_is_not_larger_than_what_it_counts_can_be(name: str) -> None:
 def test_a_connection_is_waited_for_as_the_environment_says(of_url: str, waits: object) -> None:
     database = env.database(f"dbname=x{of_url}", connect_timeout=3, statement_timeout=0)
     assert database["OPTIONS"]["connect_timeout"] == waits
-    assert ("tcp_user_timeout" in database["OPTIONS"]) is bool(of_url)
+    assert database["OPTIONS"]["tcp_user_timeout"] == ("9000" if of_url else 4_000)
 
 
 def test_the_data_lie_in_a_folder(tmp_path: Path) -> None:

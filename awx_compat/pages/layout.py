@@ -7,6 +7,7 @@ in it must not take the service with it. It is asked once for each graph, as how
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from itertools import pairwise
 logger = logging.getLogger(__name__)
 
 PATIENCE = 10  # seconds; the largest graphs that are drawn take one
+REST = 60  # seconds after a failure
 KEPT = 64  # layouts in memory, of some ten kilobytes each
 BETWEEN_BOXES, BETWEEN_LAYERS = 14, 100  # pixels
 INCH = 72  # pixels of the drawing for what dot calls an inch
@@ -37,6 +39,9 @@ class Graph:
     edges: tuple[Edge, ...]  # no pair twice, and none from a box to itself
 
 
+failed: dict[Graph, float] = {}  # until when it is not tried again, by the monotonic clock
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Places in pixels. The upper left corner of what is drawn is 0, 0."""
@@ -47,19 +52,29 @@ class Layout:
     curves: dict[Edge, tuple[Point, ...]]  # Bézier control points: the beginning, then three for each piece
 
 
-@lru_cache(maxsize=KEPT)
 def arrange(graph: Graph) -> Layout | None:
-    """The layout; None where dot fails, which the log tells."""
+    """The layout; None where dot fails, which the log tells. After REST it is tried again."""
+    if time.monotonic() < failed.get(graph, 0):
+        return None
+    try:
+        return arranged(graph)
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.error("The mesh cannot be drawn: dot failed on %s boxes: %s", len(graph.sizes), error)
+    if len(failed) >= KEPT:
+        failed.clear()
+    failed[graph] = time.monotonic() + REST
+    return None
+
+
+@lru_cache(maxsize=KEPT)
+def arranged(graph: Graph) -> Layout:
+    """The layout. Raises OSError or SubprocessError where dot fails."""
     if not graph.sizes:
         return Layout(0, 0, {}, {})
     command = [sys.executable, "-c", DOT]
-    try:
-        done = subprocess.run(  # noqa: S603 - the command is the same for all graphs
-            command, input="\n".join(described(graph)), capture_output=True, text=True, timeout=PATIENCE, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        logger.error("The mesh cannot be drawn: dot failed on %s boxes: %s", len(graph.sizes), error)
-        return None
+    done = subprocess.run(  # noqa: S603 - the command is the same for all graphs
+        command, input="\n".join(described(graph)), capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     return tidied(understood(done.stdout), graph)
 
 

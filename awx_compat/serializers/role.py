@@ -40,7 +40,7 @@ class AccessSerializer(UserSerializer):
 
     def get_summary_fields(self, user: User) -> dict[str, Any]:
         group = self.context["group"]
-        direct = [InstanceGroupRole.Role(role) for role in user.group_roles]
+        direct = [InstanceGroupRole.Role(role) for role in user.group_roles if role in INCLUDED_ROLES]
         return {
             "direct_access": [
                 {"role": self.held(group, role), "descendant_roles": INCLUDED_ROLES[role]} for role in direct

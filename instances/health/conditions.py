@@ -53,6 +53,8 @@ class Reason(models.TextChoices):
 
 REASONS = [*Reason.choices, *Check.choices]
 FAULTS = tuple(check for check in Check if check != Check.PASSED)
+# Outcomes of a check that never got to the node, and what they say of the way to it.
+NO_WAY = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
 
 
 class Finding(NamedTuple):
@@ -158,14 +160,14 @@ def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Find
     if instance.node_type == Instance.NodeType.HOP:
         return Finding(Status.UNKNOWN, Reason.NOT_APPLICABLE)
     if health.check_outcome in FAULTS:
-        return Finding(Status.FALSE, Check(health.check_outcome), instance.errors)
+        return Finding(Status.FALSE, Check(health.check_outcome), told_by_check(instance))
     if instance.last_health_check is None:
         return Finding(Status.UNKNOWN, Reason.NEVER_CHECKED)
     if is_called_lost(instance):
         return Finding(Status.UNKNOWN, Reason.LOST_SINCE)
     if instance.errors:
-        told_by_check = instance.node_state in CHECKED
-        return Finding(Status.FALSE if told_by_check else Status.UNKNOWN, Reason.HAS_ERRORS, instance.errors)
+        is_of_check = instance.node_state in CHECKED
+        return Finding(Status.FALSE if is_of_check else Status.UNKNOWN, Reason.HAS_ERRORS, instance.errors)
     if passed(instance, health):
         return Finding(Status.TRUE, Check.PASSED)
     return Finding(Status.UNKNOWN, Reason.MIRRORED if watch.is_mirror else Reason.NOT_RECORDED)
@@ -185,16 +187,21 @@ def reachable(
         return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, watch.receptor_error)
     if health.lost_since is not None:
         return None if blockers is None else down(blockers.get(instance.pk), health.lost_since)
-    if health.check_outcome == Check.UNREACHABLE:
-        return Finding(Status.FALSE, Check.UNREACHABLE, instance.errors)
-    if health.check_outcome == Check.NO_RECEPTOR and not sighted_since_check(instance, health):
-        return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, instance.errors)
+    if health.check_outcome in NO_WAY and not sighted_since_check(instance, health):
+        outcome = Check(health.check_outcome)
+        return Finding(NO_WAY[outcome], outcome, told_by_check(instance))
     if sight.reason == Reason.NEVER_SEEN:
         return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
     is_well = instance.node_state != State.UNAVAILABLE and not instance.errors
     if sight.status == Status.TRUE and (is_well or was_sighted(health, now, instance)):
         return Finding(Status.TRUE, Reason.CONNECTED)
-    return Finding(Status.UNKNOWN, watch.blind, since=sight.since)
+    # Only what was True until then is Unknown since the node was last in time.
+    return Finding(Status.UNKNOWN, watch.blind, since=sight.since if is_well else None)
+
+
+def told_by_check(instance: Instance) -> str:
+    """What the last check said; nothing where the node was lost later, which ``errors`` tell then."""
+    return "" if is_called_lost(instance) else instance.errors
 
 
 def sighted_since_check(instance: Instance, health: NodeHealth) -> bool:
@@ -262,11 +269,11 @@ def condition(
 def transition(finding: Finding, noted: Condition | None, earlier: str | None, now: datetime | None) -> datetime | None:
     """When the condition became what was found; None where that is not known.
 
-    ``earlier``: its status until now where none was noted; None where there was none. ``now``: when the change was
-    found, if it is being noted.
+    ``earlier``: its status until now, noted or not; None where there was none. ``now``: when the change was found, if
+    it is being noted.
     """
-    status = noted.status if noted else earlier
-    if status != finding.status:
+    before = [status for status in (noted.status if noted else None, earlier) if status is not None]
+    if not before or any(status != finding.status for status in before):
         return finding.since or now
     return (noted.last_transition if noted else None) or finding.since
 
@@ -288,8 +295,9 @@ def note(
     for pk, instance in by_pk.items():
         for kind, finding in findings(instance, watch, now, blockers).items():
             known = noted.get((pk, kind))
-            if known is None or (known.status, known.reason, known.message) != finding[:3]:
-                before = finding if earlier is None else earlier[pk].get(kind)
+            before = finding if earlier is None else earlier[pk].get(kind)
+            is_as_noted = known is not None and (known.status, known.reason, known.message) == finding[:3]
+            if not is_as_noted or (before is not None and before.status != finding.status):
                 since = transition(finding, known, before.status if before else None, now)
                 changed.append(condition(instance, kind, finding, since))
     rows_of(Condition).bulk_create(

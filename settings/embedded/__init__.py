@@ -189,9 +189,7 @@ def nobody() -> int:
     try:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:
-        raise UnavailableError(
-            "root needs the account 'nobody', which is missing; run as another user"
-        ) from None
+        raise UnavailableError("root needs the account 'nobody', which is missing; run as another user") from None
 
 
 def initialize(data: Path, uid: int, gid: int, server: int) -> None:
