@@ -34,7 +34,7 @@ def name_of(instance: Instance) -> str:
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", instance.hostname)
     if len(name) > LONGEST_NAME:  # two long names may begin alike
         name = f"{name[:LONGEST_NAME]}_{instance.pk}"
-    return re.sub(r"^[-.]", "_", name) + "_install_bundle"
+    return re.sub(r"^-", "_", name) + "_install_bundle"
 
 
 def archive(instance: Instance, ca: MeshCA) -> bytes:

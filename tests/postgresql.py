@@ -80,11 +80,14 @@ class Server:
     def hanging(self) -> Iterator[None]:
         """All its processes stand still: connections are taken and nothing is said on any of them."""
         postmaster = psutil.Process(self.process.pid)
+        postmaster.suspend()  # first, so that it makes no more
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.send_signal(signal.SIGSTOP)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
         try:
             yield
         finally:
             for process in processes:
-                process.send_signal(signal.SIGCONT)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()

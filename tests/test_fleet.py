@@ -167,7 +167,7 @@ def test_numbers_beyond_all_bounds_are_refused(number: str, agent: APIClient, no
     assert agent.post(report_path(node.pk), body, content_type="application/json").status_code == 400
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "null", "\ufeff{}", "[" * 100_000])
+@pytest.mark.parametrize("body", ["", "[]", "{", '"x"', "null", "\ufeff{}", "[" * 60_000])
 def test_a_body_that_is_no_report_is_refused(body: str, agent: APIClient, node: Instance) -> None:
     answer = agent.post(report_path(node.pk), body, content_type="application/json")
     assert answer.status_code == 400

@@ -170,21 +170,21 @@ POLICIES = {
 
 
 @pytest.fixture
-def edge(alice: User, settings: Any) -> InstanceGroup:
+def ruled(alice: User, settings: Any) -> InstanceGroup:
     """Alice administers it, and sets no policies."""
     settings.GROUP_ADMINS_SET_POLICIES = False
     Instance.objects.create(hostname="exec-1", node_type="execution")
-    edge = InstanceGroup.objects.create(name="edge", policy_instance_percentage=10, max_forks=1)
-    InstanceGroupRole.objects.create(user=alice, instance_group=edge, role="admin_role")
-    return edge
+    ruled = InstanceGroup.objects.create(name="edge", policy_instance_percentage=10, max_forks=1)
+    InstanceGroupRole.objects.create(user=alice, instance_group=ruled, role="admin_role")
+    return ruled
 
 
 @pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("method", ["patch", "put"])
 def test_only_superusers_set_policies_where_that_is_set(
-    name: str, method: str, admin: User, alice: User, edge: InstanceGroup, settings: Any
+    name: str, method: str, admin: User, alice: User, ruled: InstanceGroup, settings: Any
 ) -> None:
-    path, body = f"/api/v2/instance_groups/{edge.pk}/", {"name": "edge", name: POLICIES[name]}
+    path, body = f"/api/v2/instance_groups/{ruled.pk}/", {"name": "edge", name: POLICIES[name]}
     answer = getattr(client_of(alice), method)(path, body, format="json")
     assert answer.status_code == 403
     assert answer.json() == {"detail": "Only superusers may change the policies and the pod specification of a group."}
@@ -195,8 +195,8 @@ def test_only_superusers_set_policies_where_that_is_set(
 
 
 @pytest.mark.parametrize("method", ["patch", "put"])
-def test_policies_stay_where_somebody_else_changes_the_rest(method: str, alice: User, edge: InstanceGroup) -> None:
-    path = f"/api/v2/instance_groups/{edge.pk}/"
+def test_policies_stay_where_somebody_else_changes_the_rest(method: str, alice: User, ruled: InstanceGroup) -> None:
+    path = f"/api/v2/instance_groups/{ruled.pk}/"
     told = client_of(alice).get(path).json()
     for body in ({"name": "edge", "max_forks": 7}, {**told, "max_forks": 8}):
         answer = getattr(client_of(alice), method)(path, body, format="json")
@@ -204,8 +204,8 @@ def test_policies_stay_where_somebody_else_changes_the_rest(method: str, alice: 
         assert answer.json()["policy_instance_percentage"] == 10
 
 
-def test_options_tell_who_sets_policies(admin: User, alice: User, edge: InstanceGroup, settings: Any) -> None:
-    path = f"/api/v2/instance_groups/{edge.pk}/"
+def test_options_tell_who_sets_policies(admin: User, alice: User, ruled: InstanceGroup, settings: Any) -> None:
+    path = f"/api/v2/instance_groups/{ruled.pk}/"
     for user, allowed in ((alice, False), (admin, True)):
         actions = client_of(user).options(path).json()["actions"]
         assert POLICIES.keys().isdisjoint(actions["PUT"]) != allowed

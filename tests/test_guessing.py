@@ -30,7 +30,7 @@ from instances import guessing, hashing
 from instances.models import Instance, LoginFailures, User
 from settings import base
 from tests.conftest import client_of
-from tests.service import served
+from tests.service import new_database, served
 from tests.test_admin import USERS, browser_of
 
 pytestmark = pytest.mark.django_db
@@ -508,8 +508,8 @@ def test_all_else_is_for_django(at_once: AtOnce, admin: User, monkeypatch: pytes
     assert at_once.ask(sent("alice", "x"), REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=HERE)[0].startswith("429")
 
 
-def test_over_the_wire(dataset_url: str) -> None:
-    with served(dataset_url, LOGIN_FAILURE_LIMIT="2") as address:
+def test_over_the_wire(dataset_template: str) -> None:
+    with new_database(dataset_template) as url, served(url, LOGIN_FAILURE_LIMIT="2") as address:
         told = [requests.get(f"{address}/api/v2/me/", auth=("wire", "wrong"), timeout=30) for _ in range(4)]
         assert [answer.status_code for answer in told] == [401, 401, 429, 429]
         assert all(int(answer.headers["Retry-After"]) > 800 for answer in told[2:])

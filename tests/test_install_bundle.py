@@ -159,7 +159,7 @@ def test_tar_unpacks_it_whatever_the_hostname(
 ) -> None:
     answer = client.get(path_of(Instance.objects.create(hostname=hostname, node_type="execution")))
     name = answer["Content-Disposition"].removeprefix('attachment; filename="').removesuffix('"')
-    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.tar\.gz", name)
+    assert re.fullmatch(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}\.tar\.gz", name)
     (tmp_path / name).write_bytes(answer.content)
     subprocess.run(["tar", "xzf", name], cwd=tmp_path, check=True, timeout=60)
     folder = tmp_path / name.removesuffix(".tar.gz")
