@@ -7,27 +7,32 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from awx_compat.mirror.client import Access, ChangingError, NotAWXError
 from awx_compat.mirror.syncing import Sync
+from instances.health import conditions
 from instances.mirror import guard, writing
 from instances.mirror.reported import GROUPS, INSTANCES
 from instances.mirror.writing import Counts, Plan
 from instances.models import (
+    Condition,
     Instance,
     InstanceGroup,
     InstanceGroupRole,
     InstanceLink,
     LeftOutJob,
     Mirror,
+    NodeHealth,
     UnifiedJob,
     User,
 )
@@ -159,6 +164,27 @@ def test_the_better_one_is_established_or_will_be(states: tuple[str, str], kept:
         mirror(awx)
     link = InstanceLink.objects.get(source=1, target=5)
     assert (link.pk, link.link_state) == (kept, states[kept == 29])
+
+
+# --- what was here before
+
+
+def test_nothing_that_was_noted_of_the_nodes_before_is_told_of_those_that_have_their_ids() -> None:
+    now = timezone.now()
+    other = Instance.objects.create(pk=5, hostname="other", node_type="execution", enabled=False)
+    NodeHealth.objects.create(instance=other, lost_since=now - timedelta(days=9), disabled_reason="CHG-old")
+    conditions.note([other], now, conditions.Watch())
+    connection.check_constraints()  # a table with constraints to be checked yet cannot be altered
+    with RecordedAWX("awx23") as awx:
+        mirror(awx, replace=True)
+        assert not NodeHealth.objects.exists()
+        noted = Condition.objects.filter(instance=5).values_list("status", "reason", "message")
+        assert noted
+        assert not [each for each in noted if "CHG-old" in each[2] or each[1] in ("Lost", "NodeDown")]
+        assert "Lost since" not in json.dumps(answer("/api/fleet/v1/instances/5/conditions/"))
+        NodeHealth.objects.create(instance_id=5, disabled_reason="noted while it is mirrored")
+        mirror(awx, replace=True)
+    assert NodeHealth.objects.exists(), "what was noted of this mirror's own nodes stays"
 
 
 # --- odd records
