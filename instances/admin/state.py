@@ -22,6 +22,7 @@ class ServiceStateAdmin(LookedAtAdmin):
 @admin.register(Mirror)
 class MirrorAdmin(ServiceStateAdmin):
     plural = "Mirror"
+    none = "This service mirrors no AWX."
     list_display = ["shown_url", "shown_version", "state", "last_sync", "failures"]
     fieldsets = [
         (None, {"fields": ["shown_url", "shown_version", "all_jobs", "state"]}),
