@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -903,6 +905,64 @@ def test_the_mirror_and_metrics_tell_how_many_are_left_out(odd: RecordedAWX) -> 
     mirror(odd)
     assert answer("/api/fleet/v1/mirror/")["left_out"]["instances"] == 0
     assert Instance.objects.filter(pk=14).exists()
+
+
+def pages(who: str = "admin") -> tuple[str, str]:
+    """The first page of the administration, and the mirror's."""
+    user, browser = User.objects.get(username=who), Client()
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    browser.force_login(user)
+    first, own = (browser.get(path) for path in ("/admin/", "/admin/instances/mirror/1/change/"))
+    return first.content.decode(), own.content.decode()
+
+
+def rows_of_table(page: str) -> dict[str, str]:
+    """What the page tells of what is left out, by kind."""
+    table = page.partition('aria-label="Left out"')[2].partition("</table>")[0]
+    return dict(re.findall(r'data-label="Kind">([^<]*)</td><td data-label="Number">([^<]*)</td>', table))
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, ""),
+        (1, "1 record of the mirrored AWX is left out here."),
+        (3, "3 records of the mirrored AWX are left out here."),
+    ],
+)
+def test_the_administration_tells_of_ended_jobs_that_are_left_out(number: int, told: str) -> None:
+    with RecordedAWX("awx23") as awx:
+        odd = [job for job in awx.response(ALL_JOBS)["results"] if job["status"] == "successful"][:number]
+        for job in odd:
+            job["launch_type"] = "odd"
+        mirror(awx, all_jobs=True)
+    first, own = pages()
+    assert "left out here" in first if told else "left out here" not in first
+    if told:
+        assert f'<a href="/admin/instances/mirror/1/change/">{told}</a>' in first
+    assert rows_of_table(own) == ({"jobs that have ended": str(number)} if number else {})
+    assert all(f"job {job['id']}, which has ended, is left out." in own for job in odd)
+    assert own.count(", which has ended, is left out.") == number
+    assert not re.search("and [0-9]+ more", own)
+
+
+def test_the_administration_tells_how_many_more_are_left_out_than_it_names() -> None:
+    with RecordedAWX("awx24") as awx:
+        links = awx.response(MESH)["links"]
+        links += [{**links[0], "id": pk, "target": None} for pk in range(1000, 1497)]
+        set_in_lists(awx, 14, listener_port=70000)
+        mirror(awx)
+    left_out = Mirror.objects.get().left_out
+    number = sum(left_out.values())
+    assert left_out["links"] >= 497
+    for who in ("admin", "auditor"):
+        first, own = pages(who)
+        assert f"{number} records of the mirrored AWX are left out here." in first
+        assert rows_of_table(own) == {kind: str(each) for kind, each in left_out.items() if each}
+        assert f"and {number - 100} more" in own
+    first, own = pages("alice")
+    assert "left out here" not in first
+    assert rows_of_table(own) == {}
 
 
 def test_nothing_is_known_as_left_out_once_the_mirror_is_detached() -> None:
