@@ -56,7 +56,7 @@ def left_out(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
     """How many records of the mirrored AWX are not here. One query."""
     if mirror is None or not user.sees_everything:
         return []
-    number = sum(history.left_out_by_kind(mirror).values())
+    number = history.number_left_out(mirror)
     if not number:
         return []
     records = "1 record of the mirrored AWX is" if number == 1 else f"{number} records of the mirrored AWX are"

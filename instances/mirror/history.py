@@ -97,6 +97,11 @@ def left_out_by_kind(mirror: Mirror) -> dict[str, int]:
     return {kind: number for kind, number in numbers.items() if number}
 
 
+def number_left_out(mirror: Mirror) -> int:
+    """How many records are left out. One query."""
+    return sum(left_out_by_kind(mirror).values())
+
+
 def left_out_names(mirror: Mirror) -> list[str]:
     """The first of these records, each in a line: why ended jobs are left out was logged when they were read."""
     ended = rows_of(LeftOutJob).filter(ended=True).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]
