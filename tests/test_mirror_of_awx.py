@@ -943,6 +943,9 @@ def test_the_administration_tells_of_ended_jobs_that_are_left_out(number: int, t
     assert rows_of_table(own) == ({"jobs that have ended": str(number)} if number else {})
     assert all(f"job {job['id']}, which has ended, is left out." in own for job in odd)
     assert own.count(", which has ended, is left out.") == number
+    assert answer("/api/fleet/v1/mirror/")["left_out_names"] == [
+        f"job {job['id']}, which has ended, is left out." for job in odd
+    ]
     assert not re.search("and [0-9]+ more", own)
 
 
