@@ -15,13 +15,7 @@ from awx_compat.mirror.client import ChangingError, FailingError, NotAWXError, R
 from instances.groups import UNFINISHED
 from instances.lifecycle import refusal_of_hostname
 from instances.mirror.left_out import LeftOut
-from instances.mirror.records import (
-    Record,
-    Records,
-    needs_detail,
-    of_job,
-    with_capabilities_of_superusers,
-)
+from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
