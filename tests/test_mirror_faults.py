@@ -346,6 +346,9 @@ PASSING: dict[str, tuple[Fault, str]] = {
 }
 
 
+OF_ONE_RECORD = ("/instance_groups/1/", "/instance_groups/2/", "/jobs/11/")
+
+
 @pytest.fixture
 def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fault:
     if request.param == "silence":
@@ -370,6 +373,10 @@ def test_what_goes_wrong_for_ever_from_any_request_on_changes_nothing(fault: Fau
     for number in range(site.requests["after"]):
         error = site.refused(for_ever(number, fault), UnreachableError)
         path = site.proxy.asked[number]
+        if reason in ("with 500", "with 502") and any(part in path for part in OF_ONE_RECORD):
+            assert site.proxy.asked.count(path) == ATTEMPTS
+            path = "/api/v2/ping/"  # it is not the record: nothing else is answered either
+            del site.proxy.asked[0]  # which was answered once
         assert reason in str(error)
         assert path.partition("?")[0] in str(error)
         assert_tells_no_secret(str(error))
@@ -564,6 +571,7 @@ ODD_FIELDS = [
     )
     for field, kind in shape.items()
     for value in WRONG[kind]
+    if not (listed == "links" and value is None)  # that link is left out
 ]
 
 

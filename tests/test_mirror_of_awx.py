@@ -2,32 +2,39 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
+from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from awx_compat.mirror.client import Access, ChangingError, NotAWXError
+from awx_compat.mirror.client import Access, ChangingError, NotAWXError, UnreachableError
 from awx_compat.mirror.syncing import Sync
+from instances.health import conditions
 from instances.mirror import guard, writing
 from instances.mirror.reported import GROUPS, INSTANCES
 from instances.mirror.writing import Counts, Plan
 from instances.models import (
+    Condition,
     Instance,
     InstanceGroup,
     InstanceGroupRole,
     InstanceLink,
     LeftOutJob,
     Mirror,
+    NodeHealth,
     UnifiedJob,
     User,
 )
@@ -159,6 +166,27 @@ def test_the_better_one_is_established_or_will_be(states: tuple[str, str], kept:
         mirror(awx)
     link = InstanceLink.objects.get(source=1, target=5)
     assert (link.pk, link.link_state) == (kept, states[kept == 29])
+
+
+# --- what was here before
+
+
+def test_nothing_that_was_noted_of_the_nodes_before_is_told_of_those_that_have_their_ids() -> None:
+    now = timezone.now()
+    other = Instance.objects.create(pk=5, hostname="other", node_type="execution", enabled=False)
+    NodeHealth.objects.create(instance=other, lost_since=now - timedelta(days=9), disabled_reason="CHG-old")
+    conditions.note([other], now, conditions.Watch())
+    connection.check_constraints()  # a table with constraints to be checked yet cannot be altered
+    with RecordedAWX("awx23") as awx:
+        mirror(awx, replace=True)
+        assert not NodeHealth.objects.exists()
+        noted = Condition.objects.filter(instance=5).values_list("status", "reason", "message")
+        assert noted
+        assert not [each for each in noted if "CHG-old" in each[2] or each[1] in ("Lost", "NodeDown")]
+        assert "Lost since" not in json.dumps(answer("/api/fleet/v1/instances/5/conditions/"))
+        NodeHealth.objects.create(instance_id=5, disabled_reason="noted while it is mirrored")
+        mirror(awx, replace=True)
+    assert NodeHealth.objects.exists(), "what was noted of this mirror's own nodes stays"
 
 
 # --- odd records
@@ -413,6 +441,173 @@ def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
     assert left_out["links"] == len(links) - InstanceLink.objects.count()
 
 
+@pytest.mark.parametrize("ends", [("source",), ("target",), ("source", "target")])
+def test_a_link_without_an_end_is_left_out(ends: tuple[str, ...], caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):
+        links = awx.response(MESH)["links"]
+        links.append({**links[0], "id": 99, **dict.fromkeys(ends)})
+        mirror(awx)
+    assert Mirror.objects.get().left_out["links"] == 1
+    assert InstanceLink.objects.count() == len(links) - 1
+    assert "link 99 from " in caplog.text
+    assert ("it has no ends" if len(ends) == 2 else "it has only one end") in caplog.text
+
+
+# --- records for which AWX fails
+
+
+def failing(awx: RecordedAWX, path: str, status: int = 500) -> None:
+    awx.add(path, {"error": "A server error has occurred."}, status)
+
+
+def in_list(pk: int, rest: str) -> str:
+    return f"/api/v2/instance_groups/{pk}/{rest}/?page_size=200&order_by=id"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_the_rights_on_a_group_for_which_awx_fails_are_left_out(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):
+        mirror(awx)
+        assert rights() == {(3, "bob", "use_role")}
+        failing(awx, in_list(3, "access_list"), status)
+        mirror(awx)
+        assert rights() == set(), "nothing is kept that is not told"
+        assert Mirror.objects.get().left_out["roles"] == 1
+        assert Mirror.objects.get().failures == 0
+        named = f"access to instance group 3 ({json.dumps(awx.records('instance_groups')[2]['name'])}) is left out: "
+        assert named in caplog.text
+        assert f"/access_list/ with {status}." in caplog.text
+        assert any(named in name for name in Mirror.objects.get().left_out_names)
+        assert InstanceGroup.objects.count() == len(awx.records("instance_groups"))
+        awx.exchanges.update(RecordedAWX("awx23").exchanges)
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role")}
+    assert Mirror.objects.get().left_out["roles"] == 0
+
+
+def test_a_group_whose_members_awx_fails_to_tell_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):
+        failing(awx, in_list(3, "instances"))
+        mirror(awx)
+    assert set(InstanceGroup.objects.values_list("pk", flat=True)) == {
+        one["id"] for one in awx.records("instance_groups")
+    } - {3}
+    left_out = Mirror.objects.get().left_out
+    assert (left_out["groups"], left_out["roles"]) == (1, 1)
+    assert "/instance_groups/3/instances/ with 500." in caplog.text
+
+
+@pytest.mark.parametrize("keeps_ended", [False, True])
+def test_a_job_for_which_awx_fails_is_left_out_until_it_does_not(
+    keeps_ended: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):
+        mirror(awx, all_jobs=keeps_ended)
+        told = UnifiedJob.objects.count()
+        job = next(job for job in awx.response(ACTIVE)["results"] if job["type"] == "job")
+        whole = deepcopy(job)
+        for page in (ACTIVE, ALL_JOBS):
+            for one in awx.response(page)["results"]:
+                if one["id"] == job["id"]:
+                    del one["forks"]
+        failing(awx, job["url"])
+        jobs = len(awx.response(ALL_JOBS)["results"])
+        awx.add("/api/v2/unified_jobs/?id__lte=172&page_size=1", {"count": jobs, "next": None, "results": []})
+        for _ in range(2):
+            mirror(awx)
+            assert UnifiedJob.objects.count() == told - 1
+            assert Mirror.objects.get().left_out["jobs"] == 1
+            assert LeftOutJob.objects.count() == keeps_ended
+        assert f"job {job['id']} (" in caplog.text
+        assert f"{job['url']} with 500." in caplog.text
+        awx.add(job["url"], whole)
+        mirror(awx)
+    assert UnifiedJob.objects.count() == told
+    assert Mirror.objects.get().left_out["jobs"] == 0
+    assert not LeftOutJob.objects.exists()
+
+
+def test_an_ended_job_for_which_awx_fails_is_left_out_and_counted() -> None:
+    with RecordedAWX("awx23") as awx:
+        jobs = awx.response(ALL_JOBS)["results"]
+        job = next(job for job in jobs if job["type"] == "job" and job["status"] == "successful")
+        del job["forks"]
+        failing(awx, job["url"])
+        mirror(awx, all_jobs=True)
+    assert UnifiedJob.objects.count() == len(jobs) - 1
+    assert list(LeftOutJob.objects.values_list("pk", "ended")) == [(job["id"], True)]
+
+
+def team_with_a_right(awx: RecordedAWX) -> str:
+    """Let a team have a right on group 1, and alice be one whom an assignment makes a member; the list of its users."""
+    own = awx.records("role_user_assignments")[1]
+    awx.change("teams", lambda all_: all_.append({"id": 7, "name": "night shift", "organization": 1}))
+    given = {**without(own, "user"), "id": 1, "team": 7, "role_definition": 25, "object_id": "1"}
+    awx.change("role_team_assignments", lambda all_: all_.append(given))
+    return "/api/v2/teams/7/users/?page_size=200&order_by=id"
+
+
+def test_the_rights_of_a_team_whose_users_awx_fails_to_tell_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        users = team_with_a_right(awx)
+        alice = next(one for one in awx.records("users") if one["username"] == "alice")
+        awx.add(users, {"count": 1, "next": None, "results": [alice]})
+        mirror(awx)
+        assert rights() == {(3, "bob", "use_role"), (1, "alice", "use_role")}
+        failing(awx, users)
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role")}, "nothing is kept that is not told"
+    assert Mirror.objects.get().left_out["roles"] == 1
+    assert 'access of the users of team 7 ("night shift") is left out: ' in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/api/v2/ping/", in_list(3, "access_list")])
+def test_where_awx_fails_for_everything_no_record_is_to_blame(path: str) -> None:
+    """It answers ping/ once, before it fails; what was mirrored stays."""
+    with RecordedAWX("awx23") as awx:
+        mirror(awx)
+        failing(awx, in_list(3, "access_list"))
+        asked = awx.asked
+        awx.asked = Asked(lambda: len(awx.asked) > 3 and failing(awx, path))  # type: ignore[func-returns-value]
+        if path == "/api/v2/ping/":
+            with pytest.raises(UnreachableError, match="/api/v2/ping/ with 500"):
+                mirror(awx)
+            assert rights() == {(3, "bob", "use_role")}
+        else:
+            mirror(awx)
+            assert rights() == set()
+        assert asked
+
+
+class Asked(list[str]):
+    """What is asked; each time something is done."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.act = act
+
+    def append(self, path: str) -> None:
+        super().append(path)
+        self.act()
+
+
+def test_a_record_is_asked_for_again_when_awx_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWX is restarted while it is asked for a record: ping/ is answered when it is there again."""
+    with RecordedAWX("awx23") as awx:
+        failing(awx, in_list(3, "access_list"), 502)
+        asked: list[str] = []
+
+        def back() -> None:
+            asked.append(awx.asked[-1])
+            if asked.count("/api/v2/ping/") == 2:
+                awx.exchanges.update(RecordedAWX("awx23").exchanges)
+
+        awx.asked = Asked(back)
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role")}
+    assert Mirror.objects.get().left_out["roles"] == 0
+
+
 # --- what is no odd record but no answer of AWX's
 
 
@@ -522,6 +717,46 @@ def test_a_right_on_everything_is_one_on_each_group_but_for_auditors() -> None:
         awx.change("role_user_assignments", lambda all_: all_.append({**everything, "id": 9, "user": 3}))
         mirror(awx)
     assert rights() == {(3, "bob", "use_role"), *((pk, "alice", "read_role") for pk in range(1, 6))}
+
+
+ODD_ASSIGNMENTS: Record = {
+    "user": [None, "bob", [], 1.5, True],
+    "object_id": [None, "here", "1.0", "-3", "9" * 5000, {}, ["3"]],
+    "role_definition": [None, [], "use"],
+    "content_type": [5, ["awx.instancegroup"], True],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), each(ODD_ASSIGNMENTS))
+def test_an_assignment_that_cannot_be_read_is_left_out(
+    field: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        own = awx.records("role_user_assignments")[1]
+        awx.change("role_user_assignments", lambda all_: all_.append({**own, "id": 9, field: value}))
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role")}
+    assert Mirror.objects.get().left_out["roles"] == 1
+    assert f"role assignment 9 of a user is left out: {field} must be " in caplog.text
+
+
+def test_what_is_assigned_on_other_things_than_groups_need_not_be_read() -> None:
+    with RecordedAWX("awx24") as awx:
+        own = awx.records("role_user_assignments")[1]
+        odd = {**own, "id": 9, "content_type": "awx.project", "object_id": "5f0c", "user": None}
+        awx.change("role_user_assignments", lambda all_: all_.append(odd))
+        mirror(awx)
+    assert Mirror.objects.get().left_out["roles"] == 0
+
+
+@pytest.mark.parametrize("permissions", [None, 5, [None], "view_instancegroup"])
+def test_a_definition_that_cannot_be_read_permits_nothing(permissions: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        used = awx.records("role_user_assignments")[1]["role_definition"]
+        next(one for one in awx.records("role_definitions") if one["id"] == used)["permissions"] = permissions
+        mirror(awx)
+    assert rights() == set()
+    assert f"role definition {used} is left out: permissions must be a list of names" in caplog.text
 
 
 # --- what depends on who asks
@@ -670,6 +905,67 @@ def test_the_mirror_and_metrics_tell_how_many_are_left_out(odd: RecordedAWX) -> 
     mirror(odd)
     assert answer("/api/fleet/v1/mirror/")["left_out"]["instances"] == 0
     assert Instance.objects.filter(pk=14).exists()
+
+
+def pages(who: str = "admin") -> tuple[str, str]:
+    """The first page of the administration, and the mirror's."""
+    user, browser = User.objects.get(username=who), Client()
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    browser.force_login(user)
+    first, own = (browser.get(path) for path in ("/admin/", "/admin/instances/mirror/1/change/"))
+    return first.content.decode(), own.content.decode()
+
+
+def rows_of_table(page: str) -> dict[str, str]:
+    """What the page tells of what is left out, by kind."""
+    table = page.partition('aria-label="Left out"')[2].partition("</table>")[0]
+    return dict(re.findall(r'data-label="Kind">([^<]*)</td><td data-label="Number">([^<]*)</td>', table))
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, ""),
+        (1, "1 record of the mirrored AWX is left out here."),
+        (3, "3 records of the mirrored AWX are left out here."),
+    ],
+)
+def test_the_administration_tells_of_ended_jobs_that_are_left_out(number: int, told: str) -> None:
+    with RecordedAWX("awx23") as awx:
+        odd = [job for job in awx.response(ALL_JOBS)["results"] if job["status"] == "successful"][:number]
+        for job in odd:
+            job["launch_type"] = "odd"
+        mirror(awx, all_jobs=True)
+    first, own = pages()
+    assert "left out here" in first if told else "left out here" not in first
+    if told:
+        assert f'<a href="/admin/instances/mirror/1/change/">{told}</a>' in first
+    assert rows_of_table(own) == ({"jobs that have ended": str(number)} if number else {})
+    assert all(f"job {job['id']}, which has ended, is left out." in own for job in odd)
+    assert own.count(", which has ended, is left out.") == number
+    assert answer("/api/fleet/v1/mirror/")["left_out_names"] == [
+        f"job {job['id']}, which has ended, is left out." for job in odd
+    ]
+    assert not re.search("and [0-9]+ more", own)
+
+
+def test_the_administration_tells_how_many_more_are_left_out_than_it_names() -> None:
+    with RecordedAWX("awx24") as awx:
+        links = awx.response(MESH)["links"]
+        links += [{**links[0], "id": pk, "target": None} for pk in range(1000, 1497)]
+        set_in_lists(awx, 14, listener_port=70000)
+        mirror(awx)
+    left_out = Mirror.objects.get().left_out
+    number = sum(left_out.values())
+    assert left_out["links"] >= 497
+    for who in ("admin", "auditor"):
+        first, own = pages(who)
+        assert f"{number} records of the mirrored AWX are left out here." in first
+        assert rows_of_table(own) == {kind: str(each) for kind, each in left_out.items() if each}
+        assert f"and {number - 100} more" in own
+    first, own = pages("alice")
+    assert "left out here" not in first
+    assert rows_of_table(own) == {}
 
 
 def test_nothing_is_known_as_left_out_once_the_mirror_is_detached() -> None:

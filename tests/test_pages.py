@@ -16,7 +16,7 @@ from awx_compat import csp
 from awx_compat.pages.table import natural
 from awx_compat.pages.templatetags.pages import ago, gibibytes, plain
 from instances import capacity, overview
-from instances.models import Instance, InstanceGroup, Mirror, User
+from instances.models import Instance, InstanceGroup, LeftOutJob, Mirror, User
 from instances.overview import Standing
 from tests.make import make_jobs
 from tests.mesh import link, node
@@ -575,6 +575,26 @@ def test_a_mirror_says_of_what_and_how_old(admin: User, bob: User, settings: Set
     assert "awx.example.org" not in text(browser_of(bob))
     Mirror.objects.update(began=now - timedelta(hours=1))
     assert "Older than it should be" in text(browser_of(bob))
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_a_mirror_says_how_many_records_are_left_out_and_where_they_are_named(
+    is_staff: bool, auditor: User, bob: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    User.objects.filter(pk=auditor.pk).update(is_staff=is_staff)
+    now = timezone.now()
+    Mirror.objects.create(url="https://awx.example.org", version="24.6.1", began=now, finished=now)
+    auditors, bobs = browser_of(auditor), browser_of(bob)
+    assert "left out" not in text(auditors)
+    Mirror.objects.update(left_out={"links": 2, "jobs": 1, "all jobs": 3})
+    LeftOutJob.objects.bulk_create(LeftOutJob(pk=pk, ended=pk != 1) for pk in (1, 2, 3))
+    with django_assert_num_queries(SESSION + 5):
+        page = text(auditors)
+    assert "5 of its records are left out here" in page
+    where = "/admin/instances/mirror/1/change/" if is_staff else "/api/fleet/v1/mirror/"
+    assert f'<a href="{where}">' in page
+    assert auditors.get(where).status_code == 200
+    assert "left out" not in text(bobs)
 
 
 # --- words

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -172,6 +173,22 @@ def test_following_outlives_an_awx_that_goes_away(
     assert following.returncode == 0
 
 
+def test_following_goes_on_after_the_database_dropped_its_connections(mirroring: Mirroring) -> None:
+    with mirroring.start("--follow", "3") as running:
+        lines = (json.loads(line) for line in running.stderr or ())
+        told = (line for line in lines if line["event"] in ("synced", "failed"))
+        assert next(told)["event"] == "synced"
+        with psycopg.connect(mirroring.url) as database:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            dropped = database.execute(f"SELECT count(pg_terminate_backend(pid)) {others}").fetchone()
+        again = next(told)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+    assert dropped
+    assert dropped[0] > 0
+    assert again["event"] == "synced", again["message"]
+
+
 def test_following_ends_at_once_where_nothing_would_ever_come(mirroring: Mirroring) -> None:
     arguments = mirroring.arguments("--follow", "60", token="wrong")
     done = manage(mirroring.url, *arguments, check=False)
@@ -180,6 +197,14 @@ def test_following_ends_at_once_where_nothing_would_ever_come(mirroring: Mirrori
 
 
 # --- what a mirror shows of itself
+
+
+def test_the_administration_says_in_its_own_words_that_nothing_is_mirrored(admin: User) -> None:
+    client = client_of(None)
+    client.force_login(admin)
+    page = client.get("/admin/instances/mirror/").content.decode()
+    assert "This service mirrors no AWX." in page
+    assert "There are no mirror" not in page
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ class MirrorSerializer(MirrorPingSerializer):
     left_out_names = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
-        help_text=f"Which they are, and why: the first {MOST_NAMED} of the last sync; its log names all.",
+        help_text=f"Which they are, and why: the first {MOST_NAMED} of the last sync, and of the jobs that have ended.",
     )
 
     class Meta(MirrorPingSerializer.Meta):

@@ -21,7 +21,7 @@ from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
-from instances.mirror import guard
+from instances.mirror import guard, history
 from instances.models import Instance, MeshInspection, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
@@ -98,7 +98,8 @@ class MirrorState(ApiView):
     permission_classes = [IsSuperuserOrAuditor]
 
     def get(self, request: Request) -> Response:
-        return Response(MirrorSerializer(mirror_or_404()).data)
+        mirror = mirror_or_404()
+        return Response({**MirrorSerializer(mirror).data, "left_out_names": history.left_out_names(mirror)})
 
 
 class MirrorPing(ApiView):

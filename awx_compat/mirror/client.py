@@ -65,6 +65,10 @@ class UnreachableError(SourceError):
         self.retry_after = retry_after
 
 
+class FailingError(UnreachableError):
+    """AWX itself answers, after several attempts, that it failed: which may be for one record alone."""
+
+
 class ChangingError(SourceError):
     """AWX's records changed while they were read, so that they do not fit together."""
 
@@ -271,8 +275,10 @@ class Source:
         told = f"{self.host} answers {path} with {status}"
         if status in (401, 403):
             raise RefusedError(f"{told}: the token, or the user and password, are not accepted.")
-        if status in BUSY or (status >= 500 and status not in NEVER):
+        if status in BUSY:
             raise UnreachableError(f"{told}.", retry_after(answer, told))
+        if status >= 500 and status not in NEVER:
+            raise FailingError(f"{told}.", retry_after(answer, told))
         if answer.is_redirect:
             place = place_of(answer.headers.get("Location", ""))
             raise NotAWXError(f"{told}, {place}: give the address of the AWX itself.")

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from awx_compat import paths
 from awx_compat.mirror import rights
-from awx_compat.mirror.client import ChangingError, NotAWXError, RefusedError, Source
+from awx_compat.mirror.client import ChangingError, FailingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
 from instances.lifecycle import refusal_of_hostname
+from instances.mirror.left_out import LeftOut
 from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
@@ -93,25 +94,27 @@ class Reader:
         addresses = self.addresses(root)
         groups = self.listed("instance_groups", order_by="id")
         users = self.listed("users", order_by="id")
-        members = self.of_each(groups, self.members, "members")
-        access = self.access(root, groups, users)
+        members = self.of_each(groups, partial(self.unless_failing, self.members), "members")
+        groups = [with_members(group, found) for group, found in zip(groups, members, strict=True)]
+        access, left_out = self.access(root, groups, users)
         jobs = self.jobs(unfinished)
         mesh = self.source.object(paths.collection("mesh_visualizer"))
         self.refuse_shapes("mesh_visualizer.nodes", mesh["nodes"], NODE)
-        self.refuse_shapes("mesh_visualizer.links", mesh["links"], LINK)
+        self.refuse_shapes("mesh_visualizer.links", mesh["links"], LINK, or_null=True)
         check_nodes(mesh, instances)
-        check_members(members, instances)
+        check_members(groups, instances)
         return Records(
             version=version,
             instances=[{**listening(instance, addresses), **instance} for instance in instances],
             links=links(mesh, instances, addresses),
-            groups=[{**group, "instances": ids} for group, ids in zip(groups, members, strict=True)],
+            groups=groups,
             users=[{**user, "date_joined": user.get("created")} for user in users],
             access=access,
             jobs=jobs,
+            left_out=left_out,
         )
 
-    def refuse_shapes(self, name: str, records: Any, shape: Mapping[str, type]) -> None:
+    def refuse_shapes(self, name: str, records: Any, shape: Mapping[str, type], *, or_null: bool = False) -> None:
         """Raise NotAWXError for the first record that lacks a field of ``shape``, or has another type there.
 
         Such a record would look like one that changes while it is read, and all would be read again.
@@ -119,7 +122,7 @@ class Reader:
         for number, record in enumerate(records):
             for field, kind in shape.items():
                 value = record.get(field, MISSING)
-                if type(value) is not kind:
+                if type(value) is not kind and not (or_null and value is None):
                     wrong = "is missing" if value is MISSING else f"must be {KINDS[kind]}, not {shown(value)}"
                     raise NotAWXError(f"{self.source.host} tells what is not AWX's: {name}[{number}].{field} {wrong}.")
 
@@ -135,30 +138,64 @@ class Reader:
                 self.announce(name, len(found), len(records))
         return found
 
+    def unless_failing(self, read: Callable[[S], T], record: S) -> T | FailingError:
+        """What ``read`` finds for a record, or AWX's failure, where it fails for that record and not for everything.
+
+        It is asked once more after it answered something else: it may have been restarted meanwhile.
+        """
+        try:
+            return read(record)
+        except FailingError:
+            self.source.object(paths.collection("ping"))
+        try:
+            return read(record)
+        except FailingError as error:
+            return error
+
     # --- groups
 
     def members(self, group: Record) -> list[int]:
         path = paths.record("instance_groups", group.get("id"), "instances")
         return [instance["id"] for instance in self.source.listed(path, unheard, is_told=True, order_by="id")]
 
-    def access(self, root: Record, groups: list[Record], users: list[Record]) -> list[rights.Right]:
-        """Who may see the groups by a right on them, their own or a team's; superusers and auditors see all groups."""
+    def access(
+        self, root: Record, groups: list[Record], users: list[Record]
+    ) -> tuple[list[rights.Right], list[LeftOut]]:
+        """Who may see the groups by a right on them, their own or a team's, and which rights are not known.
+
+        Superusers and auditors see all groups.
+        """
         if not rights.are_assigned(root):
-            return [right for listed in self.of_each(groups, self.access_list, "access") for right in listed]
+            lists, left_out = self.told_of(groups, self.access_list, "access", rights.on_group)
+            return [right for listed in lists.values() for right in listed], left_out
         assignments = rights.Assignments(*(self.listed(name, order_by="id") for name in rights.LISTS))
-        teams = assignments.teams_with_rights()
-        members = dict(zip(teams, self.of_each(teams, self.users_of_team, "team members"), strict=True))
+        members, left_out = self.told_of(
+            assignments.teams_with_rights(), self.users_of_team, "team members", rights.of_team
+        )
         all_seeing = {user["id"] for user in users if sees_everything(user)}
         found = assignments.rights([group["id"] for group in groups], members)
-        return [right for right in found if right[1] not in all_seeing]
+        return [right for right in found if right[1] not in all_seeing], [*assignments.left_out, *left_out]
+
+    def told_of(
+        self, records: list[Record], read: Callable[[Record], T], name: str, called: Callable[[Record], str]
+    ) -> tuple[dict[int, T], list[LeftOut]]:
+        """What ``read`` finds, by the records' ids, and the rights, as they are ``called``, for which AWX fails."""
+        found, left_out = {}, []
+        answers = self.of_each(records, partial(self.unless_failing, read), name)
+        for record, answer in zip(records, answers, strict=True):
+            if isinstance(answer, FailingError):
+                left_out.append(LeftOut("roles", called(record), in_words(answer)))
+            else:
+                found[record["id"]] = answer
+        return found, left_out
 
     def access_list(self, group: Record) -> list[rights.Right]:
         path = paths.record("instance_groups", group["id"], "access_list")
         return rights.listed(group["id"], self.source.listed(path, unheard, is_told=True, order_by="id"))
 
-    def users_of_team(self, team: int) -> list[int]:
+    def users_of_team(self, team: Record) -> list[int]:
         """Whom AWX lists as the team's users; those whom assignments make members may not be among them."""
-        path = paths.record("teams", team, "users")
+        path = paths.record("teams", team["id"], "users")
         with suppress(ChangingError):  # it has just been deleted; the next sync will know
             return [user["id"] for user in self.source.listed(path, unheard, is_told=True, order_by="id")]
         return []
@@ -186,10 +223,15 @@ class Reader:
 
     def job(self, told: Record) -> Record:
         """A job with what its impact follows from, for which lists of some kinds of jobs are too short."""
-        if needs_detail(told):
-            with suppress(ChangingError):  # it has just been deleted; the next sync will know
-                return self.seen_by_superusers(self.detail(told))
-        return self.seen_by_superusers(told)
+        if not needs_detail(told):
+            return self.seen_by_superusers(told)
+        try:
+            answer = self.unless_failing(self.detail, told)
+        except ChangingError:  # it has just been deleted; the next sync will know
+            return self.seen_by_superusers(told)
+        if isinstance(answer, FailingError):
+            return of_job(told, failure=in_words(answer))
+        return self.seen_by_superusers(answer)
 
     def detail(self, told: Record) -> Record:
         detail = self.source.object(told["url"], is_told=True)
@@ -221,6 +263,17 @@ def warn_of_hostnames(instances: list[Record]) -> None:
             logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 
 
+def in_words(failure: FailingError) -> str:
+    return str(failure).rstrip(".")
+
+
+def with_members(group: Record, members: list[int] | FailingError) -> Record:
+    """A group whose members cannot be read is left out: without them it would be another one."""
+    if isinstance(members, FailingError):
+        return {**group, "instances": [], "failure": in_words(members)}
+    return {**group, "instances": members, "failure": ""}
+
+
 def unheard(done: int, of: int) -> None:
     """Nobody is told of the records of a short list."""
 
@@ -235,9 +288,9 @@ def check_nodes(mesh: Record, instances: list[Record]) -> None:
         raise ChangingError("The mesh keeps changing while it is read: its nodes are not those of the list.")
 
 
-def check_members(members: list[list[int]], instances: list[Record]) -> None:
+def check_members(groups: list[Record], instances: list[Record]) -> None:
     """Raise ChangingError unless all members, read after the instances, are among them."""
-    unknown = {pk for ids in members for pk in ids} - {instance["id"] for instance in instances}
+    unknown = {pk for group in groups for pk in group["instances"]} - {instance["id"] for instance in instances}
     if unknown:
         raise ChangingError(
             f"The mesh keeps changing while it is read: a group has the member {min(unknown)}, which is no node."
@@ -265,7 +318,9 @@ def links(mesh: Record, instances: list[Record], addresses: list[Record]) -> lis
     ids = {one["address"]: one["instance"] for one in addresses}
     ids |= {instance.get("hostname"): instance["id"] for instance in instances}
 
-    def end(name: Any) -> int:
+    def end(name: str | None) -> int | None:
+        if name is None:
+            return None
         found: int | None = ids.get(name)
         if found is None:
             raise ChangingError(

@@ -4,10 +4,18 @@ AWX 23 lists them group by group in access_list/. AWX 24.6 assigns role definiti
 access_list/ leaves out the rights of teams, and fails where a definition is not one of AWX's own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from instances.mirror.records import Record
+from instances.mirror.left_out import LeftOut
+from instances.mirror.records import INSTANCE_GROUPS, Record
+from instances.snapshot.problems import shown
+
+T = TypeVar("T")
+ID = "[0-9]{1,18}"
 
 Right = tuple[int, int, list[list[str]]]
 """A group, a user, and for each of that user's rights there the names of the roles that it includes."""
@@ -22,11 +30,22 @@ NEEDED = {
 }
 MEMBERSHIP = "member_team"
 GROUP, TEAM, ORGANIZATION, EVERYTHING = "instancegroup", "team", "organization", ""
+OBJECTS = (GROUP, TEAM, ORGANIZATION, EVERYTHING)  # rights on others say nothing about groups
 
 
 def are_assigned(root: Record) -> bool:
     """Whether the AWX whose ``/api/v2/`` is ``root`` assigns role definitions."""
     return root.keys() >= set(LISTS)
+
+
+def on_group(group: Record) -> str:
+    """What an operator is told if they cannot be read."""
+    return f"access to {INSTANCE_GROUPS.named(group)}"
+
+
+def of_team(team: Record) -> str:
+    """Likewise."""
+    return f"access of the users of team {team['id']} ({shown(team.get('name'))})"
 
 
 def listed(group: int, users: Iterable[Record]) -> list[Right]:
@@ -68,27 +87,70 @@ class Assignment:
         return (self.kind, self.pk) in ((TEAM, team["id"]), (ORGANIZATION, team.get("organization")), (EVERYTHING, 0))
 
 
+class OddError(Exception):
+    """What is assigned cannot be read; the message is the reason."""
+
+
+def number(record: Record, field: str) -> int:
+    """An id, which may be told as text."""
+    value = record[field]
+    if type(value) is int or (isinstance(value, str) and re.fullmatch(ID, value)):
+        return int(value)
+    raise OddError(f"{field} must be a number, not {shown(value)}")
+
+
+def kind_of(record: Record) -> str:
+    """The kind of the object that is assigned; rights on everything name none."""
+    told = record["content_type"]
+    if not isinstance(told, str | None):
+        raise OddError(f"content_type must be a name, not {shown(told)}")
+    return (told or EVERYTHING).rpartition(".")[2]
+
+
+def permissions_of(definition: Record) -> tuple[int, frozenset[str]]:
+    """The id of a role definition, and what it permits."""
+    names = definition["permissions"]
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise OddError(f"permissions must be a list of names, not {shown(names)}")
+    return definition["id"], frozenset(name.rpartition(".")[2] for name in names)
+
+
 class Assignments:
-    """All that AWX 24.6 assigns: the four lists of LISTS, in this order."""
+    """All that AWX 24.6 assigns: the four lists of LISTS, in this order. What cannot be read of it is ``left_out``."""
 
     def __init__(
         self, of_users: list[Record], of_teams: list[Record], teams: list[Record], definitions: list[Record]
     ) -> None:
-        self.permissions = {
-            one["id"]: frozenset(name.rpartition(".")[2] for name in one["permissions"]) for one in definitions
-        }
-        self.of_users = [self.assignment(one, "user") for one in of_users]
-        self.of_teams = [self.assignment(one, "team") for one in of_teams]
+        self.left_out: list[LeftOut] = []
+        self.permissions = dict(self.readable(definitions, permissions_of, "role definition {id}"))
+        self.of_users = self.assignments(of_users, "user")
+        self.of_teams = self.assignments(of_teams, "team")
         self.teams = {team["id"]: team for team in teams}
 
-    def assignment(self, record: Record, actor: str) -> Assignment:
-        kind = (record["content_type"] or EVERYTHING).rpartition(".")[2]
-        permissions = self.permissions.get(record["role_definition"], frozenset())
-        return Assignment(int(record[actor]), kind, int(record["object_id"] or 0), permissions)
+    def assignments(self, records: list[Record], actor: str) -> list[Assignment]:
+        read, called = partial(self.assignment, actor=actor), f"role assignment {{id}} of a {actor}"
+        return [found for found in self.readable(records, read, called) if found is not None]
 
-    def teams_with_rights(self) -> list[int]:
+    def assignment(self, record: Record, actor: str) -> Assignment | None:
+        """What the record assigns; None where nothing follows from it here."""
+        kind = kind_of(record)
+        if kind not in OBJECTS:
+            return None
+        permissions = self.permissions.get(number(record, "role_definition"), frozenset())
+        pk = number(record, "object_id") if kind or record["object_id"] else 0
+        return Assignment(number(record, actor), kind, pk, permissions)
+
+    def readable(self, records: Iterable[Record], read: Callable[[Record], T], called: str) -> Iterator[T]:
+        for record in records:
+            try:
+                yield read(record)
+            except OddError as reason:
+                self.left_out.append(LeftOut("roles", called.format(id=record["id"]), str(reason)))
+
+    def teams_with_rights(self) -> list[Record]:
         """The teams, of those that there are, that have a right on any group."""
-        return sorted({one.actor for one in self.of_teams if one.groups([0])} & self.teams.keys())
+        having = {one.actor for one in self.of_teams if one.groups([0])}
+        return [self.teams[pk] for pk in sorted(having & self.teams.keys())]
 
     def rights(self, groups: Iterable[int], members: Mapping[int, Iterable[int]]) -> Iterator[Right]:
         """Who has which rights on the groups. ``members``: by team, the users whom AWX lists as such."""

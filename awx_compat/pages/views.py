@@ -19,7 +19,7 @@ from awx_compat.pages.grouping import Link
 from awx_compat.pages.table import STATES, Selection, by_hostname
 from awx_compat.views import errors
 from awx_compat.views.base import HIGHEST_ID
-from instances.mirror import guard
+from instances.mirror import guard, history
 from instances.models import Instance, InstanceGroup, InstanceLink
 from instances.overview import Standing, sums
 
@@ -67,8 +67,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """What each page tells beside its own matter."""
-    return {"now": timezone.now(), "refresh": REFRESH, "mirror": guard.current()}
+    """What each page tells beside its own matter. One query, and on a mirror one more for who sees everything."""
+    user: Any = request.user
+    mirror = guard.current()
+    left_out = history.number_left_out(mirror) if mirror and user.sees_everything else 0
+    return {"now": timezone.now(), "refresh": REFRESH, "mirror": mirror, "left_out": left_out}
 
 
 def all_links() -> list[Link]:

@@ -66,6 +66,7 @@ class MeshAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     more_lookups: ClassVar[tuple[str, ...]] = ()  # what can be filtered by in the address beside the list's filters
     plural = ""  # what the records are called, where that is not their model's name
+    none = ""  # what a list without any record says, where "There are no ..." would not do
     locks = True  # whether a record is held from the check of a change to its end
 
     class Media:

@@ -156,7 +156,7 @@ class MeshList(ChangeList):
         if self.page_num > 1:
             return f"There are no older {records}."
         if not self.query and not self.has_active_filters:
-            return f"There are no {records}."
+            return model_admin.none or f"There are no {records}."
         searched = f" What the search finds: {self.search_help_text}." if self.query and self.search_help_text else ""
         return f"No {records} match.{searched}"
 

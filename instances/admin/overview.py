@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
+from instances.admin import show
 from instances.admin.lists import SightFilter
-from instances.models import Instance
+from instances.mirror import history
+from instances.models import Instance, Mirror
 from instances.overview import Standing, sums
 
 KINDS = {Standing.FAULT: "bad", Standing.CHANGING: "unsure", Standing.DISABLED: "unsure", Standing.READY: "good"}
@@ -45,8 +47,24 @@ def figure(label: str, number: int, kind: str, query: dict[str, str]) -> Figure:
     return Figure(label, number, f"{reverse('admin:instances_instance_changelist')}?{urlencode(query)}", kind)
 
 
-def worries(user: Any) -> list[tuple[str, str]]:
-    """What keeps the background work from being done, each with a page that tells more. Two queries."""
+def worries(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
+    """What an operator should know of, each with a page that tells more. Three queries at most."""
+    return [*undone(user), *left_out(user, mirror)]
+
+
+def left_out(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
+    """How many records of the mirrored AWX are not here. One query."""
+    if mirror is None or not user.sees_everything:
+        return []
+    number = history.number_left_out(mirror)
+    if not number:
+        return []
+    records = "1 record of the mirrored AWX is" if number == 1 else f"{number} records of the mirrored AWX are"
+    return [(f"{records} left out here.", show.url(mirror))]
+
+
+def undone(user: Any) -> list[tuple[str, str]]:
+    """What keeps the background work from being done. Two queries."""
     if not user.is_superuser:
         return []
     jobs = reverse("admin:procrastinate_procrastinatejob_changelist")

@@ -48,9 +48,10 @@ class MeshSite(admin.AdminSite):
         return view(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        from instances.admin.overview import figures, worries  # needs the models' pages, which need the site
+        from instances.admin.base import mirror_of  # need the models' pages, which need the site
+        from instances.admin.overview import figures, worries
 
-        told = {"figures": figures(request.user), "worries": worries(request.user)}
+        told = {"figures": figures(request.user), "worries": worries(request.user, mirror_of(request))}
         return super().index(request, {**told, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:

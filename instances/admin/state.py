@@ -4,10 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from instances.admin import show
 from instances.admin.base import LookedAtAdmin, mirror_of
+from instances.mirror import history
 from instances.models import MeshInspection, Mirror
 
 
@@ -22,6 +24,7 @@ class ServiceStateAdmin(LookedAtAdmin):
 @admin.register(Mirror)
 class MirrorAdmin(ServiceStateAdmin):
     plural = "Mirror"
+    none = "This service mirrors no AWX."
     list_display = ["shown_url", "shown_version", "state", "last_sync", "failures"]
     fieldsets = [
         (None, {"fields": ["shown_url", "shown_version", "all_jobs", "state"]}),
@@ -65,7 +68,11 @@ class MirrorAdmin(ServiceStateAdmin):
 
     @admin.display(description="left out")
     def shown_left_out(self, mirror: Mirror) -> SafeString | str:
-        return show.verbatim("\n".join(map(str, mirror.left_out_names)))
+        numbers, names = history.left_out_by_kind(mirror), history.left_out_names(mirror)
+        more = sum(numbers.values()) - len(names)
+        names += [f"and {more} more"] if more > 0 else []
+        table = show.table("Left out", ("Kind", "Number"), numbers.items())
+        return format_html("{}{}", table, show.verbatim("\n".join(names))) if names else table
 
     @admin.display(description="last failure")
     def last_failure(self, mirror: Mirror) -> SafeString | str:

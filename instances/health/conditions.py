@@ -314,3 +314,9 @@ def forget(pks: Iterable[int]) -> None:
     ids = list(pks)
     for model in (Condition, NodeHealth):
         rows_of(model).filter(instance__in=ids).delete()
+
+
+def forget_all() -> None:
+    """Forget what was noted of every instance: the records that follow are others. Two queries."""
+    for model in (Condition, NodeHealth):
+        rows_of(model).all().delete()

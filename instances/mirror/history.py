@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from instances.groups import UNFINISHED
 from instances.mirror import baseline, guard
 from instances.mirror.differences import Count, by_id, exchange, remove, write
-from instances.mirror.left_out import log
+from instances.mirror.left_out import KINDS, MOST_NAMED, log
 from instances.mirror.records import Record, Values, job_rows
 from instances.mirror.reported import JOBS
 from instances.models import InstanceGroup, LeftOutJob, Mirror, UnifiedJob
@@ -17,6 +17,7 @@ from instances.primary import rows_of
 from instances.snapshot.tables import Table, columns
 
 ALL = "all jobs"
+ENDED = "jobs that have ended"
 LEFT_OUT_JOBS = Table(LeftOutJob, columns(LeftOutJob))
 
 
@@ -84,6 +85,27 @@ def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[Lef
 def count_left_out() -> dict[str, int]:
     """How many of all jobs are left out, as a mirror keeps it."""
     return {ALL: rows_of(LeftOutJob).count()}
+
+
+def left_out_by_kind(mirror: Mirror) -> dict[str, int]:
+    """How many records are left out of each kind of which any is: what the last sync read, and ended jobs. One query.
+
+    A job that has not ended is among the jobs of the last sync, wherever else it is counted.
+    """
+    numbers = {kind: mirror.left_out.get(kind, 0) for kind in KINDS}
+    numbers[ENDED] = rows_of(LeftOutJob).filter(ended=True).count()
+    return {kind: number for kind, number in numbers.items() if number}
+
+
+def number_left_out(mirror: Mirror) -> int:
+    """How many records are left out. One query."""
+    return sum(left_out_by_kind(mirror).values())
+
+
+def left_out_names(mirror: Mirror) -> list[str]:
+    """The first of these records, each in a line: why ended jobs are left out was logged when they were read."""
+    ended = rows_of(LeftOutJob).filter(ended=True).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]
+    return [*map(str, mirror.left_out_names), *(f"job {pk}, which has ended, is left out." for pk in ended)]
 
 
 def left_out_unfinished() -> list[int]:

@@ -39,7 +39,9 @@ class Records:
     """Records of one AWX, in the shape of its API, all of about the same moment.
 
     ``links`` have the ids of their ends as ``source`` and ``target``, groups those of their members as ``instances``,
+    and, like jobs, a ``failure`` where not all of them could be read;
     jobs are ``of_job()``'s. ``access``: for each group and user the names of the roles that each right includes.
+    ``left_out``: what could not be read of them.
     """
 
     version: str
@@ -49,6 +51,7 @@ class Records:
     users: list[Record]
     access: list[tuple[int, int, list[list[str]]]] = field(default_factory=list)  # group, user, the roles of each right
     jobs: list[Record] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Rows:
 
     def __init__(self, records: Records) -> None:
         refuse_gaps(records)
-        self.left_out: list[LeftOut] = []
+        self.left_out = list(records.left_out)
         self.names: dict[tuple[Kind, int], str] = {}
         nodes, groups, accounts = (
             self.valid_rows(kind, told_of_kind)
@@ -114,6 +117,8 @@ class Rows:
             odd = OddRecord(f"{kind.list}[{number}]")
             values = row_values(kind, record, odd)
             odd.refuse()
+            if failure := record.get("failure"):
+                odd.reasons.append(failure)
             if odd.reasons:
                 self.leave_out(kind.name, name, "; ".join(odd.reasons))
             else:
@@ -141,8 +146,11 @@ class Rows:
     def valid_links(self, links: list[Record], nodes: dict[int, Values]) -> list[Values]:
         rows = []
         for number, link in enumerate(links):
-            ends = [self.name(NODES, link[end]) for end in ("source", "target")]
+            ends = ["nothing" if link[end] is None else self.name(NODES, link[end]) for end in ("source", "target")]
             name = f"link {link['id']} from {ends[0]} to {ends[1]}"
+            if "nothing" in ends:
+                self.leave_out("links", name, "it has only one end" if ends != ["nothing"] * 2 else "it has no ends")
+                continue
             odd = OddRecord(f"instance_links[{number}]")
             values = clean(link, LINKS.columns, odd.place, odd)
             odd.refuse()
@@ -245,16 +253,22 @@ def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values
     rows, left_out = [], []
     for number, job in enumerate(jobs):
         odd = OddRecord(f"unified_jobs[{number}]")
+        if job["failure"]:
+            left_out.append(LeftOut("jobs", job_name(job), job["failure"]))
+            continue
         row = job_values(job, JOBS.columns, odd.place, odd)
         odd.refuse()
         if odd.reasons:
-            name = f"job {job['id']} ({shown(job['representation'].get('name'))})"
-            left_out.append(LeftOut("jobs", name, "; ".join(odd.reasons)))
+            left_out.append(LeftOut("jobs", job_name(job), "; ".join(odd.reasons)))
         else:
             if row["instance_group_id"] not in group_ids:
                 row["instance_group_id"] = None
             rows.append(row)
     return rows, left_out
+
+
+def job_name(job: Record) -> str:
+    return f"job {job['id']} ({shown(job['representation'].get('name'))})"
 
 
 def needs_detail(representation: Record) -> bool:
@@ -278,8 +292,11 @@ def with_capabilities_of_superusers(representation: Record) -> Record:
     return {**representation, "summary_fields": {**summary, "user_capabilities": capabilities}}
 
 
-def of_job(representation: Record) -> Record:
-    """AWX's own record of a job as one of a snapshot, with the impact that follows from it."""
+def of_job(representation: Record, failure: str = "") -> Record:
+    """AWX's own record of a job as one of a snapshot, with the impact that follows from it.
+
+    ``failure``: why its impact could not be read, so that the job is left out.
+    """
     summary = representation.get("summary_fields") or {}
     group = representation.get("instance_group") or (summary.get("instance_group") or {}).get("id")
     if representation.get("status") in UNFINISHED:
@@ -295,4 +312,5 @@ def of_job(representation: Record) -> Record:
         "execution_node": representation.get("execution_node") or "",
         "controller_node": representation.get("controller_node") or "",
         "representation": representation,
+        "failure": failure,
     }

@@ -96,6 +96,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
             if is_new:
                 remove_ended_jobs()
                 history.forget_left_out()
+                conditions.forget_all()  # ids that AWX's nodes share with nodes of before mean nothing
             counts = write_rows(rows)
             baseline.settle(rows.nodes, rows.loads)
         history.note_left_out(records.jobs, rows.jobs)

@@ -136,6 +136,7 @@ class Command(RefusingCommand):
         is_first = True
         while not sync.stopping.is_set():
             began, pause = time.monotonic(), SHORTEST_PAUSE
+            close_old_connections()  # one that the database dropped since the last sync is no failure of this one
             try:
                 self.sync(sync, progress)
                 sync = replace(sync, plan=replace(sync.plan, replace=False, goes_on=True))
