@@ -825,7 +825,7 @@ def test_what_a_small_answer_unpacks_to_is_never_held(site: Site, settings: Sett
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("packed", [b"no gzip", gzip.compress(b"{}")[:-9]])
+@pytest.mark.parametrize("packed", [b"no gzip", gzip.compress(b"{}")[:-9]], ids=["no gzip", "half"])
 def test_an_answer_that_cannot_be_unpacked_is_asked_again(packed: bytes, site: Site) -> None:
     site.mirror_before()
     site.tell("after", once(0, says(200, packed, Content_Encoding="gzip")))
