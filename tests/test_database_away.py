@@ -4,6 +4,7 @@ The PostgreSQL is one that only these tests use, and it is really stopped and st
 """
 
 import re
+import shlex
 import signal
 import sys
 import time
@@ -361,7 +362,7 @@ COMMANDS = [
     "createsuperuser --noinput --username x --email x@example.org",
     "changepassword admin",
     "clearsessions",
-    f"import_awx {DATASET}",
+    f"import_awx {shlex.quote(str(DATASET))}",
     "sync_awx --url http://127.0.0.1:1 --username x --password-file manage.py",
     "sync_awx --detach",
     "verify_counters",
@@ -387,7 +388,7 @@ def stopped(url: str, server: Server, django_db_setup: None, django_db_blocker: 
 def test_a_command_tells_in_one_line(
     command: str, stopped: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["manage.py", *command.split()])
+    monkeypatch.setattr(sys, "argv", ["manage.py", *shlex.split(command)])
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "x")
     with pytest.raises(SystemExit) as ended:
         main()
