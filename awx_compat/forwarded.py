@@ -6,7 +6,7 @@ the entries are true as long as it was a trusted proxy that added them; the firs
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -25,11 +25,25 @@ def address_in(text: str) -> Address | None:
     elif host.count(":") == 1:
         host = host.partition(":")[0]
     try:
-        found = ip_address(host)
+        return unmapped(ip_address(host))
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None  # as a socket for both kinds has them
-    return mapped or found
+
+
+def unmapped(address: Address) -> Address:
+    """``address``, as IPv4 where it is one that a socket for both kinds has mapped into IPv6."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def unmapped_network(name: str) -> IPv4Network | IPv6Network:
+    """The network that ``name`` names, of IPv4 where all of it is mapped into IPv6."""
+    network = ip_network(name)
+    first = unmapped(network.network_address)
+    mapped_bits = network.max_prefixlen - first.max_prefixlen
+    if network.prefixlen < mapped_bits:
+        return network
+    return ip_network((first, network.prefixlen - mapped_bits))
 
 
 class Proxies:
@@ -38,7 +52,7 @@ class Proxies:
     def __init__(self, entries: Iterable[str]) -> None:
         names = {entry.strip() for entry in entries}
         self.has_unix = UNIX in names
-        self.networks = [ip_network(name) for name in names - {UNIX}]
+        self.networks = [unmapped_network(name) for name in names - {UNIX}]
         self.trusts_peer = lru_cache(maxsize=1000)(self.is_trusted_peer)
 
     def trusts(self, address: Address) -> bool:

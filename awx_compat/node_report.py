@@ -9,6 +9,7 @@ Ends with 0 if all is well, 1 if the report was refused or could not be sent, 2 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import email.utils
 import http.client
 import importlib
@@ -27,7 +28,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -342,19 +343,24 @@ def one_line(value: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_ERROR]
 
 
-def end_at_a_signal(status: int) -> None:
+@contextlib.contextmanager
+def ending_at_a_signal(status: int) -> Iterator[None]:
     """Let SIGTERM and SIGINT end the process with this status, at once and whatever it waits for.
 
     A handler of Python's own would run only after a call that began to wait a moment before the signal came.
     """
     signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
     def end() -> NoReturn:
         say(f"Ended by {signal.Signals(signal.sigwait(signals)).name}.")
         os._exit(status)
 
     threading.Thread(target=end, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -368,10 +374,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.url.startswith("http:") and not is_loopback(options.url):
         say("Warning: the token goes over the network unencrypted; use https.")
     service = Service(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
-    end_at_a_signal(FAILED if options.every is None else OK)
-    if options.every is None:
-        return OK if report_once(service, options.token_file) else FAILED
-    report_every(options.every, lambda: report_once(service, options.token_file))
+    with ending_at_a_signal(FAILED if options.every is None else OK):
+        if options.every is None:
+            return OK if report_once(service, options.token_file) else FAILED
+        report_every(options.every, lambda: report_once(service, options.token_file))
 
 
 if __name__ == "__main__":

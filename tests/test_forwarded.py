@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from awx_compat.forwarded import Proxies, address_in
@@ -73,10 +73,29 @@ def test_the_client_is_the_last_that_no_trusted_proxy_is(forwarded_for: str, cli
     assert origin("10.1.2.3", forwarded_for) == client
 
 
-addresses = st.one_of(st.ip_addresses(), st.ip_addresses(network="10.0.0.0/8")).map(str)
+addresses = st.one_of(
+    st.ip_addresses(), st.ip_addresses(network="10.0.0.0/8"), st.ip_addresses(network="::ffff:0:0/96")
+).map(str)
+
+
+@pytest.mark.parametrize(
+    ("entry", "peer", "is_trusted"),
+    [
+        ("::ffff:192.0.2.0/120", "192.0.2.9", True),
+        ("::ffff:192.0.2.0/120", "192.0.3.9", False),
+        ("::ffff:0:0/96", "192.0.2.9", True),
+        ("::ffff:0.0.0.0", "0.0.0.0", True),
+        ("192.0.2.0/24", "::ffff:192.0.2.9", True),
+        ("::/0", "2001:db8::7", True),
+    ],
+)
+def test_an_address_of_ipv4_may_be_written_as_ipv6_has_it(entry: str, peer: str, is_trusted: bool) -> None:
+    assert Proxies([entry]).trusts_peer(peer) is is_trusted
 
 
 @given(st.text(), st.lists(addresses), addresses)
+@example("", ["::ffff:0:1"], "0.0.0.0")
+@example("", ["::ffff:0:0"], "0.0.0.1")
 def test_whatever_a_client_sends_its_address_is_what_the_proxy_saw(sent: str, ours: list[str], client: str) -> None:
     proxies = Proxies([*PROXIES, *ours])
     expected = address_in(client)

@@ -1092,6 +1092,31 @@ def test_sigterm_ends_a_sync_that_waits_for_an_answer(site: Site, hold: Hold, se
     assert process.returncode == STOPPED
 
 
+def test_sigterm_ends_a_sync_whose_parent_holds_it_back(site: Site, hold: Hold, secrets: Secrets) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        with site.unchanged(), syncing(site, secrets) as process:
+            assert hold.reached.wait(SOON)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=5)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert process.returncode == STOPPED
+
+
+def test_a_second_sigterm_ends_a_sync_that_has_not_ended(site: Site, hold: Hold, secrets: Secrets) -> None:
+    with site.unchanged(), psycopg.connect(site.mirror) as other:
+        other.execute("LOCK TABLE instances_mirror IN ACCESS EXCLUSIVE MODE")
+        with syncing(site, secrets) as process:
+            until(lambda: locks(site.here, "NOT granted") > 0)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=5)
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_a_sync_that_is_killed_while_it_reads(site: Site, hold: Hold, secrets: Secrets) -> None:
     with site.unchanged(), syncing(site, secrets) as process:
         assert hold.reached.wait(SOON)
@@ -1168,15 +1193,11 @@ def write_certificate(certificate: Path, key: Path) -> None:
 def command(site: Site, secrets: Secrets, *options: str) -> tuple[object, str]:
     """Run the command in this process; its exit code, and what it printed."""
     printed, exit_code = io.StringIO(), None
-    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
     try:
         with connected_to(site.mirror), contextlib.redirect_stderr(printed):
             call_command(*arguments(site, secrets), *options, stdout=printed, stderr=printed)
     except SystemExit as end:
         exit_code = end.code
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
     assert_tells_no_secret(printed.getvalue())
     return exit_code or 0, printed.getvalue()
 

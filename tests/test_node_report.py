@@ -429,8 +429,9 @@ def test_it_warns_of_a_token_in_the_clear(
 
     monkeypatch.setenv("AWX_NODE_TOKEN", TOKEN)
     monkeypatch.setattr(node_report, "report_once", report_once)
-    monkeypatch.setattr(node_report.signal, "signal", lambda *arguments: None)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert node_report.main(["--url", url]) == 0
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
     assert ("unencrypted" in capsys.readouterr().err) is warns
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -86,15 +87,10 @@ class Command(RefusingCommand):
             self.detach()
             return
         progress = Progress(sys.stderr)
-        stopping = stopped_by_signals()
-        sync = Sync(
-            access=access_of(options, progress),
-            plan=Plan(url_of(options), follow, options["all_jobs"], options["replace"]),
-            stopping=stopping,
-            announce=progress.read,
-            concurrency=options["concurrency"],
-        )
-        with progress:
+        access = access_of(options, progress)
+        plan = Plan(url_of(options), follow, options["all_jobs"], options["replace"])
+        with progress, stopped_by_signals() as stopping:
+            sync = Sync(access, plan, stopping, announce=progress.read, concurrency=options["concurrency"])
             try:
                 if follow is None:
                     self.sync(sync, progress)
@@ -234,17 +230,38 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
         raise CommandError(f"{ca_file} holds no certificates: {error.strerror or error}") from None
 
 
-def stopped_by_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; a second one ends the process as it would without."""
-    stopping = threading.Event()
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set; a second one ends the process as it would without.
 
-    def stop(signum: int, frame: object) -> None:
-        stopping.set()
+    A thread sets it: a handler would run in the middle of the event's own ``wait()``, or only after it.
+    """
+    stopping, signals = threading.Event(), (signal.SIGTERM, signal.SIGINT)
+    received, sent = socket.socketpair()
+    sent.setblocking(False)
+
+    def set_at_a_byte() -> None:
+        if received.recv(1):
+            stopping.set()
+
+    def leave_the_next(signum: int, frame: object) -> None:
         signal.signal(signum, signal.SIG_DFL)
 
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, stop)
-    return stopping
+    waiting = threading.Thread(target=set_at_a_byte, daemon=True)
+    waiting.start()
+    handlers = {signum: signal.signal(signum, leave_the_next) for signum in signals}
+    descriptor_before = signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
+    mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # who started this may have held them back
+    try:
+        yield stopping
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask_before)
+        signal.set_wakeup_fd(descriptor_before)
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+        sent.close()
+        waiting.join()
+        received.close()
 
 
 def summary(url: str, counts: Counts, seconds: float) -> str:
