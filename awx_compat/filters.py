@@ -38,6 +38,7 @@ from rest_framework.request import Request
 
 from instances.lookups import COLLATION
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
+from instances.reader import Reader
 from instances.visibility import through_what_is_visible
 
 
@@ -640,7 +641,7 @@ def of_role_level(records: QuerySet[Any], request: Request) -> QuerySet[Any]:
             "Cannot apply role_level filter to this list because its model does not use roles for access control."
         )
     groups: Any = records
-    return groups.where_role(request.user, request.query_params["role_level"])
+    return groups.where_role(Reader.of(request.user), request.query_params["role_level"])
 
 
 class FieldFilter(DjangoFilterBackend):
@@ -656,7 +657,7 @@ class FieldFilter(DjangoFilterBackend):
             queryset = of_role_level(queryset, request)
         if understood is None:
             return queryset
-        return understood.narrow(through_what_is_visible(queryset, request.user))
+        return understood.narrow(through_what_is_visible(queryset, Reader.of(request.user)))
 
 
 class SearchFilter(filters.SearchFilter):
@@ -695,4 +696,4 @@ class OrderFilter(filters.BaseFilterBackend):
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
         orders = (filterset.find(name.removeprefix("-")).order(name.startswith("-")) for name in names)
-        return through_what_is_visible(queryset, request.user).order_by(*orders, *view.ordering)
+        return through_what_is_visible(queryset, Reader.of(request.user)).order_by(*orders, *view.ordering)

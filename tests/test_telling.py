@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rest_framework import serializers
 
+from awx_compat.serializers.base import CompiledSerializer
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
 from awx_compat.serializers.instance import (
     CreatedInstanceSerializer,
@@ -16,7 +17,6 @@ from awx_compat.serializers.instance import (
     InstanceSerializer,
     LinkedInstanceSerializer,
 )
-from awx_compat.serializers.telling import DirectSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from instances import tokens
@@ -80,7 +80,7 @@ def odd_unsaved(instance: Instance) -> Instance:
     ],
 )
 def test_every_serializer_tells_what_drf_would(
-    serializer: type[DirectSerializer], kind: str, records: dict[str, list[Any]], admin: User, alice: User
+    serializer: type[CompiledSerializer], kind: str, records: dict[str, list[Any]], admin: User, alice: User
 ) -> None:
     assert records[kind]
     for reader in (admin, alice):
@@ -92,7 +92,7 @@ def test_every_serializer_tells_what_drf_would(
             assert [type(value) for value in told.values()] == [type(value) for value in expected.values()]
 
 
-class PlainSerializer(DirectSerializer):
+class PlainSerializer(CompiledSerializer):
     optional = serializers.CharField(required=False)
     fallback = serializers.IntegerField(default=7)
 
@@ -112,7 +112,7 @@ def test_a_value_that_is_missing_is_left_to_drf() -> None:
 
 
 def test_a_method_of_the_record_is_called() -> None:
-    class NamedSerializer(DirectSerializer):
+    class NamedSerializer(CompiledSerializer):
         name = serializers.ReadOnlyField(source="__str__")
 
         class Meta:
@@ -123,7 +123,7 @@ def test_a_method_of_the_record_is_called() -> None:
 
 
 @pytest.mark.parametrize("serializer", [InstanceDetailSerializer, InstanceGroupDetailSerializer, UserDetailSerializer])
-def test_hardly_any_field_needs_drf(serializer: type[DirectSerializer]) -> None:
+def test_hardly_any_field_needs_drf(serializer: type[CompiledSerializer]) -> None:
     """A serializer makes its fields only when one of them is asked."""
     telling: Any = serializer(context={"request": SimpleNamespace(user=User(is_superuser=True))})
     record = serializer.Meta.model(pk=1)

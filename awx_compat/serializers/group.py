@@ -1,7 +1,5 @@
-from collections.abc import Hashable
 from typing import Any
 
-from django.conf import settings
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
@@ -143,10 +141,7 @@ class InstanceGroupSerializer(RecordSerializer):
         return groups.create(values)
 
     def update(self, group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
-        return groups.change(group.pk, values, self.context.get("unchanged_since"))
-
-    def depends_on(self) -> Hashable:
-        return self.reader.is_superuser, settings.AWX_CONTROL_NODE_TASK_IMPACT
+        return groups.change(group, values)
 
     def get_related(self, group: InstanceGroup) -> dict[str, str]:
         subs = ("jobs", "instances", "access_list", "object_roles")

@@ -1,14 +1,10 @@
-from collections.abc import Hashable
 from typing import Any
 
-from django.conf import settings
 from rest_framework import serializers
 
 from awx_compat import paths
-from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.base import CompiledSerializer, NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.fields import PeersField
-from awx_compat.serializers.mesh import link_bodies
-from awx_compat.serializers.telling import DirectSerializer
 from instances import lifecycle
 from instances.models import Instance
 
@@ -109,10 +105,7 @@ class InstanceSerializer(RecordSerializer):
         return lifecycle.create(values)
 
     def update(self, instance: Instance, values: dict[str, Any]) -> Instance:
-        return lifecycle.change(instance.pk, values, self.context.get("unchanged_since"))
-
-    def depends_on(self) -> Hashable:
-        return self.reader.sees_everything, settings.AWX_CONTROL_NODE_TASK_IMPACT
+        return lifecycle.change(instance, values)
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]
@@ -125,6 +118,29 @@ class InstanceSerializer(RecordSerializer):
 
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
         return {"user_capabilities": {"edit": False}}  # AWX says so to everybody, while PATCH works
+
+
+def link_bodies(instance: Instance) -> list[dict[str, Any]]:
+    """The links that start at an instance ``with_links()``."""
+    return [
+        link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
+        for link in instance.outgoing_links
+    ]
+
+
+def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
+    """A link as AWX tells of it, on an instance and on the mesh alike."""
+    return {
+        "id": pk,
+        "url": "",
+        "related": {
+            "source_instance": paths.record("instances", source.pk),
+            "target_instance": paths.record("instances", target_id),
+        },
+        "source": source.hostname,
+        "target": target,
+        "link_state": link_state,
+    }
 
 
 class LinkedInstanceSerializer(InstanceSerializer):
@@ -146,7 +162,7 @@ class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
     name_field = "hostname"
 
 
-class HealthCheckSerializer(DirectSerializer):
+class HealthCheckSerializer(CompiledSerializer):
     """What the last health check of an instance found."""
 
     class Meta:

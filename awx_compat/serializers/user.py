@@ -62,7 +62,7 @@ class UserSerializer(RecordSerializer):
 
     def get_summary_fields(self, user: User) -> dict[str, Any]:
         reader = self.reader
-        is_self = user.pk == reader.pk
+        is_self = user.pk == reader.id
         return {
             "user_capabilities": {
                 "edit": reader.is_superuser or is_self,

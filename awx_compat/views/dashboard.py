@@ -31,7 +31,7 @@ class Dashboard(ApiView):
 
     def get(self, request: Request) -> Response:
         told = {name: nothing(name) for name in NOT_KEPT}
-        users = User.objects.visible_to(request.user).count()
+        users = User.objects.visible_to(self.reader).count()
         return Response({**told, "users": {"url": paths.collection("users"), "total": users}})
 
 
@@ -45,5 +45,5 @@ class JobGraph(ApiView):
         if period not in PERIODS:
             return Response({"error": f'Unknown period "{period}"'}, status=400)
         since = timezone.now() - PERIODS[period]
-        jobs = UnifiedJob.objects.visible_to(request.user)
+        jobs = UnifiedJob.objects.visible_to(self.reader)
         return Response({"jobs": {outcome: list(jobs.ended_by_day(since, outcome)) for outcome in OUTCOMES}})

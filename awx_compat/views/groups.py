@@ -16,12 +16,14 @@ from awx_compat.serializers.role import AccessSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import moved, record_in, refuse_hidden, wants_detaching
 from instances import groups as domain
+from instances import versions
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
 
 class InstanceGroupList(ListView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instance Groups"
+    depends_on = versions.GROUPS
     serializer_class = InstanceGroupSerializer
     filterset_class = InstanceGroupFilters
     search_fields = ("name",)
@@ -37,6 +39,7 @@ class InstanceGroupList(ListView):
 class InstanceGroupDetail(DetailView):
     permission_classes = [ChangesNeedAdministrator]
     title = "Instance Group Detail"
+    depends_on = versions.GROUPS
     serializer_class = InstanceGroupDetailSerializer
     name_field = "name"
 
@@ -50,21 +53,22 @@ class InstanceGroupDetail(DetailView):
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
 
-    def changed(self, before: Any) -> Any:
+    def changed(self, before: Any, group: Any) -> Any:
         """AWX answers the change of a container group with an empty policy unless it changed what is stored of that."""
-        group = super().changed(before)
         if group.is_container_group and domain.policy_of(group) == domain.policy_of(before):
             vars(group).update(domain.NO_POLICY)
         return group
 
     @transaction.atomic
     def delete(self, request: Request, key: str) -> Response:
-        group = self.held_object()
+        group = self.get_locked_object()
         jobs = domain.unfinished_jobs(group)
         if jobs:
             body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
-        domain.delete(group.pk, etags.unchanged_since(request, group.modified))
+        etags.refuse_if_known(request, group.modified)
+        etags.refuse_if_changed(request, group.modified)
+        domain.delete(group.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -80,12 +84,13 @@ class OfGroup(ApiView):
 
     @cached_property
     def group(self) -> Any:
-        return self.found().record
+        return self.found()
 
 
 class InstancesOfGroup(OfGroup, ListView):
     permission_classes = [ChangesNeedAdministrator]
     title = "Instance Group's Instances"
+    depends_on = versions.GROUPS
     attaches = True
     creates = False
     serializer_class = LinkedInstanceSerializer
@@ -93,11 +98,11 @@ class InstancesOfGroup(OfGroup, ListView):
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
-        members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.request.user)
+        members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.reader)
         return members.with_load().with_peers().with_links().order_by("hostname")
 
     def subject(self) -> Any:
-        return InstanceGroup.objects.with_administration_by(self.request.user).get(pk=self.group.pk)
+        return InstanceGroup.objects.with_administration_by(self.reader).get(pk=self.group.pk)
 
     def post(self, request: Request, key: str) -> Response:
         self.group  # noqa: B018 - refuses whoever may not see the group
@@ -115,7 +120,7 @@ class JobsOfGroup(OfGroup, ListView):
     search_fields = ("description", "name")
 
     def get_queryset(self) -> Any:
-        return UnifiedJob.objects.filter(instance_group=self.group).visible_to(self.request.user).order_by("id")
+        return UnifiedJob.objects.filter(instance_group=self.group).visible_to(self.reader).order_by("id")
 
 
 class RolesOfGroup(OfGroup):

@@ -26,16 +26,16 @@ from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import Refused, does_not_exist, id_in_body, moved, record_in, wants_detaching
 from instances import groups as domain
-from instances import lifecycle, mesh_ca
+from instances import lifecycle, mesh_ca, versions
 from instances.health import start as health_checks
 from instances.locking import hold_links
 from instances.models import Instance, InstanceGroup, UnifiedJob
-from instances.rows import Row
 
 
 class InstanceList(ListView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instances"
+    depends_on = versions.INSTANCES
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
     search_fields = ("hostname",)
@@ -54,6 +54,7 @@ class InstanceList(ListView):
 class InstanceDetail(DetailView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instance Detail"
+    depends_on = versions.INSTANCE
     serializer_class = InstanceDetailSerializer
     name_field = "hostname"
 
@@ -67,11 +68,14 @@ class InstanceDetail(DetailView):
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
 
-    def hold(self, record: Any) -> None:
-        lifecycle.held(record.pk)
+    def get_locked_object(self) -> Any:
+        """The instance; the right to change it follows from who asks alone, and was looked at."""
+        hold_links()
+        return self.found(lock=True)
 
-    def changed(self, before: Any) -> Any:
-        instance = super().changed(before)
+    def changed(self, before: Any, instance: Any) -> Any:
+        if "peers" in self.request.data:
+            instance.read_links()
         instance.capacity = instance.exact_capacity  # AWX tells the percentage of what it has not truncated
         return instance
 
@@ -88,32 +92,33 @@ class OfInstance(ApiView):
 
     @cached_property
     def instance(self) -> Any:
-        return self.found().record
+        return self.found()
 
 
 class InstancePeers(OfInstance, ListView):
     title = "Instance Peers"
+    depends_on = versions.INSTANCES
     serializer_class = LinkedInstanceSerializer
     filterset_class = InstanceFilters
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
-        peers = Instance.objects.filter(peers_from=self.instance).visible_to(self.request.user)
+        peers = Instance.objects.filter(peers_from=self.instance).visible_to(self.reader)
         return peers.with_load().with_peers().with_links().order_by("hostname")
 
 
 class InstanceGroupsOfInstance(OfInstance, ListView):
     permission_classes = [MovesNeedSuperuser]
     title = "Instance's Instance Groups"
+    depends_on = versions.GROUPS
     attaches = True
     serializer_class = InstanceGroupSerializer
     filterset_class = InstanceGroupFilters
     search_fields = ("name",)
 
     def get_queryset(self) -> Any:
-        user = self.request.user
-        groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(user)
-        return groups.with_load().with_administration_by(user).order_by("id")
+        groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(self.reader)
+        return groups.with_load().with_administration_by(self.reader).order_by("id")
 
     def subject(self) -> Any:
         return self.instance
@@ -146,7 +151,7 @@ class InstanceJobs(OfInstance, ListView):
 
     def get_queryset(self) -> Any:
         jobs = UnifiedJob.objects.filter(execution_node=self.instance.hostname)
-        return jobs.visible_to(self.request.user).order_by("id")
+        return jobs.visible_to(self.reader).order_by("id")
 
 
 class InstanceHealthCheck(OfInstance, DetailView):
@@ -157,13 +162,13 @@ class InstanceHealthCheck(OfInstance, DetailView):
     serializer_class = HealthCheckSerializer
 
     def subject(self) -> Any:
-        return super().found().record
+        return super().found()
 
-    def found(self) -> Row:
-        row = super().found()
-        if not health_checks.is_checked_on_demand(row.record):
+    def found(self, lock: bool = False) -> Any:
+        instance = super().found(lock)
+        if not health_checks.is_checked_on_demand(instance):
             raise NotFound
-        return row
+        return instance
 
     def post(self, request: Request, key: str) -> Response:
         instance = self.instance

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instances.querysets import VisibleQuerySet
+from instances.reader import Reader
 
 
 class Refused(APIException):
@@ -29,7 +30,7 @@ def record_in(request: Request, records: VisibleQuerySet, missing: str) -> Any:
     pk = id_in_body(request)
     if pk is None:
         raise Refused(missing)
-    found = records.filter(pk=pk).with_visibility(request.user).first()
+    found = records.filter(pk=pk).with_visibility(Reader.of(request.user)).first()
     if found is None:
         raise does_not_exist(records)
     return found

@@ -9,8 +9,10 @@ from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.metrics import Figures, as_json, as_text
 from awx_compat.views.base import ApiView
+from instances import versions
 from instances.mirror import guard
 from instances.models import Instance, JobCount
+from instances.versions import Dependencies
 
 
 class TextRenderer(BaseRenderer):
@@ -49,6 +51,7 @@ class Metrics(ApiView):
     """Figures for Prometheus: text, JSON with ``format=json``, or a page of that."""
 
     title = "Metrics"
+    depends_on: Dependencies | None = versions.FIGURES
     permission_classes = [IsSuperuserOrAuditor]
     renderer_classes = [TextRenderer, FiguresRenderer, FiguresPage]
 
@@ -56,4 +59,6 @@ class Metrics(ApiView):
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
         may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query
         mirror = guard.current() if may_be_mirror else None
+        if mirror is not None:
+            self.depends_on = None  # how old its figures are follows from the time
         return Response(Figures(instances, JobCount.objects.by_node(), mirror))

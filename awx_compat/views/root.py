@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from awx_compat import paths
 from awx_compat.serializers.ping import ping
 from awx_compat.views.base import ApiView
+from instances import versions
 from instances.models import Instance, InstanceGroup
 from instances.moment import values_of_one_moment
 
@@ -65,6 +66,7 @@ class Ping(ApiView):
     """Whether the service is up, and what it serves; for anybody, so it looks at no credentials."""
 
     title = "Ping"
+    depends_on = versions.HEALTH
     authentication_classes = []
     permission_classes = [AllowAny]
 

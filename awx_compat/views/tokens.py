@@ -57,7 +57,7 @@ class TokensOfUser(OfUser, TokenList):
     visible = None  # but those of one user
 
     def get_queryset(self) -> Any:
-        return tokens.visible_to(self.request.user).filter(user=self.user)
+        return tokens.visible_to(self.reader).filter(user=self.user)
 
     def subject(self) -> User:
         return self.user  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from awx_compat.filters import UserFilters
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView, not_writable
 from awx_compat.views.empty import EmptyList
+from instances import versions
 from instances.models import User
 
 
@@ -27,13 +28,14 @@ class Me(ListView):
     """The user who asks, as a list of one."""
 
     title = "Me"
+    depends_on = versions.READER
     serializer_class = UserSerializer
     filterset_class = UserFilters
     search_fields = ("username", "first_name", "last_name", "email")
 
     @staticmethod
     def visible(reader: Any) -> Any:
-        return User.objects.filter(pk=reader.pk or 0).with_rights().order_by("pk")
+        return User.objects.filter(pk=reader.id).with_rights().order_by("pk")
 
 
 class UserDetail(DetailView):
@@ -59,7 +61,7 @@ class OfUser(ApiView):
 
     @cached_property
     def user(self) -> Any:
-        return self.found().record
+        return self.found()
 
 
 class NothingOfUser(OfUser, EmptyList):
