@@ -12,13 +12,12 @@ are read first and the answer is kept with them. So what is asked for once costs
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
 from cachetools import LRUCache
-from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpResponse
 from django_guid.utils import get_id_from_header
@@ -37,6 +36,7 @@ TRACES = frozenset(
 REQUEST_ID = "X-API-Request-Id"
 OF_EACH_REQUEST = frozenset({"X-API-Time", "X-API-Total-Time", REQUEST_ID})
 SIZE_OF_THE_REST = 3_000  # bytes that an answer takes in memory beside its body
+LARGEST_PART = 4  # of the cache that one answer may take: a quarter
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,46 +75,49 @@ class Entry:
         return None if None in found else found
 
 
-def cached(application: Application) -> Application:
-    """``application``, with at most ``ANSWER_CACHE_SIZE`` bytes of answers from memory."""
-    size = settings.ANSWER_CACHE_SIZE
-    entries: LRUCache[bytes, Entry] = LRUCache(size, getsizeof=lambda entry: entry.size)
-    lock = Lock()
+class AnswerCache:
+    """A WSGI application that answers as ``application`` does, with at most ``size`` bytes of answers from memory."""
 
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __init__(self, application: Application, size: int) -> None:
+        self.application, self.size = application, size
+        self.entries: LRUCache[bytes, Entry] = LRUCache(size, getsizeof=lambda entry: entry.size)
+        self.lock = Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not is_cacheable(environ):
-            return application(environ, start_response)
+            return self.application(environ, start_response)
         started, key = time.perf_counter(), key_of(environ)
-        with lock:
-            entry = entries.get(key)
-        current = entry and entry.current_versions()
-        if entry and current and current == entry.versions:
+        with self.lock:
+            entry = self.entries.get(key)
+        versions = entry.current_versions() if entry else None
+        if entry and versions and versions == entry.versions:
             start_response(entry.status, [*entry.headers, *headers_of_this_request(environ, started)])
             return [entry.body]
-        return make(environ, start_response, key, entry, current)
+        return self.make(environ, start_response, key, entry and replace(entry, versions=versions))
 
-    def make(environ: dict[str, Any], start_response: Any, key: bytes, entry: Any, current: Any) -> Iterable[bytes]:
-        """Let the application answer; keep the answer if ``current`` are versions of all that it depends on."""
+    def make(self, environ: dict[str, Any], start_response: Any, key: bytes, known: Entry | None) -> Iterable[bytes]:
+        """Let the application answer. The answer is kept if ``known`` has the versions of what it depends on."""
         head: list[Any] = []
 
         def start(status: str, headers: Any, error: Any = None) -> Any:
             head[:] = status, headers
             return start_response(status, headers, error)
 
-        response = application(environ, start)
+        response = self.application(environ, start)
         basis: Basis | None = getattr(response, "basis", None)
         if basis is not None and isinstance(response, HttpResponse) and not response.cookies:
-            new = Entry(basis)
-            if current and entry.basis == basis:
+            entry = Entry(basis)
+            if known and known.versions and known.basis == basis:
                 status, headers = head
                 kept = tuple(pair for pair in headers if pair[0] not in OF_EACH_REQUEST)
-                new = Entry(basis, current, status, kept, response.content)
-            if new.size <= size // 4:
-                with lock:
-                    entries[key] = new
+                entry = Entry(basis, known.versions, status, kept, response.content)
+            self.put(key, entry)
         return response
 
-    return answer if size else application
+    def put(self, key: bytes, entry: Entry) -> None:
+        if entry.size <= self.size // LARGEST_PART:
+            with self.lock:
+                self.entries[key] = entry
 
 
 def is_cacheable(environ: Mapping[str, Any]) -> bool:

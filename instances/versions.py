@@ -59,11 +59,13 @@ class Dependencies:
 
 _LINK, _NODE = InstanceLink._meta.db_table, Instance._meta.db_table
 _MEMBER = InstanceGroup.instances.through
-# Who asks, and by which roles somebody sees something who does not see everything.
+_ROLE = InstanceGroupRole._meta.db_table
+# Who asks, and by which roles on which groups somebody sees something who does not see everything.
 _READER = (
     Rows(AccessToken, "id = %(token)s"),
     Rows(User, "id = %(reader)s"),
     Rows(InstanceGroupRole, "user_id = %(reader)s"),
+    Rows(InstanceGroup, f"id IN (SELECT instance_group_id FROM {_ROLE} WHERE user_id = %(reader)s)"),  # noqa: S608
 )
 _MESH = (Rows(Instance), Rows(InstanceLink), Rows(NodeLoad), Rows(_MEMBER))
 

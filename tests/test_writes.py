@@ -12,10 +12,10 @@ import pytest
 import requests
 from django.db import connection
 
-from instances import groups, lifecycle, policies
+from instances import groups, policies
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import change_node, make_jobs
 from tests.service import new_database, served
 
 INSTANCES = "/api/v2/instances/"
@@ -346,8 +346,8 @@ def test_policies_run_beside_changes() -> None:
     works: list[Callable[[int], object]] = [
         lambda turn: policies.apply_policies(),
         lambda turn: policies.apply_policies(),
-        lambda turn: lifecycle.change(nodes[0].pk, {"enabled": turn % 2 == 0}),
-        lambda turn: lifecycle.change(nodes[0].pk, {"managed_by_policy": turn % 2 == 0}),
+        lambda turn: change_node(nodes[0], {"enabled": turn % 2 == 0}),
+        lambda turn: change_node(nodes[0], {"managed_by_policy": turn % 2 == 0}),
         lambda turn: (groups.detach if turn % 2 else groups.attach)(group.pk, nodes[1]),
         lambda turn: groups.change(group.pk, {"max_forks": turn}),
     ]

@@ -43,7 +43,8 @@ class ApiView(APIView):
     attaches = False  # whether POST puts a record that exists into this list
     creates = True  # whether POST makes a new record
     tells_version = True
-    named_record: Any  # that the path names, once it was found
+    named_record: Any = None  # that the path names, once it was found
+    is_missing = False  # whether that was looked for and not found
     modified: datetime | None = None  # when the record that is told was changed
     # All rows that the answers to GET and OPTIONS are made of; None where they are made of anything else as well.
     depends_on: Dependencies | None = None
@@ -69,7 +70,8 @@ class ApiView(APIView):
         """
         named = self.named()
         record = named and find(*named, self.kwargs["key"], self.reader, lock)
-        if record is not None and record.is_visible:
+        self.is_missing = record is None or not record.is_visible
+        if not self.is_missing:
             self.named_record = record
             return record
         if not is_id(self.kwargs["key"]):
@@ -158,16 +160,15 @@ class ApiView(APIView):
         A session's answers renew its cookie, and what a password stands for is remembered for a minute only.
         """
         token: Any = request.auth
-        record = getattr(self, "named_record", None)
         if self.depends_on is None or request.method not in SAFE_METHODS or response.status_code != status.HTTP_200_OK:
             return None
-        if request.accepted_renderer.format == "api" or (record is None and self.named()):
+        if request.accepted_renderer.format == "api" or self.is_missing:
             return None
         if not self.authentication_classes:
             return Basis(self.depends_on, {})
         if token is None:
             return None
-        params = {"token": token.pk, "reader": token.user_id, "record": record and record.pk}
+        params = {"token": token.pk, "reader": token.user_id, "record": self.named_record and self.named_record.pk}
         return Basis(self.depends_on, params, token.expires.timestamp())
 
     def let_go(self, response: Response) -> None:

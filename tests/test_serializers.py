@@ -1,4 +1,4 @@
-"""What serializers tell by functions made once for their class: the same as DRF tells field by field."""
+"""What serializers render by functions made once for their class: the same as DRF renders field by field."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -50,7 +50,7 @@ def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any
     tokens.issue(admin, "read", "for a script")
     return {
         "instances": [*Instance.objects.with_load().with_peers().with_links(), odd_unsaved(odd)],
-        "groups": list(InstanceGroup.objects.with_load().with_administration_by(alice)),
+        "groups": list(InstanceGroup.objects.with_load().with_administration_by(alice.reader)),
         "users": list(User.objects.with_rights()),
         "tokens": list(tokens.every()),
     }
