@@ -6,8 +6,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from instances import lifecycle
-from instances.models import Instance, UnifiedJob
+from instances import groups, lifecycle
+from instances.locking import locked
+from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
 def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[UnifiedJob]:
@@ -31,3 +32,9 @@ def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[Unif
 def change_node(node: Instance, values: dict[str, Any]) -> Instance:
     """Change the node as the API does once ``values`` were checked."""
     return lifecycle.change(lifecycle.held(node.pk), values)
+
+
+@transaction.atomic
+def change_group(group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
+    """Change the group likewise."""
+    return groups.change(locked(InstanceGroup, group.pk), values)

@@ -16,7 +16,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from instances import groups, lifecycle, tasks
 from instances.models import Instance, InstanceGroup
-from tests.make import change_node
+from tests.make import change_group, change_node
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ CHANGES: dict[str, Callable[[InstanceGroup, Instance], object]] = {
     "a new instance": lambda group, node: lifecycle.create({"hostname": "new", "node_type": "execution"}),
     "an instance": lambda group, node: change_node(node, {"managed_by_policy": False}),
     "a new group": lambda group, node: groups.create({"name": "new"}),
-    "a group": lambda group, node: groups.change(group, {"policy_instance_minimum": 1}),
+    "a group": lambda group, node: change_group(group, {"policy_instance_minimum": 1}),
     "no group any more": lambda group, node: groups.delete(group.pk),
     "a new member": lambda group, node: groups.attach(group.pk, node),
     "no member any more": lambda group, node: groups.detach(group.pk, node),
@@ -60,7 +60,7 @@ def test_every_change_of_instances_and_groups_queues_the_policies(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        change_node(edge, edge.instances.get())
+        change(edge, edge.instances.get())
         assert queued() == []
     assert queued() == [("apply_policies", {})]
 
@@ -70,11 +70,11 @@ def test_the_policies_are_queued_once_while_they_wait(
 ) -> None:
     for _ in range(3):
         with django_capture_on_commit_callbacks(execute=True):
-            groups.change(edge.pk, {"policy_instance_minimum": 1})
+            change_group(edge, {"policy_instance_minimum": 1})
     assert queued() == [("apply_policies", {})]
     begin()  # so it may have read the records before the next change
     with django_capture_on_commit_callbacks(execute=True):
-        groups.change(edge.pk, {"policy_instance_minimum": 2})
+        change_group(edge, {"policy_instance_minimum": 2})
     assert queued() == [("apply_policies", {})]
 
 

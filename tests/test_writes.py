@@ -15,7 +15,7 @@ from django.db import connection
 from instances import groups, policies
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
-from tests.make import change_node, make_jobs
+from tests.make import change_group, change_node, make_jobs
 from tests.service import new_database, served
 
 INSTANCES = "/api/v2/instances/"
@@ -349,7 +349,7 @@ def test_policies_run_beside_changes() -> None:
         lambda turn: change_node(nodes[0], {"enabled": turn % 2 == 0}),
         lambda turn: change_node(nodes[0], {"managed_by_policy": turn % 2 == 0}),
         lambda turn: (groups.detach if turn % 2 else groups.attach)(group.pk, nodes[1]),
-        lambda turn: groups.change(group.pk, {"max_forks": turn}),
+        lambda turn: change_group(group, {"max_forks": turn}),
     ]
     threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
     for thread in threads:

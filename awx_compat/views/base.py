@@ -232,8 +232,9 @@ class ListView(ApiView, ListAPIView[Any]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with self.turn():
             listing: Any = self.get_listing()
-            page = self.paginate_queryset(listing)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+            page: Any = self.paginate_queryset(listing)
+        render = self.get_serializer().to_representation  # a serializer of many refers to itself, and would stay
+        return self.get_paginated_response([render(record) for record in page])
 
     def create(self, request: Request, serializer_class: Any) -> Response:
         """Make the record that ``request`` asks for, and tell it by ``serializer_class``."""

@@ -1,10 +1,10 @@
 from decimal import Decimal
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from instances import capacity
 from instances.capacity import Explanation, Load
@@ -158,10 +158,12 @@ class Instance(Timestamped):
 
     def read_links(self) -> None:
         """Read anew what ``with_peers()`` and ``with_links()`` annotate. One query."""
-        links = InstanceLink.objects.filter(source=self).order_by("target__hostname")
-        found: list[dict[str, Any]] = list(links.values("id", "target_id", "link_state", target=F("target__hostname")))  # type: ignore[arg-type]
-        self.peer_hostnames = [link["target"] for link in found]
-        self.outgoing_links = sorted(found, key=itemgetter("id"))
+        links = InstanceLink.objects.filter(source=self).order_by("target__hostname").select_related("target")
+        self.peer_hostnames = [link.target.hostname for link in links]
+        self.outgoing_links = [
+            {"id": link.pk, "target_id": link.target_id, "target": link.target.hostname, "link_state": link.link_state}
+            for link in sorted(links, key=attrgetter("pk"))
+        ]
 
     @property
     def state_sentence(self) -> str:
