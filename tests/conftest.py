@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import os
 import uuid
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
@@ -84,6 +85,14 @@ def forgotten_jobs(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
+
+
+@contextlib.contextmanager
+def rolled_back() -> Iterator[None]:
+    """What is written meanwhile is there for the tests of a module, of which each takes back its own, and then gone."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def token_for(user: User, scope: str = "write", **changes: Any) -> str:
