@@ -10,9 +10,12 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
+from unittest import mock
 
+import httpx
 import psycopg
 import requests
 from django.db import connection
@@ -102,6 +105,23 @@ def manage(url: str, *arguments: str, check: bool = True, **changes: str) -> sub
     )
     assert not check or done.returncode == 0, done.stderr
     return done
+
+
+@contextlib.contextmanager
+def in_process(url: str) -> Iterator[httpx.Client]:
+    """A client of the WSGI application that production serves, in this process and on the database at ``url``.
+
+    For what does not depend on the server: neither a process nor a connection is made for it.
+    """
+    with mock.patch.dict(os.environ):  # the module sets what processes of its own shall have
+        application = import_module("settings.wsgi").application
+
+    def asked(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["PATH_INFO"] = environ["PATH_INFO"].encode().decode("latin-1")  # as WSGI has it, and httpx has not
+        return application(environ, start_response)
+
+    with connected_to(url), httpx.Client(transport=httpx.WSGITransport(asked), base_url="http://127.0.0.1") as client:
+        yield client
 
 
 def served(url: str, workers: int = 1, **changes: str) -> contextlib.AbstractContextManager[str]:
