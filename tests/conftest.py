@@ -60,10 +60,10 @@ def dataset_url(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> It
         yield url
 
 
-@pytest.fixture
-def own_service(dataset_template: str, db: None) -> Iterator[str]:
-    """The address of a service on a copy of the recorded AWX's records, for one test that changes them."""
-    with new_database(dataset_template) as url, served(url) as address:
+@pytest.fixture(scope="module")
+def module_service(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a service for the tests of a module: what one of them changes, the others do not look at."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url) as address:
         yield address
 
 
