@@ -9,6 +9,8 @@ import pytest
 
 from tests.service import PROJECT
 
+pytestmark = pytest.mark.slow
+
 # What the generator cannot tell by itself: that a bundle is a file. Its code is used as it comes, not formatted.
 CONFIG = '{"post_hooks": [], "content_type_overrides": {"application/gzip": "application/octet-stream"}}'
 
