@@ -134,6 +134,7 @@ def passes(query: list[tuple[str, tuple[str, str, str]]], instance: Instance) ->
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.lists(conditions, max_size=5))
 def test_any_query_equals_the_model(query: list[Any], mesh: list[Instance]) -> None:
@@ -543,6 +544,7 @@ def test_filters_are_not_a_way_around_visibility(bob: User, edge: InstanceGroup)
         assert hidden.pk not in [told["id"] for told in client.get(f"/api/v2/instances/?{query}").json()["results"]]
 
 
+@pytest.mark.slow
 def test_no_regular_expression_holds_a_worker(tmp_path: Path) -> None:
     """The database's statement timeout ends what takes too long; the client reads why."""
     file = tmp_path / "mesh.json"
