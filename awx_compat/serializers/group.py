@@ -100,12 +100,15 @@ class InstanceGroupSerializer(RecordSerializer):
             "max_forks": {"label": "Max Forks", "max_value": None},
         }
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The fields that the reader has no right to set: they stay as they are, and OPTIONS does not ask for them."""
+        return () if "request" not in self.context or groups.may_set_policies(self.reader) else groups.OF_THE_MESH
+
     def get_fields(self) -> dict[str, Any]:
-        """The fields; without the right to set policies those stay as they are, and OPTIONS tells none that is set."""
         fields = super().get_fields()
-        if "request" in self.context and not groups.may_set_policies(self.reader):
-            for name in groups.OF_THE_MESH:
-                fields[name].read_only, fields[name].default = True, serializers.empty
+        for name in self.withheld:
+            fields[name].read_only, fields[name].default = True, serializers.empty
         return fields
 
     def validate_name(self, name: str) -> str:
