@@ -48,7 +48,7 @@ KINDS: Any = ClassLookupDict(
     }
 )
 Description = dict[str, Any]  # of one field
-SerializerClass = type[serializers.Serializer[Any]]
+SerializerClass = Any  # a class of serializers
 
 
 class Metadata(SimpleMetadata):
@@ -63,7 +63,7 @@ class Metadata(SimpleMetadata):
         told: dict[str, Any] = {"name": view.get_view_name()}
         serializer = view.get_serializer() if hasattr(view, "get_serializer") else None
         if serializer is not None and hasattr(view, "retrieve"):
-            told["description"] = describe(type(serializer), get_language())
+            told["description"] = describe(serializer.__class__, get_language())
         told["renders"] = ["application/json", "text/html"]
         told["parses"] = [parser.media_type for parser in view.parser_classes]
         if serializer is None:
@@ -87,7 +87,7 @@ def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Descrip
     """The fields of each method, in AWX's order of methods."""
     if "POST" in view.allowed_methods and view.may("POST"):
         yield "POST", written_on_post(view, serializer)
-    yield "GET", fields_of_answer(type(serializer), get_language())
+    yield "GET", fields_of_answer(serializer.__class__, get_language())
     if "PUT" in view.allowed_methods and view.may("PUT"):
         yield "PUT", written(serializer)
 
@@ -95,15 +95,15 @@ def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Descrip
 def written_on_post(view: Any, serializer: Any) -> dict[str, Description]:
     if not view.attaches:
         return written(serializer)
-    own_id = {"id": fields_of_request(type(serializer), get_language())["id"]}
+    own_id = {"id": fields_of_request(serializer.__class__, get_language())["id"]}
     return {**own_id, **written(serializer)} if view.creates else own_id
 
 
 def written(serializer: Any) -> dict[str, Description]:
     """The fields that the reader may write."""
-    described = fields_of_request(type(serializer), get_language())
+    described = fields_of_request(serializer.__class__, get_language())
     withheld = getattr(serializer, "withheld", ())
-    return {name: described[name] for name in writable(type(serializer)) if name not in withheld}
+    return {name: described[name] for name in writable(serializer.__class__) if name not in withheld}
 
 
 @functools.cache
@@ -112,21 +112,21 @@ def writable(serializer_class: SerializerClass) -> list[str]:
 
 
 @functools.cache
-def fields_of_answer(serializer_class: SerializerClass, language: str) -> dict[str, Description]:
+def fields_of_answer(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
     """Each field as an answer has it, in this language, which is the active one."""
     serializer = serializer_class()
     return {name: told_field(serializer, name) for name in serializer.fields}
 
 
 @functools.cache
-def fields_of_request(serializer_class: SerializerClass, language: str) -> dict[str, Description]:
+def fields_of_request(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
     """Each field as a request would have it, those included that none may have; likewise."""
     serializer = serializer_class()
     return {name: written_field(serializer, name) for name in serializer.fields}
 
 
 @functools.cache
-def describe(serializer_class: SerializerClass, language: str) -> str:
+def describe(serializer_class: SerializerClass, language: str | None) -> str:
     """The fields of a record, a line each, as AWX's documentation lists them; likewise."""
     noun = model_of(serializer_class)._meta.verbose_name
     article = "an" if noun[0] in "aeiou" else "a"

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from awx_compat import paths
 from awx_compat.fleet import serializers as fleet
-from awx_compat.fleet.views import FleetRoot
-from awx_compat.openapi import bodies
+from awx_compat.serializers import service
+from awx_compat.serializers.common import EmptyPageSerializer, MessageSerializer, only_page
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
 from awx_compat.serializers.instance import (
     HealthCheckSerializer,
@@ -19,10 +19,11 @@ from awx_compat.serializers.instance import (
     LinkedInstanceSerializer,
 )
 from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.serializers.role import AccessSerializer, role_body
+from awx_compat.serializers.mesh import MeshDrawingSerializer
+from awx_compat.serializers.ping import PingSerializer
+from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
 from awx_compat.serializers.token import HIDDEN, TokenSerializer
 from awx_compat.serializers.user import RELATED, UserDetailSerializer, UserSerializer
-from awx_compat.views import config, dashboard, empty, root
 from instances.models import InstanceGroup, InstanceGroupRole
 from instances.querysets import INCLUDED_ROLES
 
@@ -46,13 +47,9 @@ def in_list(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "related": related}
 
 
-def constant(view: Any) -> Any:
+def answered(view: Any) -> Any:
     """The answer of a view that nothing stored changes."""
-    return view().get(Request(HttpRequest())).data
-
-
-def page(results: list[Any]) -> dict[str, Any]:
-    return {"count": len(results), "next": None, "previous": None, "results": results}
+    return view.get(Request(HttpRequest())).data
 
 
 LINK = {
@@ -326,7 +323,7 @@ MESH_LOOK = {
     "overdue": False,
 }
 
-# What each kind of body is shown as.
+# What each kind of body is shown as, or what makes that of the view.
 SHAPES: dict[Any, Any] = {
     InstanceSerializer: IN_LIST,
     LinkedInstanceSerializer: LINKED,
@@ -339,31 +336,25 @@ SHAPES: dict[Any, Any] = {
     UserDetailSerializer: USER,
     AccessSerializer: {**{name: value for name, value in in_list(USER).items() if name != "auth"}, **ACCESS},
     TokenSerializer: {**TOKEN, "token": HIDDEN},
-    bodies.Message: {"msg": "Health check is running for exec-1.example.org."},
-    bodies.EmptyPage: constant(empty.EmptyList),
-    bodies.GroupRolePage: page([role_body(InstanceGroup(pk=3, name="edge"), role) for role in InstanceGroupRole.Role]),
-    bodies.SettingCategoryPage: page(
-        [
-            {"url": paths.record("settings", slug), "slug": slug, "name": name}
-            for slug, name in config.CATEGORIES.items()
-        ]
+    MessageSerializer: {"msg": "Health check is running for exec-1.example.org."},
+    EmptyPageSerializer: only_page([]),
+    GroupRolePageSerializer: only_page(
+        [role_body(InstanceGroup(pk=3, name="edge"), role) for role in InstanceGroupRole.Role]
     ),
-    config.SystemSettings: {
+    service.SettingCategoryPageSerializer: only_page([service.category(slug) for slug in service.CATEGORIES]),
+    service.SystemSettingsSerializer: {
         "IS_K8S": True,
         "INSTALL_UUID": PING["install_uuid"],
         "AWX_CONTROL_NODE_TASK_IMPACT": 1,
     },
-    bodies.ApiRoot: constant(root.ApiRoot),
-    bodies.OAuthRoot: constant(root.OAuthRoot),
-    bodies.Config: {**constant(config.Config), "version": PING["version"]},
-    bodies.Dashboard: {
-        **{name: dashboard.nothing(name) for name in dashboard.NOT_KEPT},
-        "users": {"url": paths.collection("users"), "total": 4},
-    },
-    bodies.JobGraph: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
-    bodies.MeshDrawing: MESH,
-    bodies.Ping: PING,
-    fleet.FleetRootSerializer: constant(FleetRoot),
+    service.ApiRootSerializer: answered,
+    service.OAuthRootSerializer: answered,
+    service.ConfigSerializer: lambda view: {**answered(view), "version": PING["version"]},
+    service.DashboardSerializer: service.dashboard(users=4),
+    service.JobGraphSerializer: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
+    MeshDrawingSerializer: MESH,
+    PingSerializer: PING,
+    fleet.FleetRootSerializer: answered,
     fleet.ConditionsSerializer: CONDITIONS,
     fleet.ReportedSerializer: REPORTED,
     fleet.MeshSerializer: MESH_LOOK,
@@ -374,7 +365,7 @@ SHAPES: dict[Any, Any] = {
 ANSWERS: dict[str, Any] = {
     "instances_create": {**INSTANCE, "summary_fields": IN_LIST["summary_fields"]},
     "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
-    "collections_retrieve": constant(root.VersionRoot),
+    "collections_retrieve": answered,
     "auth_retrieve": {},
     **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
 }
@@ -416,12 +407,13 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def of(operation: str, shape: Any) -> list[OpenApiExample]:
+def of(operation: str, shape: Any, view: Any) -> list[OpenApiExample]:
     """The examples of an operation, by its id; ``shape`` is the serializer of its answer, if it has one."""
     found = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
     answer = ANSWERS[operation] if operation in ANSWERS else SHAPES.get(shape)
     if answer is not None:
-        found.append(OpenApiExample("answer", answer, response_only=True))
+        shown = answer(view) if callable(answer) else answer
+        found.append(OpenApiExample("answer", shown, response_only=True))
     if operation == "metrics_retrieve":
         found.append(OpenApiExample("text", METRICS_TEXT, response_only=True, media_type="text/plain"))
         found.append(OpenApiExample("JSON", METRICS, response_only=True))

@@ -1,8 +1,9 @@
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.serializers.mesh import mesh
+from awx_compat.serializers.mesh import MeshDrawingSerializer, mesh
 from awx_compat.views.base import ApiView
 from instances.models import Instance
 
@@ -13,5 +14,6 @@ class MeshVisualizer(ApiView):
     title = "Mesh Visualizer"
     permission_classes = [IsSuperuserOrAuditor]
 
+    @extend_schema(responses=MeshDrawingSerializer, summary="All nodes and links")
     def get(self, request: Request) -> Response:
         return Response(mesh(Instance.objects.with_links().order_by("hostname")))  # one query: of one moment
