@@ -1,7 +1,9 @@
 """The OpenAPI document of /api/schema/: what the views, serializers and filters declare, and what all of them share.
 
-A view declares by ``extend_schema`` what cannot be read off it; a serializer describes the fields of its body. Here are
-rules that hold for all of them:
+A view declares by ``extend_schema`` what cannot be read off it; a serializer describes the fields of its body. In the
+``Meta`` of serializers of records the document also reads ``description``, of the record; ``descriptions``, of fields
+for which OPTIONS tells no help; ``types``, of fields that do not tell theirs; ``optional``, fields that not every
+record has; and ``only_on_creation``, fields that no PATCH changes. Here are rules that hold for all of them:
 
 schema.py       reads a view: parameters, bodies, refusals, names. drf-spectacular's hooks are here.
 parameters.py   AWX's filter language, from the declaration in ``awx_compat.filters``.
