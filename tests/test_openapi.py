@@ -12,13 +12,15 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import get_resolver
 from django.urls import path as route
+from django.utils import translation
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import NotAcceptable
 
 from awx_compat.metadata import HELP_TEXTS
-from awx_compat.openapi import descriptions, examples, serving
+from awx_compat.openapi import descriptions, errors, examples, serving
 from awx_compat.openapi.errors import ErrorSerializer, Refusal
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import InstanceSerializer
@@ -156,6 +158,13 @@ def test_what_may_not_be_negative_has_no_sign(document: Any) -> None:
     for name in ("Instance", "InstanceRequest", "PatchedInstanceRequest"):
         pattern = document["components"]["schemas"][name]["properties"]["capacity_adjustment"]["pattern"]
         assert [bool(re.fullmatch(pattern, value)) for value in ("0.50", "-0.50")] == [True, False]
+
+
+def test_refusals_are_shown_in_english_whoever_asks_first() -> None:
+    """A view, and with it what it refuses, may be imported while somebody's own language is active."""
+    with translation.override("es"):
+        assert str(NotAcceptable.default_detail) != "Could not satisfy the request Accept header."
+        assert errors.detail(NotAcceptable.default_detail) == {"detail": "Could not satisfy the request Accept header."}
 
 
 def test_no_keyword_is_of_an_older_openapi(document: Any) -> None:

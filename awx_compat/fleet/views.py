@@ -24,13 +24,13 @@ from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
+from instances.messages import NO_MIRROR
 from instances.mirror import guard, history
 from instances.models import Instance, MeshInspection, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
-NO_MIRROR = "This service is no mirror."
 NO_MIRROR_HERE = Refusal("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 

@@ -2,13 +2,17 @@
 
 from typing import Any, NamedTuple
 
+from django.utils import translation
 from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
-from rest_framework.exceptions import NotAcceptable
+from rest_framework.exceptions import NotAcceptable, NotFound, PermissionDenied
 
 from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
+from awx_compat.filters.columns import unknown
 from awx_compat.passwords import TooManyFailures
 from awx_compat.serializers.common import MessageSerializer
+from instances import messages
+from instances.models import Instance
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
@@ -34,14 +38,16 @@ class Refusal(NamedTuple):
 
 
 def detail(text: object) -> dict[str, str]:
-    return {"detail": str(text)}
+    """The body that tells this, in English whatever language is active where a view is imported first."""
+    with translation.override("en"):
+        return {"detail": str(text)}
 
 
 BAD_QUERY = Refusal(
     "BadQuery",
     "A parameter is not understood.",
     (ErrorSerializer,),
-    detail("Instance has no field named 'colour'"),
+    detail(unknown(Instance, ["colour"]).detail),
 )
 BAD_BODY = Refusal(
     "BadBody",
@@ -67,9 +73,11 @@ FORBIDDEN = Refusal(
     "Forbidden",
     "The user may not do this, or may not see the record; or the record is that of an AWX that is mirrored here.",
     (ErrorSerializer,),
-    detail("You do not have permission to perform this action."),
+    detail(PermissionDenied.default_detail),
 )
-NOT_FOUND = Refusal("NotFound", "There is no such record, page or path.", (ErrorSerializer,), detail("Not found."))
+NOT_FOUND = Refusal(
+    "NotFound", "There is no such record, page or path.", (ErrorSerializer,), detail(NotFound.default_detail)
+)
 NOT_ACCEPTABLE = Refusal(
     "NotAcceptable",
     "The header `Accept` asks for a format that there is not.",
@@ -104,7 +112,7 @@ UNAVAILABLE = Refusal(
     "Unavailable",
     "The service is set up without what this needs, or the database is too busy, or too many passwords are checked.",
     (ErrorSerializer,),
-    detail("The database is too busy; nothing was changed. Try again."),
+    detail(messages.BUSY),
 )
 NOT_MODIFIED = Refusal("NotModified", "The client has this state of the record already.", (), None)
 BY_STATUS = {

@@ -229,8 +229,9 @@ PING = {
     "instances": [
         {
             "node": INSTANCE["hostname"],
+            **only(INSTANCE, ("node_type", "uuid")),
             "heartbeat": INSTANCE["last_seen"],
-            **only(INSTANCE, ("node_type", "uuid", "capacity", "version")),
+            **only(INSTANCE, ("capacity", "version")),
         }
     ],
     "instance_groups": [{"name": "default", "capacity": 804, "instances": [INSTANCE["hostname"]]}],

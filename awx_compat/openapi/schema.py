@@ -157,7 +157,7 @@ class Schema(AutoSchema):
             if headers:
                 answer["headers"] = headers
         usual = {str(status): errors.response(self, refusal) for status, refusal in sorted(self.refusals().items())}
-        return {**usual, **answers}
+        return dict(sorted({**usual, **answers}.items()))
 
     def _get_response_for_code(self, response: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         if isinstance(response, errors.Refusal):

@@ -9,20 +9,11 @@ from awx_compat import paths
 from awx_compat.serializers.common import PageSerializer, PathField
 
 CATEGORIES = {"all": "All", "system": "System"}  # of settings
-# What AWX counts and this service does not keep.
-NOT_KEPT = ("inventories", "hosts", "projects", "groups", "organizations", "teams", "credentials", "job_templates")
 
 
 def category(slug: str) -> dict[str, str]:
     """The body of a category of settings."""
     return {"url": paths.record("settings", slug), "slug": slug, "name": CATEGORIES[slug]}
-
-
-def dashboard(users: int) -> dict[str, Any]:
-    """The body of the dashboard, of the number of users."""
-    zeros = {"total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
-    nothing = {name: {"url": paths.collection(name), **zeros} for name in NOT_KEPT}
-    return {**nothing, "users": {"url": paths.collection("users"), "total": users}}
 
 
 class ApiRootSerializer(serializers.Serializer[Any]):
@@ -119,6 +110,13 @@ class DashboardSerializer(serializers.Serializer[Any]):
     credentials = SumOfNothingSerializer(help_text="None.")
     job_templates = SumOfNothingSerializer(help_text="None.")
     users = SumSerializer(help_text="The users.")
+
+
+def dashboard(users: int) -> dict[str, Any]:
+    """The body of the dashboard, of the number of users; of what is not kept there are none."""
+    zeros = {"total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
+    body = {name: {"url": paths.collection(name), **zeros} for name in DashboardSerializer().fields}
+    return {**body, "users": {"url": paths.collection("users"), "total": users}}
 
 
 @extend_schema_field(

@@ -19,9 +19,8 @@ from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerialize
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import describes_membership, moved, record_in, refuse_hidden, wants_detaching
 from instances import groups as domain
+from instances.messages import GROUP_IN_USE
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
-
-IN_USE = "Resource is being used by running jobs."
 
 
 @extend_schema(methods=["GET"], summary="List the groups")
@@ -77,7 +76,7 @@ class InstanceGroupDetail(DetailView):
                 "GroupInUse",
                 "Jobs of the group have not ended, or another change was made at the same moment.",
                 (ErrorSerializer, InUseSerializer),
-                {"error": IN_USE, "active_jobs": [{"id": 102, "type": "job"}]},
+                {"error": GROUP_IN_USE, "active_jobs": [{"id": 102, "type": "job"}]},
             ),
         },
         summary="Delete a group without active jobs",
@@ -87,7 +86,7 @@ class InstanceGroupDetail(DetailView):
         group = self.held_object()
         jobs = domain.unfinished_jobs(group)
         if jobs:
-            body = {"error": IN_USE, "active_jobs": jobs}
+            body = {"error": GROUP_IN_USE, "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
         domain.delete(group.pk, etags.unchanged_since(request, group.modified))
         return Response(status=status.HTTP_204_NO_CONTENT)
