@@ -115,7 +115,8 @@ class DashboardSerializer(serializers.Serializer[Any]):
 def dashboard(users: int) -> dict[str, Any]:
     """The body of the dashboard, of the number of users; of what is not kept there are none."""
     zeros = {"total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
-    body = {name: {"url": paths.collection(name), **zeros} for name in DashboardSerializer().fields}
+    names: Any = DashboardSerializer().fields
+    body = {name: {"url": paths.collection(name), **zeros} for name in names}
     return {**body, "users": {"url": paths.collection("users"), "total": users}}
 
 
