@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -7,7 +8,7 @@ from rest_framework.response import Response
 from awx_compat.browsable import BrowsableRenderer
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
-from awx_compat.serializers.metrics import Figures, as_json, as_text
+from awx_compat.serializers.metrics import Figures, MetricsSerializer, as_json, as_text
 from awx_compat.views.base import ApiView
 from instances import versions
 from instances.mirror import guard
@@ -55,6 +56,10 @@ class Metrics(ApiView):
     permission_classes = [IsSuperuserOrAuditor]
     renderer_classes = [TextRenderer, FiguresRenderer, FiguresPage]
 
+    @extend_schema(
+        responses={(200, "text/plain"): str, (200, "application/json"): MetricsSerializer},
+        summary="Figures for Prometheus, as text or with `format=json`",
+    )
     def get(self, request: Request) -> Response:
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
         may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query

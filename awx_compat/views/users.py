@@ -1,6 +1,7 @@
 from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +13,8 @@ from instances import versions
 from instances.models import User
 
 
+@extend_schema(methods=["GET"], summary="List the users")
+@extend_schema(methods=["POST"], summary="Make a user")
 class UserList(ListView):
     title = "Users"
     serializer_class = UserSerializer
@@ -24,6 +27,7 @@ class UserList(ListView):
         return User.objects.visible_to(reader).with_rights().order_by("username")
 
 
+@extend_schema(methods=["GET"], summary="The user who asks, as a list of one")
 class Me(ListView):
     """The user who asks, as a list of one."""
 
@@ -38,6 +42,10 @@ class Me(ListView):
         return User.objects.filter(pk=reader.id).with_rights().order_by("pk")
 
 
+@extend_schema(methods=["GET"], summary="One user")
+@extend_schema(methods=["PUT"], summary="Change a user")
+@extend_schema(methods=["PATCH"], summary="Change some fields of a user")
+@extend_schema(methods=["DELETE"], summary="Delete a user")
 class UserDetail(DetailView):
     title = "User Detail"
     serializer_class = UserDetailSerializer
