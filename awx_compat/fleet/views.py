@@ -21,6 +21,7 @@ from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
+from instances.messages import NO_MIRROR
 from instances.mirror import guard, history
 from instances.models import Instance, MeshInspection, Mirror
 
@@ -87,7 +88,7 @@ class Mesh(ApiView):
 def mirror_or_404() -> Mirror:
     mirror = guard.current()
     if mirror is None:
-        raise NotFound("This service is no mirror.")
+        raise NotFound(NO_MIRROR)
     return mirror
 
 

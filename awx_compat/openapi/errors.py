@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotAcceptable
 from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
 from awx_compat.openapi import bodies
 from awx_compat.passwords import TooManyFailures
+from instances import messages
 
 
 class Refusal(NamedTuple):
@@ -86,7 +87,7 @@ UNAVAILABLE = Refusal(
     "Unavailable",
     "The service is set up without what this needs, or the database is too busy, or too many passwords are checked.",
     (bodies.Error,),
-    detail("The database is too busy; nothing was changed. Try again."),
+    detail(messages.BUSY),
 )
 NOT_MODIFIED = Refusal("NotModified", "The client has this state of the record already.", (), None)
 BY_STATUS = {

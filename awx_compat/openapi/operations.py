@@ -29,6 +29,7 @@ from awx_compat.views import (
     tokens,
     users,
 )
+from instances import messages
 
 OK, CREATED, NO_CONTENT = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT
 BAD_REQUEST, UNAVAILABLE = HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE
@@ -76,7 +77,7 @@ GROUP_IN_USE = errors.Refusal(
     "GroupInUse",
     "Jobs of the group have not ended, or another change was made at the same moment.",
     (bodies.Error, bodies.InUse),
-    {"error": "Resource is being used by running jobs.", "active_jobs": [{"id": 102, "type": "job"}]},
+    {"error": messages.GROUP_IN_USE, "active_jobs": [{"id": 102, "type": "job"}]},
 )
 MIRROR_STALE = errors.Refusal(
     "MirrorStale",
@@ -84,9 +85,7 @@ MIRROR_STALE = errors.Refusal(
     (fleet.MirrorPingSerializer, bodies.Error),
     {"age": 341.208, "oldest": 91.5, "stale": True},
 )
-NO_MIRROR = errors.Refusal(
-    "NoMirror", "This service is no mirror.", (bodies.Error,), errors.detail("This service is no mirror.")
-)
+NO_MIRROR = errors.Refusal("NoMirror", "This service is no mirror.", (bodies.Error,), errors.detail(messages.NO_MIRROR))
 
 OPERATIONS: dict[tuple[type, str], Operation] = {
     (root.ApiRoot, "GET"): Operation(bodies.ApiRoot, id="versions_retrieve", summary="The versions of the API"),

@@ -28,11 +28,11 @@ from awx_compat.parsers import BodyError
 from awx_compat.turns import SLOW
 from instances import database
 from instances.locking import locked
+from instances.models.fields import HIGHEST_ID
 from instances.prepared import Asked, prepared, prepared_listing
 from instances.rows import Listing, Row, listing_of
 
 Records = Callable[[Any], Any]  # of a reader
-HIGHEST_ID = 2**63 - 1
 
 
 class ApiView(Foreseeing, APIView):

@@ -16,6 +16,7 @@ from awx_compat.serializers.role import AccessSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import moved, record_in, refuse_hidden, wants_detaching
 from instances import groups as domain
+from instances.messages import GROUP_IN_USE
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
 
@@ -62,7 +63,7 @@ class InstanceGroupDetail(DetailView):
         group = self.held_object()
         jobs = domain.unfinished_jobs(group)
         if jobs:
-            body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
+            body = {"error": GROUP_IN_USE, "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
         domain.delete(group.pk, etags.unchanged_since(request, group.modified))
         return Response(status=status.HTTP_204_NO_CONTENT)

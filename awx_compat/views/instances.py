@@ -29,6 +29,7 @@ from instances import groups as domain
 from instances import lifecycle, mesh_ca
 from instances.health import start as health_checks
 from instances.locking import hold_links
+from instances.messages import NO_PROBE
 from instances.models import Instance, InstanceGroup, UnifiedJob
 from instances.rows import Row
 
@@ -168,7 +169,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
     def post(self, request: Request, key: str) -> Response:
         instance = self.instance
         if not settings.HEALTH_PROBE:
-            raise NotAvailable("Health checks are not set up: HEALTH_PROBE names no way to do them.")
+            raise NotAvailable(NO_PROBE)
         started = health_checks.start(instance.pk)
         state = "is running" if started else "was already in progress"
         return Response({"msg": f"Health check {state} for {instance.hostname}."})

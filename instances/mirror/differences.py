@@ -71,9 +71,6 @@ def write(table: Table, difference: Difference) -> None:
 
 def exchange(table: Table, difference: Difference) -> None:
     """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
-    changed = [values["id"] for values in difference.changed]
-    rows = rows_of(table.model)
-    if difference.gone or changed:
-        rows.filter(pk__in=[*difference.gone, *changed]).delete()
-    inserted = [table.model(**values) for values in (*difference.changed, *difference.new)]
-    rows.bulk_create(inserted, batch_size=database.BATCH)
+    replaced = [*difference.gone, *(values["id"] for values in difference.changed)]
+    inserted = [Row("", values) for values in (*difference.changed, *difference.new)]
+    database.exchange(table, "id", replaced, inserted)

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DatabaseError, connection
 from django.db.models import Model
 
+from instances import locks
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
 from instances.primary import rows_of
 
@@ -27,7 +28,6 @@ MIRRORED: tuple[type[Model], ...] = (
 )
 TRIGGER = "instances_mirrored"
 REFUSED = "MIRRO"  # the SQLSTATE of the triggers' refusal
-LOCK = 0x6D6972726F72  # "mirror" in ASCII; one number of PostgreSQL's, for this application only
 
 
 class BusyError(Exception):
@@ -92,13 +92,7 @@ def alone() -> Iterator[None]:
 
     The lock is the connection's: with the connection it is lost, and what would be written with it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
+    with locks.try_acquire_for_session(locks.Lock.SYNC) as held:
+        if not held:
             raise BusyError("Another sync is under way.")
-    try:
         yield
-    finally:
-        if connection.connection is not None and not connection.connection.broken:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -26,7 +26,7 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
         check_stored_tokens(content.rows[TOKENS], problems)
 
 
-def keyed(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
+def with_values_of(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
     """The rows with their values of ``key``; an empty text, such as no address, is nobody's own."""
     for row in rows:
         values = tuple(row.values[name] for name in key)
@@ -43,7 +43,7 @@ def place_of(table: Table, row: Row, key: tuple[str, ...]) -> str:
 def check_keys(table: Table, rows: list[Row], problems: Problems) -> None:
     for key in table.keys:
         first: dict[Key, Row] = {}
-        for values, row in keyed(rows, key):
+        for values, row in with_values_of(rows, key):
             other = first.setdefault(values, row)
             if other is not row:
                 problems.add(place_of(table, row, key), f"is given twice (also {other.place})")
@@ -83,7 +83,7 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
     """Note the rows with a value that is already stored, under an id that the snapshot does not update."""
     ids = [row.values["id"] for row in rows]
     for key in table.keys:
-        given = dict(keyed(rows, key))
+        given = dict(with_values_of(rows, key))
         others = rows_of(table.model).exclude(pk__in=ids).filter(**{f"{key[0]}__in": {values[0] for values in given}})
         for *values, pk in others.values_list(*key, "pk"):
             if row := given.get(tuple(values)):

@@ -12,6 +12,7 @@ from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
+from instances.models.fields import HIGHEST_ID
 from instances.primary import rows_of
 from instances.snapshot.content import Content
 from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Row, Table
@@ -95,7 +96,7 @@ def restart_sequences(tables: Iterable[Table]) -> None:
             cursor.execute(f"SELECT pg_get_serial_sequence(%s, 'id'), coalesce(max(id), 0) + 1 FROM {name}", [name])  # noqa: S608
             sequence, following = cursor.fetchone()
             # Unlike setval() this is undone with the transaction.
-            cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {min(following, 2**63 - 1)}")
+            cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {min(following, HIGHEST_ID)}")
 
 
 def move_sequences(tables: Iterable[Table]) -> None:
