@@ -11,7 +11,7 @@ class Lock(IntEnum):
     """What is locked. The numbers are this service's own in its database; most are a word in ASCII.
 
     Two keys of 32 bits are locks apart from these: the counters' slots have 5,733,285 and the number of the slot
-    (migration 0002_counters).
+    (migration 0004_counters).
     """
 
     LINKS = 0x7065657273  # "peers"

@@ -1,7 +1,7 @@
 """What is mirrored is changed by a sync and by nobody else.
 
 The rule is the database's: while there is a mirror, triggers refuse every statement that would change a mirrored
-table, whoever sends it, unless its transaction is a sync's (migration 0007). What works by itself asks first.
+table, whoever sends it, unless its transaction is a sync's (migration 0002_guard). What works by itself asks first.
 """
 
 import functools
