@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from instances.primary import rows_of
 from instances.snapshot import database
 from instances.snapshot.tables import Row, Table
 
@@ -61,7 +60,7 @@ def by_id(wanted: list[Values], stored: "QuerySet[Any]") -> Difference:
 
 def remove(table: Table, difference: Difference) -> None:
     if difference.gone:
-        rows_of(table.model).filter(pk__in=difference.gone).delete()
+        table.model._default_manager.filter(pk__in=difference.gone).delete()
 
 
 def write(table: Table, difference: Difference) -> None:

@@ -14,7 +14,6 @@ from django.db.models import Model
 
 from instances import locks
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
-from instances.primary import rows_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +35,7 @@ class BusyError(Exception):
 
 def current() -> Mirror | None:
     """The mirror that this service is, if it is one."""
-    return rows_of(Mirror).first()
+    return Mirror.objects.first()
 
 
 def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
@@ -44,7 +43,7 @@ def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
 
     @functools.wraps(act)
     def acting(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        return None if rows_of(Mirror).exists() else act(*args, **kwargs)
+        return None if Mirror.objects.exists() else act(*args, **kwargs)
 
     return acting
 

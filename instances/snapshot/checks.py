@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import models
 
-from instances.primary import rows_of
 from instances.snapshot.content import Content
 from instances.snapshot.problems import Problems, within
 from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Row, Table
@@ -71,7 +70,7 @@ def unknown_ids(wanted: set[int], content: Content, target: Table, *, replace: b
     """Those of the ids that no row of ``target`` will have."""
     unknown = wanted - content.ids(target)
     if unknown and not replace:
-        unknown -= set(rows_of(target.model).filter(pk__in=unknown).values_list("pk", flat=True))
+        unknown -= set(target.model._default_manager.filter(pk__in=unknown).values_list("pk", flat=True))
     return unknown
 
 
@@ -84,7 +83,9 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
     ids = [row.values["id"] for row in rows]
     for key in table.keys:
         given = dict(with_values_of(rows, key))
-        others = rows_of(table.model).exclude(pk__in=ids).filter(**{f"{key[0]}__in": {values[0] for values in given}})
+        others = table.model._default_manager.exclude(pk__in=ids).filter(
+            **{f"{key[0]}__in": {values[0] for values in given}}
+        )
         for *values, pk in others.values_list(*key, "pk"):
             if row := given.get(tuple(values)):
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
@@ -93,6 +94,6 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
 def check_stored_tokens(tokens: list[Row], problems: Problems) -> None:
     """Note the tokens with the id of another user's: nobody loses a token to somebody else."""
     given = {row.values["id"]: row for row in tokens}
-    for pk, owner in rows_of(TOKENS.model).filter(pk__in=given).values_list("pk", "user_id"):
+    for pk, owner in TOKENS.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
         if owner != given[pk].values["user_id"]:
             problems.add(f"{given[pk].place}.token_id", "is the id of a token of another user in the database")
