@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from awx_compat.passwords import TooManyLogins
-from instances import database
+from instances import database, messages
 from instances.locking import StaleError
 from instances.mirror import guard
 
@@ -33,6 +33,7 @@ MEDIA_TYPE_HINT = (
     "If you are using our REST API, the Content-Type must be application/json"
 )
 PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # parameters that no query is long because of
+NOT_UNDERSTOOD = "The request could not be understood."
 SERVER_ERROR = "A server error has occurred."
 DATABASE_FAILED = "The database does not answer as it should. Try again."
 RETRY_AFTER = 2  # seconds; a database that restarts is seldom away for longer
@@ -71,14 +72,14 @@ class PreconditionFailed(APIException):
     """The record has not the state for which the change is meant."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
-    default_detail = "The record was changed since you read it; nothing was changed now."
+    default_detail = messages.STALE
 
 
 class Conflict(APIException):
     """Somebody else wrote at the same moment what this cannot go with."""
 
     status_code = status.HTTP_409_CONFLICT
-    default_detail = "The change conflicts with one that was made at the same moment; nothing was changed now."
+    default_detail = messages.CONFLICT
 
 
 class NotFoundByName(NotFound):
@@ -121,7 +122,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(error, UnsupportedMediaType):
         error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
     elif isinstance(error, SuspiciousOperation):
-        error = ParseError("The request could not be understood.")
+        error = ParseError(NOT_UNDERSTOOD)
     elif refused := guard.refusal(error):
         error = PermissionDenied(refused)
     elif isinstance(error, StaleError):
@@ -129,7 +130,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     elif context["request"].method in SAFE_METHODS:
         error = of_query(error, asks_for_less=bool(context["request"].query_params.keys() - PLAIN))
     elif is_too_slow:
-        error = TryAgain("The database is too busy; nothing was changed. Try again.")
+        error = TryAgain(messages.BUSY)
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)

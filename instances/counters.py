@@ -1,6 +1,6 @@
 """Whether the figures that the database keeps are those which a recount of the jobs gives, and mending them.
 
-What is counted is written in one place, migration 0006 (folding: 0008): its triggers add the changes up, and its
+What is counted is written in one place, migration 0004_counters: its triggers add the changes up, and its
 functions ``instances_count_…()`` all jobs, by the same SQL. They can differ only where the triggers did not run: while
 they were disabled (as ``pg_restore --disable-triggers`` does), or where somebody wrote to the tables of counters.
 """

@@ -7,8 +7,6 @@ from instances.locking import hold_links, locked
 from instances.models import Instance, InstanceLink, UnifiedJob
 from instances.policies import hold_memberships
 
-ACTIVE = (UnifiedJob.Status.RUNNING, UnifiedJob.Status.WAITING)
-
 
 class StillActiveError(Exception):
     """Jobs run on the node, or wait for it; try again later."""
@@ -56,7 +54,7 @@ def is_ready_to_go(pk: int) -> bool:
     node = Instance.objects.select_for_update().filter(pk=pk, node_state=Instance.NodeState.DEPROVISIONING).first()
     if node is None:
         return False
-    if UnifiedJob.objects.filter(execution_node=node.hostname, status__in=ACTIVE).exists():
+    if UnifiedJob.objects.active().filter(execution_node=node.hostname).exists():
         raise StillActiveError(node.hostname)
     return True
 

@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 
 from instances import tasks
 from instances.locking import locked, take_time
+from instances.messages import GROUP_IN_USE
 from instances.models import Instance, InstanceGroup
-from instances.models.group import PROTECTED
+from instances.models.group import CONTROL_PLANE
 
-CONTROL_PLANE = PROTECTED[0]
 NO_POLICY = {"policy_instance_percentage": 0, "policy_instance_minimum": 0, "policy_instance_list": []}
 # What decides about nodes, or what runs in containers, outside of what a group's administrator was given.
 OF_THE_MESH = (*NO_POLICY, "pod_spec_override")
@@ -150,7 +150,7 @@ def refuse_deletion(group: InstanceGroup) -> None:
     if group.is_protected:
         raise ValidationError(f"{group.name} instance group may not be deleted.")
     if unfinished_jobs(group):
-        raise ValidationError("Resource is being used by running jobs.")
+        raise ValidationError(GROUP_IN_USE)
 
 
 def refuse_move(instance: Instance) -> None:

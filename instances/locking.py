@@ -5,7 +5,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models import QuerySet
 
-LINKS = 0x7065657273  # "peers" in ASCII; one number of PostgreSQL's, for this application only
+from instances import locks
 
 
 class StaleError(Exception):
@@ -32,8 +32,7 @@ def hold_links() -> None:
     before any record is, by who checks and changes links, ports and the nodes that control. Loading a snapshot and
     mirroring, which judge nothing, do without.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LINKS])
+    locks.acquire(locks.Lock.LINKS)
 
 
 def take_time(seconds: int) -> None:

@@ -8,6 +8,7 @@ from django.db import models
 
 from instances import capacity
 from instances.models import Instance
+from instances.severity import Severity, SeverityChoices
 
 State, NodeType = Instance.NodeState, Instance.NodeType
 
@@ -20,13 +21,17 @@ class Tier(models.TextChoices):
     EXECUTION = "execution", "Execution"
 
 
-class Standing(models.TextChoices):
+class Standing(SeverityChoices):
     """What an operator asks of a node first, the worst first."""
 
     FAULT = "fault", "Needs attention"
     CHANGING = "changing", "In transition"
     DISABLED = "disabled", "Disabled"
     READY = "ready", "Ready"
+
+    @property
+    def severity(self) -> Severity:
+        return {self.FAULT: Severity.BAD, self.READY: Severity.GOOD}.get(self, Severity.UNSURE)
 
 
 def counted(number: int, how: Standing) -> str:
@@ -35,7 +40,7 @@ def counted(number: int, how: Standing) -> str:
     return f"{number} {words.replace('needs', 'need') if number != 1 else words}"
 
 
-FAULTY = frozenset({State.UNAVAILABLE, State.PROVISION_FAIL, State.DEPROVISION_FAIL})
+FAULTY = frozenset(state for state in State if state.severity == Severity.BAD)
 SEVERITY = {standing: place for place, standing in enumerate(Standing)}
 
 

@@ -1,19 +1,17 @@
 """Which instances the policies of the instance groups make members. Source: AWX_BEHAVIOUR, "Writing"."""
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from instances import locks
 from instances.models import Instance, InstanceGroup
-from instances.models.group import PROTECTED
+from instances.models.group import CONTROL_PLANE
 
-CONTROL_PLANE = PROTECTED[0]
-LOCK = 0x706F6C6963696573  # "policies" in ASCII; one number of PostgreSQL's, for this application only
 Membership = InstanceGroup.instances.through
 
 
 def hold_memberships() -> None:
     """Wait until nobody else works out memberships, and keep it so until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    locks.acquire(locks.Lock.MEMBERSHIPS)
 
 
 @transaction.atomic

@@ -236,7 +236,7 @@ def test_a_list_tells_the_state_the_load_and_when_a_node_was_seen(root: Client) 
     assert 'value="6"' in page
     assert "6 of 10" in page
     assert "2 running<br>3 in all" in page
-    assert "2\xa0minutes ago" in page
+    assert "2 min ago" in page
     assert re.search(r"ago \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)</time>", page)
     assert "no disk" in page
     assert "Ready" in page
@@ -442,8 +442,8 @@ def test_the_page_of_a_node_says_why_it_is_as_it_is(root: Client, edge: Instance
         "The node reported errors",
         "It was seen, or reported itself, and was not found lost since",
         "no disk",
-        "less than a minute ago (",
-        "8.0 GiB",
+        " s ago (",
+        "8 GiB",
         f'<a href="{page_of(hop)}"><bdi>hop-1</bdi></a>',
         f'<a href="{page_of(edge)}"><bdi>edge</bdi></a>',
     ):

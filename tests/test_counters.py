@@ -18,7 +18,6 @@ from instances import counters
 from instances.capacity import Load
 from instances.models import GroupLoad, Instance, InstanceGroup, JobCount, NodeLoad, UnifiedJob
 from tests.make import make_jobs
-from tests.service import manage, new_database
 
 FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
 ACTIVE = ("running", "waiting")
@@ -335,29 +334,3 @@ def test_a_node_and_a_group_have_one_baseline(mirrored: InstanceGroup) -> None:
         row.pk = None
         with pytest.raises(IntegrityError, match="one_baseline_by"), transaction.atomic():
             row.save(force_insert=True)
-
-
-@pytest.mark.slow
-@pytest.mark.django_db
-def test_migrating_counts_the_jobs_that_there_are_and_back_again() -> None:
-    insert = INSERT % 1
-    with new_database() as url:
-        manage(url, "migrate", "--verbosity", "0", "instances", "0005")
-        with psycopg.connect(url) as database:
-            database.execute(insert)
-            database.execute(
-                "INSERT INTO instances_nodeload (node, jobs_total, jobs_running, impact, jobs_controlled, baseline) "
-                "VALUES ('busy', 9, 9, 9, 9, true)"
-            )
-        manage(url, "migrate", "--verbosity", "0", "instances")
-        manage(url, "verify_counters")
-        with psycopg.connect(url) as database:
-            assert database.execute("SELECT sum(jobs) FROM instances_jobcount").fetchone() == (1,)
-            assert database.execute("SELECT sum(jobs_total) FROM instances_nodeload").fetchone() == (10,)
-        manage(url, "migrate", "--verbosity", "0", "instances", "0005")
-        with psycopg.connect(url) as database:
-            database.execute("UPDATE instances_unifiedjob SET execution_node = 'other'")
-            assert database.execute(
-                "SELECT node, sum(jobs_total) FROM instances_nodeload GROUP BY node ORDER BY node"
-            ).fetchall() == [("busy", 9), ("other", 1)]
-        manage(url, "migrate", "--verbosity", "0", "instances", "0004")

@@ -441,10 +441,10 @@ def test_only_one_sync_runs_at_a_time(pair: Pair) -> None:
     def hold() -> None:
         import psycopg
 
-        from instances.mirror.guard import LOCK
+        from instances.locks import Lock
 
         with psycopg.connect(url) as other:
-            other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            other.execute("SELECT pg_advisory_lock(%s)", [Lock.SYNC])
             holding.set()
             done.wait(60)
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import requests
 
-from instances.policies import LOCK
+from instances.locks import Lock
 from tests.receptor import Behaviour, FakeReceptor
 from tests.service import PROJECT, environment, manage, new_database, served, wait_for
 
@@ -150,12 +150,12 @@ def test_what_a_killed_worker_had_begun_is_finished_by_another(database: Databas
         "ON node.id IN (source_id, target_id) WHERE hostname = 'exec-4.example.org' AND link_state = 'removing'"
     )
     deprovision(database, "exec-4.example.org")
-    database.one("SELECT pg_advisory_lock(%s)", LOCK)
+    database.one("SELECT pg_advisory_lock(%s)", Lock.MEMBERSHIPS)
     with working(database.url, signal.SIGKILL):
         until(lambda: database.one(links))
         until(lambda: database.job("apply_policies", status="doing"))
     first = database.one("SELECT id FROM procrastinate_jobs WHERE task_name = 'deprovision' AND status = 'doing'")
-    database.one("SELECT pg_advisory_unlock(%s)", LOCK)
+    database.one("SELECT pg_advisory_unlock(%s)", Lock.MEMBERSHIPS)
     with working(database.url):
         until(lambda: not database.has("exec-4.example.org"))
         until(lambda: database.one("SELECT status::text FROM procrastinate_jobs WHERE id = %s", first) == "succeeded")

@@ -20,6 +20,7 @@ from anyio.from_thread import start_blocking_portal
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from instances.snapshot.problems import shown
+from instances.snapshot.reader import refuse_constant
 
 logger = logging.getLogger(__name__)
 
@@ -393,10 +394,6 @@ async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
 def tell_of_retry(state: RetryCallState) -> None:
     if state.outcome is not None and state.next_action is not None:
         logger.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
-
-
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def place_of(location: str) -> str:

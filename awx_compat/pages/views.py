@@ -18,9 +18,9 @@ from awx_compat.pages.drawing import Drawing, draw
 from awx_compat.pages.grouping import Link
 from awx_compat.pages.table import STATES, Selection, by_hostname
 from awx_compat.views import errors
-from awx_compat.views.base import HIGHEST_ID
 from instances.mirror import guard, history
 from instances.models import Instance, InstanceGroup, InstanceLink
+from instances.models.fields import HIGHEST_ID
 from instances.overview import Standing, sums
 
 REFRESH = 10  # seconds

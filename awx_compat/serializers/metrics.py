@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from rest_framework import serializers
 
 from instances.models import Instance, Mirror, UnifiedJob
+from instances.querysets import ACTIVE
 
 JobNumbers = Iterable[tuple[str, str, str, int]]  # hostname, status, launch type, number of jobs
 
@@ -56,7 +57,7 @@ class Figures:
         by_status: Counter[str] = Counter()
         for _, status, _, number in self.jobs:
             by_status[status] += number
-        running = by_status["running"] + by_status["waiting"]
+        running = sum(by_status[status] for status in ACTIVE)
         yield _gauge("awx_running_jobs_total", "Number of running jobs on the system", [({}, running)])
         yield _gauge("awx_pending_jobs_total", "Number of pending jobs on the system", [({}, by_status["pending"])])
         statuses = [

@@ -28,12 +28,12 @@ from awx_compat.turns import SLOW
 from instances import database
 from instances.listing import Listing, listing_of
 from instances.locking import lock_rows
+from instances.models.fields import HIGHEST_ID
 from instances.prepared import prepared, prepared_listing
 from instances.reader import Reader
 from instances.versions import Dependencies
 
 Records = Callable[[Any], Any]  # of a reader
-HIGHEST_ID = 2**63 - 1
 
 
 class ApiView(APIView):

@@ -10,7 +10,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.log import log_response
 from django.views import csrf
 
-from awx_compat.exceptions import DATABASE_FAILED, RETRY_AFTER, SERVER_ERROR, BodyTooLarge, log_failure
+from awx_compat.exceptions import DATABASE_FAILED, NOT_UNDERSTOOD, RETRY_AFTER, SERVER_ERROR, BodyTooLarge, log_failure
 from awx_compat.passwords import of_login
 from instances import database
 from instances.guessing import LockedError
@@ -52,7 +52,7 @@ BUSY = "Many people log in at this moment. Nothing is wrong with what you sent: 
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, HTTPStatus.BAD_REQUEST, "The request could not be understood.")
+    return _answer(request, HTTPStatus.BAD_REQUEST, NOT_UNDERSTOOD)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -40,6 +40,7 @@ from instances import groups as domain
 from instances import lifecycle, mesh_ca, versions
 from instances.health import start as health_checks
 from instances.locking import hold_links
+from instances.messages import NO_PROBE
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
 NOT_INSTALLABLE = "Install bundle can only be generated for execution or hop nodes."
@@ -204,7 +205,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
     def post(self, request: Request, key: str) -> Response:
         instance = self.instance
         if not settings.HEALTH_PROBE:
-            raise NotAvailable("Health checks are not set up: HEALTH_PROBE names no way to do them.")
+            raise NotAvailable(NO_PROBE)
         started = health_checks.start(instance.pk)
         state = "is running" if started else "was already in progress"
         return Response({"msg": f"Health check {state} for {instance.hostname}."})

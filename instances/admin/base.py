@@ -21,6 +21,7 @@ from instances.admin import show
 from instances.admin.forms import Refused
 from instances.admin.lists import MeshList, NewestFirst
 from instances.locking import StaleError, locked
+from instances.messages import BUSY, CONFLICT, STALE
 from instances.mirror import guard
 from instances.models import Mirror
 from instances.reader import Reader
@@ -28,10 +29,7 @@ from instances.reader import Reader
 REFUSALS = (ValidationError, StaleError, DatabaseError, ObjectDoesNotExist)
 MOST_AT_ONCE = 200  # records that an action is done to
 MOST_TOLD = 10  # refusals of an action
-BUSY = "The database is too busy; nothing was changed. Try again."
 TOO_LONG = "The database takes too long to answer this; ask for less."
-STALE = "The record was changed since you read it; nothing was changed now."
-CONFLICT = "The change conflicts with one that was made at the same moment; nothing was changed now."
 
 
 def mirror_of(request: HttpRequest) -> Mirror | None:

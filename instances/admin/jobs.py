@@ -11,15 +11,10 @@ from instances.admin import show
 from instances.admin.base import UncountedAdmin
 from instances.admin.lists import ActivityFilter, JobGroupFilter
 from instances.models import UnifiedJob
+from instances.models.fields import HIGHEST_ID
+from instances.severity import Severity
 
 Status = UnifiedJob.Status
-KINDS: dict[str, str] = {
-    Status.SUCCESSFUL: "good",
-    Status.FAILED: "bad",
-    Status.ERROR: "bad",
-    Status.CANCELED: "unsure",
-}
-HIGHEST_ID = 2**63 - 1
 
 
 @admin.register(UnifiedJob)
@@ -55,7 +50,7 @@ class UnifiedJobAdmin(UncountedAdmin):
 
     @admin.display(description="status")
     def shown_status(self, job: UnifiedJob) -> SafeString:
-        return show.badge(KINDS.get(job.status, "quiet"), job.get_status_display())
+        return show.badge(Status.severity_of(job.status, Severity.QUIET), job.get_status_display())
 
     @admin.display(description="execution node")
     def node(self, job: UnifiedJob) -> SafeString:

@@ -16,8 +16,9 @@ from instances.admin.forms import CheckedForm
 from instances.locking import hold_links
 from instances.models import Instance, InstanceLink
 from instances.reader import Reader
+from instances.severity import Severity
 
-KINDS: dict[str, str] = {InstanceLink.State.ESTABLISHED: "good", InstanceLink.State.ADDING: "quiet"}
+State = InstanceLink.State
 
 
 def end(name: str, help_text: str) -> forms.ModelChoiceField:
@@ -80,7 +81,7 @@ class LinkAdmin(MeshAdmin):
 
     @admin.display(description="state", ordering="link_state")
     def shown_state(self, link: InstanceLink) -> SafeString:
-        return show.badge(KINDS.get(link.link_state, "unsure"), link.get_link_state_display())
+        return show.badge(State.severity_of(link.link_state, Severity.UNSURE), link.get_link_state_display())
 
     def hold(self, pk: int) -> None:
         hold_links()

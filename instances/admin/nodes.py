@@ -20,23 +20,14 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter, StandingFilter
-from instances.deprovisioning import ACTIVE
+from instances.formatting import gibibytes
 from instances.health import conditions, start
+from instances.messages import NO_PROBE
 from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
 from instances.reader import Reader
+from instances.severity import Severity
 
-State = Instance.NodeState
-KINDS: dict[str, str] = {
-    State.READY: "good",
-    State.INSTALLED: "quiet",
-    State.PROVISIONING: "quiet",
-    State.DEPROVISIONING: "unsure",
-}
-STATUS_KINDS: dict[str, str] = {
-    Condition.Status.TRUE: "good",
-    Condition.Status.FALSE: "bad",
-    Condition.Status.UNKNOWN: "unsure",
-}
+State, Status = Instance.NodeState, Condition.Status
 REASONS = dict(conditions.REASONS)
 MOST_JOBS = 20  # active jobs that are named before a node is removed
 LATEST = 5  # entries of the history on a node's page
@@ -156,7 +147,7 @@ class InstanceAdmin(MeshAdmin):
 
     @admin.display(description="state", ordering="node_state")
     def shown_state(self, node: Instance) -> SafeString:
-        state = show.badge(KINDS.get(node.node_state, "bad"), node.get_node_state_display())
+        state = show.badge(State.severity_of(node.node_state, Severity.BAD), node.get_node_state_display())
         more = [] if node.enabled else [show.badge("unsure", "Disabled")]
         more += [show.badge("bad", "Errors")] if node.errors else []
         more += [show.badge("bad", "Over capacity")] if overview.is_overloaded(node) else []
@@ -196,7 +187,7 @@ class InstanceAdmin(MeshAdmin):
         rows = (
             (
                 condition.get_type_display(),
-                show.badge(STATUS_KINDS.get(condition.status, "unsure"), condition.get_status_display()),
+                show.badge(Status.severity_of(condition.status, Severity.UNSURE), condition.get_status_display()),
                 format_html("{}. {}", REASONS.get(condition.reason, condition.reason), show.name(condition.message)),
                 show.when(condition.last_transition) if condition.last_transition else "not known",
             )
@@ -223,7 +214,7 @@ class InstanceAdmin(MeshAdmin):
 
     @admin.display(description="memory")
     def shown_memory(self, node: Instance) -> str:
-        return show.gibibytes(node.memory)
+        return gibibytes(node.memory) if node.memory else "not reported"
 
     @admin.display(description="connects to")
     def links_from(self, node: Any) -> SafeString | str:
@@ -297,8 +288,7 @@ class InstanceAdmin(MeshAdmin):
     @admin.action(description="Check health", permissions=["change"])
     def check_health(self, request: HttpRequest, queryset: Any) -> Any:
         if not settings.HEALTH_PROBE:
-            reason = "Health checks are not set up: HEALTH_PROBE names no way to do them."
-            return self.message_user(request, reason, messages.ERROR)
+            return self.message_user(request, NO_PROBE, messages.ERROR)
         nodes = self.chosen(request, queryset)
         return self.do(request, nodes, begin_check, "health checks begun", "Health check begun.")
 
@@ -411,7 +401,7 @@ def active_jobs(nodes: list[Instance]) -> dict[str, list[int]]:
     """By hostname, the ids of active jobs of these nodes: the newest, and only so many as are there and are told."""
     hostnames = [node.hostname for node in nodes if node.load.jobs_running]
     number = min(MOST_JOBS, sum(node.load.jobs_running for node in nodes))
-    jobs = UnifiedJob.objects.filter(execution_node__in=hostnames, status__in=ACTIVE).order_by("-pk")
+    jobs = UnifiedJob.objects.active().filter(execution_node__in=hostnames).order_by("-pk")
     found: dict[str, list[int]] = {}
     for hostname, pk in jobs.values_list("execution_node", "pk")[:number] if number > 0 else ():
         found.setdefault(hostname, []).append(pk)

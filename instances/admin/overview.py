@@ -16,7 +16,6 @@ from instances.mirror import history
 from instances.models import Instance, Mirror
 from instances.overview import Standing, sums
 
-KINDS = {Standing.FAULT: "bad", Standing.CHANGING: "unsure", Standing.DISABLED: "unsure", Standing.READY: "good"}
 SILENT = 3  # heartbeats of a worker that were missed, after which there is none
 
 
@@ -37,7 +36,7 @@ def figures(user: Any) -> list[Figure]:
     lost = nodes.filter(SightFilter.condition("lost")).count()
     told = [
         figure("nodes", total.nodes, "quiet", {}),
-        *(figure(each.label.lower(), total.standings[each], KINDS[each], {"standing": each}) for each in Standing),
+        *(figure(each.label.lower(), total.standings[each], each.severity, {"standing": each}) for each in Standing),
         figure("lost", lost, "bad", {"sight": "lost"}),
     ]
     return [each for each in told if each.number or each.label in ("nodes", "ready")]

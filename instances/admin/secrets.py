@@ -15,6 +15,7 @@ from instances import node_tokens, tokens
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
+from instances.formatting import ago
 from instances.models import Instance, NodeToken
 from instances.reader import Reader
 
@@ -138,7 +139,7 @@ class AccessTokenAdmin(SecretAdmin):
     @admin.display(description="expires", ordering="expires")
     def expiry(self, token: Any) -> SafeString | str:
         if token.expires <= timezone.now():
-            return show.badge("bad", f"expired {show.ago(token.expires)}")
+            return show.badge("bad", f"expired {ago(token.expires)}")
         return show.when(token.expires)
 
     expiry_exactly = admin.display(description="expires")(lambda self, token: show.when_exactly(token.expires))

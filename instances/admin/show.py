@@ -9,14 +9,12 @@ from typing import Any
 
 from django.db.models import Model
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 
+from instances.formatting import NEVER, ago, exact
 from instances.text import isolated, visible
 
-NEVER = "never"
 NOTHING = "—"
 HIGH = 0.7  # the share in use from which on a bar is yellow
 FULL = 0.9  # likewise red
@@ -46,25 +44,9 @@ def links(records: Iterable[Model]) -> SafeString | str:
     return format_html_join(", ", "{}", ((link(record),) for record in records)) or NOTHING
 
 
-def exact(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.get_current_timezone()):%Y-%m-%d %H:%M:%S %Z}"
-
-
 def told(text: str) -> SafeString | str:
     """What a node tells of itself; nothing where it told nothing."""
     return name(text) if text else ""
-
-
-def ago(moment: datetime | None) -> str:
-    """How long ago that was, in words."""
-    if moment is None:
-        return NEVER
-    now = timezone.now()
-    if moment > now:
-        return f"in {timesince(now, moment, depth=1)}"
-    if (now - moment).total_seconds() < 60:
-        return "less than a minute ago"
-    return f"{timesince(moment, now, depth=1)} ago"
 
 
 def when(moment: datetime | None) -> SafeString | str:
@@ -112,10 +94,6 @@ def brief(text: str) -> SafeString | str:
 
 def verbatim(text: str) -> SafeString | str:
     return format_html('<pre class="mesh-verbatim" tabindex="0">{}</pre>', name(text)) if text else NOTHING
-
-
-def gibibytes(number: int) -> str:
-    return f"{number / 2**30:.1f} GiB" if number else "not reported"
 
 
 def table(called: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:

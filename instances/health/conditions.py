@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from instances.health.rules import CHECKED, JUDGING, LOST, tolerance
 from instances.models import Condition, Instance, MeshInspection, NodeHealth
-from instances.primary import rows_of
 
 State = Instance.NodeState
 Status, Type, Check = Condition.Status, Condition.Type, NodeHealth.Check
@@ -81,7 +80,7 @@ class Watch:
     def here(cls, now: datetime | None = None) -> "Watch":
         """The watch of a service that is no mirror. One query."""
         now = now or timezone.now()
-        recent = [each for each in rows_of(MeshInspection) if not each.is_overdue(now)]
+        recent = [each for each in MeshInspection.objects.all() if not each.is_overdue(now)]
         own = [each for each in recent if each.inspector == settings.CLUSTER_HOST_ID] or recent
         last = max(own, key=lambda each: each.began, default=None)
         return cls(
@@ -290,7 +289,7 @@ def note(
     ``earlier``: by id, the findings before what is being noted happened; none of an instance that is new.
     """
     by_pk = {instance.pk: instance for instance in instances}
-    noted = {(each.instance_id, each.type): each for each in rows_of(Condition).filter(instance__in=by_pk)}
+    noted = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
     changed = []
     for pk, instance in by_pk.items():
         for kind, finding in findings(instance, watch, now, blockers).items():
@@ -300,7 +299,7 @@ def note(
             if not is_as_noted or (before is not None and before.status != finding.status):
                 since = transition(finding, known, before.status if before else None, now)
                 changed.append(condition(instance, kind, finding, since))
-    rows_of(Condition).bulk_create(
+    Condition.objects.bulk_create(
         changed,
         update_conflicts=True,
         unique_fields=["instance", "type"],
@@ -313,10 +312,10 @@ def forget(pks: Iterable[int]) -> None:
     """Forget what was noted of these instances, whose records now tell of another time or node. Two queries."""
     ids = list(pks)
     for model in (Condition, NodeHealth):
-        rows_of(model).filter(instance__in=ids).delete()
+        model._default_manager.filter(instance__in=ids).delete()
 
 
 def forget_all() -> None:
     """Forget what was noted of every instance: the records that follow are others. Two queries."""
     for model in (Condition, NodeHealth):
-        rows_of(model).all().delete()
+        model._default_manager.all().delete()

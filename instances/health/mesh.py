@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.dateparse import parse_datetime
 
-from instances import capacity, tasks
+from instances import capacity, locks, tasks
 from instances.health import conditions, graph
 from instances.health.checks import ASKING
 from instances.health.recording import sight
@@ -23,7 +23,6 @@ from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
 
-LOCK = 5_733_284  # of PostgreSQL's advisory locks; held while one worker looks at the mesh
 State, NodeType = Instance.NodeState, Instance.NodeType
 
 
@@ -80,15 +79,9 @@ def look(now: datetime, view: View, error: str = "", seconds: float = 0) -> Chan
     ``error``: why the mesh could not be seen; then nobody is found lost. ``seconds``: how long it took to see it.
     """
     with transaction.atomic():
-        if not alone():
+        if not locks.try_acquire(locks.Lock.INSPECTION):
             return None
         return Look(now, view, error, seconds).take()
-
-
-def alone() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 class Look:

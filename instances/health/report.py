@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from django.conf import settings
+from django.db.models import BigIntegerField
 
 from instances.capacity import CONTROLLING
 from instances.models import NodeHealth
@@ -19,7 +20,7 @@ LONGEST_ERRORS = 20_000  # characters that are kept
 LONGEST_VERSION = 120
 LONGEST_UUID = 40
 MOST_CPU = Decimal("999.9")
-MOST_MEMORY = 2**63 - 1
+MOST_MEMORY = BigIntegerField.MAX_BIGINT
 LONGEST_SCALAR = 100  # characters of a number; longer ones are text
 RUNNER = "ansible-runner-"
 LACKS_WORKER_INFO = "unrecognized arguments: --worker-info"

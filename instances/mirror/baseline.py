@@ -17,7 +17,6 @@ from instances.capacity import EXECUTING, Load
 from instances.mirror.differences import Difference, keyed
 from instances.mirror.records import Told
 from instances.models import GroupLoad, Instance, InstanceGroup, NodeLoad
-from instances.primary import rows_of
 
 LoadModel = type[NodeLoad] | type[GroupLoad]
 KEYS: dict[LoadModel, str] = {NodeLoad: "node_id", GroupLoad: "group"}
@@ -34,8 +33,8 @@ class ImpactError(Exception):
 def settle(nodes: Mapping[str, Told], groups: Mapping[int, Told]) -> None:
     """Let every node, by its hostname, and every group, by its id, have the load that AWX tells."""
     kept, kept_of_groups = (loads(model, baseline=False) for model in (NodeLoad, GroupLoad))
-    types = dict(rows_of(Instance).values_list("hostname", "node_type"))
-    containers = set(rows_of(InstanceGroup).filter(is_container_group=True).values_list("pk", flat=True))
+    types = dict(Instance.objects.values_list("hostname", "node_type"))
+    containers = set(InstanceGroup.objects.filter(is_container_group=True).values_list("pk", flat=True))
     write(NodeLoad, {name: of_node(types[name], told, kept.get(name, Load())) for name, told in nodes.items()})
     write(
         GroupLoad, {pk: of_group(pk in containers, told, kept_of_groups.get(pk, Load())) for pk, told in groups.items()}
@@ -71,8 +70,8 @@ def unmoved() -> Iterator[None]:
     before = {model: loads(model) for model in KEYS}
     yield
     known: dict[LoadModel, Any] = {
-        NodeLoad: rows_of(Instance).values_list("hostname", flat=True),
-        GroupLoad: rows_of(InstanceGroup).values_list("pk", flat=True),
+        NodeLoad: Instance.objects.values_list("hostname", flat=True),
+        GroupLoad: InstanceGroup.objects.values_list("pk", flat=True),
     }
     for model, keys in known.items():
         kept = loads(model, baseline=False)
@@ -82,13 +81,13 @@ def unmoved() -> Iterator[None]:
 def forget_active() -> None:
     """Keep of the baselines only how many jobs there were: nobody will hear of the others' end."""
     for model, figures in FIGURES.items():
-        rows_of(model).filter(baseline=True).update(**dict.fromkeys(figures[1:], 0))
+        model._default_manager.filter(baseline=True).update(**dict.fromkeys(figures[1:], 0))
 
 
 def loads(model: LoadModel, **which: bool) -> dict[Any, Load]:
     """The sums of the rows by node or group: of all, or of those that ``which`` says."""
     key, sums = KEYS[model], {f"sum_of_{name}": Sum(name) for name in FIGURES[model]}
-    rows = rows_of(model).filter(**which).values(key).annotate(**sums).order_by()
+    rows = model._default_manager.filter(**which).values(key).annotate(**sums).order_by()
     return {row[key]: Load(*(row[name] for name in sums)) for row in rows}
 
 
@@ -96,7 +95,7 @@ def write(model: LoadModel, wanted: Mapping[Any, Load]) -> None:
     """Let the baselines be those wanted; who needs none has none."""
     key, figures = KEYS[model], FIGURES[model]
     rows = [{key: name, **{figure: asdict(load)[figure] for figure in figures}} for name, load in wanted.items()]
-    stored = rows_of(model).filter(baseline=True)
+    stored = model._default_manager.filter(baseline=True)
     difference = Difference.of(
         keyed((row for row in rows if any(row[figure] for figure in figures)), key),
         keyed(stored.values(key, *figures), key),
@@ -104,4 +103,5 @@ def write(model: LoadModel, wanted: Mapping[Any, Load]) -> None:
     stale = [*difference.gone, *(row[key] for row in difference.changed)]
     if stale:
         stored.filter(**{f"{key}__in": stale}).delete()
-    rows_of(model).bulk_create([model(**row, baseline=True) for row in (*difference.changed, *difference.new)])
+    manager: Any = model._default_manager
+    manager.bulk_create(model(**row, baseline=True) for row in (*difference.changed, *difference.new))

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from instances.primary import rows_of
 from instances.snapshot import database
 from instances.snapshot.tables import Row, Table
 
@@ -61,7 +60,7 @@ def by_id(wanted: list[Values], stored: "QuerySet[Any]") -> Difference:
 
 def remove(table: Table, difference: Difference) -> None:
     if difference.gone:
-        rows_of(table.model).filter(pk__in=difference.gone).delete()
+        table.model._default_manager.filter(pk__in=difference.gone).delete()
 
 
 def write(table: Table, difference: Difference) -> None:
@@ -71,9 +70,6 @@ def write(table: Table, difference: Difference) -> None:
 
 def exchange(table: Table, difference: Difference) -> None:
     """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
-    changed = [values["id"] for values in difference.changed]
-    rows = rows_of(table.model)
-    if difference.gone or changed:
-        rows.filter(pk__in=[*difference.gone, *changed]).delete()
-    inserted = [table.model(**values) for values in (*difference.changed, *difference.new)]
-    rows.bulk_create(inserted, batch_size=database.BATCH)
+    replaced = [*difference.gone, *(values["id"] for values in difference.changed)]
+    inserted = [Row("", values) for values in (*difference.changed, *difference.new)]
+    database.exchange(table, "id", replaced, inserted)

@@ -1,7 +1,7 @@
 """What is mirrored is changed by a sync and by nobody else.
 
 The rule is the database's: while there is a mirror, triggers refuse every statement that would change a mirrored
-table, whoever sends it, unless its transaction is a sync's (migration 0007). What works by itself asks first.
+table, whoever sends it, unless its transaction is a sync's (migration 0002_guard). What works by itself asks first.
 """
 
 import functools
@@ -12,8 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import DatabaseError, connection
 from django.db.models import Model
 
+from instances import locks
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
-from instances.primary import rows_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,7 +27,6 @@ MIRRORED: tuple[type[Model], ...] = (
 )
 TRIGGER = "instances_mirrored"
 REFUSED = "MIRRO"  # the SQLSTATE of the triggers' refusal
-LOCK = 0x6D6972726F72  # "mirror" in ASCII; one number of PostgreSQL's, for this application only
 
 
 class BusyError(Exception):
@@ -36,7 +35,7 @@ class BusyError(Exception):
 
 def current() -> Mirror | None:
     """The mirror that this service is, if it is one."""
-    return rows_of(Mirror).first()
+    return Mirror.objects.first()
 
 
 def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
@@ -44,7 +43,7 @@ def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
 
     @functools.wraps(act)
     def acting(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        return None if rows_of(Mirror).exists() else act(*args, **kwargs)
+        return None if Mirror.objects.exists() else act(*args, **kwargs)
 
     return acting
 
@@ -92,13 +91,7 @@ def alone() -> Iterator[None]:
 
     The lock is the connection's: with the connection it is lost, and what would be written with it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
+    with locks.try_acquire_for_session(locks.Lock.SYNC) as held:
+        if not held:
             raise BusyError("Another sync is under way.")
-    try:
         yield
-    finally:
-        if connection.connection is not None and not connection.connection.broken:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -13,7 +13,6 @@ from instances.mirror.left_out import KINDS, MOST_NAMED, log
 from instances.mirror.records import Record, Values, job_rows
 from instances.mirror.reported import JOBS
 from instances.models import InstanceGroup, LeftOutJob, Mirror, UnifiedJob
-from instances.primary import rows_of
 from instances.snapshot.tables import Table, columns
 
 ALL = "all jobs"
@@ -29,17 +28,17 @@ def copied_to() -> int:
 
 def go_on_after(pk: int) -> None:
     """Let the next page be that of the jobs above this id."""
-    rows_of(Mirror).update(copied_to=pk)
+    Mirror.objects.update(copied_to=pk)
 
 
 def kept(up_to: int) -> int:
     """How many jobs there are up to that id."""
-    return rows_of(UnifiedJob).filter(pk__lte=up_to).count()
+    return UnifiedJob.objects.filter(pk__lte=up_to).count()
 
 
 def count_read(up_to: int) -> int:
     """How many jobs up to that id were read: those that are here, and those that were left out."""
-    return kept(up_to) + rows_of(LeftOutJob).filter(pk__lte=up_to).count()
+    return kept(up_to) + LeftOutJob.objects.filter(pk__lte=up_to).count()
 
 
 def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
@@ -48,16 +47,16 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
     Jobs beyond, of which AWX said that they have not ended, stay.
     """
     with transaction.atomic(), guard.writing(), baseline.unmoved():
-        rows, left_out = job_rows(jobs, set(rows_of(InstanceGroup).values_list("pk", flat=True)))
+        rows, left_out = job_rows(jobs, set(InstanceGroup.objects.values_list("pk", flat=True)))
         last = jobs[-1]["id"] if up_to is None else up_to
         page = {"pk__gt": copied_to(), "pk__lte": last}
-        difference = by_id(rows, rows_of(UnifiedJob).filter(**page))
+        difference = by_id(rows, UnifiedJob.objects.filter(**page))
         remove(JOBS, difference)
         write(JOBS, difference)
-        write_left_out(jobs, rows, rows_of(LeftOutJob).filter(**page))
+        write_left_out(jobs, rows, LeftOutJob.objects.filter(**page))
         go_on_after(last)
         if mirror := guard.current():
-            rows_of(Mirror).update(left_out={**mirror.left_out, **count_left_out()})
+            Mirror.objects.update(left_out={**mirror.left_out, **count_left_out()})
     log(left_out)
     return difference.count
 
@@ -68,7 +67,7 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
 def note_left_out(jobs: list[Record], rows: list[Values]) -> None:
     """Remember which of ``jobs`` have no row, as far as jobs were copied: they may be counted, and fit at their end."""
     copied = [job for job in jobs if job["id"] <= copied_to()]
-    write_left_out(copied, rows, rows_of(LeftOutJob).filter(pk__in=[job["id"] for job in copied]))
+    write_left_out(copied, rows, LeftOutJob.objects.filter(pk__in=[job["id"] for job in copied]))
 
 
 def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[LeftOutJob]") -> None:
@@ -84,7 +83,7 @@ def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[Lef
 
 def count_left_out() -> dict[str, int]:
     """How many of all jobs are left out, as a mirror keeps it."""
-    return {ALL: rows_of(LeftOutJob).count()}
+    return {ALL: LeftOutJob.objects.count()}
 
 
 def left_out_by_kind(mirror: Mirror) -> dict[str, int]:
@@ -93,7 +92,7 @@ def left_out_by_kind(mirror: Mirror) -> dict[str, int]:
     A job that has not ended is among the jobs of the last sync, wherever else it is counted.
     """
     numbers = {kind: mirror.left_out.get(kind, 0) for kind in KINDS}
-    numbers[ENDED] = rows_of(LeftOutJob).filter(ended=True).count()
+    numbers[ENDED] = LeftOutJob.objects.filter(ended=True).count()
     return {kind: number for kind, number in numbers.items() if number}
 
 
@@ -104,14 +103,14 @@ def number_left_out(mirror: Mirror) -> int:
 
 def left_out_names(mirror: Mirror) -> list[str]:
     """The first of these records, each in a line: why ended jobs are left out was logged when they were read."""
-    ended = rows_of(LeftOutJob).filter(ended=True).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]
+    ended = LeftOutJob.objects.filter(ended=True).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]
     return [*map(str, mirror.left_out_names), *(f"job {pk}, which has ended, is left out." for pk in ended)]
 
 
 def left_out_unfinished() -> list[int]:
     """The ids of the jobs that were left out before they had ended."""
-    return list(rows_of(LeftOutJob).filter(ended=False).order_by("pk").values_list("pk", flat=True))
+    return list(LeftOutJob.objects.filter(ended=False).order_by("pk").values_list("pk", flat=True))
 
 
 def forget_left_out() -> None:
-    rows_of(LeftOutJob).delete()
+    LeftOutJob.objects.all().delete()

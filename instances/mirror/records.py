@@ -10,7 +10,7 @@ from instances.mirror.left_out import LeftOut, OddRecord
 from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import InstanceLink, UnifiedJob
 from instances.querysets import INCLUDED_ROLES
-from instances.snapshot.checks import keyed
+from instances.snapshot.checks import with_values_of
 from instances.snapshot.columns import clean
 from instances.snapshot.jobs import job_values
 from instances.snapshot.problems import Problems, SnapshotError, shown, within, wrong_kind
@@ -135,7 +135,7 @@ class Rows:
         for key in table.keys:
             first: dict[Any, Row] = {}
             again = set()
-            for values, row in keyed(rows, key):
+            for values, row in with_values_of(rows, key):
                 if (other := first.setdefault(values, row)) is not row:
                     same = " and ".join(keys[name] for name in key)
                     self.leave_out(kind, row.place, f"it has the same {same} as {other.place}")

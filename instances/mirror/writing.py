@@ -19,7 +19,6 @@ from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
 from instances.mirror.records import Records, Rows, Values
 from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
-from instances.primary import rows_of
 from instances.snapshot.database import BATCH, move_sequences
 from instances.snapshot.tables import Membership
 
@@ -53,7 +52,7 @@ def refuse_if_occupied(plan: Plan) -> None:
         )
     if mirror is None and not plan.replace:
         for model in (Instance, InstanceGroup, UnifiedJob):
-            if rows_of(model).exists():
+            if model._default_manager.exists():
                 kinds = model._meta.verbose_name_plural
                 raise OccupiedError(
                     f"There are {kinds} here already: --replace removes them, and what belongs to them."
@@ -62,18 +61,18 @@ def refuse_if_occupied(plan: Plan) -> None:
 
 def begins(plan: Plan) -> bool:
     """Whether nothing here came from that AWX yet."""
-    return not rows_of(Mirror).filter(url=plan.url).exists()
+    return not Mirror.objects.filter(url=plan.url).exists()
 
 
 def keeps_ended_jobs(plan: Plan) -> bool:
-    return plan.all_jobs or rows_of(Mirror).filter(url=plan.url, all_jobs=True).exists()
+    return plan.all_jobs or Mirror.objects.filter(url=plan.url, all_jobs=True).exists()
 
 
 def unfinished(plan: Plan) -> list[int]:
     """The ids of the jobs that had not ended when they were copied and are kept when they have; else none."""
     if begins(plan) or not keeps_ended_jobs(plan):
         return []
-    stored = rows_of(UnifiedJob).filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True)
+    stored = UnifiedJob.objects.filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True)
     return [*stored, *history.left_out_unfinished()]
 
 
@@ -91,7 +90,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
         is_new = begins(plan)
         if is_new:
             guard.close()
-            rows_of(Mirror).delete()
+            Mirror.objects.all().delete()
         with guard.writing():
             if is_new:
                 remove_ended_jobs()
@@ -100,14 +99,16 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
             counts = write_rows(rows)
             baseline.settle(rows.nodes, rows.loads)
         history.note_left_out(records.jobs, rows.jobs)
-        conditions.note(rows_of(Instance).select_related("health"), timezone.now(), conditions.MIRRORING)
+        conditions.note(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
         note(plan, records.version, began, counts, rows.left_out)
     return counts
 
 
 def write_rows(rows: Rows) -> Counts:
     """Write what differs, in an order in which nothing refers to what is not there."""
-    instances, links, groups = (by_id(rows.of[table], rows_of(table.model)) for table in (INSTANCES, LINKS, GROUPS))
+    instances, links, groups = (
+        by_id(rows.of[table], table.model._default_manager.all()) for table in (INSTANCES, LINKS, GROUPS)
+    )
     remove(LINKS, links)
     remove(GROUPS, groups)
     remove(INSTANCES, instances)
@@ -125,7 +126,7 @@ def write_rows(rows: Rows) -> Counts:
 
 
 def write_members(members: list[tuple[int, int]]) -> Count:
-    return write_tuples(("instancegroup_id", "instance_id"), set(members), rows_of(Membership))
+    return write_tuples(("instancegroup_id", "instance_id"), set(members), Membership.objects.all())
 
 
 def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]") -> Count:
@@ -136,7 +137,7 @@ def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]"
     if gone:
         stored.filter(pk__in=gone).delete()
     inserted = [stored.model(**dict(zip(key, values, strict=True))) for values in new]
-    rows_of(stored.model).bulk_create(inserted, batch_size=BATCH)
+    stored.model._default_manager.bulk_create(inserted, batch_size=BATCH)
     return Count(len(wanted), len(new), 0, len(gone))
 
 
@@ -150,17 +151,17 @@ def write_users(accounts: list[Values], roles: set[tuple[int, int, str]]) -> Cou
     """
     fields = [column.attname for column in ACCOUNTS.columns if column.attname != "id"]
     wanted = {account["username"]: {name: account[name] for name in fields} for account in accounts}
-    stored = keyed(rows_of(User).filter(mirrored=True).values(*fields), "username")
-    own = set(rows_of(User).filter(mirrored=False, username__in=wanted).values_list("username", flat=True))
+    stored = keyed(User.objects.filter(mirrored=True).values(*fields), "username")
+    own = set(User.objects.filter(mirrored=False, username__in=wanted).values_list("username", flat=True))
     difference = Difference.of({name: values for name, values in wanted.items() if name not in own}, stored)
-    rows_of(User).filter(mirrored=True, username__in=difference.gone).delete()
+    User.objects.filter(mirrored=True, username__in=difference.gone).delete()
     for values in difference.changed:
-        rows_of(User).filter(username=values["username"]).update(**values, is_staff=values["is_superuser"])
-    rows_of(User).bulk_create(
+        User.objects.filter(username=values["username"]).update(**values, is_staff=values["is_superuser"])
+    User.objects.bulk_create(
         User(**values, is_staff=values["is_superuser"], password=make_password(None), mirrored=True)
         for values in difference.new
     )
-    here = dict(rows_of(User).filter(username__in=wanted).values_list("username", "pk"))
+    here = dict(User.objects.filter(username__in=wanted).values_list("username", "pk"))
     ids = {account["id"]: here[account["username"]] for account in accounts}
     return {"users": difference.count, "roles": write_roles(ids, roles)}
 
@@ -169,7 +170,7 @@ def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Cou
     """Roles on groups of the users ``ids``: AWX's id of each, and the one here."""
     key = ("instance_group_id", "user_id", "role")
     wanted = {(group, ids[user], role) for group, user, role in roles if user in ids}
-    return write_tuples(key, wanted, rows_of(InstanceGroupRole).filter(user_id__in=ids.values()))
+    return write_tuples(key, wanted, InstanceGroupRole.objects.filter(user_id__in=ids.values()))
 
 
 # --- jobs
@@ -177,12 +178,12 @@ def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Cou
 
 def remove_ended_jobs() -> None:
     """Remove what another AWX left, which may be millions: by one statement, and uncounted."""
-    rows_of(UnifiedJob).exclude(status__in=UNFINISHED).delete()
+    UnifiedJob.objects.exclude(status__in=UNFINISHED).delete()
 
 
 def write_jobs(jobs: list[Values]) -> Count:
     """The jobs that have not ended, and those that had not when they were last seen here."""
-    stored = rows_of(UnifiedJob).filter(Q(status__in=UNFINISHED) | Q(pk__in=[job["id"] for job in jobs]))
+    stored = UnifiedJob.objects.filter(Q(status__in=UNFINISHED) | Q(pk__in=[job["id"] for job in jobs]))
     difference = by_id(jobs, stored)
     remove(JOBS, difference)
     write(JOBS, difference)
@@ -206,12 +207,12 @@ def note(plan: Plan, version: str, began: datetime, counts: Counts, left_out: li
     }
     if plan.all_jobs:
         values["all_jobs"] = True
-    rows_of(Mirror).update_or_create(pk=Mirror.ONLY, defaults=values)
+    Mirror.objects.update_or_create(pk=Mirror.ONLY, defaults=values)
 
 
 def note_failure(reason: str) -> None:
     """Remember that a sync failed; one that never succeeded has no mirror to remember it."""
-    rows_of(Mirror).update(
+    Mirror.objects.update(
         failures=F("failures") + 1, failures_total=F("failures_total") + 1, failed=timezone.now(), failure=reason
     )
 
@@ -228,11 +229,11 @@ def detach() -> Mirror | None:
             return None
         guard.reopen()
         move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
-        rows_of(UnifiedJob).filter(status__in=UNFINISHED).delete()
+        UnifiedJob.objects.filter(status__in=UNFINISHED).delete()
         baseline.forget_active()
         history.forget_left_out()
-        rows_of(User).filter(mirrored=True).update(
+        User.objects.filter(mirrored=True).update(
             mirrored=False, is_superuser=False, is_staff=False, is_system_auditor=False
         )
-        rows_of(Mirror).delete()
+        Mirror.objects.all().delete()
         return mirror

@@ -10,6 +10,8 @@ from psycopg.types.json import Json
 
 from instances.lookups import COLLATION
 
+HIGHEST_ID = models.BigIntegerField.MAX_BIGINT
+
 
 class NameField(models.CharField):
     """A name that AWX orders and compares by code point, whatever collation the database has."""

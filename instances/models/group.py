@@ -9,7 +9,8 @@ from instances.models.instance import Instance
 from instances.querysets import InstanceGroupQuerySet
 from instances.text import visible
 
-PROTECTED = ("controlplane", "default")
+CONTROL_PLANE = "controlplane"
+PROTECTED = (CONTROL_PLANE, "default")
 
 
 class InstanceGroup(Timestamped):

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from instances.severity import Severity, SeverityChoices
+
 
 class NodeHealth(models.Model):
     """How a node was last seen and checked, as far as its instance does not tell."""
@@ -69,7 +71,7 @@ class Condition(models.Model):
             }
             return questions.get(self, f"{self.label}?")
 
-    class Status(models.TextChoices):
+    class Status(SeverityChoices):
         TRUE = "True"
         FALSE = "False"
         UNKNOWN = "Unknown"
@@ -78,6 +80,10 @@ class Condition(models.Model):
         def answer(self) -> str:
             """The status as the answer to the condition's question."""
             return {self.TRUE: "Yes", self.FALSE: "No", self.UNKNOWN: "Not known"}.get(self, self.label)
+
+        @property
+        def severity(self) -> Severity:
+            return {self.TRUE: Severity.GOOD, self.FALSE: Severity.BAD}.get(self, Severity.UNSURE)
 
     instance = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="conditions")
     type = models.CharField(max_length=20, choices=Type)

@@ -11,6 +11,7 @@ from instances.capacity import Explanation, Load
 from instances.models.fields import NameField, Timestamped
 from instances.models.link import InstanceLink
 from instances.querysets import InstanceQuerySet
+from instances.severity import Severity, SeverityChoices
 from instances.text import visible
 
 HIGHEST_PORT = 65535
@@ -30,7 +31,7 @@ class Instance(Timestamped):
         HYBRID = "hybrid", "Controller and execution"
         HOP = "hop", "Message-passing node, no execution capability"
 
-    class NodeState(models.TextChoices):
+    class NodeState(SeverityChoices):
         PROVISIONING = "provisioning", "Provisioning"
         PROVISION_FAIL = "provision-fail", "Provisioning Failure"
         INSTALLED = "installed", "Installed"
@@ -52,6 +53,16 @@ class Instance(Timestamped):
                 self.DEPROVISION_FAIL: "It could not be removed.",
             }
             return sentences.get(self, f"Its state is “{self.label}”.")
+
+        @property
+        def severity(self) -> Severity:
+            severities = {
+                self.PROVISIONING: Severity.QUIET,
+                self.INSTALLED: Severity.QUIET,
+                self.READY: Severity.GOOD,
+                self.DEPROVISIONING: Severity.UNSURE,
+            }
+            return severities.get(self, Severity.BAD)
 
     hostname = NameField(max_length=250, unique=True, error_messages={"unique": "This field must be unique."})
     uuid = models.CharField(max_length=40, default=NO_UUID)

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from instances.models.fields import NameField, VerbatimJSONField
 from instances.querysets import ACTIVE, UnifiedJobQuerySet
+from instances.severity import Severity, SeverityChoices
 
 
 class UnifiedJob(models.Model):
@@ -31,7 +32,7 @@ class UnifiedJob(models.Model):
         SYNC = "sync", "Sync"
         SCM = "scm", "SCM Update"
 
-    class Status(models.TextChoices):
+    class Status(SeverityChoices):
         NEW = "new", "New"
         PENDING = "pending", "Pending"
         WAITING = "waiting", "Waiting"
@@ -40,6 +41,16 @@ class UnifiedJob(models.Model):
         FAILED = "failed", "Failed"
         ERROR = "error", "Error"
         CANCELED = "canceled", "Canceled"
+
+        @property
+        def severity(self) -> Severity:
+            severities = {
+                self.SUCCESSFUL: Severity.GOOD,
+                self.FAILED: Severity.BAD,
+                self.ERROR: Severity.BAD,
+                self.CANCELED: Severity.UNSURE,
+            }
+            return severities.get(self, Severity.QUIET)
 
     type = models.CharField(max_length=32, choices=Type)
     name = models.CharField(max_length=512, blank=True, default="")

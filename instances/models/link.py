@@ -1,14 +1,20 @@
 from django.db import models
 from django.db.models import F, Q
 
+from instances.severity import Severity, SeverityChoices
+
 
 class InstanceLink(models.Model):
     """A connection of the mesh: ``source`` dials ``target``."""
 
-    class State(models.TextChoices):
+    class State(SeverityChoices):
         ADDING = "adding", "Adding"
         ESTABLISHED = "established", "Established"
         REMOVING = "removing", "Removing"
+
+        @property
+        def severity(self) -> Severity:
+            return {self.ADDING: Severity.QUIET, self.ESTABLISHED: Severity.GOOD}.get(self, Severity.UNSURE)
 
     source = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="+")
     target = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="reverse_peers")

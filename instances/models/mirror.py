@@ -11,7 +11,7 @@ MISSED_SYNCS = 3  # in a row, after which a mirror is older than it should be
 class Mirror(models.Model):
     """The AWX whose instances, links, groups and jobs this service tells, and how its syncs went. There is at most one.
 
-    While the row is there, the database lets nothing but a sync change what is mirrored (migration 0007).
+    While the row is there, the database lets nothing but a sync change what is mirrored (migration 0002_guard).
     """
 
     ONLY = 1

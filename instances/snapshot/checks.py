@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import models
 
-from instances.primary import rows_of
 from instances.snapshot.content import Content
 from instances.snapshot.problems import Problems, within
 from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Row, Table
@@ -26,7 +25,7 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
         check_stored_tokens(content.rows[TOKENS], problems)
 
 
-def keyed(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
+def with_values_of(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
     """The rows with their values of ``key``; an empty text, such as no address, is nobody's own."""
     for row in rows:
         values = tuple(row.values[name] for name in key)
@@ -43,7 +42,7 @@ def place_of(table: Table, row: Row, key: tuple[str, ...]) -> str:
 def check_keys(table: Table, rows: list[Row], problems: Problems) -> None:
     for key in table.keys:
         first: dict[Key, Row] = {}
-        for values, row in keyed(rows, key):
+        for values, row in with_values_of(rows, key):
             other = first.setdefault(values, row)
             if other is not row:
                 problems.add(place_of(table, row, key), f"is given twice (also {other.place})")
@@ -71,7 +70,7 @@ def unknown_ids(wanted: set[int], content: Content, target: Table, *, replace: b
     """Those of the ids that no row of ``target`` will have."""
     unknown = wanted - content.ids(target)
     if unknown and not replace:
-        unknown -= set(rows_of(target.model).filter(pk__in=unknown).values_list("pk", flat=True))
+        unknown -= set(target.model._default_manager.filter(pk__in=unknown).values_list("pk", flat=True))
     return unknown
 
 
@@ -83,8 +82,10 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
     """Note the rows with a value that is already stored, under an id that the snapshot does not update."""
     ids = [row.values["id"] for row in rows]
     for key in table.keys:
-        given = dict(keyed(rows, key))
-        others = rows_of(table.model).exclude(pk__in=ids).filter(**{f"{key[0]}__in": {values[0] for values in given}})
+        given = dict(with_values_of(rows, key))
+        others = table.model._default_manager.exclude(pk__in=ids).filter(
+            **{f"{key[0]}__in": {values[0] for values in given}}
+        )
         for *values, pk in others.values_list(*key, "pk"):
             if row := given.get(tuple(values)):
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
@@ -93,6 +94,6 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
 def check_stored_tokens(tokens: list[Row], problems: Problems) -> None:
     """Note the tokens with the id of another user's: nobody loses a token to somebody else."""
     given = {row.values["id"]: row for row in tokens}
-    for pk, owner in rows_of(TOKENS.model).filter(pk__in=given).values_list("pk", "user_id"):
+    for pk, owner in TOKENS.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
         if owner != given[pk].values["user_id"]:
             problems.add(f"{given[pk].place}.token_id", "is the id of a token of another user in the database")

@@ -12,7 +12,7 @@ from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
-from instances.primary import rows_of
+from instances.models.fields import HIGHEST_ID
 from instances.snapshot.content import Content
 from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Row, Table
 
@@ -23,7 +23,7 @@ LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 def clear() -> None:
     """Remove everything that a snapshot tells."""
     for table in (JOBS, LINKS, GROUPS, INSTANCES, TOKENS, USERS):
-        rows_of(table.model).all().delete()
+        table.model._default_manager.all().delete()
 
 
 def write(content: Content) -> None:
@@ -39,7 +39,7 @@ def write(content: Content) -> None:
 
 def with_hashes(users: list[Row]) -> list[Row]:
     """The users with their passwords' hashes; who has none keeps what is stored, or has no usable one."""
-    stored = dict(rows_of(USERS.model).values_list("pk", "password"))
+    stored = dict(USERS.model._default_manager.values_list("pk", "password"))
     return [Row(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
 
 
@@ -64,7 +64,7 @@ def upsert(table: Table, rows: list[Row], **values: Any) -> None:
     if not rows:
         return
     release_keys(table, rows)
-    rows_of(table.model).bulk_create(
+    table.model._default_manager.bulk_create(
         [table.model(**row.values, **values) for row in rows],
         batch_size=BATCH,
         update_conflicts=True,
@@ -75,7 +75,7 @@ def upsert(table: Table, rows: list[Row], **values: Any) -> None:
 
 def release_keys(table: Table, rows: list[Row]) -> None:
     """Take their unique values from the stored rows that will be updated, so that two may exchange theirs."""
-    stored = rows_of(table.model).filter(pk__in=[row.values["id"] for row in rows])
+    stored = table.model._default_manager.filter(pk__in=[row.values["id"] for row in rows])
     nobodys = Concat(Value(f"{secrets.token_hex(8)} "), Cast("pk", CharField()))
     names = [name for key in table.keys for name in key if name != "id"]
     stored.update(**dict.fromkeys(names, nobodys))
@@ -83,8 +83,8 @@ def release_keys(table: Table, rows: list[Row]) -> None:
 
 def exchange(table: Table, column: str, values: Iterable[int], rows: list[Row]) -> None:
     """Put ``rows`` in the place of those whose ``column`` has one of ``values``."""
-    rows_of(table.model).filter(**{f"{column}__in": values}).delete()
-    rows_of(table.model).bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)
+    table.model._default_manager.filter(**{f"{column}__in": values}).delete()
+    table.model._default_manager.bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)
 
 
 def restart_sequences(tables: Iterable[Table]) -> None:
@@ -95,7 +95,7 @@ def restart_sequences(tables: Iterable[Table]) -> None:
             cursor.execute(f"SELECT pg_get_serial_sequence(%s, 'id'), coalesce(max(id), 0) + 1 FROM {name}", [name])  # noqa: S608
             sequence, following = cursor.fetchone()
             # Unlike setval() this is undone with the transaction.
-            cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {min(following, 2**63 - 1)}")
+            cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {min(following, HIGHEST_ID)}")
 
 
 def move_sequences(tables: Iterable[Table]) -> None:

@@ -25,6 +25,7 @@ from awx_compat.mirror.client import Access, LimitError, NotAWXError, SourceErro
 from awx_compat.mirror.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import RefusingCommand
+from instances.messages import NO_MIRROR
 from instances.mirror import writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import BusyError
@@ -108,7 +109,7 @@ class Command(RefusingCommand):
         except BusyError as error:
             raise CommandError(f"{error} Stop it first.", returncode=exit_code(error)) from None
         if mirror is None:
-            raise CommandError("This service is no mirror.")
+            raise CommandError(NO_MIRROR)
         self.stdout.write(f"This service mirrors {mirror.url} no longer: its records can be changed here.")
 
     def sync(self, sync: Sync, progress: "Progress") -> None:

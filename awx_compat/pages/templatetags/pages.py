@@ -1,44 +1,19 @@
 """What the pages' templates write: times and sizes in words, marks, bars."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.urls import reverse
-from django.utils import timezone
 
 from instances import overview
+from instances.formatting import ago, exact, gibibytes
 from instances.models import Instance
 from instances.text import isolated, visible
 
 register = template.Library()
-register.filter(visible)
-register.filter(isolated)
-
-UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"))
-LONG = ("year", "day")  # those that have a plural
-SLIGHTLY_AHEAD = -5  # seconds by which another clock may differ without being told
-
-
-def in_words(seconds: float) -> str:
-    """ "12 s", "3 min", "5 days"."""
-    for size, name in UNITS:
-        if seconds >= size:
-            number = int(seconds // size)
-            return f"{number} {name}{'s' if name in LONG and number > 1 else ''}"
-    return f"{int(seconds)} s"
-
-
-@register.filter
-def ago(time: datetime | None) -> str:
-    """How long ago, in words."""
-    if time is None:
-        return "never"
-    seconds = (timezone.now() - time).total_seconds()
-    if seconds < SLIGHTLY_AHEAD:
-        return f"in {in_words(-seconds)}"
-    return f"{in_words(max(0, seconds))} ago"
+for each in (ago, exact, gibibytes, visible, isolated):
+    register.filter(each)
 
 
 @register.filter
@@ -61,16 +36,6 @@ def node_address(context: dict[str, Any], pk: int) -> str:
     """The page of a node, with the query of this page, by which the way back finds what was filtered and opened."""
     query = context["request"].GET.urlencode()
     return reverse("node", args=[pk]) + (f"?{query}" if query else "")
-
-
-@register.filter
-def exact(time: datetime | None) -> str:
-    return "" if time is None else f"{timezone.localtime(time):%Y-%m-%d %H:%M:%S %Z}"
-
-
-@register.filter
-def gibibytes(size: int) -> str:
-    return f"{size / 2**30:.1f}".removesuffix(".0") + " GiB"
 
 
 @register.filter
