@@ -19,7 +19,7 @@ test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQ
 	$(PYTEST) -m 'not slow'
 
 test-all: $(VENV)/dev $(VENV)/browser ## Run every test and measure what they cover; takes most of an hour
-	$(PYTEST) --cov
+	$(PYTEST) --cov=instances
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
 	$(BIN)/python -m bench

@@ -58,20 +58,26 @@ def shared_template(name: str, fill: Callable[[str], object], template: str = "t
     It begins as a copy of ``template``. The first process lets ``fill`` write into it, given its DATABASE_URL, while
     the others wait for a lock of the server's, which is what they have in common wherever they run.
     """
-    lock = [f"tests:{name}"]
+    making, using = f"making {name}", f"using {name}"
     with administration() as admin:
-        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", lock)
-        if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+
+        def lock(call: str, what: str) -> bool:
+            row = admin.execute(sql.SQL("SELECT {}(hashtext(%s))").format(sql.Identifier(call)), [what]).fetchone()
+            return row == (True,)
+
+        lock("pg_advisory_lock", making)
+        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             with new_database(template) as url:
                 fill(url)
                 made = url.rpartition("=")[2]
                 admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, made))))
-        admin.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", lock)
-        admin.execute("SELECT pg_advisory_unlock(hashtext(%s))", lock)
+        lock("pg_advisory_lock_shared", using)
+        lock("pg_advisory_unlock", making)
         yield name
-        admin.execute("SELECT pg_advisory_unlock_shared(hashtext(%s))", lock)
-        if admin.execute("SELECT pg_try_advisory_lock(hashtext(%s))", lock).fetchone() == (True,):
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+        lock("pg_advisory_lock", making)
+        lock("pg_advisory_unlock_shared", using)
+        if lock("pg_try_advisory_lock", using):
+            admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
 @contextlib.contextmanager

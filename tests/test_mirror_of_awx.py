@@ -732,6 +732,7 @@ ODD_ASSIGNMENTS: Record = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), each(ODD_ASSIGNMENTS))
 def test_an_assignment_that_cannot_be_read_is_left_out(
     field: str, value: Any, caplog: pytest.LogCaptureFixture

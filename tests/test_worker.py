@@ -93,6 +93,7 @@ def test_refuses_to_start_on_unapplied_migrations() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0", "x"])
 def test_refuses_a_concurrency_that_it_cannot_use(number: str, dataset_url: str) -> None:
     done = manage(dataset_url, "worker", "--concurrency", number, check=False)

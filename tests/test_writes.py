@@ -268,6 +268,7 @@ def test_changes_of_different_fields_do_not_undo_each_other(module_service: str)
     assert {field: told[field] for field in values} == last
 
 
+@pytest.mark.slow
 def test_sixteen_writers_neither_deadlock_nor_fail(module_service: str) -> None:
     """Peers, membership, policies and deletion, all on the same few records."""
 
@@ -326,6 +327,7 @@ def test_nobody_waits_for_a_body_that_comes_slowly(request_line: str, module_ser
     assert changed.status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_policies_run_beside_changes() -> None:
     """A change of a node, its membership by hand and the policies at once: nobody fails, the last change stays."""
