@@ -71,7 +71,7 @@ def _total(rows: models.QuerySet[Any], figure: str) -> Coalesce:
 
 
 class VisibleQuerySet(models.QuerySet[Any]):
-    """Records of which a user sees some. Superusers and system auditors see all. Source: AWX_BEHAVIOUR."""
+    """Records of which most users see some. Source: docs/awx-behaviour.md, "Who may do what"."""
 
     def visible_condition(self, user: User) -> Q | Exists:
         """The condition under which somebody who does not see everything sees a record."""
