@@ -7,8 +7,9 @@ from urllib.parse import unquote
 
 import pytest
 from django.core.management import get_commands, load_command_class
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 
+from tests.routes import routes
 from tests.service import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -124,14 +125,6 @@ def test_each_option_of_the_mirror_is_described() -> None:
     assert {name for name in own - {"--force-color", "--skip-checks"} if f"`{name}`" not in page} == set()
 
 
-def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> set[str]:
-    found: set[str] = set()
-    for pattern in patterns:
-        path = prefix + str(pattern.pattern)
-        found |= routes(pattern.url_patterns, path) if isinstance(pattern, URLResolver) else {path}
-    return found
-
-
 def test_each_route_of_the_api_is_described_and_no_other() -> None:
     """Of what belongs to one user or token, and of OAuth2, the page names the beginning alone."""
     page = (DOCS / "api.md").read_text(encoding="utf-8")
@@ -142,7 +135,7 @@ def test_each_route_of_the_api_is_described_and_no_other() -> None:
         for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) if below else []:
             for path in re.findall(r"`([^`]+)`", cell):
                 described.add(below[1] + re.sub(r"\{\w+\}", "<key>", path))  # type: ignore[index]
-    there = {re.sub(r"<(?:\w+:)?\w+>", "<key>", route) for route in routes(get_resolver().url_patterns)}
+    there = {re.sub(r"<\w+>", "<key>", route) for route in routes(get_resolver().url_patterns, "")}
     below_v2 = re.compile(r"api/(?:v2|fleet/v1)/.")
     own = {route for route in there if below_v2.match(route) and not re.match(r"api/v2/(?:users|tokens)/<key>/", route)}
     assert described == own
