@@ -165,3 +165,13 @@ def test_cited_pages_and_headings_exist() -> None:
         named = len(re.findall(r'docs/awx-behaviour\.md,\s+"', text))
         assert named == text.count("docs/awx-behaviour.md"), f"{relative(path)} names no heading"
     assert len(cited) > 8
+
+
+def test_files_that_contributing_names_exist() -> None:
+    """Paths with a folder; of tests and of modules beside them the name alone is given."""
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:awx_compat|instances|settings|tests|bench|docs)/[\w./-]*)`", text)
+    assert len(paths) > 40
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
+    named = re.findall(r"`((?:browser/)?test_\w+\.py)`", text)
+    assert [name for name in named if not (PROJECT / "tests" / name).exists()] == []
