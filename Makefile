@@ -5,16 +5,21 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test bench pictures lint types check audit format openapi lock docs clean
+.PHONY: help run test test-all bench pictures lint types check audit format openapi lock docs clean
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
 	@DJANGO_SETTINGS_MODULE=settings.demo exec $(BIN)/python manage.py run_demo
 
-test: $(VENV)/dev $(VENV)/browser ## Run every test, on a real PostgreSQL
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+# A process that has nothing left to do takes tests of another.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQL; in minutes
+	$(PYTEST) -m 'not slow'
+
+test-all: $(VENV)/dev $(VENV)/browser ## Run every test and measure what they cover; takes most of an hour
+	$(PYTEST) --cov
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
 	$(BIN)/python -m bench

@@ -4,7 +4,6 @@ import hmac
 import secrets
 import time
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,12 +14,11 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from awx_compat.foresight import remember, who_asks
 from awx_compat.passwords import of_login
 from instances import audit
 from instances.guessing import LockedError, place_of, was_refused
 from instances.hashing import BusyError
-from instances.prepared import Asked, prepared
+from instances.prepared import prepared
 from instances.tokens import checksum
 
 CHALLENGE = "Bearer realm=api authorization_url=/api/o/authorize/"
@@ -64,12 +62,12 @@ class VerifiedCredentials:
         text = f"{place_of(address)} {len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
         return hmac.digest(self.key, text, "sha256")
 
-    def user(self, username: str, password: str, address: str) -> Asked | None:
-        """What finds the user if these credentials still hold; None where they were not verified lately."""
+    def match(self, username: str, password: str, address: str) -> tuple[int, str] | None:
+        """Whom these credentials were verified for lately, and the hash that they matched; None if they were not."""
         if was_refused(username, address):
             return None
         until, pk, matched = self.known.get(self.digest(username, password, address), (0.0, None, ""))
-        return active_user.asked(pk, username, matched) if time.monotonic() < until else None
+        return (pk, matched) if time.monotonic() < until else None
 
     def remember(self, user: Any, username: str, password: str, address: str) -> None:
         """To be called when ``password`` was just found to be that of ``user``."""
@@ -92,8 +90,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         raw = bearer_token(request)
         if not raw:
             return None
-        digest = checksum(raw)
-        token = who_asks(request, digest, lambda: valid_token.asked(digest, timezone.now()), attrgetter("user"))
+        token = valid_token(checksum(raw), timezone.now())
         return None if token is None else (token.user, token)
 
     def authenticate_header(self, request: Request) -> str:
@@ -114,21 +111,13 @@ class BasicAuthentication(authentication.BasicAuthentication):
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
         if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
             raise AuthenticationFailed
-        user = self.verified_lately(userid, password, request) if request else None
+        match = verified.match(userid, password, address_of(request)) if request else None
+        user = active_user(match[0], userid, match[1]) if match else None
         if user is None:
             user, _ = super().authenticate_credentials(userid, password, request)
             audit.tell("login", user=userid, how="Basic")
             verified.remember(user, userid, password, address_of(request))
-            remember(user.pk, user)
         return user, None
-
-    def verified_lately(self, userid: str, password: str, request: Request) -> Any:
-        question = verified.user(userid, password, address_of(request))
-        if question is None:
-            return None
-        user = who_asks(request, question.values[0], lambda: question, lambda user: user)
-        request.parser_context["view"].basis = None  # it would outlast the seconds for which credentials are remembered
-        return user
 
 
 class SessionAuthentication(authentication.SessionAuthentication):

@@ -19,7 +19,6 @@ from rest_framework.request import Request
 from rest_framework.schemas.generators import EndpointEnumerator
 
 from awx_compat import etags
-from awx_compat.encoding import Encoded
 from awx_compat.openapi import descriptions
 from awx_compat.renderers import JSONRenderer
 from instances.text import REPLACEMENT, visible
@@ -37,7 +36,6 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
         view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
-        data = json.loads(data.json) if isinstance(data, Encoded) else data
         forms = forms_of(view, request, data) if response.status_code < 400 else []
         told = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
         headers = headers_of(view, response, data)

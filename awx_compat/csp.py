@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 HEADER = "Content-Security-Policy"
 POLICY = {
@@ -27,19 +27,6 @@ def header(**more: str) -> str:
         directive = name.replace("_", "-")
         allowed[directive] = f"{allowed.get(directive, '')} {sources}".strip()
     return "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
-
-
-def on_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Send the policy with every page, whoever made it, that has none of its own."""
-    policy = header()
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        if response.headers.get("Content-Type", "").startswith("text/html"):
-            response.headers.setdefault(HEADER, policy)
-        return response
-
-    return middleware
 
 
 def allowing(view: Callable[..., Any], **more: str) -> Callable[..., Any]:

@@ -21,14 +21,16 @@ def of(modified: datetime, content: bytes) -> str:
     return f'"{(modified - EPOCH) // MICROSECOND:x}-{zlib.crc32(content):08x}"'
 
 
-def unchanged_since(request: Request, modified: datetime) -> datetime:
-    """The state that a change is meant for: ``modified``, which is that of the record, or a time that no record has.
-
-    The latter where ``If-Match`` does not name the record's state. Raises StaleError if ``If-None-Match`` does.
-    """
+def refuse_if_known(request: Request, modified: datetime) -> None:
+    """Raise StaleError if ``If-None-Match`` names the state of the record, which was modified then."""
     if names(known_to(request), modified):
         raise StaleError("If-None-Match names the state of the record; nothing was changed.")
-    return modified if names(parse_etags(request.headers.get("If-Match", "*")), modified) else EPOCH
+
+
+def refuse_if_changed(request: Request, modified: datetime) -> None:
+    """Raise StaleError if ``If-Match`` does not name the state of the record, which was modified then."""
+    if not names(parse_etags(request.headers.get("If-Match", "*")), modified):
+        raise StaleError
 
 
 def names(etags: list[str], modified: datetime) -> bool:

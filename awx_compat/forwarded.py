@@ -4,13 +4,10 @@ Source: X-Forwarded-For is a list to whose right each proxy adds the address tha
 the entries are true as long as it was a trusted proxy that added them; the first one that is none is the client.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
-
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 
 from settings.env import UNIX
 
@@ -85,19 +82,3 @@ class Proxies:
             if not self.trusts(address):
                 break
         return client
-
-
-def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Put the client's address into REMOTE_ADDR; drop what is forwarded by who is not trusted to."""
-    proxies = Proxies(settings.TRUSTED_PROXIES)
-
-    def answer(request: HttpRequest) -> HttpResponse:
-        forwarded = [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]
-        if forwarded:
-            peer = request.META.get("REMOTE_ADDR", "")
-            request.META["REMOTE_ADDR"] = proxies.client_of(request.META)
-            for name in [] if proxies.trusts_peer(peer) else forwarded:
-                del request.META[name]
-        return get_response(request)
-
-    return answer

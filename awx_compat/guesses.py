@@ -1,27 +1,23 @@
-"""Guesses that are refused at once: before Django sees them, and, where a server asks, before a thread is taken.
+"""Guesses that the server refuses at once, before a thread is taken.
 
 Guesses come in crowds. What a crowd is told must cost so little that others do not wait behind it: a hundredth of what
-a record costs, from what this process remembers, without the database.
+a record costs, from what this process remembers, without the database. Another server than that of ``manage.py serve``
+leaves the refusal to ``awx_compat.authentication``.
 """
 
 import json
-from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from awx_compat import authentication
 from awx_compat.forwarded import Proxies
 from awx_compat.passwords import of_login
-from instances import hashing
 from instances.guessing import Attempt, LockedError
 from instances.hashing import BusyError
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Refusal(NamedTuple):
@@ -54,7 +50,7 @@ def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
         return False
     address = proxies.client_of(environ)
     Attempt(username, address).refuse_again()
-    return authentication.verified.user(username, password, address) is None
+    return authentication.verified.match(username, password, address) is None
 
 
 def refusal(error: LockedError | BusyError) -> Refusal:
@@ -68,20 +64,3 @@ def refusal(error: LockedError | BusyError) -> Refusal:
         "Retry-After": str(error.wait),
     }
     return Refusal(HTTPStatus(told.status_code), list(headers.items()), body)
-
-
-def before(application: Application) -> Application:
-    """The WSGI application, asked only for what is not refused at once."""
-    proxies = Proxies(settings.TRUSTED_PROXIES)
-
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        try:
-            if is_one(environ, proxies):
-                hashing.slots.refuse_if_full()
-        except (LockedError, BusyError) as error:
-            refused = refusal(error)
-            start_response(f"{refused.status.value} {refused.status.phrase}", refused.headers)
-            return [] if environ["REQUEST_METHOD"] == "HEAD" else [refused.body]
-        return application(environ, start_response)
-
-    return answer

@@ -3,9 +3,11 @@
 Everything is read off the view: its serializer's fields, its filters, its search fields.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import get_language
 from rest_framework import serializers
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
@@ -34,105 +36,140 @@ HELP_TEXTS = {
 }
 
 
-class Metadata(SimpleMetadata):
-    """Describes a view, and for each method that the user may call the fields it reads or tells."""
+# How AWX calls the kinds of fields.
+KINDS: Any = ClassLookupDict(
+    {
+        **SimpleMetadata.label_lookup.mapping,
+        TypeField: "choice",
+        UrlField: "string",
+        ObjectField: "object",
+        IdField: "id",
+        serializers.ListField: "json",
+    }
+)
+Description = dict[str, Any]  # of one field
+SerializerClass = Any  # a class of serializers
 
-    label_lookup: Any = ClassLookupDict(
-        {
-            **SimpleMetadata.label_lookup.mapping,
-            TypeField: "choice",
-            UrlField: "string",
-            ObjectField: "object",
-            IdField: "id",
-            serializers.ListField: "json",
-        }
-    )
+
+class Metadata(SimpleMetadata):
+    """Describes a view, and for each method that the user may call the fields it reads or tells.
+
+    Of the request only the user's rights and the language count; fields are described once for each class.
+    """
+
+    label_lookup = KINDS
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
         told: dict[str, Any] = {"name": view.get_view_name()}
         serializer = view.get_serializer() if hasattr(view, "get_serializer") else None
         if serializer is not None and hasattr(view, "retrieve"):
-            told["description"] = self.describe(serializer)
+            told["description"] = describe(serializer.__class__, get_language())
         told["renders"] = ["application/json", "text/html"]
         told["parses"] = [parser.media_type for parser in view.parser_classes]
         if serializer is None:
             return told
-        told["actions"] = dict(self.actions(request, view, serializer))
-        if model_of(serializer) is None:
+        told["actions"] = dict(actions(view, serializer))
+        model = model_of(serializer)
+        if model is None:
             return told
         told["types"] = types_of(serializer)
         if getattr(view, "search_fields", ()):
             told["search_fields"] = list(view.search_fields)
             told["related_search_fields"] = view.filterset_class.related_searches()
-        if serializer.Meta.model is InstanceGroup:
+        if model is InstanceGroup:
             told["object_roles"] = InstanceGroupRole.Role.values
         if hasattr(view, "list"):
             told["max_page_size"] = Pagination.max_page_size
         return told
 
-    def actions(self, request: Request, view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The fields of each method, in AWX's order of methods."""
-        if "POST" in view.allowed_methods and view.may("POST"):
-            yield "POST", self.written_on_post(view, serializer)
-        yield "GET", {name: self.told_field(serializer, name) for name in serializer.fields}
-        if "PUT" in view.allowed_methods and view.may("PUT"):
-            yield "PUT", self.written(serializer)
 
-    def written_on_post(self, view: Any, serializer: Any) -> dict[str, Any]:
-        if not view.attaches:
-            return self.written(serializer)
-        own_id = {"id": self.written_field(serializer, "id")}
-        return {**own_id, **self.written(serializer)} if view.creates else own_id
+def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Description]]]:
+    """The fields of each method, in AWX's order of methods."""
+    if "POST" in view.allowed_methods and view.may("POST"):
+        yield "POST", written_on_post(view, serializer)
+    yield "GET", fields_of_answer(serializer.__class__, get_language())
+    if "PUT" in view.allowed_methods and view.may("PUT"):
+        yield "PUT", written(serializer)
 
-    def written(self, serializer: Any) -> dict[str, Any]:
-        return {
-            name: self.written_field(serializer, name)
-            for name, field in serializer.fields.items()
-            if not field.read_only
-        }
 
-    def told_field(self, serializer: Any, name: str) -> dict[str, Any]:
-        """A field of an answer."""
-        field = serializer.fields[name]
-        info = {"type": self.label_lookup[field], "label": field.label, **self.help(serializer, name)}
-        info.update(limits(field, "min_value", "max_value"))
-        info.update(filterable(serializer, name))
-        info.update(choices(serializer, field))
-        if isinstance(field, serializers.ListField):
-            info["child"] = {"type": self.label_lookup[field.child]}
-        return info
+def written_on_post(view: Any, serializer: Any) -> dict[str, Description]:
+    if not view.attaches:
+        return written(serializer)
+    own_id = {"id": fields_of_request(serializer.__class__, get_language())["id"]}
+    return {**own_id, **written(serializer)} if view.creates else own_id
 
-    def written_field(self, serializer: Any, name: str) -> dict[str, Any]:
-        """A field of a request."""
-        field = serializer.fields[name]
-        info = {"type": self.label_lookup[field], "required": field.required, "label": field.label}
-        info.update({**limits(field, "max_length"), **self.help(serializer, name)})
-        info.update(limits(field, "min_value", "max_value"))
-        info.update({**filterable(serializer, name), **default(serializer, name), **choices(serializer, field)})
-        if isinstance(field, serializers.ListField):
-            info["child"] = {"type": self.label_lookup[field.child], "required": True, "read_only": False}
-        return info
 
-    def help(self, serializer: Any, name: str) -> dict[str, str]:
-        field = serializer.fields[name]
-        if field.help_text:
-            return {"help_text": str(field.help_text)}
-        if name in HELP_TEXTS:
-            return {"help_text": HELP_TEXTS[name].format(serializer.Meta.model._meta.verbose_name)}
-        return {}
+def written(serializer: Any) -> dict[str, Description]:
+    """The fields that the reader may write."""
+    described = fields_of_request(serializer.__class__, get_language())
+    withheld = getattr(serializer, "withheld", ())
+    return {name: described[name] for name in writable(serializer.__class__) if name not in withheld}
 
-    def describe(self, serializer: Any) -> str:
-        """The fields of a record, a line each, as AWX's documentation lists them."""
-        noun = serializer.Meta.model._meta.verbose_name
-        article = "an" if noun[0] in "aeiou" else "a"
-        lines = [f"# Retrieve {article} {noun.title()}:", ""]
-        lines += [f"A GET request tells the {noun} with these fields:", ""]
-        for name in serializer.fields:
-            info = self.told_field(serializer, name)
-            lines.append(f"* `{name}`: {info.get('help_text', '')} ({info['type']})")
-            if name != "type":
-                lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
-        return "\n".join(lines)
+
+@functools.cache
+def writable(serializer_class: SerializerClass) -> list[str]:
+    return [name for name, field in serializer_class().fields.items() if not field.read_only]
+
+
+@functools.cache
+def fields_of_answer(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
+    """Each field as an answer has it, in this language, which is the active one."""
+    serializer = serializer_class()
+    return {name: told_field(serializer, name) for name in serializer.fields}
+
+
+@functools.cache
+def fields_of_request(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
+    """Each field as a request would have it, those included that none may have; likewise."""
+    serializer = serializer_class()
+    return {name: written_field(serializer, name) for name in serializer.fields}
+
+
+@functools.cache
+def describe(serializer_class: SerializerClass, language: str | None) -> str:
+    """The fields of a record, a line each, as AWX's documentation lists them; likewise."""
+    noun = model_of(serializer_class)._meta.verbose_name
+    article = "an" if noun[0] in "aeiou" else "a"
+    lines = [f"# Retrieve {article} {noun.title()}:", ""]
+    lines += [f"A GET request tells the {noun} with these fields:", ""]
+    for name, info in fields_of_answer(serializer_class, language).items():
+        lines.append(f"* `{name}`: {info.get('help_text', '')} ({info['type']})")
+        if name != "type":
+            lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
+    return "\n".join(lines)
+
+
+def told_field(serializer: Any, name: str) -> Description:
+    """A field of an answer."""
+    field = serializer.fields[name]
+    info = {"type": KINDS[field], "label": field.label, **help_of(serializer, name)}
+    info.update(limits(field, "min_value", "max_value"))
+    info.update(filterable(serializer, name))
+    info.update(choices(serializer, field))
+    if isinstance(field, serializers.ListField):
+        info["child"] = {"type": KINDS[field.child]}
+    return info
+
+
+def written_field(serializer: Any, name: str) -> Description:
+    """A field of a request."""
+    field = serializer.fields[name]
+    info = {"type": KINDS[field], "required": field.required, "label": field.label}
+    info.update({**limits(field, "max_length"), **help_of(serializer, name)})
+    info.update(limits(field, "min_value", "max_value"))
+    info.update({**filterable(serializer, name), **default(serializer, name), **choices(serializer, field)})
+    if isinstance(field, serializers.ListField):
+        info["child"] = {"type": KINDS[field.child], "required": True, "read_only": False}
+    return info
+
+
+def help_of(serializer: Any, name: str) -> dict[str, str]:
+    field = serializer.fields[name]
+    if field.help_text:
+        return {"help_text": str(field.help_text)}
+    if name in HELP_TEXTS:
+        return {"help_text": HELP_TEXTS[name].format(model_of(serializer)._meta.verbose_name)}
+    return {}
 
 
 def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[str, Any]:

@@ -1,17 +1,49 @@
-"""Headers that AWX puts on every answer, whether a view made it or not."""
+"""Of every request and answer, whoever makes that: who asks, what is refused unread, and the headers."""
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
+from awx_compat import csp
+from awx_compat.forwarded import Proxies
 from awx_compat.views import errors
 from instances import audit
 from instances.guessing import LockedError
 from instances.hashing import BusyError
+
+
+def forwarded_client(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Put the client's address into REMOTE_ADDR; drop what is forwarded by who is not trusted to."""
+    proxies = Proxies(settings.TRUSTED_PROXIES)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        forwarded = [name for name in request.META if name.startswith("HTTP_X_FORWARDED_")]
+        if forwarded:
+            peer = request.META.get("REMOTE_ADDR", "")
+            request.META["REMOTE_ADDR"] = proxies.client_of(request.META)
+            for name in [] if proxies.trusts_peer(peer) else forwarded:
+                del request.META[name]
+        return get_response(request)
+
+    return answer
+
+
+def policy_of_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Send the policy with every page, whoever made it, that has none of its own."""
+    policy = csp.header()
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault(csp.HEADER, policy)
+        return response
+
+    return middleware
 
 
 def refuse_null_characters(
@@ -82,6 +114,8 @@ def dialect_headers(
         response = get_response(request)
         patch_vary_headers(response, ["Origin"])
         response.headers.setdefault("Cache-Control", "private, no-cache")
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            del response["Content-Length"]  # Django's, of no content: it would be that of the whole
         if request.session.accessed and SESSION_KEY in request.session:
             response["Session-Timeout"] = str(settings.SESSION_COOKIE_AGE)
         response["X-API-Total-Time"] = f"{time.perf_counter() - started:.3f}s"

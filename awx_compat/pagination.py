@@ -1,6 +1,5 @@
 """AWX's pages: 25 records unless ``page_size`` asks for up to 200, ``page`` a number or ``last``."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -10,18 +9,11 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 
-class RowsPage(Page):
-    """A page whose rows are told together: it has but one item, all of them."""
-
-    def __iter__(self) -> Iterator[Any]:
-        yield self.object_list
-
-
 class StablePaginator(Paginator):
-    """The pages of a list from ``instances.rows``.
+    """The pages of a list from ``instances.listing``.
 
-    Where there is more than one page, records that the asked order leaves equal come by id. Otherwise a record could be
-    on two pages and another on none. A single page keeps the database's order, as AWX's.
+    Where there is more than one page, records that the order leaves equal come by id. Otherwise a record could be on
+    two pages and another on none. A single page keeps the database's order, as AWX's.
     """
 
     object_list: Any  # a Listing
@@ -29,18 +21,16 @@ class StablePaginator(Paginator):
     def page(self, number: int | str) -> Page:
         if number in (1, "1") and self.object_list.is_totally_ordered:
             return self.first_page()
-        number = self.validate_number(number)
         if self.num_pages > 1:
             self.object_list = self.object_list.totally_ordered()
-        offset = (number - 1) * self.per_page
-        return RowsPage(self.object_list.rows(offset, min(self.per_page, self.count - offset)), number, self)
+        return super().page(number)
 
     def first_page(self) -> Page:
         """The first page, by one query where it is the only one: a list that it holds whole need not be counted."""
-        rows = self.object_list.rows(0, self.per_page + 1)
-        if len(rows) <= self.per_page:
-            self.count = len(rows)
-        return RowsPage(rows.up_to(self.per_page), 1, self)
+        records = self.object_list[0 : self.per_page + 1]
+        if len(records) <= self.per_page:
+            self.count = len(records)
+        return Page(records[: self.per_page], 1, self)
 
 
 class UncountedPaginator(StablePaginator):
@@ -62,13 +52,11 @@ class Pagination(PageNumberPagination):
     view: Any
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        """The rows of the page that is asked for."""
         self.view = view
         self.counted = "count_disabled" not in request.query_params
         if not self.counted:
             self.django_paginator_class = UncountedPaginator
-        (rows,) = super().paginate_queryset(queryset, request, view)  # type: ignore[misc]
-        return rows
+        return super().paginate_queryset(queryset, request, view)
 
     def get_page_number(self, request: Request, paginator: Any) -> Any:
         """As it is asked for; DRF would take an empty ``page`` for the first one."""

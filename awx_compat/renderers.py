@@ -1,15 +1,35 @@
+"""JSON, byte for byte as DRF writes it, by orjson where that writes the same."""
+
+import re
 from typing import Any
 
+import orjson
 from rest_framework import renderers
+from rest_framework.utils import encoders
 
-from awx_compat.encoding import Encoder, encoded
+# The kinds of value that orjson would write in another way than DRF are left to DRF's encoder.
+OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+EXPONENT = re.compile(rb"(?:^|[:,\[])-?(?:[0-9.]+e|0\.0000)")  # of floats that Python writes with an exponent
+_encoder = encoders.JSONEncoder()
+
+
+def encoded(value: Any) -> bytes | None:
+    """``value``, which holds no NaN, as compact JSON; None where orjson cannot write it as DRF does."""
+    try:
+        text = orjson.dumps(value, _encoder.default, OPTIONS)
+    except TypeError:
+        return None
+    if EXPONENT.search(text):
+        return None
+    if b"\xe2\x80" in text:  # DRF escapes these two, which JavaScript once took for the ends of lines
+        return text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
+    return text
 
 
 class JSONRenderer(renderers.JSONRenderer):
     """JSON without the charset parameter in its media type, as AWX sends it."""
 
     charset = None
-    encoder_class = Encoder
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
         is_compact = data is not None and self.get_indent(accepted_media_type, renderer_context or {}) is None

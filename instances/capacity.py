@@ -2,6 +2,7 @@
 
 from dataclasses import astuple, dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
@@ -26,6 +27,11 @@ class Load:
 
     def __sub__(self, other: "Load") -> "Load":
         return Load(*(own - others for own, others in zip(astuple(self), astuple(other), strict=True)))
+
+
+def load_of(figures: tuple[str, ...], values: list[int] | None, expression: Any, connection: Any) -> Load:
+    """The ``Load`` with these values of these figures, as the database has them; none where there are no jobs."""
+    return Load(**dict(zip(figures, values or (), strict=False)))
 
 
 def cpu_capacity(cpu: Decimal) -> int:

@@ -3,7 +3,6 @@
 Source: docs/awx-behaviour.md, "Changing groups", and recorded answers.
 """
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -111,9 +110,8 @@ def create(values: dict[str, Any]) -> InstanceGroup:
 
 
 @transaction.atomic
-def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None) -> InstanceGroup:
-    """Change the group with these checked ``values``; other fields stay as they are."""
-    group: InstanceGroup = locked(InstanceGroup, pk, unchanged_since)
+def change(group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
+    """Change the group, which is locked, with these checked ``values``; other fields stay as they are."""
     if "credential" in values and values["credential"] != group.credential:
         group.credential_summary = summary_of(values["credential"])
     for name, value in values.items():
@@ -131,12 +129,12 @@ def summary_of(credential: int | None) -> Any:
 
 
 @transaction.atomic
-def delete(pk: int, unchanged_since: datetime | None = None) -> None:
+def delete(pk: int) -> None:
     """Delete the group. It is held first, so that nobody changes its members halfway.
 
     Its jobs stay, without a group: each of them is written, about 100,000 in a second.
     """
-    group = locked(InstanceGroup, pk, unchanged_since)
+    group = locked(InstanceGroup, pk)
     take_time(DELETION)
     group.delete()
     tasks.policies_changed()

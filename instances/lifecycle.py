@@ -8,7 +8,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -229,13 +228,12 @@ def create(values: dict[str, Any]) -> Instance:
 
 
 @transaction.atomic
-def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = None, reason: str = "") -> Instance:
+def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Instance:
     """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
 
-    The capacity is worked out anew, from the stored capacities of its CPUs and its memory. The instance is ``held()``
-    already, since before the values were checked. ``reason``: why it is disabled, kept until it is enabled.
+    The capacity is worked out anew, from the stored capacities of its CPUs and its memory. The instance is ``held()``,
+    since before the values were checked. ``reason``: why it is disabled, kept until it is enabled.
     """
-    instance: Instance = locked(Instance, pk, unchanged_since)
     now = timezone.now()
     watch = conditions.Watch.here(now)
     earlier = conditions.findings(instance, watch, now)
@@ -250,7 +248,7 @@ def change(pk: int, values: dict[str, Any], unchanged_since: datetime | None = N
     let_control_nodes_peer(instance)
     if reason or instance.enabled != was_enabled:
         keep_reason(instance, reason)
-    conditions.note([instance], now, watch, earlier={pk: earlier})
+    conditions.note([instance], now, watch, earlier={instance.pk: earlier})
     tasks.instance_changed(instance)
     return instance
 
@@ -273,21 +271,22 @@ def create_checked(values: dict[str, Any]) -> Instance:
 @transaction.atomic
 def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instance:
     """Check these ``values`` with the instance held, and change it; ``reason``: why it is disabled."""
-    return change(pk, checked(held(pk), values), reason=reason)
+    instance = held(pk)
+    return change(instance, checked(instance, values), reason)
 
 
 @transaction.atomic
 def add_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one more."""
     instance = held(pk)
-    change(pk, checked(instance, {"peers": [*instance.peers.all(), read_again(peer)]}))
+    change(instance, checked(instance, {"peers": [*instance.peers.all(), read_again(peer)]}))
 
 
 @transaction.atomic
 def remove_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one less."""
     instance = held(pk)
-    change(pk, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
+    change(instance, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
 
 
 def read_again(peer: Instance) -> Instance:

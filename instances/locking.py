@@ -1,9 +1,9 @@
 """Changing a record that others may be changing at the same moment, or on which much depends."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db import connection, models
+from django.db.models import QuerySet
 
 LINKS = 0x7065657273  # "peers" in ASCII; one number of PostgreSQL's, for this application only
 
@@ -12,15 +12,17 @@ class StaleError(Exception):
     """The record was changed since the state that the change is meant for. May tell why, if that is not why."""
 
 
-def locked(model: type[models.Model], pk: int, unchanged_since: datetime | None = None) -> Any:
-    """The record, held until the transaction ends. Raises StaleError if it was modified after ``unchanged_since``.
+def lock_rows(records: QuerySet[Any]) -> QuerySet[Any]:
+    """``records``, locked when they are read, until the transaction ends.
 
-    The lock lets others refer to the record meanwhile, so that two instances can be made peers of each other.
+    The lock lets others refer to a record meanwhile, so that two instances can be made peers of each other.
     """
-    record: Any = model._default_manager.select_for_update(no_key=True).get(pk=pk)
-    if unchanged_since is not None and record.modified != unchanged_since:
-        raise StaleError
-    return record
+    return records.select_for_update(no_key=True, of=("self",))
+
+
+def locked(model: type[models.Model], pk: int) -> Any:
+    """The record, locked until the transaction ends."""
+    return lock_rows(model._default_manager.all()).get(pk=pk)
 
 
 def hold_links() -> None:

@@ -1,11 +1,10 @@
-"""Queries that are compiled once and then asked with other values: building the SQL costs more than running it.
+"""Queries that are compiled once and then executed with other values: building the SQL costs more than running it.
 
     @prepared
     def by_name(name: str) -> QuerySet[Instance]:
         return Instance.objects.filter(hostname=name)
 
     by_name("exec-1")  # the first record, or None
-    by_name.asked("exec-1")  # the same as a question, which can be compared, and put with another into one statement
 
 ``@prepared_listing`` makes of such a function one that returns the ``Listing`` of all its records.
 
@@ -17,16 +16,19 @@ from __future__ import annotations
 
 import functools
 import secrets
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.models import QuerySet
+from django.db.models.query import get_related_populators
 
-from instances.rows import NO_ROWS, Joined, Listing, Row, Rows, Statement
+from instances.listing import Listing, is_totally_ordered
 
 
 def placeholder(kind: type) -> Any:
@@ -41,99 +43,108 @@ def placeholder(kind: type) -> Any:
     raise TypeError(f"There is no placeholder for a {kind.__name__}.")
 
 
-class Prepared:
-    """A query, compiled, with places for its values."""
+class PreparingCursor(ServerBindingCursor):
+    """A cursor whose statements the database parses and plans once for each connection."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, prepare=True, **options)  # type: ignore[misc]
+
+
+def preparing_cursor(connection: BaseDatabaseWrapper) -> Any:
+    """A cursor as ``connection.cursor()`` gives it, but one that prepares. The best plan must not depend on values."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    cursor: Any = PreparingCursor(connection.connection)  # type: ignore[call-arg]
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+
+
+class PreparedQuery:
+    """The SQL of a queryset with places for its values, and how a row of its result becomes a record."""
 
     def __init__(self, build: Callable[..., QuerySet[Any]], kinds: tuple[type, ...]) -> None:
         stand_ins = [placeholder(kind) for kind in kinds]
-        self.statement = Statement(build(*stand_ins), is_prepared=True)
+        queryset = build(*stand_ins)
+        compiler = queryset.query.get_compiler(queryset.db)
+        sql, params = compiler.as_sql()
+        self.sql = f"{sql} LIMIT %s OFFSET %s"
         # For each parameter of the SQL the index of the value that it is, or None with the parameter itself.
-        self.params = [(stand_ins.index(each) if each in stand_ins else None, each) for each in self.statement.params]
+        self.params = [(stand_ins.index(each) if each in stand_ins else None, each) for each in params]
+        self.using, self.model = queryset.db, queryset.model
+        self.is_totally_ordered = is_totally_ordered(queryset)
+        select: Any = compiler.select
+        klass_info: Any = compiler.klass_info
+        columns = klass_info["select_fields"]
+        self.columns = slice(columns[0], columns[-1] + 1)
+        self.names = [column[0].target.attname for column in select[self.columns]]
+        self.annotations = list(compiler.annotation_col_map.items())
+        self.converters = list(compiler.get_converters([column[0] for column in select]).items())
+        self.populators: Any = get_related_populators(klass_info, select, self.using)  # type: ignore[call-arg]
 
-    def filled(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The parameters of the SQL for these values."""
-        return tuple(own if index is None else values[index] for index, own in self.params)
+    def records(self, values: tuple[Any, ...], limit: int, offset: int = 0) -> list[Any]:
+        """At most ``limit`` records, after the first ``offset``, for these values."""
+        params = [own if index is None else values[index] for index, own in self.params]
+        connection = connections[self.using]
+        with preparing_cursor(connection) as cursor:
+            cursor.execute(self.sql, [*params, limit, offset])
+            return [self.record(row, connection) for row in cursor.fetchall()]
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A query with its values. Two are equal if they ask for the same."""
-
-    query: Prepared
-    values: tuple[Any, ...]
-
-    @property
-    def params(self) -> tuple[Any, ...]:
-        return self.query.filled(self.values)
-
-    def row(self) -> Row | None:
-        """The first row, or None."""
-        return self.query.statement.first(self.params)
-
-
-def both(one: Asked, other: Asked) -> list[Row | None]:
-    """The first row of each, or None, by one statement, so that both are of the same moment."""
-    return joined(one.query, other.query).first(one.params, other.params)
-
-
-@functools.lru_cache(maxsize=100)
-def joined(one: Prepared, other: Prepared) -> Joined:
-    return Joined(one.statement, other.statement)
+    def record(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
+        values = list(row)
+        for column, (converters, expression) in self.converters:
+            for convert in converters:
+                values[column] = convert(values[column], expression, connection)
+        record: Any = self.model.from_db(self.using, self.names, values[self.columns])
+        for populator in self.populators:
+            populator.populate(values, record)
+        for name, column in self.annotations:
+            setattr(record, name, values[column])
+        return record
 
 
 class PreparedListing(Listing):
-    """The rows of such a query for these values. What is asked for but now and then is compiled anew each time."""
+    """The records of such a query for these values. What is asked for but now and then is compiled anew each time."""
 
-    def __init__(self, query: Callable[[], Prepared], build: Callable[..., QuerySet[Any]], values: Any) -> None:
+    def __init__(self, query: Callable[[], PreparedQuery], build: Callable[..., QuerySet[Any]], values: Any) -> None:
         self.query, self.build, self.values = query, build, values
 
     @cached_property
     def queryset(self) -> Any:
         return self.build(*self.values)
 
-    def rows(self, offset: int, limit: int) -> Rows:
+    def __getitem__(self, page: slice) -> list[Any]:
         try:
-            query = self.query()
+            return self.query().records(self.values, page.stop - page.start, page.start)
         except EmptyResultSet:
-            return NO_ROWS
-        return query.statement.rows(query.filled(self.values), limit, offset)
+            return []
 
     @property
     def is_totally_ordered(self) -> bool:
         try:
-            return self.query().statement.is_totally_ordered
+            return self.query().is_totally_ordered
         except EmptyResultSet:
             return True
 
 
-def compiled(build: Callable[..., QuerySet[Any]]) -> Callable[..., Prepared]:
+def compiled(build: Callable[..., QuerySet[Any]]) -> Callable[..., PreparedQuery]:
     """``build`` as a function of the types of its values, and of the shape, that returns the query for those."""
 
     @functools.cache
-    def query(kinds: tuple[type, ...], shape: tuple[Hashable, ...]) -> Prepared:
-        return Prepared(functools.partial(build, *shape), kinds)
+    def query(kinds: tuple[type, ...], shape: tuple[Hashable, ...]) -> PreparedQuery:
+        return PreparedQuery(functools.partial(build, *shape), kinds)
 
     return query
 
 
-class Question:
-    """A function that builds a queryset, as one that returns the first record of it, or None."""
-
-    def __init__(self, build: Callable[..., QuerySet[Any]]) -> None:
-        self.query = compiled(build)
-        functools.update_wrapper(self, build)
-
-    def asked(self, *values: Any, shape: tuple[Hashable, ...] = ()) -> Asked:
-        return Asked(self.query(tuple(map(type, values)), shape), values)
-
-    def __call__(self, *values: Any, shape: tuple[Hashable, ...] = ()) -> Any:
-        row = self.asked(*values, shape=shape).row()
-        return None if row is None else row.record
-
-
-def prepared(build: Callable[..., QuerySet[Any]]) -> Question:
+def prepared(build: Callable[..., QuerySet[Any]]) -> Callable[..., Any]:
     """Decorator: ``build`` as a function that returns the first record of its queryset, or None."""
-    return Question(build)
+    query = compiled(build)
+
+    @functools.wraps(build)
+    def first(*values: Any, shape: tuple[Hashable, ...] = ()) -> Any:
+        records = query(tuple(map(type, values)), shape).records(values, limit=1)
+        return records[0] if records else None
+
+    return first
 
 
 def prepared_listing(build: Callable[..., QuerySet[Any]]) -> Callable[..., Listing]:
@@ -142,7 +153,7 @@ def prepared_listing(build: Callable[..., QuerySet[Any]]) -> Callable[..., Listi
 
     @functools.wraps(build)
     def listing(*values: Any, shape: tuple[Hashable, ...] = ()) -> Listing:
-        asked = functools.partial(query, tuple(map(type, values)), shape)
-        return PreparedListing(asked, functools.partial(build, *shape), values)
+        known = functools.partial(query, tuple(map(type, values)), shape)
+        return PreparedListing(known, functools.partial(build, *shape), values)
 
     return listing

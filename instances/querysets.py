@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import Any, Self
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -17,11 +17,8 @@ from django.db.models import Case, Count, Exists, ExpressionWrapper, F, Func, Ou
 from django.db.models.functions import Cast, Coalesce, JSONObject, TruncDay
 from django.utils import timezone
 
-from instances.capacity import CONTROLLING, EXECUTING, Load
-
-if TYPE_CHECKING:
-    from instances.models import User
-
+from instances.capacity import CONTROLLING, EXECUTING, load_of
+from instances.reader import Reader
 
 # The states in which a job takes capacity.
 ACTIVE = ["running", "waiting"]
@@ -38,14 +35,11 @@ OPEN_OF_GROUPS = ("id", "name")
 
 
 class LoadField(ArrayField):  # type: ignore[type-arg]
-    """Reads these figures, an array of a subquery, as a ``Load``; none where there are no jobs."""
+    """Reads these figures, an array of a subquery, as a ``Load``."""
 
     def __init__(self, *figures: str) -> None:
         super().__init__(models.BigIntegerField())
-        self.figures = figures
-
-    def from_db_value(self, value: list[int] | None, expression: Any, connection: Any) -> Load:
-        return Load(**dict(zip(self.figures, value or (), strict=False)))
+        self.from_db_value = partial(load_of, figures)
 
 
 class Figures(Func):
@@ -70,35 +64,39 @@ def _total(rows: models.QuerySet[Any], figure: str) -> Coalesce:
     return Coalesce(Subquery(rows.order_by().values("node").annotate(total=Sum(figure)).values("total")), 0)
 
 
+def _roles_of(reader: Reader) -> models.QuerySet[Any]:
+    roles: models.QuerySet[Any] = apps.get_model("instances", "InstanceGroupRole").objects.filter(user=reader.id)
+    return roles
+
+
 class VisibleQuerySet(models.QuerySet[Any]):
     """Records of which most users see some. Source: docs/awx-behaviour.md, "Who may do what"."""
 
-    def visible_condition(self, user: User) -> Q | Exists:
+    def visible_condition(self, reader: Reader) -> Q | Exists:
         """The condition under which somebody who does not see everything sees a record."""
         raise NotImplementedError
 
-    def visible_to(self, user: User | AnonymousUser) -> Self:
-        """Only the records that ``user`` may see."""
-        if isinstance(user, AnonymousUser):
+    def visible_to(self, reader: Reader) -> Self:
+        """Only the records that ``reader`` may see."""
+        if reader.id is None:
             return self.none()
-        return self if user.sees_everything else self.filter(self.visible_condition(user))
+        return self if reader.sees_everything else self.filter(self.visible_condition(reader))
 
-    def as_related(self, user: User) -> models.QuerySet[Any, dict[str, Any]]:
-        """Rows with the columns that ``user`` may learn from records that lead here: those of visible records."""
-        return self.visible_to(user).order_by().values(*(field.attname for field in self.model._meta.concrete_fields))
+    def as_related(self, reader: Reader) -> models.QuerySet[Any, dict[str, Any]]:
+        """Rows with the columns that ``reader`` may learn from records that lead here: those of visible records."""
+        names = (field.attname for field in self.model._meta.concrete_fields)
+        return self.visible_to(reader).order_by().values(*names)
 
-    def with_visibility(self, user: User | AnonymousUser) -> Self:
-        """All records; ``is_visible`` tells which of them ``user`` may see."""
-        if isinstance(user, AnonymousUser):
-            return self.annotate(is_visible=Value(False))
-        if user.sees_everything:
-            return self.annotate(is_visible=Value(True))
-        return self.annotate(is_visible=ExpressionWrapper(Q(self.visible_condition(user)), models.BooleanField()))
+    def with_visibility(self, reader: Reader) -> Self:
+        """All records; ``is_visible`` tells which of them ``reader`` may see."""
+        if reader.id is None or reader.sees_everything:
+            return self.annotate(is_visible=Value(reader.sees_everything))
+        return self.annotate(is_visible=ExpressionWrapper(Q(self.visible_condition(reader)), models.BooleanField()))
 
 
 class InstanceQuerySet(VisibleQuerySet):
-    def visible_condition(self, user: User) -> Exists:
-        groups = apps.get_model("instances", "InstanceGroup").objects.visible_to(user)
+    def visible_condition(self, reader: Reader) -> Exists:
+        groups = apps.get_model("instances", "InstanceGroup").objects.visible_to(reader)
         return Exists(groups.filter(instances=OuterRef("pk")))
 
     def with_load(self) -> Self:
@@ -155,13 +153,13 @@ class InstanceQuerySet(VisibleQuerySet):
 
 
 class InstanceGroupQuerySet(VisibleQuerySet):
-    def visible_condition(self, user: User) -> Exists:
-        return Exists(user.instance_group_roles.filter(instance_group=OuterRef("pk")))
+    def visible_condition(self, reader: Reader) -> Exists:
+        return Exists(_roles_of(reader).filter(instance_group=OuterRef("pk")))
 
-    def as_related(self, user: User) -> models.QuerySet[Any, dict[str, Any]]:
+    def as_related(self, reader: Reader) -> models.QuerySet[Any, dict[str, Any]]:
         """All groups, as AWX lets everybody ask for them by id and name; of hidden ones the other columns are NULL."""
         others = [field.attname for field in self.model._meta.concrete_fields if field.attname not in OPEN_OF_GROUPS]
-        condition = self.visible_condition(user)
+        condition = self.visible_condition(reader)
         columns = {name: Case(When(condition, then=F(name))) for name in others}
         rows: models.QuerySet[Any, dict[str, Any]] = self.order_by().values(*OPEN_OF_GROUPS).annotate(**columns)
         return rows
@@ -189,19 +187,18 @@ class InstanceGroupQuerySet(VisibleQuerySet):
             ),
         )
 
-    def where_role(self, user: Any, role: str) -> Self:
-        """The groups on which ``user`` has ``role``, directly or by one that includes it; auditors may read all."""
-        if user.is_superuser or (user.is_system_auditor and role == "read_role"):
+    def where_role(self, reader: Reader, role: str) -> Self:
+        """The groups on which ``reader`` has ``role``, directly or by one that includes it; auditors may read all."""
+        if reader.is_superuser or (reader.is_system_auditor and role == "read_role"):
             return self
         including = [held for held, included in INCLUDED_ROLES.items() if role in included]
-        held = user.instance_group_roles.filter(instance_group=OuterRef("pk"), role__in=including)
-        return self.filter(Exists(held))
+        return self.filter(Exists(_roles_of(reader).filter(instance_group=OuterRef("pk"), role__in=including)))
 
-    def with_administration_by(self, user: User | AnonymousUser) -> Self:
-        """``is_administered``: whether ``user`` may change the group."""
-        if isinstance(user, AnonymousUser) or user.is_superuser:
-            return self.annotate(is_administered=Value(user.is_superuser))
-        roles = user.instance_group_roles.filter(instance_group=OuterRef("pk"), role="admin_role")
+    def with_administration_by(self, reader: Reader) -> Self:
+        """``is_administered``: whether ``reader`` may change the group."""
+        if reader.id is None or reader.is_superuser:
+            return self.annotate(is_administered=Value(reader.is_superuser))
+        roles = _roles_of(reader).filter(instance_group=OuterRef("pk"), role="admin_role")
         return self.annotate(is_administered=Exists(roles))
 
     def with_members(self) -> Self:
@@ -215,7 +212,7 @@ class InstanceGroupQuerySet(VisibleQuerySet):
 
 
 class UnifiedJobQuerySet(VisibleQuerySet):
-    def visible_condition(self, user: User) -> Q:
+    def visible_condition(self, reader: Reader) -> Q:
         """Rights on jobs come from templates and inventories, which this service does not keep: none are visible."""
         return Q(pk__in=[])
 
@@ -270,9 +267,9 @@ class JobCountQuerySet(models.QuerySet[Any]):
 
 
 class UserQuerySet(VisibleQuerySet):
-    def visible_condition(self, user: User) -> Q:
+    def visible_condition(self, reader: Reader) -> Q:
         """Users see themselves, and who administers or audits the system."""
-        return Q(pk=user.pk) | Q(is_superuser=True) | Q(is_system_auditor=True)
+        return Q(pk=reader.id) | Q(is_superuser=True) | Q(is_system_auditor=True)
 
     def with_access_to(self, group: Any) -> Self:
         """The users who see ``group``; ``group_roles`` are the roles that they hold on it themselves."""

@@ -14,6 +14,7 @@ from oauth2_provider.models import AccessToken, set_token_value
 from oauthlib.common import generate_token
 
 from instances.models import TokenNote, User
+from instances.reader import Reader
 
 SCOPES = ("read", "write")
 
@@ -31,9 +32,9 @@ def every() -> QuerySet[Any]:
     return tokens.select_related("user").order_by("id")
 
 
-def visible_to(user: Any) -> QuerySet[Any]:
-    """The tokens that ``user`` may see: all, or the user's own."""
-    return every() if user.sees_everything else every().filter(user=user)
+def visible_to(reader: Reader) -> QuerySet[Any]:
+    """The tokens that ``reader`` may see: all, or the reader's own."""
+    return every() if reader.sees_everything else every().filter(user=reader.id)
 
 
 @transaction.atomic

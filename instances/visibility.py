@@ -12,25 +12,25 @@ from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 from django.apps import apps
-from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.sql import Query
 from django.db.models.sql.datastructures import BaseTable, Join
 
 from instances.querysets import VisibleQuerySet
+from instances.reader import Reader
 
 READERS = 256  # whose kinds of query are kept
 COMPILED = 5 * READERS  # statements, for each reader and table
 
 
-def through_what_is_visible(records: QuerySet[Any], reader: Any) -> QuerySet[Any]:
+def through_what_is_visible(records: QuerySet[Any], reader: Reader) -> QuerySet[Any]:
     """``records``, of which conditions and orders that follow find no related record that ``reader`` may not see."""
     if reader.sees_everything or isinstance(records.query, VisibleQuery):
         return records
     query = records.query.chain()
     query.get_initial_alias()  # the records themselves are those that are given, whatever the reader sees
-    query = query.chain(_kind_of_query(reader.pk))
+    query = query.chain(_kind_of_query(reader))
     for alias, table in query.alias_map.items():
         if isinstance(table, Join):
             query.alias_map[alias] = _visible_join(table)
@@ -57,12 +57,12 @@ class VisibleQuery(Query):
 
     base_table_class = VisibleTable
     join_class = VisibleJoin
-    reader: ClassVar[Any]
+    reader: ClassVar[Reader]
 
 
 @lru_cache(READERS)
-def _kind_of_query(reader_pk: int) -> type[VisibleQuery]:
-    return type("VisibleQuery", (VisibleQuery,), {"reader": get_user_model()(pk=reader_pk)})
+def _kind_of_query(reader: Reader) -> type[VisibleQuery]:
+    return type("VisibleQuery", (VisibleQuery,), {"reader": reader})
 
 
 def _visible_join(join: Join) -> VisibleJoin:
@@ -79,19 +79,19 @@ def _visible_join(join: Join) -> VisibleJoin:
 
 def _rows_of(table: Join | BaseTable, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
     """The visible rows of ``table``, under its alias."""
-    sql, params = _select(table.table_name, compiler.query.reader.pk, connection.alias)
+    sql, params = _select(table.table_name, compiler.query.reader, connection.alias)
     return f"({sql}) {compiler.quote_name_unless_alias(table.table_alias)}", params
 
 
 @lru_cache(COMPILED)
-def _select(table: str, reader_pk: int, using: str) -> tuple[str, tuple[Any, ...]]:
+def _select(table: str, reader: Reader, using: str) -> tuple[str, tuple[Any, ...]]:
     """The statement of the visible rows. Django needs longer to write it than to do all else that a list takes."""
-    query = related(_models()[table], get_user_model()(pk=reader_pk)).query
+    query = related(_models()[table], reader).query
     sql, params = query.get_compiler(using, elide_empty=False).as_sql()
     return sql, tuple(params)
 
 
-def related(model: type[models.Model], reader: Any) -> QuerySet[Any]:
+def related(model: type[models.Model], reader: Reader) -> QuerySet[Any]:
     """The rows of ``model`` as ``reader`` may know of them from records that lead there.
 
     Where nobody says who sees the records of a model, as with links and memberships, a record is visible where all are

@@ -82,6 +82,9 @@ HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # nothing here takes files
 
+# --- answers from memory, which the database confirms in each request; bytes of a process, 0 is none
+ANSWER_CACHE_SIZE = read.int("ANSWER_CACHE_SIZE", 16_000_000, validate=env.not_negative)
+
 # --- the background work
 # How often a worker says that it is alive, in seconds; when it has missed three, others take over its jobs.
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
@@ -115,10 +118,9 @@ INSTALLED_APPS = [
 ]
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
-    "awx_compat.forwarded.middleware",  # first: the others read who asks, and whether it was by HTTPS
+    "awx_compat.middleware.forwarded_client",  # first: the others read who asks, and whether it was by HTTPS
     "django_guid.middleware.guid_middleware",
-    "awx_compat.csp.on_pages",
-    "awx_compat.unchanged.middleware",
+    "awx_compat.middleware.policy_of_pages",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -6,5 +6,5 @@ from typing import Any
 
 def application(threads: int) -> Any:
     """An RSGI application that answers in so many threads. Who imports this module has no application yet."""
-    django = import_module("settings.wsgi").django
-    return import_module("awx_compat.buffered").Application(django, threads)
+    wsgi = import_module("settings.wsgi").application
+    return import_module("awx_compat.buffered").Application(wsgi, threads)

@@ -1,34 +1,56 @@
+import contextlib
 import hashlib
+import os
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
-from tests.service import DATASET, manage, new_database, served
+from tests.service import DATASET, connected_to, manage, new_database, served, shared_template
 
 
 @pytest.fixture(scope="session")
-def migrated(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def run_name() -> str:
+    """What the names of databases have in common that the processes of one run of tests share."""
+    return "test_" + os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)[:12]
+
+
+@pytest.fixture(scope="session")
+def migrated(run_name: str, django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The name of a database with nothing in it, to be copied."""
-    with django_db_blocker.unblock(), new_database() as url:
-        manage(url, "migrate", "--verbosity", "0")
-        yield url.rpartition("=")[2]
+
+    def fill(url: str) -> None:
+        with connected_to(url):
+            call_command("migrate", verbosity=0)
+
+    with django_db_blocker.unblock(), shared_template(f"{run_name}_migrated", fill) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
-def dataset_template(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """The name of a database that holds the recorded AWX's records and that nobody is connected to."""
-    with django_db_blocker.unblock(), new_database() as url:
-        manage(url, "migrate", "--verbosity", "0")
+def dataset_template(run_name: str, migrated: str) -> Iterator[str]:
+    """The name of a database that holds the recorded AWX's records, to be copied."""
+
+    def fill(url: str) -> None:
         manage(url, "import_awx", str(DATASET))
-        yield url.rpartition("=")[2]
+
+    with shared_template(f"{run_name}_dataset", fill, migrated) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, migrated: str) -> None:
+    """Let pytest-django copy the database of this process instead of migrating one."""
+    connection.settings_dict["TEST"].update(TEMPLATE=migrated)
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +60,10 @@ def dataset_url(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> It
         yield url
 
 
-@pytest.fixture
-def own_service(dataset_template: str, db: None) -> Iterator[str]:
-    """The address of a service on a copy of the recorded AWX's records, for one test that changes them."""
-    with new_database(dataset_template) as url, served(url) as address:
+@pytest.fixture(scope="module")
+def module_service(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a service for the tests of a module: what one of them changes, the others do not look at."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url) as address:
         yield address
 
 
@@ -63,6 +85,14 @@ def forgotten_jobs(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
+
+
+@contextlib.contextmanager
+def rolled_back() -> Iterator[None]:
+    """What is written meanwhile is there for the tests of a module, of which each takes back its own, and then gone."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def token_for(user: User, scope: str = "write", **changes: Any) -> str:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from instances.models import UnifiedJob
+from instances import groups, lifecycle
+from instances.locking import locked
+from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
 def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[UnifiedJob]:
@@ -23,3 +26,15 @@ def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[Unif
     return UnifiedJob.objects.bulk_create(
         UnifiedJob(pk=pk, representation={"id": pk}, **{**defaults, **fields}) for pk in range(first, first + number)
     )
+
+
+@transaction.atomic
+def change_node(node: Instance, values: dict[str, Any]) -> Instance:
+    """Change the node as the API does once ``values`` were checked."""
+    return lifecycle.change(lifecycle.held(node.pk), values)
+
+
+@transaction.atomic
+def change_group(group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
+    """Change the group likewise."""
+    return groups.change(locked(InstanceGroup, group.pk), values)

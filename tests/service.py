@@ -9,35 +9,69 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
+from unittest import mock
 
+import httpx
 import psycopg
 import requests
 from django.db import connection
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATASET = PROJECT / "tests" / "contract" / "dataset.json"
 
 
+def server() -> str:
+    """How to reach the PostgreSQL that the tests run on, as libpq reads it, without the name of a database."""
+    parameters = connection.get_connection_params()  # which starts it, where it is the embedded one
+    return make_conninfo(
+        **{part: parameters[part] for part in ("host", "port", "user", "password") if part in parameters}
+    )
+
+
+def administration() -> psycopg.Connection:
+    return psycopg.connect(f"{server()} dbname=postgres", autocommit=True)
+
+
 @contextlib.contextmanager
 def new_database(template: str = "template1") -> Iterator[str]:
     """A database of its own on the server that the tests run on, a copy of ``template``; yields its DATABASE_URL."""
-    connection.ensure_connection()
     name = f"test_service_{uuid.uuid4().hex[:12]}"
-    server = connection.connection.info
-    password = f" password={server.password}" if server.password else ""
-    url = f"host={server.host} port={server.port} user={server.user}{password} dbname="
-    with psycopg.connect(url + "postgres", autocommit=True) as admin:
+    with administration() as admin:
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
     try:
-        yield url + name
+        yield f"{server()} dbname={name}"
     finally:
-        with psycopg.connect(url + "postgres", autocommit=True) as admin:
+        with administration() as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def shared_template(name: str, fill: Callable[[str], object], template: str = "template1") -> Iterator[str]:
+    """The name of a database to be copied, for all processes that give the same ``name``; the last one removes it.
+
+    It begins as a copy of ``template``. The first process lets ``fill`` write into it, given its DATABASE_URL, while
+    the others wait for a lock of the server's, which is what they have in common wherever they run.
+    """
+    lock = [f"tests:{name}"]
+    with administration() as admin:
+        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", lock)
+        if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+            with new_database(template) as url:
+                fill(url)
+                made = url.rpartition("=")[2]
+                admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, made))))
+        admin.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", lock)
+        admin.execute("SELECT pg_advisory_unlock(hashtext(%s))", lock)
+        yield name
+        admin.execute("SELECT pg_advisory_unlock_shared(hashtext(%s))", lock)
+        if admin.execute("SELECT pg_try_advisory_lock(hashtext(%s))", lock).fetchone() == (True,):
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 @contextlib.contextmanager
@@ -71,6 +105,23 @@ def manage(url: str, *arguments: str, check: bool = True, **changes: str) -> sub
     )
     assert not check or done.returncode == 0, done.stderr
     return done
+
+
+@contextlib.contextmanager
+def in_process(url: str) -> Iterator[httpx.Client]:
+    """A client of the WSGI application that production serves, in this process and on the database at ``url``.
+
+    For what does not depend on the server: neither a process nor a connection is made for it.
+    """
+    with mock.patch.dict(os.environ):  # the module sets what processes of its own shall have
+        application = import_module("settings.wsgi").application
+
+    def asked(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["PATH_INFO"] = environ["PATH_INFO"].encode().decode("latin-1")  # as WSGI has it, and httpx has not
+        return application(environ, start_response)
+
+    with connected_to(url), httpx.Client(transport=httpx.WSGITransport(asked), base_url="http://127.0.0.1") as client:
+        yield client
 
 
 def served(url: str, workers: int = 1, **changes: str) -> contextlib.AbstractContextManager[str]:

@@ -36,7 +36,7 @@ from instances.models import (
     User,
 )
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import change_node, make_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -583,7 +583,7 @@ def test_nodes_are_not_deleted(root: Client) -> None:
 def test_what_somebody_else_changed_meanwhile_is_kept(root: Client) -> None:
     one = node("exec-1")
     sent = form_at(root, page_of(one)) | {"capacity_adjustment": "0.25"}
-    lifecycle.change(one.pk, {"enabled": False})
+    change_node(one, {"enabled": False})
     assert root.post(page_of(one), sent).status_code == 302
     one.refresh_from_db()
     assert (one.enabled, one.capacity_adjustment) == (False, 0.25)
@@ -592,7 +592,7 @@ def test_what_somebody_else_changed_meanwhile_is_kept(root: Client) -> None:
 def test_a_change_of_what_somebody_else_changed_is_refused(root: Client) -> None:
     one = node("exec-1")
     sent = form_at(root, page_of(one)) | {"capacity_adjustment": "0.25"}
-    lifecycle.change(one.pk, {"capacity_adjustment": 2})
+    change_node(one, {"capacity_adjustment": 2})
     assert "Somebody changed this meanwhile" in errors_of(root.post(page_of(one), sent))
     one.refresh_from_db()
     assert one.capacity_adjustment == 2

@@ -92,6 +92,7 @@ def bodies(browser: Client, path: str) -> Iterator[dict[str, Any]]:
         yield {name: value for data in (filled(form), *management) for name, value in data.items()}
 
 
+@pytest.mark.slow
 @every_reader
 def test_no_page_fails(reader: User) -> None:
     """Of every route, shown and posted to."""

@@ -138,6 +138,7 @@ def test_no_name_forges_a_line(name: str, lines: Any) -> None:
     assert line.count(" by=") == (1 if "by=" in name else 0)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_value_is_one_printable_string(text: str) -> None:
     assert audit.quoted(text).isprintable()

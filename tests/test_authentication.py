@@ -85,41 +85,41 @@ class TestSession:
     """Over HTTP, as AWX's web interface does it."""
 
     @pytest.fixture
-    def session(self, own_service: str) -> requests.Session:
+    def session(self, module_service: str) -> requests.Session:
         session = requests.Session()
-        session.get(f"{own_service}/api/")
+        session.get(f"{module_service}/api/")
         return session
 
-    def log_in(self, session: requests.Session, own_service: str, password: str) -> requests.Response:
+    def log_in(self, session: requests.Session, module_service: str, password: str) -> requests.Response:
         return session.post(
-            f"{own_service}/api/login/",
+            f"{module_service}/api/login/",
             data={"username": "admin", "password": password, "next": "/api/"},
-            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{own_service}/api/login/"},
+            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{module_service}/api/login/"},
             allow_redirects=False,
         )
 
-    def test_login_begins_it_and_logout_ends_it(self, session: requests.Session, own_service: str) -> None:
-        answer = self.log_in(session, own_service, "admin")
+    def test_login_begins_it_and_logout_ends_it(self, session: requests.Session, module_service: str) -> None:
+        answer = self.log_in(session, module_service, "admin")
         assert (answer.status_code, answer.headers["Location"]) == (302, "/api/")
         assert answer.headers["X-API-Session-Cookie-Name"] == "awx_sessionid"
         assert answer.headers["Session-Timeout"] == "1800"
         assert "userLoggedIn=true; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
         assert "HttpOnly; Max-Age=1800; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
 
-        me = session.get(f"{own_service}{ME}")
+        me = session.get(f"{module_service}{ME}")
         assert me.json()["results"][0]["username"] == "admin"
         assert me.headers["Vary"] == "Accept, Accept-Language, Origin, Cookie"
         assert me.headers["Session-Timeout"] == "1800"
         assert "awx_sessionid=" in me.headers["Set-Cookie"]
 
-        out = session.get(f"{own_service}/api/logout/", allow_redirects=False)
+        out = session.get(f"{module_service}/api/logout/", allow_redirects=False)
         assert (out.status_code, out.headers["Location"]) == (302, "/api/")
         assert "userLoggedIn=false; Path=/; SameSite=Lax" in out.headers["Set-Cookie"]
-        assert session.get(f"{own_service}{ME}").status_code == 401
+        assert session.get(f"{module_service}{ME}").status_code == 401
 
     @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/plain, */*"])
-    def test_clients_of_awx_are_led_where_awx_leads_them(self, accept: str | None, own_service: str) -> None:
-        out = requests.get(f"{own_service}/api/logout/", headers={"Accept": accept}, allow_redirects=False)
+    def test_clients_of_awx_are_led_where_awx_leads_them(self, accept: str | None, module_service: str) -> None:
+        out = requests.get(f"{module_service}/api/logout/", headers={"Accept": accept}, allow_redirects=False)
         assert (out.status_code, out.headers["Location"]) == (302, "/api/")
         assert "userLoggedIn=false; Path=/; SameSite=Lax" in out.headers["Set-Cookie"]
 
@@ -133,33 +133,33 @@ class TestSession:
             ("?next=javascript:alert(1)", "/"),
         ],
     )
-    def test_browsers_are_led_to_a_page_of_this_service(self, asked: str, target: str, own_service: str) -> None:
+    def test_browsers_are_led_to_a_page_of_this_service(self, asked: str, target: str, module_service: str) -> None:
         browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-        out = requests.get(f"{own_service}/api/logout/{asked}", headers=browser, allow_redirects=False)
+        out = requests.get(f"{module_service}/api/logout/{asked}", headers=browser, allow_redirects=False)
         assert (out.status_code, out.headers["Location"]) == (302, target)
 
-    def test_a_wrong_password_is_401(self, session: requests.Session, own_service: str) -> None:
-        answer = self.log_in(session, own_service, "wrong")
+    def test_a_wrong_password_is_401(self, session: requests.Session, module_service: str) -> None:
+        answer = self.log_in(session, module_service, "wrong")
         assert answer.status_code == 401
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert session.get(f"{own_service}{ME}").status_code == 401
+        assert session.get(f"{module_service}{ME}").status_code == 401
 
-    def test_login_without_a_csrf_token_is_403(self, own_service: str) -> None:
+    def test_login_without_a_csrf_token_is_403(self, module_service: str) -> None:
         assert (
-            requests.post(f"{own_service}/api/login/", data={"username": "admin", "password": "admin"}).status_code
+            requests.post(f"{module_service}/api/login/", data={"username": "admin", "password": "admin"}).status_code
             == 403
         )
 
-    def test_a_change_without_a_csrf_token_is_403(self, session: requests.Session, own_service: str) -> None:
-        self.log_in(session, own_service, "admin")
-        answer = session.patch(f"{own_service}/api/v2/instances/1/", json={"enabled": False})
+    def test_a_change_without_a_csrf_token_is_403(self, session: requests.Session, module_service: str) -> None:
+        self.log_in(session, module_service, "admin")
+        answer = session.patch(f"{module_service}/api/v2/instances/1/", json={"enabled": False})
         assert (answer.status_code, answer.json()) == (403, {"detail": "CSRF Failed: CSRF token missing."})
 
-    def test_login_leads_nowhere_else(self, session: requests.Session, own_service: str) -> None:
+    def test_login_leads_nowhere_else(self, session: requests.Session, module_service: str) -> None:
         answer = session.post(
-            f"{own_service}/api/login/",
+            f"{module_service}/api/login/",
             data={"username": "admin", "password": "admin", "next": "https://evil.example/"},
-            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{own_service}/api/login/"},
+            headers={"X-CSRFToken": session.cookies["csrftoken"], "Referer": f"{module_service}/api/login/"},
             allow_redirects=False,
         )
         assert answer.headers["Location"] == "/api/"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.service import PROJECT, environment, new_database
 
+pytestmark = pytest.mark.slow
+
 needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: apt-get install wrk")
 
 

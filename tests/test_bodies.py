@@ -263,6 +263,7 @@ FIELDS = {
 } | {"disassociate", "associate", "bogus"}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.dictionaries(st.sampled_from(sorted(FIELDS)), ODD, max_size=4), which=st.integers(0, 12))
 def test_no_value_of_any_field_is_an_error_of_the_service(

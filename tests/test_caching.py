@@ -51,6 +51,6 @@ def test_what_is_unchanged_is_still_not_sent_again(admin: User) -> None:
     Instance.objects.create(hostname="exec-1", node_type="execution")
     client = client_of(admin)
     etag = told(client)["ETag"]
-    for _ in range(3):  # the second time before any view
+    for _ in range(3):
         answer = told(client, etag)
         assert (answer.status_code, answer["Cache-Control"], answer["ETag"]) == (304, ASKED, etag)

@@ -19,6 +19,8 @@ from instances import tokens
 from instances.models import InstanceGroup, InstanceGroupRole, User
 from tests.service import connected_to, new_database, served
 
+pytestmark = pytest.mark.slow
+
 READ = "GET /api/v2/instances/5/"
 WRITE = "POST /api/v2/tokens/"
 CREDENTIALS = ("token", "basic", "session")

@@ -336,6 +336,7 @@ def test_what_depends_on_the_time_is_not_told_from_memory(admin: User, settings:
     assert (first.json()["results"][0]["status"], second.json()["results"][0]["status"]) == ("True", "Unknown")
 
 
+@pytest.mark.slow
 def test_a_mirror_dates_what_changed_between_two_syncs(
     dataset_template: str, migrated: str, django_db_blocker: DjangoDbBlocker
 ) -> None:

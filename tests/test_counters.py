@@ -337,6 +337,7 @@ def test_a_node_and_a_group_have_one_baseline(mirrored: InstanceGroup) -> None:
             row.save(force_insert=True)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_migrating_counts_the_jobs_that_there_are_and_back_again() -> None:
     insert = INSERT % 1

@@ -23,6 +23,8 @@ from instances.models import GroupLoad, Instance, InstanceGroup, JobCount, NodeL
 from tests.make import make_jobs
 from tests.test_counters import INSERT, another_connection, counted, counted_kinds, recounted, recounted_kinds
 
+pytestmark = pytest.mark.slow
+
 COPY = """
 COPY instances_unifiedjob (id, type, name, description, launch_type, status, created, modified, elapsed, failed,
     job_explanation, execution_node, controller_node, task_impact, representation) FROM STDIN

@@ -25,6 +25,8 @@ from tests.postgresql import Server
 from tests.service import DATASET, connected_to, logging_into, manage
 from tests.test_worker import start_worker, until
 
+pytestmark = pytest.mark.slow
+
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 ADMIN = "oracle-admin-token"
 SECONDS = 2

@@ -72,6 +72,7 @@ def boxes_of(graph: Graph, told: Layout) -> list[Rectangle]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(graphs())
 def test_no_line_crosses_a_box_that_it_does_not_end_at(graph: Graph) -> None:

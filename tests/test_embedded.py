@@ -138,6 +138,7 @@ def ask(socket_folder: str, query: LiteralString) -> Any:
 NAMES = ["data", "with space", "of-ümläut-名", 'it\'s 100% $HOME `x` "y" \\', "long-" + "x" * 200]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("uid", [None, pytest.param(OWNER, marks=as_root)])
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_on_any_path_and_changes_no_folder_above(folder: Path, name: str, uid: int | None) -> None:
@@ -170,6 +171,7 @@ def groups_of(process: psutil.Process) -> list[int]:
     return [int(each) for each in next(line for line in lines if line.startswith("Groups:")).split()[1:]]
 
 
+@pytest.mark.slow
 @as_root
 def test_no_other_account_gets_in(folder: Path) -> None:
     with user(folder / "data") as one:
@@ -211,6 +213,7 @@ def test_it_is_shared_and_ends_with_the_last_user(folder: Path) -> None:
         assert ask(again.folder, "SELECT value FROM kept") == 42
 
 
+@pytest.mark.slow
 def test_users_that_come_at_once_share_one_server(folder: Path) -> None:
     users = [User(folder / "data") for _ in range(4)]
     try:
@@ -222,6 +225,7 @@ def test_users_that_come_at_once_share_one_server(folder: Path) -> None:
     assert errors == [""] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whom", ["user", "keeper", "postmaster"])
 def test_a_kill_leaves_nothing_and_the_next_start_works(folder: Path, whom: str) -> None:
     data_dir = folder / "data"
@@ -236,6 +240,7 @@ def test_a_kill_leaves_nothing_and_the_next_start_works(folder: Path, whom: str)
         assert ask(again.folder, "SELECT 1") == 1
 
 
+@pytest.mark.slow
 def test_the_number_of_a_killed_server_may_be_another_process(folder: Path) -> None:
     data_dir = folder / "data"
     with user(data_dir):
@@ -267,6 +272,7 @@ def test_no_lock_of_a_stranger_is_waited_for(folder: Path) -> None:
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.slow
 def test_data_of_the_former_wrapper_are_taken_over(folder: Path) -> None:
     """They let everybody in by ``trust``; their superuser is ``postgres`` too."""
     data_dir = folder / "data"
@@ -321,6 +327,7 @@ def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:
     assert f"{folder / 'data'}: Permission denied" in refused(folder / "data", OWNER)
 
 
+@pytest.mark.slow
 @as_root
 @pytest.mark.parametrize("megabytes", [1, 20, 36])
 def test_a_full_disk_is_told(folder: Path, megabytes: int) -> None:
@@ -345,6 +352,7 @@ def demo(data_dir: Path, port: int, **changes: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.slow
 def test_a_killed_service_leaves_no_process_and_no_port(folder: Path) -> None:
     data_dir = folder / "data"
     for _ in range(2):

@@ -23,8 +23,8 @@ from rest_framework.exceptions import APIException, ParseError
 
 from awx_compat import filters
 from awx_compat.filters import LOOKUPS, Filters, columns
+from instances.listing import listing_of
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
-from instances.rows import listing_of
 from tests.conftest import client_of
 from tests.factories import instance as instance_record
 from tests.factories import snapshot
@@ -66,8 +66,8 @@ def mesh(db: None) -> list[Instance]:
 def ids(query: str, filterset: type[Filters] = filters.InstanceFilters) -> list[int]:
     """The ids of the records that the query string lets through, each as often as it comes."""
     records = filterset._meta.model._default_manager.order_by("pk")
-    rows = listing_of(records, filterset(QueryDict(query), queryset=records).qs).rows(0, 1000)
-    return [row.record.pk for row in rows]
+    listing = listing_of(records, filterset(QueryDict(query), queryset=records).qs)
+    return [record.pk for record in listing[0:1000]]
 
 
 Test = Callable[[Any, Any], bool]
@@ -134,6 +134,7 @@ def passes(query: list[tuple[str, tuple[str, str, str]]], instance: Instance) ->
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.lists(conditions, max_size=5))
 def test_any_query_equals_the_model(query: list[Any], mesh: list[Instance]) -> None:
@@ -543,6 +544,7 @@ def test_filters_are_not_a_way_around_visibility(bob: User, edge: InstanceGroup)
         assert hidden.pk not in [told["id"] for told in client.get(f"/api/v2/instances/?{query}").json()["results"]]
 
 
+@pytest.mark.slow
 def test_no_regular_expression_holds_a_worker(tmp_path: Path) -> None:
     """The database's statement timeout ends what takes too long; the client reads why."""
     file = tmp_path / "mesh.json"

@@ -277,6 +277,7 @@ jobs = st.lists(
 
 
 class TestCounters(TestCase):
+    @pytest.mark.slow
     @settings(max_examples=40, deadline=None)
     @given(st.lists(st.tuples(jobs, st.booleans()), max_size=4))
     def test_follow_any_imports(self, imports: list[tuple[list[Record], bool]]) -> None:

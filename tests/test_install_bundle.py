@@ -295,6 +295,7 @@ def test_the_key_is_that_of_the_certificate_and_new_each_time(
     assert key.public_key() != certificate_in(second).public_key()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hostname", "dns", "addresses"),
     [

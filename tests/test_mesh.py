@@ -409,6 +409,7 @@ def test_an_inspection_takes_as_many_queries_for_any_mesh(number: int, nodes: Me
         nodes.now += MINUTE
 
 
+@pytest.mark.slow
 def test_a_day_of_a_thousand_nodes_ends_as_it_must(nodes: Mesh) -> None:
     """Losses, flaps, a hop node that fails, workers that start again; each look goes by what is stored alone."""
     everybody = {each.hostname for each in big_mesh(1000)}

@@ -122,6 +122,7 @@ def test_every_record_of_a_mesh_is_told_alike(pair: Pair, seed: int) -> None:
     assert_equal(pair)
 
 
+@pytest.mark.slow
 def test_it_follows_fifty_random_changes_and_writes_nothing_without_one(pair: Pair) -> None:
     mesh = RandomMesh(seed=7, nodes=8)
     pair.load(mesh)

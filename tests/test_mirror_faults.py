@@ -71,6 +71,8 @@ from tests.proxy import (
 )
 from tests.service import PROJECT, connected_to, environment, manage, new_database, served
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "token-of-admin"
 PASSWORD = "password-of-nobody"
 STOPPED = 128 + signal.SIGTERM  # the exit code of what is stopped before it is done

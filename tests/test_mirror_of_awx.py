@@ -247,6 +247,7 @@ def each(fields: Record) -> list[tuple[str, Any]]:
     return [(name, value) for name, values in fields.items() for value in values]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), each(NODE))
 def test_an_odd_node_is_left_out_with_its_links_and_memberships(
     field: str, value: Any, caplog: pytest.LogCaptureFixture
@@ -278,6 +279,7 @@ def test_an_odd_node_is_left_out_with_its_links_and_memberships(
         assert f"link {link['id']} from " in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pk", "field", "value"),
     [
@@ -303,6 +305,7 @@ def test_an_odd_group_or_user_is_left_out_with_its_rights(
     assert "use_role of user 4" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), each(JOB))
 def test_an_odd_job_is_left_out_and_still_counted(field: str, value: Any) -> None:
     with RecordedAWX("awx23") as awx:
@@ -393,6 +396,7 @@ def test_the_right_on_a_group_that_is_not_there_is_left_out(caplog: pytest.LogCa
     assert Mirror.objects.get().left_out["roles"] == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
@@ -464,6 +468,7 @@ def in_list(pk: int, rest: str) -> str:
     return f"/api/v2/instance_groups/{pk}/{rest}/?page_size=200&order_by=id"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_the_rights_on_a_group_for_which_awx_fails_are_left_out(status: int, caplog: pytest.LogCaptureFixture) -> None:
     with RecordedAWX("awx23") as awx, caplog.at_level(logging.WARNING):

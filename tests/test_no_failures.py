@@ -10,7 +10,7 @@ from instances.models import Instance, InstanceGroup, InstanceGroupRole, Instanc
 from tests.make import make_jobs
 from tests.routes import filled_in, routes
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 FORMATS = ("application/json", "text/html")

@@ -1,11 +1,12 @@
 """OPTIONS, beyond what the recordings show: it agrees with the answers, the filters and the field list of AWX."""
 
 import re
+import sys
 from typing import Any
 
 import pytest
 
-from instances.models import Instance, InstanceGroup, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from tests.conftest import client_of
 from tests.make import make_jobs
 from tests.service import PROJECT
@@ -70,3 +71,58 @@ def test_settings_are_told_and_none_can_be_written(admin: User) -> None:
     for accept in ("application/json", "text/html"):
         for ask in (client.get, client.options):
             assert ask("/api/v2/settings/nothing/", HTTP_ACCEPT=accept).status_code == 404
+
+
+PARTS = ("awx_compat/metadata", "awx_compat/filters/", "awx_compat/serializers/")
+PATHS = (
+    "",
+    "ping/",
+    "settings/all/",
+    "me/",
+    "instances/1/",
+    "instances/1/health_check/",
+    "instances/1/instance_groups/",
+)
+
+
+@pytest.mark.parametrize("path", [*PATHS, *(f"{collection}/" for collection in LISTS)])
+def test_fields_are_described_once(path: str, admin: User, records: None) -> None:
+    """Only what depends on who asks is found out anew: some functions of the view and of the metadata."""
+    client = client_of(admin)
+    first = client.options(f"/api/v2/{path}")
+    called: list[str] = []
+
+    def note(frame: Any, event: str, arg: Any) -> None:
+        if event == "call":
+            called.append(frame.f_code.co_filename.removeprefix(f"{PROJECT}/"))
+
+    sys.setprofile(note)
+    try:
+        again = client.options(f"/api/v2/{path}")
+    finally:
+        sys.setprofile(None)
+    assert again.content == first.content
+    own = [name for name in called if name.startswith(PARTS)]
+    assert len(own) <= 20, own
+
+
+def test_what_was_described_in_one_language_is_not_told_in_another(admin: User) -> None:
+    client = client_of(admin)
+    told = [client.options("/api/v2/users/", headers={"Accept-Language": language}) for language in ("es", "en", "es")]
+    assert told[0].json() == told[2].json() != told[1].json()
+    assert told[1].json()["actions"]["GET"]["is_superuser"]["help_text"].startswith("Designates that this user")
+
+
+def test_who_may_not_write_a_field_is_not_told_what_somebody_else_may(
+    admin: User, alice: User, edge: InstanceGroup, settings: Any
+) -> None:
+    """Whoever asks first."""
+    settings.GROUP_ADMINS_SET_POLICIES = False
+    InstanceGroupRole.objects.create(user=alice, instance_group=edge, role="admin_role")
+    path = f"/api/v2/instance_groups/{edge.pk}/"
+    written = [client_of(user).options(path).json()["actions"]["PUT"] for user in (admin, alice, admin)]
+    assert [("pod_spec_override" in fields, "max_forks" in fields) for fields in written] == [
+        (True, True),
+        (False, True),
+        (True, True),
+    ]

@@ -152,6 +152,7 @@ def members(name: str) -> list[str]:
     return sorted(InstanceGroup.objects.get(name=name).instances.values_list("hostname", flat=True))
 
 
+@pytest.mark.slow
 def test_what_the_policies_want_begins_and_what_they_do_not_want_ends(mesh: list[Instance]) -> None:
     edge = InstanceGroup.objects.create(name="edge", policy_instance_list=["exec-2"])
     edge.instances.add(mesh[0])

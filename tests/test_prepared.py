@@ -1,6 +1,8 @@
 """Queries that are compiled once: the same records as without, for any values, in any thread."""
 
 import threading
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,9 +10,12 @@ from django.db import connection
 from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries
 
-from instances.models import Instance, InstanceGroup, User
-from instances.prepared import prepared
+from instances import tokens
+from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.prepared import prepared, prepared_listing
+from instances.reader import Reader
 from tests.conftest import client_of
+from tests.make import make_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +40,40 @@ def test_each_value_finds_its_own_record(django_assert_num_queries: DjangoAssert
         assert (found.hostname, found.load.jobs_total, found.peer_hostnames) == (name, 0, [])
     assert by_name("nobody") is None
     assert by_name("placeholder") is None
+
+
+def attributes(record: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if not name.startswith("_")}
+
+
+ALL: dict[str, Callable[[Reader], QuerySet[Any]]] = {
+    "instances": lambda reader: Instance.objects.with_load().with_peers().with_links().order_by("id"),
+    "groups": lambda reader: InstanceGroup.objects.with_load().with_administration_by(reader).order_by("id"),
+    "users": lambda reader: User.objects.with_rights().order_by("id"),
+    "tokens": lambda reader: tokens.every(),
+}
+
+
+@prepared_listing
+def all_of(kind: str, reader_id: int) -> QuerySet[Any]:
+    return ALL[kind](Reader(reader_id))
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_record_is_what_the_queryset_gives(
+    kind: str, admin: User, bob: User, edge: InstanceGroup, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    other = Instance.objects.create(hostname="é😀", cpu=Decimal("0.5"), memory=2**40, errors="%s 'quoted'")
+    InstanceLink.objects.create(source=edge.instances.get(), target=other)
+    make_jobs(3, execution_node="exec-1", status="running", instance_group=edge)
+    tokens.issue(admin, "read", "note")
+    expected = [attributes(record) for record in ALL[kind](bob.reader)]
+    for _ in range(2):
+        with django_assert_num_queries(1):
+            found = all_of(bob.pk, shape=(kind,))[0:100]
+        assert [attributes(record) for record in found] == expected
+    with django_assert_num_queries(1):
+        assert [token.user for token in all_of(bob.pk, shape=("tokens",))[0:1]] == [admin]
 
 
 def test_the_shape_decides_what_the_query_looks_like() -> None:

@@ -170,6 +170,7 @@ def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixtur
     assert len(capsys.readouterr().out.split()) > 50
 
 
+@pytest.mark.slow
 def test_an_operator_reads_no_traceback() -> None:
     with new_database() as url:  # without any table
         for arguments in (

@@ -1,13 +1,14 @@
 """What each answer costs in SQL queries, however many records and jobs there are."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 
 from awx_compat.pagination import Pagination
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
-from tests.conftest import client_of, token_for
+from tests.conftest import client_of, rolled_back, token_for
 from tests.make import make_jobs
 
 pytestmark = pytest.mark.django_db
@@ -62,10 +63,19 @@ PAGES = {
 }
 
 
-@pytest.fixture(params=[(1, 1), (20, 1), (1, 2000), (20, 2000)], ids=lambda size: f"{size[0]}-rows-{size[1]}-jobs")
-def mesh(request: pytest.FixtureRequest, admin: User) -> dict[str, Any]:
-    """So many instances, links, groups and users, and so many jobs on the first instance."""
-    rows, jobs = request.param
+SIZES = [(1, 1), (20, 1), (1, 2000), (20, 2000)]
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=lambda size: f"{size[0]}-rows-{size[1]}-jobs")
+def mesh(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[str, Any]]:
+    """So many instances, links, groups and users, and so many jobs on the first instance, for all paths."""
+    with django_db_blocker.unblock(), rolled_back():
+        yield build(*request.param)
+
+
+def build(rows: int, jobs: int) -> dict[str, Any]:
     instances = Instance.objects.bulk_create(Instance(hostname=f"node-{n}", node_type="execution") for n in range(rows))
     hub = Instance.objects.create(hostname="hub")
     InstanceLink.objects.bulk_create(InstanceLink(source=instances[0], target=one) for one in [hub, *instances[1:]])

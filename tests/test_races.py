@@ -15,6 +15,7 @@ from instances import groups, lifecycle, provisioning
 from instances.locking import hold_links
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
+from tests.make import change_group
 from tests.test_admin import form_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -207,7 +208,7 @@ def test_a_node_that_is_provisioned_twice_at_once_is_there_once() -> None:
 def test_a_group_is_deleted_whose_state_nobody_asked_for(admin: User) -> None:
     group = InstanceGroup.objects.create(name="changing")
     answer = meanwhile(
-        lambda: groups.change(group.pk, {"max_forks": 3}),
+        lambda: change_group(group, {"max_forks": 3}),
         lambda: client_of(admin).delete(f"/api/v2/instance_groups/{group.pk}/"),
     )
     assert answer.status_code == 204

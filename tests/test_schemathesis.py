@@ -17,6 +17,8 @@ from pytest_django import DjangoDbBlocker
 from awx_compat.openapi import serving
 from tests.service import PROJECT, manage, new_database, served
 
+pytestmark = pytest.mark.slow
+
 NODE = "exec-1.example.org"
 
 

@@ -35,6 +35,7 @@ def test_refuses_to_start_without_a_database() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", ["", '"x"'])
 def test_nobody_notices_that_the_database_dropped_its_connections(dataset_template: str, known: str) -> None:
     headers = {"Authorization": "Bearer oracle-admin-token", **({"If-None-Match": known} if known else {})}
@@ -54,6 +55,7 @@ def test_nobody_notices_that_the_database_dropped_its_connections(dataset_templa
         assert [ask() for _ in range(10)] == [200] * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["--bind", "8000"], ["--bind", "host:port"], ["--bind", "::1"], ["--workers", "0"], ["--workers", "x"]],
@@ -64,6 +66,7 @@ def test_refuses_arguments_that_it_cannot_use(arguments: list[str], dataset_url:
     assert arguments[0] in done.stderr
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_a_clear_error(dataset_url: str, service: str) -> None:
     done = manage(dataset_url, "serve", "--bind", service.removeprefix("http://"), check=False)
     assert done.returncode == 1
@@ -71,6 +74,7 @@ def test_a_port_in_use_is_a_clear_error(dataset_url: str, service: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_several_workers_answer(dataset_url: str) -> None:
     with served(dataset_url, workers=2) as address:
         headers = {"Authorization": "Bearer oracle-admin-token"}
@@ -81,6 +85,7 @@ def test_several_workers_answer(dataset_url: str) -> None:
 WEAK = ["x" * 49, "x" * 60, "changeme" * 8, "…" + "abcdefgh" * 8, "django-insecure-" + "abcdefgh" * 8, "abcdefg"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", WEAK)
 def test_refuses_a_key_that_can_be_guessed(key: str) -> None:
     done = manage("dbname=nothing host=127.0.0.1 port=1", "serve", check=False, SECRET_KEY=key)
@@ -90,6 +95,7 @@ def test_refuses_a_key_that_can_be_guessed(key: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1"])
 def test_refuses_to_show_debugging_to_others(host: str) -> None:
     url = "dbname=nothing host=127.0.0.1 port=1"
@@ -112,6 +118,7 @@ def test_warns_of_the_passwords_of_the_demonstration(dataset_url: str) -> None:
     assert "These users still have the demonstration's password: admin" in told
 
 
+@pytest.mark.slow
 def test_the_demo_keeps_its_data_and_ends_cleanly(tmp_path: Path) -> None:
     """With an embedded database of its own, twice, as ``make run`` does it."""
     changed = {"DJANGO_SETTINGS_MODULE": "settings.demo", "DATA_DIR": str(tmp_path / "data")}
@@ -144,6 +151,7 @@ def until_gone(file: Path, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_the_demo_runs_with_its_own_settings_only(dataset_url: str) -> None:
     done = manage(dataset_url, "run_demo", check=False)
     assert done.returncode == 1

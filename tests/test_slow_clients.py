@@ -15,7 +15,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from tests import slow
 from tests.service import new_database, served
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ADMIN = {"Authorization": "Bearer oracle-admin-token"}
 BEARER = "Authorization: Bearer oracle-admin-token"

@@ -129,6 +129,7 @@ def test_who_sees_only_a_part_cannot_mirror_the_whole(mirroring: Mirroring) -> N
         assert not Mirror.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_user_and_a_password_do_as_well(mirroring: Mirroring) -> None:
     arguments = ["--url", mirroring.address, "--username", "auditor", "--password-file", mirroring.file("auditor")]
     done = manage(mirroring.url, "sync_awx", *arguments, check=False)
@@ -140,6 +141,7 @@ def test_a_user_and_a_password_do_as_well(mirroring: Mirroring) -> None:
     assert "another" not in done.stderr
 
 
+@pytest.mark.slow
 def test_following_goes_on_until_it_is_stopped(mirroring: Mirroring) -> None:
     with mirroring.start("--follow", "1") as running:
         assert running.stderr is not None
@@ -156,6 +158,7 @@ def test_following_goes_on_until_it_is_stopped(mirroring: Mirroring) -> None:
         assert Mirror.objects.get().every == 1
 
 
+@pytest.mark.slow
 def test_following_outlives_an_awx_that_goes_away(
     dataset_template: str, migrated: str, tmp_path: Path, django_db_blocker: DjangoDbBlocker
 ) -> None:
@@ -173,6 +176,7 @@ def test_following_outlives_an_awx_that_goes_away(
     assert following.returncode == 0
 
 
+@pytest.mark.slow
 def test_following_goes_on_after_the_database_dropped_its_connections(mirroring: Mirroring) -> None:
     with mirroring.start("--follow", "3") as running:
         lines = (json.loads(line) for line in running.stderr or ())
@@ -189,6 +193,7 @@ def test_following_goes_on_after_the_database_dropped_its_connections(mirroring:
     assert again["event"] == "synced", again["message"]
 
 
+@pytest.mark.slow
 def test_following_ends_at_once_where_nothing_would_ever_come(mirroring: Mirroring) -> None:
     arguments = mirroring.arguments("--follow", "60", token="wrong")
     done = manage(mirroring.url, *arguments, check=False)

@@ -16,6 +16,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from instances import groups, lifecycle, tasks
 from instances.models import Instance, InstanceGroup
+from tests.make import change_group, change_node
 
 pytestmark = pytest.mark.django_db
 
@@ -43,9 +44,9 @@ def rescue() -> None:
 
 CHANGES: dict[str, Callable[[InstanceGroup, Instance], object]] = {
     "a new instance": lambda group, node: lifecycle.create({"hostname": "new", "node_type": "execution"}),
-    "an instance": lambda group, node: lifecycle.change(node.pk, {"managed_by_policy": False}),
+    "an instance": lambda group, node: change_node(node, {"managed_by_policy": False}),
     "a new group": lambda group, node: groups.create({"name": "new"}),
-    "a group": lambda group, node: groups.change(group.pk, {"policy_instance_minimum": 1}),
+    "a group": lambda group, node: change_group(group, {"policy_instance_minimum": 1}),
     "no group any more": lambda group, node: groups.delete(group.pk),
     "a new member": lambda group, node: groups.attach(group.pk, node),
     "no member any more": lambda group, node: groups.detach(group.pk, node),
@@ -69,11 +70,11 @@ def test_the_policies_are_queued_once_while_they_wait(
 ) -> None:
     for _ in range(3):
         with django_capture_on_commit_callbacks(execute=True):
-            groups.change(edge.pk, {"policy_instance_minimum": 1})
+            change_group(edge, {"policy_instance_minimum": 1})
     assert queued() == [("apply_policies", {})]
     begin()  # so it may have read the records before the next change
     with django_capture_on_commit_callbacks(execute=True):
-        groups.change(edge.pk, {"policy_instance_minimum": 2})
+        change_group(edge, {"policy_instance_minimum": 2})
     assert queued() == [("apply_policies", {})]
 
 
@@ -89,13 +90,13 @@ def test_a_refused_change_queues_nothing(
 def test_the_removal_of_a_node_is_queued_once_with_the_change_that_asks_for_it(edge: InstanceGroup) -> None:
     node = edge.instances.get()
     for _ in range(2):
-        lifecycle.change(node.pk, {"node_state": "deprovisioning"})
+        change_node(node, {"node_state": "deprovisioning"})
     assert queued() == [("deprovision", {"pk": node.pk})]
 
 
 def test_the_removal_is_not_queued_if_the_change_is_not_kept(edge: InstanceGroup) -> None:
     with transaction.atomic():
-        lifecycle.change(edge.instances.get().pk, {"node_state": "deprovisioning"})
+        change_node(edge.instances.get(), {"node_state": "deprovisioning"})
         transaction.set_rollback(True)
     assert queued() == []
 

@@ -128,6 +128,7 @@ def asked_of(column: ColumnFilter) -> str:
     return "2026-01-02T00:00:00Z" if isinstance(column.column, models.DateTimeField) else "a"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["instances", "instance_groups"])
 def test_no_condition_and_no_order_tells_of_a_hidden_record(path: str, world: World) -> None:
     """Every field of every relation, however far away, by a condition, a negated one and an order."""

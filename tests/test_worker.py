@@ -100,6 +100,7 @@ def test_refuses_a_concurrency_that_it_cannot_use(number: str, dataset_url: str)
     assert "--concurrency" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
 def test_a_worker_ends_cleanly(signum: signal.Signals, database: Database) -> None:
     with working(database.url, signum):
@@ -127,6 +128,7 @@ def deprovision(database: Database, hostname: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_removal_waits_for_the_jobs_of_the_node(database: Database) -> None:
     database.connection.execute(
         "UPDATE instances_unifiedjob SET status = 'running', execution_node = 'exec-3.example.org' "
@@ -140,6 +142,7 @@ def test_a_removal_waits_for_the_jobs_of_the_node(database: Database) -> None:
         until(lambda: not database.has("exec-3.example.org"))
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_had_begun_is_finished_by_another(database: Database) -> None:
     """Killed between the two steps of a removal, which this test delays by holding the lock of the memberships."""
     links = (
@@ -159,6 +162,7 @@ def test_what_a_killed_worker_had_begun_is_finished_by_another(database: Databas
         until(lambda: not database.one("SELECT 1 FROM procrastinate_jobs WHERE status IN ('doing', 'todo')"))
 
 
+@pytest.mark.slow
 def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -189,6 +193,7 @@ def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
 # --- health
 
 
+@pytest.mark.slow
 def test_the_worker_checks_a_node_that_a_client_asks_for(database: Database) -> None:
     """With the local probe: CPUs, memory and version are there within ten seconds."""
     database.connection.execute("UPDATE instances_instance SET cpu = 0, memory = 0, version = '' WHERE id = 5")
@@ -205,6 +210,7 @@ def test_the_worker_checks_a_node_that_a_client_asks_for(database: Database) -> 
     assert told["version"].startswith("ansible-runner-")
 
 
+@pytest.mark.slow
 def test_the_worker_reports_its_own_node(database: Database) -> None:
     before = database.one("SELECT last_seen FROM instances_instance WHERE hostname = 'control-1.example.org'")
     with working(database.url):
@@ -224,6 +230,7 @@ def receptor() -> Iterator[FakeReceptor]:
         yield receptor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before it begins", "while it runs", "after it ended"])
 def test_a_worker_that_is_killed_leaves_no_check_pending(
     moment: str, database: Database, receptor: FakeReceptor
@@ -251,6 +258,7 @@ def test_a_worker_that_is_killed_leaves_no_check_pending(
     assert outcome in ("CheckTimedOut", "CheckExpired")
 
 
+@pytest.mark.slow
 def test_the_worker_inspects_the_mesh(database: Database, receptor: FakeReceptor) -> None:
     """A silent node is lost; when it advertises itself again it is checked through Receptor, and back."""
     name, stranger = "exec-1.example.org", "stranger.example.org"

@@ -12,10 +12,10 @@ import pytest
 import requests
 from django.db import connection
 
-from instances import groups, lifecycle, policies
+from instances import groups, policies
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import change_group, change_node, make_jobs
 from tests.service import new_database, served
 
 INSTANCES = "/api/v2/instances/"
@@ -249,7 +249,7 @@ def at_once(number: int, seconds: float, work: Callable[[int, requests.Session],
     return statuses
 
 
-def test_changes_of_different_fields_do_not_undo_each_other(own_service: str) -> None:
+def test_changes_of_different_fields_do_not_undo_each_other(module_service: str) -> None:
     """Each writer owns a field; in the end every field has what its writer sent last."""
     last: dict[str, Any] = {}
     values = {
@@ -261,14 +261,14 @@ def test_changes_of_different_fields_do_not_undo_each_other(own_service: str) ->
     def patch(n: int, session: requests.Session) -> requests.Response:
         field = list(values)[n]
         last[field] = values[field][int(time.monotonic_ns()) % 2]
-        return session.patch(f"{own_service}{INSTANCES}5/", json={field: last[field]})
+        return session.patch(f"{module_service}{INSTANCES}5/", json={field: last[field]})
 
     assert set(at_once(3, 3, patch)) == {200}
-    told = requests.get(f"{own_service}{INSTANCES}5/", headers=HEADERS).json()
+    told = requests.get(f"{module_service}{INSTANCES}5/", headers=HEADERS).json()
     assert {field: told[field] for field in values} == last
 
 
-def test_sixteen_writers_neither_deadlock_nor_fail(own_service: str) -> None:
+def test_sixteen_writers_neither_deadlock_nor_fail(module_service: str) -> None:
     """Peers, membership, policies and deletion, all on the same few records."""
 
     def write(n: int, session: requests.Session) -> requests.Response:
@@ -276,23 +276,25 @@ def test_sixteen_writers_neither_deadlock_nor_fail(own_service: str) -> None:
         match n % 6:
             case 0:
                 peers = ["exec-1.example.org"] if turn % 2 else ["hop-1.example.org", "exec-1.example.org"]
-                return session.patch(f"{own_service}{INSTANCES}6/", json={"peers": peers})
+                return session.patch(f"{module_service}{INSTANCES}6/", json={"peers": peers})
             case 1:
                 peers = ["exec-2.example.org"] if turn % 2 else []
-                return session.patch(f"{own_service}{INSTANCES}5/", json={"peers": peers, "enabled": turn % 3 > 0})
+                return session.patch(f"{module_service}{INSTANCES}5/", json={"peers": peers, "enabled": turn % 3 > 0})
             case 2:
                 body = {"id": 5, "disassociate": bool(turn % 2)}
-                return session.post(f"{own_service}{GROUPS}5/instances/", json=body)
+                return session.post(f"{module_service}{GROUPS}5/instances/", json=body)
             case 3:
-                return session.patch(f"{own_service}{INSTANCES}11/", json={"peers_from_control_nodes": bool(turn % 2)})
+                return session.patch(
+                    f"{module_service}{INSTANCES}11/", json={"peers_from_control_nodes": bool(turn % 2)}
+                )
             case 4:
-                made = session.post(f"{own_service}{GROUPS}", json={"name": f"group-{turn % 3}"})
+                made = session.post(f"{module_service}{GROUPS}", json={"name": f"group-{turn % 3}"})
                 if made.status_code == 201:
-                    session.post(f"{own_service}{made.json()['url']}instances/", json={"id": 5})
-                    return session.delete(f"{own_service}{made.json()['url']}")
+                    session.post(f"{module_service}{made.json()['url']}instances/", json={"id": 5})
+                    return session.delete(f"{module_service}{made.json()['url']}")
                 return made
             case _:
-                return session.post(f"{own_service}{INSTANCES}5/instance_groups/", json={"id": 3})
+                return session.post(f"{module_service}{INSTANCES}5/instance_groups/", json={"id": 3})
 
     statuses = at_once(16, 8, write)
     # 503: a machine that is busy with other things may be too slow for STATEMENT_TIMEOUT
@@ -313,14 +315,14 @@ def test_a_change_that_waits_too_long_is_503_and_changes_nothing(dataset_templat
 
 
 @pytest.mark.parametrize("request_line", [f"POST {INSTANCES}", f"PATCH {INSTANCES}6/"])
-def test_nobody_waits_for_a_body_that_comes_slowly(request_line: str, own_service: str) -> None:
-    address = urlsplit(own_service)
+def test_nobody_waits_for_a_body_that_comes_slowly(request_line: str, module_service: str) -> None:
+    address = urlsplit(module_service)
     with socket.create_connection((address.hostname, address.port), timeout=30) as slow:
         headers = {**HEADERS, "Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": "100"}
         lines = [f"{request_line} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         slow.sendall("\r\n".join([*lines, "", "{"]).encode())
         time.sleep(0.5)  # until it is being answered
-        changed = requests.patch(f"{own_service}{INSTANCES}5/", json={"enabled": True}, headers=HEADERS, timeout=30)
+        changed = requests.patch(f"{module_service}{INSTANCES}5/", json={"enabled": True}, headers=HEADERS, timeout=30)
     assert changed.status_code == 200
 
 
@@ -346,10 +348,10 @@ def test_policies_run_beside_changes() -> None:
     works: list[Callable[[int], object]] = [
         lambda turn: policies.apply_policies(),
         lambda turn: policies.apply_policies(),
-        lambda turn: lifecycle.change(nodes[0].pk, {"enabled": turn % 2 == 0}),
-        lambda turn: lifecycle.change(nodes[0].pk, {"managed_by_policy": turn % 2 == 0}),
+        lambda turn: change_node(nodes[0], {"enabled": turn % 2 == 0}),
+        lambda turn: change_node(nodes[0], {"managed_by_policy": turn % 2 == 0}),
         lambda turn: (groups.detach if turn % 2 else groups.attach)(group.pk, nodes[1]),
-        lambda turn: groups.change(group.pk, {"max_forks": turn}),
+        lambda turn: change_group(group, {"max_forks": turn}),
     ]
     threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
     for thread in threads:

@@ -127,12 +127,16 @@ class ReportedSerializer(serializers.ModelSerializer[Instance]):
 class ConditionSerializer(serializers.ModelSerializer[Condition]):
     """One aspect of an instance's health."""
 
-    reason = serializers.ChoiceField(choices=REASONS, read_only=True)
+    reason = serializers.ChoiceField(choices=REASONS, read_only=True, help_text="Why, in one word.")
 
     class Meta:
         model = Condition
         fields = ("type", "status", "reason", "message", "last_transition")
         read_only_fields = fields
+        extra_kwargs = {
+            "status": {"help_text": "Whether it holds."},
+            "message": {"help_text": "Why, in words."},
+        }
 
 
 class ConditionsSerializer(serializers.Serializer[Any]):
@@ -193,7 +197,11 @@ class MirrorSerializer(MirrorPingSerializer):
     """The mirror and its last syncs."""
 
     seconds = serializers.FloatField(read_only=True, help_text="How long the last sync took.")
-    records = serializers.DictField(child=RecordsOfKindSerializer(), read_only=True)
+    records = serializers.DictField(
+        child=RecordsOfKindSerializer(),
+        read_only=True,
+        help_text="By kind, how many there are and what the last sync did to them.",
+    )
     left_out = serializers.DictField(
         child=serializers.IntegerField(),
         read_only=True,
@@ -224,3 +232,4 @@ class MirrorSerializer(MirrorPingSerializer):
             "failed",
             "failure",
         )
+        extra_kwargs = {"failures_total": {"help_text": "Syncs that failed since the mirror began."}}

@@ -1,6 +1,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -10,23 +11,27 @@ from awx_compat.exceptions import BodyTooLarge
 from awx_compat.fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
 from awx_compat.fleet.serializers import (
     ConditionsSerializer,
+    FleetRootSerializer,
     MeshSerializer,
     MirrorPingSerializer,
     MirrorSerializer,
     ReportedSerializer,
     ReportSerializer,
 )
+from awx_compat.openapi.errors import ErrorSerializer, Refusal, detail
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
+from instances.messages import NO_MIRROR
 from instances.mirror import guard, history
 from instances.models import Instance, MeshInspection, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
+NO_MIRROR_HERE = Refusal("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
 class FleetRoot(ApiView):
@@ -34,6 +39,9 @@ class FleetRoot(ApiView):
 
     title = "Fleet"
 
+    @extend_schema(
+        operation_id="fleet_retrieve", responses=FleetRootSerializer, summary="What there is beside AWX's own API"
+    )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
         here = {"mesh": "mesh/", "mirror": "mirror/"}
@@ -52,6 +60,9 @@ class Report(ApiView):
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_REPORT:
             raise BodyTooLarge(LARGEST_REPORT)
 
+    @extend_schema(
+        request=ReportSerializer, responses={200: ReportedSerializer}, summary="Take what a node tells of itself"
+    )
     def post(self, request: Request, key: str) -> Response:
         told = ReportSerializer(data=request.data)
         told.is_valid(raise_exception=True)
@@ -68,6 +79,7 @@ class Conditions(OfInstance):
     def owners(reader: Any) -> Any:
         return Instance.objects.with_conditions()
 
+    @extend_schema(responses=ConditionsSerializer, summary="The conditions of an instance")
     def get(self, request: Request, key: str) -> Response:
         found = conditions.of(self.instance)
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
@@ -79,6 +91,7 @@ class Mesh(ApiView):
     title = "Mesh Inspection"
     permission_classes = [IsSuperuserOrAuditor]
 
+    @extend_schema(responses=MeshSerializer, summary="The last look at the mesh")
     def get(self, request: Request) -> Response:
         last = MeshInspection.objects.order_by("-began").first()
         return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)
@@ -87,7 +100,7 @@ class Mesh(ApiView):
 def mirror_or_404() -> Mirror:
     mirror = guard.current()
     if mirror is None:
-        raise NotFound("This service is no mirror.")
+        raise NotFound(NO_MIRROR)
     return mirror
 
 
@@ -97,6 +110,7 @@ class MirrorState(ApiView):
     title = "Mirror"
     permission_classes = [IsSuperuserOrAuditor]
 
+    @extend_schema(responses={200: MirrorSerializer, 404: NO_MIRROR_HERE}, summary="The mirror and its last syncs")
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()
         return Response({**MirrorSerializer(mirror).data, "left_out_names": history.left_out_names(mirror)})
@@ -109,6 +123,19 @@ class MirrorPing(ApiView):
     permission_classes = [AllowAny]
     authentication_classes = ()
 
+    @extend_schema(
+        responses={
+            200: MirrorPingSerializer,
+            404: NO_MIRROR_HERE,
+            503: Refusal(
+                "MirrorStale",
+                "The mirror is older than it should be, or the database is too busy.",
+                (MirrorPingSerializer, ErrorSerializer),
+                {"age": 341.208, "oldest": 91.5, "stale": True},
+            ),
+        },
+        summary="Whether the mirror is fresh, for monitoring",
+    )
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()
         status = HTTPStatus.SERVICE_UNAVAILABLE if mirror.is_stale() else HTTPStatus.OK

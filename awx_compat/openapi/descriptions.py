@@ -1,110 +1,37 @@
-"""What the document says of fields that have no help text, of tags, and at its beginning; pages say the same of fields.
+"""What the document says of fields that have no help text, of paths and tags, and at its beginning.
 
-A field that has a help text is not here (a test sees to that): OPTIONS tells help texts as AWX does, and the document
-tells the same.
+The texts of fields are at the serializers of the records, as ``Meta.descriptions``: there is none for a field that has
+a help text (a test sees to that), as OPTIONS tells help texts as AWX does, and the document tells the same. The pages
+of the API show them too.
 """
 
 from typing import Any
 
-from oauth2_provider.models import AccessToken
+from awx_compat.metadata import HELP_TEXTS, model_of
+from awx_compat.serializers.group import InstanceGroupSerializer
+from awx_compat.serializers.instance import InstanceSerializer
+from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.serializers.token import TokenSerializer
+from awx_compat.serializers.user import UserSerializer
 
-from awx_compat.metadata import HELP_TEXTS
-from instances.models import Condition, Instance, InstanceGroup, Mirror, UnifiedJob, User
-
-FIELDS: dict[type, dict[str, str]] = {
-    Instance: {
-        "hostname": "Name of the node, by which the mesh and the jobs know it; also a key in paths.",
-        "node": "Hostname.",
-        "uuid": "UUID that the node reported; all zeros before it did.",
-        "health_check_pending": "Whether a health check was started that has not ended yet.",
-        "capacity_adjustment": "Where `capacity` lies between the lower one of CPUs and memory (0) and the higher (1).",
-        "version": "Version of AWX on a control or hybrid node, else of ansible-runner (`ansible-runner-2.3.4`).",
-        "capacity": "Forks that it can carry at a time; 0 for hop nodes and while it is disabled or unavailable.",
-        "consumed_capacity": "Forks that its running and waiting jobs use; may be more than `capacity`.",
-        "percent_capacity_remaining": "Share of the capacity that is free, in percent, to two places; never negative.",
-        "cpu": "CPUs that it reported.",
-        "cpu_capacity": "Forks that its CPUs can carry.",
-        "mem_capacity": "Forks that its memory can carry.",
-        "enabled": "Whether it is given jobs.",
-        "managed_by_policy": "Whether the policies of groups may make it a member.",
-        "ip_address": "Address of the node; empty where it is not known.",
-        "peers": "Hostnames of the nodes that it opens links to.",
-    },
-    InstanceGroup: {
-        "capacity": "Forks that its members in service can carry together; `max_forks` of a container group.",
-        "consumed_capacity": "Forks that running and waiting jobs use on these members.",
-        "percent_capacity_remaining": "Share of the capacity that is free, in percent; negative where more is used.",
-        "jobs_running": "Running and waiting jobs on these members.",
-        "instances": "Number of members in service: ready, enabled and no hop nodes.",
-        "credential": "Id of the credential that a container group starts pods with.",
-        "pod_spec_override": "Kubernetes' pod, as YAML or JSON, that a container group runs instead of the usual one.",
-    },
-    UnifiedJob: {
-        "launch_type": "What started it.",
-        "status": "How far it is.",
-        "failed": "Whether it ended without success.",
-        "launched_by": "Who or what started it.",
-        "unified_job_template": "Id of the template that it was made from.",
-    },
-    User: {
-        "first_name": "First name.",
-        "last_name": "Last name.",
-        "email": "Email address.",
-        "password": "Never told.",
-        "ldap_dn": "Empty: there is no LDAP here.",
-        "last_login": "When the user last logged in.",
-        "external_account": "null: there are no other identity providers here.",
-        "auth": "Empty: there are no other identity providers here.",
-    },
-    AccessToken: {
-        "user": "Id of the user whose token it is.",
-        "token": "The token, in the answer that made it; asterisks everywhere else.",
-        "refresh_token": "null: personal tokens have none.",
-        "application": "null: there are no applications here.",
-        "expires": "When it ends to be valid.",
-        "scope": "`read`, or `write`, which includes it.",
-    },
-    Condition: {
-        "status": "Whether it holds.",
-        "reason": "Why, in one word.",
-        "message": "Why, in words.",
-    },
-    Mirror: {
-        "records": "By kind, how many there are and what the last sync did to them.",
-        "failures_total": "Syncs that failed since the mirror began.",
-    },
-}
+RECORDS: tuple[Any, ...] = (
+    InstanceSerializer,
+    InstanceGroupSerializer,
+    UnifiedJobSerializer,
+    UserSerializer,
+    TokenSerializer,
+)
+FIELDS: dict[Any, dict[str, str]] = {record.Meta.model: record.Meta.descriptions for record in RECORDS}
 
 
 def of_field(field: Any) -> str:
-    """What is said of a serializer's field that has no help text: from ``FIELDS``, or as OPTIONS says it."""
-    model: Any = getattr(getattr(field.parent, "Meta", None), "model", None)
+    """What is said of a serializer's field that has no help text; the same for all serializers of a model."""
+    model = model_of(field.parent)
     if model is None:
         return ""
     common = HELP_TEXTS.get(field.field_name, "").format(model._meta.verbose_name)
     return FIELDS.get(model, {}).get(field.field_name, common)
 
-
-RECORDS: dict[type, str] = {
-    Instance: "A node of the automation mesh.",
-    InstanceGroup: "Instances that jobs are sent to together, or, a container group, a place for pods that run jobs.",
-    UnifiedJob: "A job of any kind. Beside these fields it has those of its kind, as AWX told them.",
-    User: "Somebody who asks the API.",
-    AccessToken: "An OAuth2 personal token.",
-}
-# Fields that some kinds of these records have not.
-NOT_OF_ALL = {
-    UnifiedJob: {
-        "controller_node",
-        "description",
-        "execution_environment",
-        "execution_node",
-        "launched_by",
-        "unified_job_template",
-    }
-}
-# Fields that are given when a record is made and that no PATCH changes.
-ONLY_ON_CREATION: dict[type, tuple[str, ...]] = {Instance: ("hostname", "node_type")}
 
 PATHS = {
     "instances": "Id or hostname of the instance.",

@@ -2,15 +2,35 @@
 
 from typing import Any, NamedTuple
 
+from django.utils import translation
 from drf_spectacular.plumbing import ResolvedComponent
-from rest_framework.exceptions import NotAcceptable
+from rest_framework import serializers
+from rest_framework.exceptions import NotAcceptable, NotFound, PermissionDenied
 
 from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
-from awx_compat.openapi import bodies
+from awx_compat.filters.columns import unknown
 from awx_compat.passwords import TooManyFailures
+from awx_compat.serializers.common import MessageSerializer
+from instances import messages
+from instances.models import Instance
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Why the request was refused."""
+
+    detail = serializers.CharField(help_text="The reason, in words.")
+
+
+FIELD_ERRORS = {
+    "type": "object",
+    "description": "By field, why it is refused; for a list, by the index of what is wrong in it.",
+    "additionalProperties": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]},
+}
 
 
 class Refusal(NamedTuple):
+    """Among the responses of ``extend_schema``: a status that the document tells once, as the component ``name``."""
+
     name: str
     description: str
     shapes: tuple[Any, ...]
@@ -18,20 +38,22 @@ class Refusal(NamedTuple):
 
 
 def detail(text: object) -> dict[str, str]:
-    return {"detail": str(text)}
+    """The body that tells this, in English whatever language is active where a view is imported first."""
+    with translation.override("en"):
+        return {"detail": str(text)}
 
 
 BAD_QUERY = Refusal(
     "BadQuery",
     "A parameter is not understood.",
-    (bodies.Error,),
-    detail("Instance has no field named 'colour'"),
+    (ErrorSerializer,),
+    detail(unknown(Instance, ["colour"]).detail),
 )
 BAD_BODY = Refusal(
     "BadBody",
     "The body cannot be read (`detail`), or fields in it are refused: for each the reasons, under `__all__` those that "
     "concern the whole.",
-    (bodies.Error, "FieldErrors"),
+    (ErrorSerializer, "FieldErrors"),
     {
         "hostname": ["This field must be unique."],
         "listener_port": ["Ensure this value is less than or equal to 65535."],
@@ -41,52 +63,56 @@ BAD_MEMBERSHIP = Refusal(
     "BadMembership",
     "There is no such record, or it may not be put there. A body without an `id` counts as a new record, and what is "
     "wrong with its fields is told.",
-    (bodies.Error, bodies.Message, "FieldErrors"),
+    (ErrorSerializer, MessageSerializer, "FieldErrors"),
     {"msg": "Cannot change instance group membership of hop node : hop-1.example.org."},
 )
-UNAUTHORIZED = Refusal("Unauthorized", "No credentials, or none that are valid.", (bodies.Error,), detail(LOGIN_HINT))
+UNAUTHORIZED = Refusal(
+    "Unauthorized", "No credentials, or none that are valid.", (ErrorSerializer,), detail(LOGIN_HINT)
+)
 FORBIDDEN = Refusal(
     "Forbidden",
     "The user may not do this, or may not see the record; or the record is that of an AWX that is mirrored here.",
-    (bodies.Error,),
-    detail("You do not have permission to perform this action."),
+    (ErrorSerializer,),
+    detail(PermissionDenied.default_detail),
 )
-NOT_FOUND = Refusal("NotFound", "There is no such record, page or path.", (bodies.Error,), detail("Not found."))
+NOT_FOUND = Refusal(
+    "NotFound", "There is no such record, page or path.", (ErrorSerializer,), detail(NotFound.default_detail)
+)
 NOT_ACCEPTABLE = Refusal(
     "NotAcceptable",
     "The header `Accept` asks for a format that there is not.",
-    (bodies.Error,),
+    (ErrorSerializer,),
     detail(NotAcceptable.default_detail),
 )
 CONFLICT = Refusal(
-    "Conflict", "Another change was made at the same moment.", (bodies.Error,), detail(Conflict.default_detail)
+    "Conflict", "Another change was made at the same moment.", (ErrorSerializer,), detail(Conflict.default_detail)
 )
 PRECONDITION_FAILED = Refusal(
     "PreconditionFailed",
     "`If-Match` names another state than the record has, or `If-None-Match` names its state.",
-    (bodies.Error,),
+    (ErrorSerializer,),
     detail(PreconditionFailed.default_detail),
 )
 UNSUPPORTED_MEDIA_TYPE = Refusal(
-    "UnsupportedMediaType", "The body is not JSON.", (bodies.Error,), detail(MEDIA_TYPE_HINT)
+    "UnsupportedMediaType", "The body is not JSON.", (ErrorSerializer,), detail(MEDIA_TYPE_HINT)
 )
 TOO_MANY_FAILURES = Refusal(
     "TooManyFailures",
     "Too many wrong passwords came for this name or from this address; `Retry-After` tells for how long none is tried.",
-    (bodies.Error,),
+    (ErrorSerializer,),
     detail(TooManyFailures(600).detail),
 )
 NOT_YET = Refusal(
     "NotYet",
     "AWX has this method; this service does not have it yet.",
-    (bodies.Error,),
+    (ErrorSerializer,),
     detail(NotWritable.default_detail),
 )
 UNAVAILABLE = Refusal(
     "Unavailable",
     "The service is set up without what this needs, or the database is too busy, or too many passwords are checked.",
-    (bodies.Error,),
-    detail("The database is too busy; nothing was changed. Try again."),
+    (ErrorSerializer,),
+    detail(messages.BUSY),
 )
 NOT_MODIFIED = Refusal("NotModified", "The client has this state of the record already.", (), None)
 BY_STATUS = {
@@ -123,7 +149,7 @@ def described(schema: Any, refusal: Refusal) -> dict[str, Any]:
 
 def shape_of(schema: Any, shape: Any) -> dict[str, Any]:
     if shape == "FieldErrors":
-        component = ResolvedComponent(shape, ResolvedComponent.SCHEMA, bodies.FIELD_ERRORS, shape)
+        component = ResolvedComponent(shape, ResolvedComponent.SCHEMA, FIELD_ERRORS, shape)
         schema.registry.register_on_missing(component)
     else:
         component = schema.resolve_serializer(shape, "response")

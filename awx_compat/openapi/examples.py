@@ -8,21 +8,8 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
 from awx_compat import paths
-from awx_compat.fleet import serializers as fleet
-from awx_compat.fleet.views import FleetRoot
-from awx_compat.openapi import bodies
-from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
-from awx_compat.serializers.instance import (
-    HealthCheckSerializer,
-    InstanceDetailSerializer,
-    InstanceSerializer,
-    LinkedInstanceSerializer,
-)
-from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.serializers.role import AccessSerializer, role_body
-from awx_compat.serializers.token import HIDDEN, TokenSerializer
-from awx_compat.serializers.user import RELATED, UserDetailSerializer, UserSerializer
-from awx_compat.views import config, dashboard, empty, root
+from awx_compat.fleet import examples as fleet
+from awx_compat.serializers import common, group, instance, job, mesh, ping, role, service, token, user
 from instances.models import InstanceGroup, InstanceGroupRole
 from instances.querysets import INCLUDED_ROLES
 
@@ -46,13 +33,9 @@ def in_list(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "related": related}
 
 
-def constant(view: Any) -> Any:
+def answered(view: Any) -> Any:
     """The answer of a view that nothing stored changes."""
-    return view().get(Request(HttpRequest())).data
-
-
-def page(results: list[Any]) -> dict[str, Any]:
-    return {"count": len(results), "next": None, "previous": None, "results": results}
+    return view.get(Request(HttpRequest())).data
 
 
 LINK = {
@@ -137,9 +120,8 @@ GROUP: dict[str, Any] = {
     "pod_spec_override": "",
     "summary_fields": {
         "object_roles": {
-            "admin_role": {"description": "Can manage all aspects of the instance group", "name": "Admin", "id": 9},
-            "use_role": {"description": "Can use the instance group in a job template", "name": "Use", "id": 10},
-            "read_role": {"description": "May view settings for the instance group", "name": "Read", "id": 11},
+            kind.value: {"description": description, "name": kind.label, "id": 9 + n}
+            for n, (kind, description) in enumerate(group.ROLE_DESCRIPTIONS.items())
         },
         "user_capabilities": {"edit": True, "delete": True},
     },
@@ -181,7 +163,7 @@ USER: dict[str, Any] = {
     "url": "/api/v2/users/1/",
     "related": {
         "named_url": "/api/v2/users/admin/",
-        **{name: paths.record("users", 1, name) for name in RELATED},
+        **{name: paths.record("users", 1, name) for name in user.RELATED},
     },
     "summary_fields": {"user_capabilities": {"edit": True, "delete": False}},
     "created": "2023-10-06T02:26:49.111111Z",
@@ -246,135 +228,55 @@ PING = {
     "install_uuid": "f0f0f0f0-1111-4222-8333-abcdefabcdef",
     "instances": [
         {
-            "node": "exec-1.example.org",
-            "node_type": "execution",
-            "uuid": "00000000-0000-4000-8000-000000000005",
-            "heartbeat": "2023-12-21T11:44:49.250000Z",
-            "capacity": 655,
-            "version": "ansible-runner-2.3.4",
+            "node": INSTANCE["hostname"],
+            **only(INSTANCE, ("node_type", "uuid")),
+            "heartbeat": INSTANCE["last_seen"],
+            **only(INSTANCE, ("capacity", "version")),
         }
     ],
-    "instance_groups": [{"name": "default", "capacity": 804, "instances": ["exec-1.example.org"]}],
+    "instance_groups": [{"name": "default", "capacity": 804, "instances": [INSTANCE["hostname"]]}],
 }
-MESH = {
-    "nodes": [
-        {
-            "id": 5,
-            "hostname": "exec-1.example.org",
-            "node_type": "execution",
-            "node_state": "ready",
-            "enabled": True,
-        },
-        {"id": 11, "hostname": "hop-1.example.org", "node_type": "hop", "node_state": "ready", "enabled": True},
-    ],
-    "links": [LINK],
-}
-CONDITIONS = {
-    "count": 1,
-    "results": [
-        {
-            "type": "Reachable",
-            "status": "False",
-            "reason": "CutOff",
-            "message": "Cut off by hop-1.example.org.",
-            "last_transition": "2023-12-21T11:44:49.250000Z",
-        }
-    ],
-}
-REPORT = {
-    "version": "2.3.4",
-    "cpu": 16,
-    "memory": 68719476736,
-    "uuid": "00000000-0000-4000-8000-000000000005",
-    "errors": [],
-}
-REPORTED = {
-    "hostname": "exec-1.example.org",
-    "node_state": "ready",
-    "capacity": 655,
-    "health_check_pending": False,
-    "errors": "",
-    "next_report_within": 60,
-}
-MIRROR = {
-    "url": "https://awx.example.org",
-    "version": "23.6.0",
-    "age": 12.204,
-    "oldest": 91.5,
-    "stale": False,
-    "began": "2023-12-21T11:44:49.250000Z",
-    "finished": "2023-12-21T11:44:50.750000Z",
-    "seconds": 1.5,
-    "every": 30.0,
-    "all_jobs": False,
-    "copied_to": 0,
-    "records": {"instances": {"total": 15, "new": 0, "changed": 2, "gone": 0}},
-    "left_out": {"instances": 1, "links": 0},
-    "left_out_names": [
-        'instance 14 ("hop-3.example.org") is left out: listener_port must be between 0 and 65535, not 70000.'
-    ],
-    "failures": 0,
-    "failures_total": 1,
-    "failed": "2023-12-20T23:10:00.000000Z",
-    "failure": "The AWX did not answer.",
-}
-MESH_LOOK = {
-    "began": "2023-12-21T11:44:49.250000Z",
-    "seconds": 0.31,
-    "error": "",
-    "unknown_nodes": ["stranger.example.org"],
-    "overdue": False,
-}
+MESH_NODE = only(INSTANCE, mesh.MeshNodeSerializer.Meta.fields)
+HOP_NODE = {**MESH_NODE, "id": 11, "hostname": "hop-1.example.org", "node_type": "hop"}
 
-# What each kind of body is shown as.
+# What each kind of body is shown as, or what makes that of the view.
 SHAPES: dict[Any, Any] = {
-    InstanceSerializer: IN_LIST,
-    LinkedInstanceSerializer: LINKED,
-    InstanceDetailSerializer: INSTANCE,
-    HealthCheckSerializer: only(INSTANCE, HealthCheckSerializer.Meta.fields),
-    InstanceGroupSerializer: in_list(GROUP),
-    InstanceGroupDetailSerializer: GROUP,
-    UnifiedJobSerializer: JOB,
-    UserSerializer: in_list(USER),
-    UserDetailSerializer: USER,
-    AccessSerializer: {**{name: value for name, value in in_list(USER).items() if name != "auth"}, **ACCESS},
-    TokenSerializer: {**TOKEN, "token": HIDDEN},
-    bodies.Message: {"msg": "Health check is running for exec-1.example.org."},
-    bodies.EmptyPage: constant(empty.EmptyList),
-    bodies.GroupRolePage: page([role_body(InstanceGroup(pk=3, name="edge"), role) for role in InstanceGroupRole.Role]),
-    bodies.SettingCategoryPage: page(
-        [
-            {"url": paths.record("settings", slug), "slug": slug, "name": name}
-            for slug, name in config.CATEGORIES.items()
-        ]
+    instance.InstanceSerializer: IN_LIST,
+    instance.LinkedInstanceSerializer: LINKED,
+    instance.InstanceDetailSerializer: INSTANCE,
+    instance.HealthCheckSerializer: only(INSTANCE, instance.HealthCheckSerializer.Meta.fields),
+    group.InstanceGroupSerializer: in_list(GROUP),
+    group.InstanceGroupDetailSerializer: GROUP,
+    job.UnifiedJobSerializer: JOB,
+    user.UserSerializer: in_list(USER),
+    user.UserDetailSerializer: USER,
+    role.AccessSerializer: {**only(in_list(USER), role.AccessSerializer.Meta.fields), **ACCESS},
+    token.TokenSerializer: {**TOKEN, "token": token.HIDDEN},
+    common.MessageSerializer: {"msg": "Health check is running for exec-1.example.org."},
+    common.EmptyPageSerializer: common.only_page([]),
+    role.GroupRolePageSerializer: common.only_page(
+        [role.role_body(InstanceGroup(pk=3, name="edge"), kind) for kind in InstanceGroupRole.Role]
     ),
-    config.SystemSettings: {
+    service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in service.CATEGORIES]),
+    service.SystemSettingsSerializer: {
         "IS_K8S": True,
         "INSTALL_UUID": PING["install_uuid"],
         "AWX_CONTROL_NODE_TASK_IMPACT": 1,
     },
-    bodies.ApiRoot: constant(root.ApiRoot),
-    bodies.OAuthRoot: constant(root.OAuthRoot),
-    bodies.Config: {**constant(config.Config), "version": PING["version"]},
-    bodies.Dashboard: {
-        **{name: dashboard.nothing(name) for name in dashboard.NOT_KEPT},
-        "users": {"url": paths.collection("users"), "total": 4},
-    },
-    bodies.JobGraph: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
-    bodies.MeshDrawing: MESH,
-    bodies.Ping: PING,
-    fleet.FleetRootSerializer: constant(FleetRoot),
-    fleet.ConditionsSerializer: CONDITIONS,
-    fleet.ReportedSerializer: REPORTED,
-    fleet.MeshSerializer: MESH_LOOK,
-    fleet.MirrorSerializer: MIRROR,
-    fleet.MirrorPingSerializer: only(MIRROR, fleet.MirrorPingSerializer.Meta.fields),
+    service.ApiRootSerializer: answered,
+    service.OAuthRootSerializer: answered,
+    service.ConfigSerializer: lambda view: {**answered(view), "version": PING["version"]},
+    service.DashboardSerializer: service.dashboard(users=4),
+    service.JobGraphSerializer: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
+    mesh.MeshDrawingSerializer: {"nodes": [MESH_NODE, HOP_NODE], "links": [LINK]},
+    ping.PingSerializer: PING,
+    **fleet.SHAPES,
 }
 # What the bodies of these operations are shown as instead.
 ANSWERS: dict[str, Any] = {
     "instances_create": {**INSTANCE, "summary_fields": IN_LIST["summary_fields"]},
     "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
-    "collections_retrieve": constant(root.VersionRoot),
+    "collections_retrieve": answered,
     "auth_retrieve": {},
     **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
 }
@@ -409,19 +311,17 @@ BODIES: dict[str, dict[str, Any]] = {
     **{f"{lists}_create": {"for reading": NEW_TOKEN} for lists in TOKEN_LISTS},
     "tokens_update": {"for changes too": {"description": "dashboards", "scope": "write"}},
     "tokens_partial_update": {"another description": {"description": "reports"}},
-    "fleet_instances_report_create": {
-        "all is well": REPORT,
-        "it cannot run jobs": {"errors": ["Podman is not installed."]},
-    },
+    **fleet.BODIES,
 }
 
 
-def of(operation: str, shape: Any) -> list[OpenApiExample]:
+def of(operation: str, shape: Any, view: Any) -> list[OpenApiExample]:
     """The examples of an operation, by its id; ``shape`` is the serializer of its answer, if it has one."""
     found = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
     answer = ANSWERS[operation] if operation in ANSWERS else SHAPES.get(shape)
     if answer is not None:
-        found.append(OpenApiExample("answer", answer, response_only=True))
+        shown = answer(view) if callable(answer) else answer
+        found.append(OpenApiExample("answer", shown, response_only=True))
     if operation == "metrics_retrieve":
         found.append(OpenApiExample("text", METRICS_TEXT, response_only=True, media_type="text/plain"))
         found.append(OpenApiExample("JSON", METRICS, response_only=True))

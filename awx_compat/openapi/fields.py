@@ -1,51 +1,17 @@
-"""The kinds of fields that AWX's records have beside DRF's, and what their serializers do not tell of types."""
+"""The kinds of fields that AWX's records have beside DRF's."""
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from rest_framework import serializers
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.plumbing import get_override
 
-from awx_compat.openapi import bodies
-from awx_compat.serializers.group import InstanceGroupSerializer
-from awx_compat.serializers.instance import InstanceSerializer
-from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.serializers.role import AccessSerializer
-from awx_compat.serializers.token import TokenSerializer
-from awx_compat.serializers.user import UserSerializer
-from instances import tokens
-
-SUMMARIES: dict[type, type[serializers.Serializer[Any]]] = {
-    AccessSerializer: bodies.AccessSummary,
-    InstanceSerializer: bodies.InstanceSummary,
-    InstanceGroupSerializer: bodies.InstanceGroupSummary,
-    UserSerializer: bodies.UserSummary,
-    TokenSerializer: bodies.TokenSummary,
-}
-NULL = {"type": "null"}
-ONE_SCOPE = f"({'|'.join(tokens.SCOPES)})"
-SCOPE = {"type": "string", "pattern": f"^{ONE_SCOPE}( {ONE_SCOPE})*$"}
-# Fields whose serializer does not tell the type of what it answers.
-TYPES: dict[type, dict[str, dict[str, Any]]] = {
-    UserSerializer: {"modified": NULL, "external_account": NULL},
-    TokenSerializer: {"refresh_token": NULL, "application": NULL, "scope": SCOPE},
-    InstanceGroupSerializer: {"instances": {"type": "integer", "minimum": 0}},
-    UnifiedJobSerializer: {
-        "elapsed": {"type": "number"},
-        "launched_by": {"type": "object", "additionalProperties": {}},
-    },
-}
-
-
-def by_class(table: dict[type, Any], serializer: Any) -> Any:
-    """The entry for the serializer's class or the nearest one that it is made from; None where there is none."""
-    return next((table[cls] for cls in type(serializer).__mro__ if cls in table), None)
+from awx_compat.serializers.common import PATH
 
 
 def known_type(field: Any) -> dict[str, Any] | None:
-    """The schema of a field that ``TYPES`` names."""
-    known = by_class(TYPES, field.parent) or {}
-    schema: dict[str, Any] | None = known.get(field.field_name)
-    return schema and dict(schema)
+    """The schema of a field whose type ``Meta.types`` of its serializer tells, as the field itself does not."""
+    types = getattr(getattr(field.parent, "Meta", None), "types", {})
+    return dict(types[field.field_name]) if field.field_name in types else None
 
 
 class TypeOfRecord(OpenApiSerializerFieldExtension):
@@ -59,7 +25,7 @@ class Url(OpenApiSerializerFieldExtension):
     target_class = "awx_compat.serializers.base.UrlField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return dict(bodies.URL)
+        return dict(PATH)
 
 
 class Id(OpenApiSerializerFieldExtension):
@@ -71,18 +37,17 @@ class Id(OpenApiSerializerFieldExtension):
 
 
 class Related(OpenApiSerializerFieldExtension):
-    """``related``: paths by name; ``summary_fields``: what ``SUMMARIES`` says, or any object."""
+    """``related``: paths by name; ``summary_fields``: what its method is declared to give, or any object."""
 
     target_class = "awx_compat.serializers.base.ObjectField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         if self.target.field_name == "related":
-            return {"type": "object", "additionalProperties": dict(bodies.URL)}
-        summary = by_class(SUMMARIES, self.target.parent)
+            return {"type": "object", "additionalProperties": dict(PATH)}
+        summary = get_override(getattr(self.target.parent, self.target.method_name), "field")
         if summary is None:
             return {"type": "object", "additionalProperties": {}}
-        ref: dict[str, Any] = auto_schema.resolve_serializer(summary, "response").ref
-        return ref
+        return auto_schema.resolve_serializer(summary, "response").ref
 
 
 class Peers(OpenApiSerializerFieldExtension):
@@ -90,3 +55,13 @@ class Peers(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "array", "items": {"type": "string"}}
+
+
+class Metrics(OpenApiSerializerExtension):
+    """Figures by their names, which no serializer lists."""
+
+    target_class = "awx_compat.serializers.metrics.MetricsSerializer"
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        metric = auto_schema.resolve_serializer(self.target.child, direction).ref
+        return {"type": "object", "additionalProperties": metric}

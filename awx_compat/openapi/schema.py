@@ -1,4 +1,4 @@
-"""Reads a view for the OpenAPI document. What cannot be read off it is in ``operations`` and ``descriptions``."""
+"""Reads a view for the OpenAPI document. What cannot be read off it, ``extend_schema`` declares beside it."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from rest_framework import serializers
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
-from awx_compat.openapi import bodies, descriptions, errors, examples, fields, operations, security
+from awx_compat.openapi import descriptions, errors, examples, fields, security
 from awx_compat.openapi.parameters import DescribedPagination, Parameter
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.serializers.base import RecordSerializer
+from awx_compat.serializers.common import EmptyPageSerializer, PageSerializer
 from awx_compat.serializers.role import AccessSerializer
+from awx_compat.serializers.service import CATEGORIES
 from awx_compat.views.base import DetailView
-from awx_compat.views.config import CATEGORIES
-from awx_compat.views.empty import EmptyList
 
 EXTENSIONS = (fields, security)  # imported so that drf-spectacular knows their classes
 NO_PART_OF_NAMES = ("api", "v2", "v1")
@@ -47,8 +47,9 @@ class Schema(AutoSchema):
     """One method of one view."""
 
     @property
-    def special(self) -> operations.Operation:
-        return operations.of(self.view, self.method)
+    def is_refused(self) -> bool:
+        """Whether this is a method of AWX's that this service does not have yet."""
+        return self.view.lacks(self.method)
 
     # --- names
 
@@ -57,24 +58,19 @@ class Schema(AutoSchema):
         return [name for name in names if name not in NO_PART_OF_NAMES and not name.startswith("{")]
 
     def get_operation_id(self) -> str:
-        if self.special.id:
-            return self.special.id
-        told = self.special.told
-        is_page = isinstance(told, type) and issubclass(told, bodies.Page)
+        shape = self.shape_of_answer()
+        is_page = shape is not None and issubclass(shape, PageSerializer)
         action = "list" if self._is_list_view() or is_page else self.method_mapping[self.method.lower()]
         return "_".join([*self.names_in_path(), action])
 
     def get_tags(self) -> list[str]:
-        if isinstance(self.view, EmptyList):
-            return ["not kept"]
         name = next(iter(self.names_in_path()), "")
         tag = TAGS.get(name, name)
         return [tag if tag in descriptions.TAGS else "service"]
 
     def get_summary(self) -> str:
-        if isinstance(self.view, EmptyList) and not self.special.is_refused:
-            return f"{self.view.title}: {self.special.summary.lower()}"
-        return self.special.summary or str(self.view.title)
+        is_empty = self.shape_of_answer() is EmptyPageSerializer
+        return f"{self.view.title}: always empty" if is_empty else str(self.view.title)
 
     def get_description(self) -> str:
         """The view's own docstring. Those of what it is made from are for readers of the code."""
@@ -119,7 +115,7 @@ class Schema(AutoSchema):
         headers = []
         if self.has_etag:
             headers = [IF_MATCH] if self.method in CHANGES else [IF_NONE_MATCH]
-        found = [*super()._get_parameters(), *self.special.parameters, *headers]
+        found = [*super()._get_parameters(), *headers]
         return [self.shared(parameter) for parameter in sorted(found, key=rank)]
 
     def _get_format_parameters(self) -> list[Parameter]:
@@ -146,22 +142,27 @@ class Schema(AutoSchema):
     # --- bodies
 
     def get_request_serializer(self) -> Any:
-        asked = self.special.asked
-        return super().get_request_serializer() if asked is operations.UNSAID else asked
+        return None if self.is_refused else super().get_request_serializer()
 
     def get_response_serializers(self) -> Any:
-        told = self.special.told
-        return super().get_response_serializers() if told is operations.UNSAID else told
+        return {} if self.is_refused else super().get_response_serializers()
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
-        answers = {} if self.special.is_refused else super()._get_response_bodies(direction)
+        answers = super()._get_response_bodies(direction)
         for status, answer in answers.items():
+            if "$ref" in answer:
+                continue
             answer["description"] = answer["description"] or HTTPStatus(int(status)).phrase
             headers = dict(self.headers(int(status)))
             if headers:
                 answer["headers"] = headers
-        refusals = {str(status): errors.response(self, refusal) for status, refusal in sorted(self.refusals().items())}
-        return {**answers, **refusals}
+        usual = {str(status): errors.response(self, refusal) for status, refusal in sorted(self.refusals().items())}
+        return dict(sorted({**usual, **answers}.items()))
+
+    def _get_response_for_code(self, response: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if isinstance(response, errors.Refusal):
+            return errors.response(self, response)
+        return super()._get_response_for_code(response, *args, **kwargs)
 
     def headers(self, status: int) -> Iterator[tuple[str, Any]]:
         if status == HTTPStatus.CREATED:
@@ -173,25 +174,25 @@ class Schema(AutoSchema):
     def has_etag(self) -> bool:
         """Whether the answers are of one record that tells when it changed."""
         view = type(self.view)
-        if not issubclass(view, DetailView) or self.method not in ("GET", *CHANGES) or self.special.is_refused:
+        if not issubclass(view, DetailView) or self.method not in ("GET", *CHANGES) or self.is_refused:
             return False
         is_record = view.get is DetailView.get or self.method in CHANGES
         model = view.serializer_class.Meta.model  # type: ignore[union-attr]
         return is_record and any(column.name == "modified" for column in model._meta.fields)
 
     def refusals(self) -> dict[int, errors.Refusal]:
-        """What the method may refuse, and with what body."""
+        """What the method may refuse beside what is declared, and with what body."""
         statuses = sorted(set(self.usual_refusals()))
         found = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}
         if self.takes_body:
             found[HTTPStatus.BAD_REQUEST] = errors.BAD_BODY
         elif self._is_list_view():
             found[HTTPStatus.BAD_REQUEST] = errors.BAD_QUERY
-        return {**found, **self.special.refusals}
+        return found
 
     @property
     def takes_body(self) -> bool:
-        return self.method not in (*SAFE_METHODS, "DELETE") and not self.special.is_refused
+        return self.method not in (*SAFE_METHODS, "DELETE") and not self.is_refused
 
     def usual_refusals(self) -> Iterator[int]:
         permissions = type(self.view).permission_classes
@@ -202,7 +203,7 @@ class Schema(AutoSchema):
         if "{" in self.path or self._is_list_view() or len(self.view.renderer_classes) > 1:  # `format` can be unknown
             yield HTTPStatus.NOT_FOUND
         yield HTTPStatus.NOT_ACCEPTABLE
-        if self.special.is_refused:
+        if self.is_refused:
             yield HTTPStatus.NOT_IMPLEMENTED
         elif self.method not in SAFE_METHODS:
             yield HTTPStatus.CONFLICT
@@ -245,15 +246,15 @@ class Schema(AutoSchema):
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
         model: Any = getattr(getattr(serializer, "Meta", None), "model", None)
         if isinstance(serializer, RecordSerializer):
-            schema["description"] = descriptions.RECORDS[model]
+            schema["description"] = serializer.Meta.description
         if direction == "response" and model is not None:
-            missing = descriptions.NOT_OF_ALL.get(model, ())
-            schema["required"] = sorted(schema["properties"].keys() - missing)  # whatever its default, it is told
+            optional = getattr(serializer.Meta, "optional", ())
+            schema["required"] = sorted(schema["properties"].keys() - set(optional))  # whatever its default, it is told
         if direction == "request" and isinstance(serializer, RecordSerializer) and not serializer.partial:
             for name, told in schema["properties"].items():
                 told.update(default_of(serializer.fields[name], told))
         if direction == "request" and serializer.partial:
-            for name in descriptions.ONLY_ON_CREATION.get(model, ()):
+            for name in getattr(serializer.Meta, "only_on_creation", ()):
                 schema["properties"].pop(name, None)
         if direction == "response" or serializer.partial:
             for told in schema.get("properties", {}).values():
@@ -263,15 +264,15 @@ class Schema(AutoSchema):
     # --- examples
 
     def get_examples(self) -> list[Any]:
-        return examples.of(self.get_operation_id(), self.shape_of_answer())
+        return examples.of(self.get_operation_id(), self.shape_of_answer(), self.view)
 
     def shape_of_answer(self) -> Any:
         """The serializer of a successful answer; None where a serializer does not tell it."""
-        told = self.special.told
-        if told is operations.UNSAID:
-            return getattr(self.view, "serializer_class", None)
-        shape = next(iter(told.values()), None) if isinstance(told, dict) else told
-        return shape if isinstance(shape, type) else None
+        answer = self.get_response_serializers()
+        shape = next(iter(answer.values()), None) if isinstance(answer, dict) else answer
+        if isinstance(shape, serializers.BaseSerializer):
+            shape = type(shape)
+        return shape if isinstance(shape, type) and issubclass(shape, serializers.BaseSerializer) else None
 
 
 def rank(parameter: Parameter) -> int:

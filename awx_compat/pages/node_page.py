@@ -7,8 +7,9 @@ from typing import Any
 from instances import capacity
 from instances.capacity import Load
 from instances.health import conditions
-from instances.models import Condition, Instance, InstanceLink, UnifiedJob, User
+from instances.models import Condition, Instance, InstanceLink, UnifiedJob
 from instances.overview import standing
+from instances.reader import Reader
 
 MOST_JOBS = 50
 IN_WORDS = dict(conditions.REASONS)
@@ -45,7 +46,7 @@ class ToldPeer:
     dials: str  # which of the two dials the other
 
 
-def told(node: Instance, reader: User) -> dict[str, Any]:
+def told(node: Instance, reader: Reader) -> dict[str, Any]:
     """Everything about ``node``, read with its load, links and conditions, that ``reader`` may see."""
     jobs = active_jobs(node, reader)
     return {
@@ -76,7 +77,7 @@ def told_condition(condition: Condition, node: Instance) -> ToldCondition:
     )
 
 
-def active_jobs(node: Instance, reader: User) -> list[ToldJob]:
+def active_jobs(node: Instance, reader: Reader) -> list[ToldJob]:
     jobs = UnifiedJob.objects.visible_to(reader).active_on(node.hostname, MOST_JOBS, node.load.jobs_running)
     return [told_job(job, node) for job in jobs]
 
@@ -96,7 +97,7 @@ def told_job(job: UnifiedJob, node: Instance) -> ToldJob:
     )
 
 
-def peers(node: Instance, reader: User) -> list[ToldPeer]:
+def peers(node: Instance, reader: Reader) -> list[ToldPeer]:
     """The other ends of the node's links, by hostname: all that it dials, as the API tells them, and those that dial it
     and that ``reader`` may see."""
     incoming = InstanceLink.objects.filter(target=node, source__in=Instance.objects.visible_to(reader))

@@ -44,8 +44,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     selection = Selection(request.GET)
     opened = request.GET.getlist("open")
-    nodes = sorted(Instance.objects.visible_to(user).with_load(), key=by_hostname)
-    groups = dict(InstanceGroup.objects.visible_to(user).order_by("name").values_list("pk", "name"))
+    nodes = sorted(Instance.objects.visible_to(user.reader).with_load(), key=by_hostname)
+    groups = dict(InstanceGroup.objects.visible_to(user.reader).order_by("name").values_list("pk", "name"))
     drawing = draw(nodes, all_links(), opened)
     lead_on(drawing, selection, opened)
     total = sums(nodes)
@@ -109,11 +109,13 @@ def members(nodes: list[Instance], group: int | None, visible_groups: Collection
 def node(request: HttpRequest, pk: int) -> HttpResponse:
     """One node: its capacity, number by number, what takes it, and why the node is in its state."""
     user: Any = request.user
-    readable = Instance.objects.visible_to(user).with_load().with_links().with_conditions()
+    readable = Instance.objects.visible_to(user.reader).with_load().with_links().with_conditions()
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
         return errors.page(request, HTTPStatus.NOT_FOUND, "No such node", "It does not exist, or you may not see it.")
-    return render(request, "pages/node.html", {**frame(request), "back": back(request), **node_page.told(found, user)})
+    return render(
+        request, "pages/node.html", {**frame(request), "back": back(request), **node_page.told(found, user.reader)}
+    )
 
 
 def back(request: HttpRequest) -> str:

@@ -1,20 +1,136 @@
+"""What the API's serializers share: how a record is rendered, and the fields that every record begins with.
+
+DRF asks every field anew for every record where its value is and what becomes of it. For the kinds of field in
+``CONVERSIONS`` both follow from the declaration alone, so that a function can be made of them that does nothing else;
+all other kinds are asked as DRF asks them.
+"""
+
 from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Hashable
+from collections.abc import Callable
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import Model
 from rest_framework import serializers
+from rest_framework.relations import PKOnlyObject
 
 from awx_compat import paths
-from awx_compat.encoding import Encoded, encoded
-from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField
-from awx_compat.serializers.telling import DirectSerializer
-from instances.models import User
-from instances.rows import Row, Rows, Statement, Text
+from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField, PeersField
+from instances.reader import Reader
+
+Render = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
+
+
+class CompiledSerializer(serializers.ModelSerializer[Any]):
+    """A serializer that tells records by functions made once for its class; in all else DRF's own."""
+
+    def to_representation(self, record: Any) -> dict[str, Any]:
+        try:
+            return {name: told(self, record) for name, told in compiled_fields(type(self))}
+        except (AttributeError, KeyError):
+            return super().to_representation(record)  # DRF knows what a field without a value means
+
+
+@functools.cache
+def compiled_fields(serializer: type[CompiledSerializer]) -> list[tuple[str, Render]]:
+    """The fields that are told, in their order, each with the function that gives its value."""
+    bound = serializer()
+    return [(name, renderer_of(field, bound)) for name, field in bound.fields.items() if not field.write_only]
+
+
+def renderer_of(field: Any, serializer: Any) -> Render:
+    if isinstance(field, serializers.SerializerMethodField):
+        return of_method(field.method_name)
+    if not (has_known_kind(field) and has_plain_source(field, serializer.Meta.model)):
+        return of_field(field.field_name)
+    value = attrgetter(".".join(field.source_attrs))
+    conversion = CONVERSIONS[type(field).to_representation](field)
+    return of_value(value) if conversion is None else of_converted_value(value, conversion)
+
+
+def has_known_kind(field: Any) -> bool:
+    kind = type(field)
+    is_known = kind.get_attribute is serializers.Field.get_attribute and kind.to_representation in CONVERSIONS
+    return is_known and (not hasattr(field, "child") or has_known_kind(field.child))
+
+
+def has_plain_source(field: Any, model: Any) -> bool:
+    """Whether the value is an attribute of the record, which nothing has to be called for."""
+    return field.source != "*" and not callable(getattr(model, field.source_attrs[0], None))
+
+
+def of_method(name: str) -> Render:
+    return lambda serializer, record: getattr(serializer, name)(record)
+
+
+def of_value(value: Callable[[Any], Any]) -> Render:
+    return lambda serializer, record: value(record)
+
+
+def of_converted_value(value: Callable[[Any], Any], conversion: Callable[[Any], Any]) -> Render:
+    def told(serializer: Any, record: Any) -> Any:
+        found = value(record)
+        return None if found is None else conversion(found)
+
+    return told
+
+
+def of_field(name: str) -> Render:
+    """As DRF does it; a field that is left out for some records is none of those here."""
+
+    def told(serializer: Any, record: Any) -> Any:
+        field = serializer.fields[name]
+        try:
+            value = field.get_attribute(record)
+        except serializers.SkipField:
+            raise AttributeError(name) from None
+        is_none = (value.pk if isinstance(value, PKOnlyObject) else value) is None
+        return None if is_none else field.to_representation(value)
+
+    return told
+
+
+def of_boolean(field: serializers.BooleanField) -> Callable[[Any], Any]:
+    return lambda value: value if value is True or value is False else field.to_representation(value)
+
+
+def of_time(field: serializers.DateTimeField) -> Callable[[Any], Any]:
+    """Times come from the database in UTC, which is also what the service tells them in."""
+
+    def told(value: datetime) -> Any:
+        return f"{value.isoformat()[:-6]}Z" if value.tzinfo is UTC else field.to_representation(value)
+
+    return told
+
+
+# By how DRF converts the values of a kind of field: what makes, of a field, a function that comes to the same; None for
+# no conversion at all. A kind belongs here if its conversion needs neither the request nor the serializer.
+CONVERSIONS: dict[Any, Callable[[Any], Callable[[Any], Any] | None]] = {
+    serializers.ReadOnlyField.to_representation: lambda field: None,
+    PeersField.to_representation: lambda field: None,
+    serializers.IntegerField.to_representation: lambda field: int,
+    serializers.CharField.to_representation: lambda field: str,
+    serializers.BooleanField.to_representation: of_boolean,
+    serializers.DateTimeField.to_representation: of_time,
+    **dict.fromkeys(
+        (
+            serializers.BigIntegerField.to_representation,
+            serializers.ChoiceField.to_representation,
+            serializers.DecimalField.to_representation,
+            serializers.ListField.to_representation,
+            serializers.JSONField.to_representation,
+        ),
+        lambda field: field.to_representation,
+    ),
+}
+
+
+# --- the fields of every record
 
 
 class TypeField(serializers.SerializerMethodField):
@@ -46,7 +162,7 @@ class IdField(serializers.IntegerField):
             self.fail("incorrect_type", data_type=type(data).__name__)
 
 
-class RecordSerializer(DirectSerializer):
+class RecordSerializer(CompiledSerializer):
     """The fields that every record of AWX's API begins with: type, url, related, summary_fields."""
 
     record_type: ClassVar[str]
@@ -76,75 +192,16 @@ class RecordSerializer(DirectSerializer):
             raise serializers.ValidationError({NON_FIELD_ERRORS: ["This field may not be null."]})
         return super().run_validation(data)
 
-    def depends_on(self) -> Hashable:
-        """All that the telling of a record depends on besides the record; None if that is more than can be said."""
-        return None
-
-    def told(self, row: Row) -> Any:
-        """The record of ``row``: as JSON that is kept for when the same row comes again, where that is possible."""
-        kept = self.kept(row.statement)
-        known = None if kept is None else kept.told.get(row.text)
-        return self.told_anew(row, kept) if known is None else known
-
-    def told_all(self, rows: Rows) -> Any:
-        kept = self.kept(rows.statement) if rows else None
-        if kept is None:
-            return super().told_all(rows)
-        known = enumerate(map(kept.told.get, rows.texts))
-        told = [self.told_anew(rows[n], kept) if each is None else each for n, each in known]
-        return Encoded.all(told) if all(type(each) is Encoded for each in told) else told
-
-    def told_anew(self, row: Row, kept: Kept | None) -> Any:
-        told = self.to_representation(row.record)
-        text = None if kept is None else encoded(told)
-        if kept is None or text is None:
-            return told
-        copy = bytes(memoryview(text))  # orjson's own takes a buffer of 16 KiB
-        return kept.put(row.text, Encoded(copy, getattr(row.record, "modified", None)))
-
-    def kept(self, statement: Statement) -> Kept | None:
-        depends_on = self.depends_on()
-        return None if depends_on is None else Kept.of(type(self), depends_on, statement.layout)
-
-    @property
-    def reader(self) -> User:
-        """The user who asks."""
-        return self.context["request"].user  # type: ignore[no-any-return]
+    @functools.cached_property
+    def reader(self) -> Reader:
+        """Who reads the records."""
+        return Reader.of(self.context["request"].user)
 
     def get_type(self, record: Model) -> str:
         return self.record_type
 
     def get_url(self, record: Model) -> str:
         return paths.record(self.collection, record.pk)
-
-
-class Kept:
-    """What rows were told as. A row is known by the texts of all its columns: nothing here can be out of date."""
-
-    MOST = 2_500_000  # bytes that all are told as, some 2,000 rows; beyond that all are forgotten
-    size = 0
-    every: ClassVar[dict[Hashable, Kept]] = {}
-
-    def __init__(self) -> None:
-        self.told: dict[Text, Encoded] = {}
-
-    @classmethod
-    def of(cls, *key: Hashable) -> Kept:
-        """What was told by the same serializer, to the same kind of reader, of rows with the same layout."""
-        return cls.every.get(key) or cls.every.setdefault(key, cls())
-
-    @classmethod
-    def forget(cls) -> None:
-        cls.size = 0
-        for each in list(cls.every.values()):
-            each.told.clear()
-
-    def put(self, text: Text, told: Encoded) -> Encoded:
-        if Kept.size + len(told.json) > self.MOST:
-            self.forget()
-        Kept.size += len(told.json)
-        self.told[text] = told
-        return told
 
 
 @functools.cache

@@ -1,12 +1,12 @@
-from collections.abc import Hashable
 from typing import Any
 
-from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
 from awx_compat import paths
 from awx_compat.serializers.base import IdField, NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.common import CapabilitiesSerializer
 from instances import groups
 from instances.models import InstanceGroup, InstanceGroupRole
 
@@ -40,6 +40,44 @@ def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
     """AWX numbers the roles of all records in one sequence; here the number follows from the group's."""
     number = (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role)
     return number + 3  # 1 and 2 are the system's administrator and auditor
+
+
+class RoleSerializer(serializers.Serializer[Any]):
+    """A role that a user can hold."""
+
+    id = serializers.IntegerField(help_text="Id of the role.")
+    name = serializers.CharField(help_text="Name of the role.")
+    description = serializers.CharField(help_text="What who holds it may do.")
+
+
+class RolesOfGroupSerializer(serializers.Serializer[Any]):
+    """The roles that a user can hold on the group."""
+
+    admin_role = RoleSerializer(help_text="The role that includes all others.")
+    use_role = RoleSerializer(help_text="The role to send jobs to the group.")
+    read_role = RoleSerializer(help_text="The role to see the group, which every role includes.")
+
+
+class InstanceGroupSummarySerializer(serializers.Serializer[Any]):
+    """What else is known around a group."""
+
+    credential = serializers.DictField(required=False, help_text="What is known of the container group's credential.")
+    object_roles = RolesOfGroupSerializer(help_text="The roles that a user can hold on the group.")
+    user_capabilities = CapabilitiesSerializer(help_text="What the user who asks may do with the group.")
+
+
+class UnfinishedJobSerializer(serializers.Serializer[Any]):
+    """A job that has not ended."""
+
+    id = serializers.IntegerField(help_text="Its id.")
+    type = serializers.CharField(help_text="What kind of job it is.")
+
+
+class InUseSerializer(serializers.Serializer[Any]):
+    """The jobs that keep a group from being deleted."""
+
+    error = serializers.CharField(help_text="The reason, in words.")
+    active_jobs = UnfinishedJobSerializer(many=True, help_text="The jobs.")
 
 
 class InstanceGroupSerializer(RecordSerializer):
@@ -99,13 +137,31 @@ class InstanceGroupSerializer(RecordSerializer):
             "max_concurrent_jobs": {"label": "Max Concurrent Jobs", "max_value": None},
             "max_forks": {"label": "Max Forks", "max_value": None},
         }
+        description = "Instances that jobs are sent to together, or, a container group, a place for pods that run jobs."
+        descriptions = {
+            "capacity": "Forks that its members in service can carry together; `max_forks` of a container group.",
+            "consumed_capacity": "Forks that running and waiting jobs use on these members.",
+            "percent_capacity_remaining": (
+                "Share of the capacity that is free, in percent; negative where more is used."
+            ),
+            "jobs_running": "Running and waiting jobs on these members.",
+            "instances": "Number of members in service: ready, enabled and no hop nodes.",
+            "credential": "Id of the credential that a container group starts pods with.",
+            "pod_spec_override": (
+                "Kubernetes' pod, as YAML or JSON, that a container group runs instead of the usual one."
+            ),
+        }
+        types = {"instances": {"type": "integer", "minimum": 0}}
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The fields that the reader has no right to set: they stay as they are, and OPTIONS does not ask for them."""
+        return () if "request" not in self.context or groups.may_set_policies(self.reader) else groups.OF_THE_MESH
 
     def get_fields(self) -> dict[str, Any]:
-        """The fields; without the right to set policies those stay as they are, and OPTIONS tells none that is set."""
         fields = super().get_fields()
-        if "request" in self.context and not groups.may_set_policies(self.reader):
-            for name in groups.OF_THE_MESH:
-                fields[name].read_only, fields[name].default = True, serializers.empty
+        for name in self.withheld:
+            fields[name].read_only, fields[name].default = True, serializers.empty
         return fields
 
     def validate_name(self, name: str) -> str:
@@ -143,10 +199,7 @@ class InstanceGroupSerializer(RecordSerializer):
         return groups.create(values)
 
     def update(self, group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
-        return groups.change(group.pk, values, self.context.get("unchanged_since"))
-
-    def depends_on(self) -> Hashable:
-        return self.reader.is_superuser, settings.AWX_CONTROL_NODE_TASK_IMPACT
+        return groups.change(group, values)
 
     def get_related(self, group: InstanceGroup) -> dict[str, str]:
         subs = ("jobs", "instances", "access_list", "object_roles")
@@ -155,6 +208,7 @@ class InstanceGroupSerializer(RecordSerializer):
             related["credential"] = paths.record("credentials", group.credential)
         return related
 
+    @extend_schema_field(InstanceGroupSummarySerializer)
     def get_summary_fields(self, group: InstanceGroup) -> dict[str, Any]:
         summary: dict[str, Any] = {}
         if group.credential_summary is not None:

@@ -1,16 +1,51 @@
-from collections.abc import Hashable
 from typing import Any
 
-from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from awx_compat import paths
-from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.base import CompiledSerializer, NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.common import PathField
 from awx_compat.serializers.fields import PeersField
-from awx_compat.serializers.mesh import link_bodies
-from awx_compat.serializers.telling import DirectSerializer
 from instances import lifecycle
-from instances.models import Instance
+from instances.models import Instance, InstanceLink
+
+
+class EndsOfLinkSerializer(serializers.Serializer[Any]):
+    """The nodes that a link connects."""
+
+    source_instance = PathField(help_text="Path of the node that opens the link.")
+    target_instance = PathField(help_text="Path of the node that listens.")
+
+
+class LinkSerializer(serializers.ModelSerializer[InstanceLink]):
+    """A link of the mesh, from the node that opens it to the node that listens."""
+
+    url = serializers.CharField(allow_blank=True, help_text="Always empty.")
+    related = EndsOfLinkSerializer(help_text="Paths of both nodes.")
+    source = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
+        help_text="The hostname of the node that opens the link."
+    )
+    target = serializers.CharField(help_text="The hostname of the node that listens.")
+
+    class Meta:
+        model = InstanceLink
+        fields = ("id", "url", "related", "source", "target", "link_state")
+
+
+class InstanceCapabilitiesSerializer(serializers.Serializer[Any]):
+    """What AWX says that the user may do with an instance."""
+
+    edit = serializers.BooleanField(help_text="False for everybody, as in AWX, although superusers may change it.")
+
+
+class InstanceSummarySerializer(serializers.Serializer[Any]):
+    """What else is known around an instance."""
+
+    user_capabilities = InstanceCapabilitiesSerializer(help_text="What AWX says that the user who asks may do with it.")
+    links = LinkSerializer(
+        many=True, required=False, help_text="The links that start at it; not told by `/api/v2/instances/`."
+    )
 
 
 class InstanceSerializer(RecordSerializer):
@@ -77,6 +112,29 @@ class InstanceSerializer(RecordSerializer):
             "listener_port": {"default": None, "min_value": 0},
             "peers_from_control_nodes": {"default": False},
         }
+        description = "A node of the automation mesh."
+        descriptions = {
+            "hostname": "Name of the node, by which the mesh and the jobs know it; also a key in paths.",
+            "uuid": "UUID that the node reported; all zeros before it did.",
+            "health_check_pending": "Whether a health check was started that has not ended yet.",
+            "capacity_adjustment": (
+                "Where `capacity` lies between the lower one of CPUs and memory (0) and the higher (1)."
+            ),
+            "version": "Version of AWX on a control or hybrid node, else of ansible-runner (`ansible-runner-2.3.4`).",
+            "capacity": "Forks that it can carry at a time; 0 for hop nodes and while it is disabled or unavailable.",
+            "consumed_capacity": "Forks that its running and waiting jobs use; may be more than `capacity`.",
+            "percent_capacity_remaining": (
+                "Share of the capacity that is free, in percent, to two places; never negative."
+            ),
+            "cpu": "CPUs that it reported.",
+            "cpu_capacity": "Forks that its CPUs can carry.",
+            "mem_capacity": "Forks that its memory can carry.",
+            "enabled": "Whether it is given jobs.",
+            "managed_by_policy": "Whether the policies of groups may make it a member.",
+            "ip_address": "Address of the node; empty where it is not known.",
+            "peers": "Hostnames of the nodes that it opens links to.",
+        }
+        only_on_creation = ("hostname", "node_type")
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         field, options = super().build_standard_field(field_name, model_field)
@@ -109,10 +167,7 @@ class InstanceSerializer(RecordSerializer):
         return lifecycle.create(values)
 
     def update(self, instance: Instance, values: dict[str, Any]) -> Instance:
-        return lifecycle.change(instance.pk, values, self.context.get("unchanged_since"))
-
-    def depends_on(self) -> Hashable:
-        return self.reader.sees_everything, settings.AWX_CONTROL_NODE_TASK_IMPACT
+        return lifecycle.change(instance, values)
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]
@@ -123,13 +178,38 @@ class InstanceSerializer(RecordSerializer):
             subs.append("health_check")
         return {sub: paths.record(self.collection, instance.pk, sub) for sub in subs}
 
+    @extend_schema_field(InstanceSummarySerializer)
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
         return {"user_capabilities": {"edit": False}}  # AWX says so to everybody, while PATCH works
+
+
+def link_bodies(instance: Instance) -> list[dict[str, Any]]:
+    """The links that start at an instance ``with_links()``."""
+    return [
+        link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
+        for link in instance.outgoing_links
+    ]
+
+
+def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
+    """A link as AWX tells of it, on an instance and on the mesh alike."""
+    return {
+        "id": pk,
+        "url": "",
+        "related": {
+            "source_instance": paths.record("instances", source.pk),
+            "target_instance": paths.record("instances", target_id),
+        },
+        "source": source.hostname,
+        "target": target,
+        "link_state": link_state,
+    }
 
 
 class LinkedInstanceSerializer(InstanceSerializer):
     """An instance in a list below another record: with the links that start at it, from ``with_links()``."""
 
+    @extend_schema_field(InstanceSummarySerializer)
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
         return {**super().get_summary_fields(instance), "links": link_bodies(instance)}
 
@@ -146,7 +226,7 @@ class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
     name_field = "hostname"
 
 
-class HealthCheckSerializer(DirectSerializer):
+class HealthCheckSerializer(CompiledSerializer):
     """What the last health check of an instance found."""
 
     class Meta:

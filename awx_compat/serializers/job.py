@@ -48,6 +48,23 @@ class UnifiedJobSerializer(RecordSerializer):
             "launched_by",
             "work_unit_id",
         )
+        description = "A job of any kind. Beside these fields it has those of its kind, as AWX told them."
+        descriptions = {
+            "launch_type": "What started it.",
+            "status": "How far it is.",
+            "failed": "Whether it ended without success.",
+            "launched_by": "Who or what started it.",
+            "unified_job_template": "Id of the template that it was made from.",
+        }
+        types = {"elapsed": {"type": "number"}, "launched_by": {"type": "object", "additionalProperties": {}}}
+        optional = (  # some kinds of jobs have none
+            "controller_node",
+            "description",
+            "execution_environment",
+            "execution_node",
+            "launched_by",
+            "unified_job_template",
+        )
 
     def get_related(self, job: UnifiedJob) -> Any:
         return job.representation.get("related", {})

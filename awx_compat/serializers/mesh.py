@@ -2,8 +2,27 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from awx_compat import paths
+from rest_framework import serializers
+
+from awx_compat.serializers.instance import LinkSerializer, link_bodies
 from instances.models import Instance
+
+# For the document alone: the functions below make the bodies, of thousands of nodes in a few milliseconds.
+
+
+class MeshNodeSerializer(serializers.ModelSerializer[Instance]):
+    """A node as a drawing of the mesh shows it."""
+
+    class Meta:
+        model = Instance
+        fields = ("id", "hostname", "node_type", "node_state", "enabled")
+
+
+class MeshDrawingSerializer(serializers.Serializer[Any]):
+    """All nodes and all links."""
+
+    nodes = MeshNodeSerializer(many=True, help_text="The nodes, by hostname.")
+    links = LinkSerializer(many=True, help_text="The links, by id.")
 
 
 def mesh(instances: Iterable[Instance]) -> dict[str, Any]:
@@ -20,27 +39,4 @@ def _node(instance: Instance) -> dict[str, Any]:
         "node_type": instance.node_type,
         "node_state": instance.node_state,
         "enabled": instance.enabled,
-    }
-
-
-def link_bodies(instance: Instance) -> list[dict[str, Any]]:
-    """The links that start at an instance ``with_links()``."""
-    return [
-        link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
-        for link in instance.outgoing_links
-    ]
-
-
-def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
-    """A link as AWX tells of it, on an instance and on the mesh alike."""
-    return {
-        "id": pk,
-        "url": "",
-        "related": {
-            "source_instance": paths.record("instances", source.pk),
-            "target_instance": paths.record("instances", target_id),
-        },
-        "source": source.hostname,
-        "target": target,
-        "link_state": link_state,
     }

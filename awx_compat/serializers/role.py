@@ -2,11 +2,69 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
 from awx_compat import paths
-from awx_compat.serializers.group import ROLE_DESCRIPTIONS, role_id
+from awx_compat.serializers.common import PageSerializer, PathField
+from awx_compat.serializers.group import ROLE_DESCRIPTIONS, RoleSerializer, role_id
 from awx_compat.serializers.user import UserSerializer
 from instances.models import InstanceGroup, InstanceGroupRole, User
 from instances.querysets import INCLUDED_ROLES
+
+# For the document alone: the functions below make the bodies.
+
+
+class ResourceOfRoleSerializer(serializers.Serializer[Any]):
+    """What a role is on."""
+
+    resource_name = serializers.CharField(help_text="Name of the group.")
+    resource_type = serializers.CharField(help_text="`instance_group`.")
+    resource_type_display_name = serializers.CharField(help_text="The same for people.")
+    resource_id = serializers.IntegerField(help_text="Id of the group.")
+
+
+class GroupRoleSerializer(RoleSerializer):
+    """A role on one group, as a record."""
+
+    type = serializers.CharField(help_text="`role`.")
+    url = PathField(help_text="Path of the role in AWX; this service has none there.")
+    related = serializers.DictField(child=PathField(), help_text="Paths of the group and, in AWX, of who holds it.")
+    summary_fields = ResourceOfRoleSerializer(help_text="What the role is on.")
+
+
+class GroupRolePageSerializer(PageSerializer):
+    """The roles of a group."""
+
+    results = GroupRoleSerializer(many=True, help_text="The roles.")
+
+
+class HeldRoleSerializer(RoleSerializer):
+    """A role that a user holds, on a group or on everything."""
+
+    resource_name = serializers.CharField(required=False, help_text="Name of the group.")
+    resource_type = serializers.CharField(required=False, help_text="`instance_group`.")
+    related = serializers.DictField(child=PathField(), required=False, help_text="Path of the group.")
+    user_capabilities = serializers.DictField(
+        child=serializers.BooleanField(), help_text="Whether the user who asks may take the role away (`unattach`)."
+    )
+
+
+@extend_schema_serializer(component_name="Access")
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why a user may see a group."""
+
+    role = HeldRoleSerializer(help_text="The role that the user holds.")
+    descendant_roles = serializers.ListField(
+        child=serializers.ChoiceField(list(INCLUDED_ROLES)), help_text="The roles on the group that it includes."
+    )
+
+
+class AccessSummarySerializer(serializers.Serializer[Any]):
+    """What else is known around a user who may see a group."""
+
+    direct_access = ReasonSerializer(many=True, help_text="Roles that the user holds on the group.")
+    indirect_access = ReasonSerializer(many=True, help_text="Roles that superusers and auditors have on all groups.")
 
 
 def role_body(group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, Any]:
@@ -38,6 +96,7 @@ class AccessSerializer(UserSerializer):
     class Meta(UserSerializer.Meta):
         fields = tuple(name for name in UserSerializer.Meta.fields if name != "auth")
 
+    @extend_schema_field(AccessSummarySerializer)
     def get_summary_fields(self, user: User) -> dict[str, Any]:
         group = self.context["group"]
         direct = [InstanceGroupRole.Role(role) for role in user.group_roles if role in INCLUDED_ROLES]

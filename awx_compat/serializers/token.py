@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
+from drf_spectacular.utils import extend_schema_field
 from oauth2_provider.models import AccessToken
 from rest_framework import serializers
 
@@ -12,6 +13,22 @@ from instances import tokens
 from instances.models import LONGEST_DESCRIPTION
 
 HIDDEN = "*" * 12
+ONE_SCOPE = f"({'|'.join(tokens.SCOPES)})"
+
+
+class OwnerSerializer(serializers.Serializer[Any]):
+    """The user whose token it is."""
+
+    id = serializers.IntegerField(help_text="Id of the user.")
+    username = serializers.CharField(help_text="Name to log in with.")
+    first_name = serializers.CharField(help_text="First name.")
+    last_name = serializers.CharField(help_text="Last name.")
+
+
+class TokenSummarySerializer(serializers.Serializer[Any]):
+    """What else is known around a token."""
+
+    user = OwnerSerializer(help_text="The user whose token it is.")
 
 
 class TokenSerializer(RecordSerializer):
@@ -49,6 +66,20 @@ class TokenSerializer(RecordSerializer):
             "scope",
         )
         read_only_fields = ("user", "created", "expires")
+        description = "An OAuth2 personal token."
+        descriptions = {
+            "user": "Id of the user whose token it is.",
+            "token": "The token, in the answer that made it; asterisks everywhere else.",
+            "refresh_token": "null: personal tokens have none.",
+            "application": "null: there are no applications here.",
+            "expires": "When it ends to be valid.",
+            "scope": "`read`, or `write`, which includes it.",
+        }
+        types = {
+            "refresh_token": {"type": "null"},
+            "application": {"type": "null"},
+            "scope": {"type": "string", "pattern": f"^{ONE_SCOPE}( {ONE_SCOPE})*$"},
+        }
 
     def get_related(self, token: Any) -> dict[str, str]:
         return {
@@ -56,6 +87,7 @@ class TokenSerializer(RecordSerializer):
             "activity_stream": paths.record(self.collection, token.pk, "activity_stream"),
         }
 
+    @extend_schema_field(TokenSummarySerializer)
     def get_summary_fields(self, token: Any) -> dict[str, Any]:
         names = ("id", "username", "first_name", "last_name")
         return {"user": {name: getattr(token.user, name) for name in names}}

@@ -1,9 +1,11 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from awx_compat import paths
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
+from awx_compat.serializers.common import CapabilitiesSerializer
 from instances.models import User
 
 RELATED = (
@@ -19,6 +21,12 @@ RELATED = (
     "authorized_tokens",
     "personal_tokens",
 )
+
+
+class UserSummarySerializer(serializers.Serializer[Any]):
+    """What else is known around a user."""
+
+    user_capabilities = CapabilitiesSerializer(help_text="What the user who asks may do with this one.")
 
 
 class UserSerializer(RecordSerializer):
@@ -56,13 +64,26 @@ class UserSerializer(RecordSerializer):
             "external_account",
             "auth",
         )
+        description = "Somebody who asks the API."
+        descriptions = {
+            "first_name": "First name.",
+            "last_name": "Last name.",
+            "email": "Email address.",
+            "password": "Never told.",
+            "ldap_dn": "Empty: there is no LDAP here.",
+            "last_login": "When the user last logged in.",
+            "external_account": "null: there are no other identity providers here.",
+            "auth": "Empty: there are no other identity providers here.",
+        }
+        types = {"modified": {"type": "null"}, "external_account": {"type": "null"}}
 
     def get_related(self, user: User) -> dict[str, str]:
         return {name: paths.record(self.collection, user.pk, name) for name in RELATED}
 
+    @extend_schema_field(UserSummarySerializer)
     def get_summary_fields(self, user: User) -> dict[str, Any]:
         reader = self.reader
-        is_self = user.pk == reader.pk
+        is_self = user.pk == reader.id
         return {
             "user_capabilities": {
                 "edit": reader.is_superuser or is_self,

@@ -1,6 +1,7 @@
 """What all views of the API share: AWX's headers, and finding a record by its id or its name."""
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -9,7 +10,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, transaction
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied, UnsupportedMediaType
@@ -20,57 +20,63 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from awx_compat import etags, paths
-from awx_compat.encoding import Encoded
+from awx_compat.answer_cache import Basis
 from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
 from awx_compat.filters import may_be_slow
-from awx_compat.foresight import Foreseeing, reader
 from awx_compat.parsers import BodyError
 from awx_compat.turns import SLOW
 from instances import database
-from instances.locking import locked
-from instances.prepared import Asked, prepared, prepared_listing
-from instances.rows import Listing, Row, listing_of
+from instances.listing import Listing, listing_of
+from instances.locking import lock_rows
+from instances.prepared import prepared, prepared_listing
+from instances.reader import Reader
+from instances.versions import Dependencies
 
 Records = Callable[[Any], Any]  # of a reader
 HIGHEST_ID = 2**63 - 1
 
 
-class ApiView(Foreseeing, APIView):
+class ApiView(APIView):
     """A view whose answers carry AWX's headers: X-API-Product-Name and -Version, X-API-Node, X-API-Time."""
 
     title: str  # what AWX calls the view
     attaches = False  # whether POST puts a record that exists into this list
     creates = True  # whether POST makes a new record
     tells_version = True
-    named_row: Row  # of the record that the path names, once it was found
+    named_record: Any = None  # that the path names, once it was found
+    is_missing = False  # whether that was looked for and not found
     modified: datetime | None = None  # when the record that is told was changed
+    # All rows that the answers to GET and OPTIONS are made of; None where they are made of anything else as well.
+    depends_on: Dependencies | None = None
 
     def named(self) -> tuple[Records, str] | None:
         """All records of the kind of which the path names one, and the field of their names."""
         return None
 
-    def foreseen(self, reader: Any) -> Asked | None:
-        named = self.named()
-        return question(*named, self.kwargs["key"], reader) if named else None
+    @property
+    def reader(self) -> Reader:
+        """Who asks."""
+        return Reader.of(self.request.user)
 
     def is_by_name(self) -> bool:
         """Whether the path names a record by anything but its id."""
         return self.named() is not None and not is_id(self.kwargs["key"])
 
-    def found(self) -> Row:
-        """The record that the path names, by its id or its name.
+    def found(self, lock: bool = False) -> Any:
+        """The record that the path names, by its id or its name; with ``lock`` until the transaction ends.
 
         Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for a record that the reader
         may not see, NotFoundByName for a name of neither kind.
         """
-        asked = self.foreseen(self.request.user)
-        row = self.answer(asked) if asked else None
-        if row is not None and row.is_true("is_visible"):
-            self.named_row = row
-            return row
+        named = self.named()
+        record = named and find(*named, self.kwargs["key"], self.reader, lock)
+        self.is_missing = record is None or not record.is_visible
+        if not self.is_missing:
+            self.named_record = record
+            return record
         if not is_id(self.kwargs["key"]):
             raise NotFoundByName
-        raise NotFound if row is None else PermissionDenied
+        raise NotFound if record is None else PermissionDenied
 
     def subject(self) -> Any:
         """The record that the right to change something here depends on; None where the user alone decides."""
@@ -144,8 +150,26 @@ class ApiView(Foreseeing, APIView):
                 response["X-API-Product-Version"] = settings.AWX_VERSION
             response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
         if isinstance(response, Response):
+            response.basis = self.basis(request, response)  # type: ignore[attr-defined]
             response.add_post_render_callback(self.let_go)
         return response
+
+    def basis(self, request: Request, response: Response) -> Basis | None:
+        """What ``response`` depends on, if that is known and it is one for programs that tell who they are by a token.
+
+        A session's answers renew its cookie, and what a password stands for is remembered for a minute only.
+        """
+        token: Any = request.auth
+        if self.depends_on is None or request.method not in SAFE_METHODS or response.status_code != status.HTTP_200_OK:
+            return None
+        if request.accepted_renderer.format == "api" or self.is_missing:
+            return None
+        if not self.authentication_classes:
+            return Basis(self.depends_on, {})
+        if token is None:
+            return None
+        params = {"token": token.pk, "reader": token.user_id, "record": self.named_record and self.named_record.pk}
+        return Basis(self.depends_on, params, token.expires.timestamp())
 
     def let_go(self, response: Response) -> None:
         """Forget what was answered: view, request and response know each other, and only the collector would notice.
@@ -176,35 +200,41 @@ class ListView(ApiView, ListAPIView[Any]):
             return url
         parts = urlsplit(url)
         above, _, below = parts.path.rstrip("/").rsplit("/", 2)
-        return parts._replace(path=f"{above}/{self.named_row.record.pk}/{below}/").geturl()
+        return parts._replace(path=f"{above}/{self.named_record.pk}/{below}/").geturl()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all records are asked for, which takes no filter, search or order."""
+        return not self.request.query_params.keys() - PLAIN
 
     def get_queryset(self) -> Any:
-        return type(self).visible(self.request.user)  # type: ignore[misc]
+        return type(self).visible(self.reader)  # type: ignore[misc]
 
-    def asked(self) -> Listing:
+    def get_listing(self) -> Listing:
         """The records that the request asks for; all that its reader sees are a query that is compiled once."""
-        user: Any = self.request.user
-        if self.visible is None or self.request.query_params.keys() - PLAIN:
+        reader = self.reader
+        if self.visible is None or reader.id is None or not self.is_plain:
             records = self.get_queryset()
             return listing_of(records, self.filter_queryset(records))
-        return all_visible(user.pk, shape=(self.visible, user.is_superuser, user.is_system_auditor))
+        return all_visible(reader.id, shape=(self.visible, reader.rank))
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Ask the database now, or, where that may be slow, when it is one's turn, and not for long."""
         filterset: Any = getattr(self, "filterset_class", None)
-        if filterset is None or not may_be_slow(filterset, self.request.query_params):
+        if filterset is None or self.is_plain or not may_be_slow(filterset, self.request.query_params):
             yield
             return
+        self.depends_on = None  # it reads other records than those that are listed
         with SLOW.turn(), database.within(settings.STATEMENT_TIMEOUT):
             yield
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with self.turn():
-            listing: Any = self.asked()
-            rows: Any = self.paginate_queryset(listing)
-        telling: Any = self.get_serializer()
-        return self.get_paginated_response(telling.told_all(rows))
+            listing: Any = self.get_listing()
+            page: Any = self.paginate_queryset(listing)
+        render = self.get_serializer().to_representation  # a serializer of many refers to itself, and would stay
+        return self.get_paginated_response([render(record) for record in page])
 
     def create(self, request: Request, serializer_class: Any) -> Response:
         """Make the record that ``request`` asks for, and tell it by ``serializer_class``."""
@@ -226,49 +256,43 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         raise NotImplementedError
 
     def get_queryset(self) -> Any:
-        return self.records(self.request.user)
+        return self.records(self.reader)
 
     def named(self) -> tuple[Records, str] | None:
         return self.records, self.name_field
 
     def subject(self) -> Any:
-        return self.found().record
+        return self.found()
 
     def get_object(self) -> Any:
         return self.permitted()
 
+    def get_locked_object(self) -> Any:
+        """The record, locked until the transaction ends, so that what is checked now is still so when it is written.
+
+        The right to change it is looked at before, so that nobody without it makes others wait.
+        """
+        self.get_object()
+        record = self.found(lock=True)
+        self.check_object_permissions(self.request, record)
+        return record
+
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        row = self.found()
-        telling: Any = self.get_serializer()
-        told = telling.told(row)
-        response = Response(told)
-        if isinstance(told, Encoded):
-            response.basis = self.basis  # type: ignore[attr-defined]
-        return self.with_etag(request, response, told if isinstance(told, Encoded) else row.record)
+        record = self.found()
+        return self.with_etag(request, Response(self.get_serializer(record).data), record)
 
     def change(self, request: Request, partial: bool = False) -> Response:
-        """Change the record as ``request`` asks, and tell it as GET does."""
+        """Change the record as ``request`` asks, and render it as GET does."""
         with transaction.atomic():
-            record = self.held_object()
-            context = {
-                **self.get_serializer_context(),
-                "unchanged_since": etags.unchanged_since(request, record.modified),
-            }
-            asked = self.get_serializer_class()(record, data=request.data, partial=partial, context=context)
-            asked.is_valid(raise_exception=True)
-            asked.save()
-            changed = self.changed(record)
+            record = self.get_locked_object()
+            etags.refuse_if_known(request, record.modified)
+            before = copy.copy(record)
+            serializer = self.get_serializer(record, data=request.data, partial=partial)
+            serializer.is_valid(raise_exception=True)
+            etags.refuse_if_changed(request, record.modified)
+            serializer.save()
+            changed = self.changed(before, record)
         return self.with_etag(request, Response(self.get_serializer(changed).data), changed)
-
-    def held_object(self) -> Any:
-        """The record, held until the transaction ends, so that what is checked now is still so when it is written."""
-        record = self.get_object()
-        with contextlib.suppress(ObjectDoesNotExist):  # it is gone meanwhile, as is told below
-            self.hold(record)
-        return self.get_object()
-
-    def hold(self, record: Any) -> None:
-        locked(type(record), record.pk)
 
     def with_etag(self, request: Request, response: Response, record: Any) -> Response:
         self.modified = modified = getattr(record, "modified", None)
@@ -276,9 +300,9 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
             response.add_post_render_callback(lambda rendered: etags.conclude(request, rendered, modified))
         return response
 
-    def changed(self, before: Any) -> Any:
-        """The record as it is told after a change; ``before`` is what it was."""
-        return self.get_queryset().get(pk=before.pk)
+    def changed(self, before: Any, record: Any) -> Any:
+        """``record``, as it is after a change, as the answer to that renders it; ``before`` is what it was."""
+        return record
 
 
 def is_id(key: str) -> bool:
@@ -290,28 +314,29 @@ def id_in(key: str) -> int:
     return int(key) if is_id(key) and len(key) <= len(str(HIGHEST_ID)) else 0
 
 
-def question(records: Records, name_field: str, key: str, user: Any) -> Asked | None:
-    """What finds the record that ``key`` names, and whether ``user`` sees it; None where no record has such a name.
+def find(records: Records, name_field: str, key: str, reader: Reader, lock: bool = False) -> Any:
+    """The record that ``key`` names, with ``is_visible``, whether ``reader`` sees it; None where there is none.
 
     ``key`` is an id where it is a number, and a name in ``name_field`` otherwise. ``records``: all of the kind, as a
     function of who reads them.
     """
     by_id = is_id(key)
     value = id_in(key) if by_id else paths.name_in(key)
-    if not user.is_authenticated or "\0" in str(value):
+    if reader.id is None or "\0" in str(value):
         return None
-    shape = (records, "pk" if by_id else name_field, user.is_superuser, user.is_system_auditor)
-    return record_with_visibility.asked(value, user.pk, shape=shape)
+    shape = (records, "pk" if by_id else name_field, reader.rank, lock)
+    return record_with_visibility(value, reader.id, shape=shape)
 
 
 @prepared_listing
-def all_visible(visible: Records, is_superuser: bool, is_system_auditor: bool, user_pk: int) -> Any:
-    return visible(reader(is_superuser, is_system_auditor, user_pk))
+def all_visible(visible: Records, rank: tuple[Any, ...], reader_id: int) -> Any:
+    return visible(Reader(reader_id, *rank))
 
 
 @prepared
 def record_with_visibility(
-    records: Records, field: str, is_superuser: bool, is_system_auditor: bool, value: int | str, user_pk: int
+    records: Records, field: str, rank: tuple[Any, ...], lock: bool, value: int | str, reader_id: int
 ) -> Any:
-    who = reader(is_superuser, is_system_auditor, user_pk)
-    return records(who).filter(**{field: value}).with_visibility(who)
+    reader = Reader(reader_id, *rank)
+    found = records(reader).filter(**{field: value}).with_visibility(reader)
+    return lock_rows(found) if lock else found

@@ -1,17 +1,17 @@
 """The first page of AWX's web interface: counts of what this service keeps, and none of what it does not."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat import paths
+from awx_compat.openapi.errors import Refusal
+from awx_compat.serializers.service import DashboardSerializer, JobGraphSerializer, RefusedQuerySerializer, dashboard
 from awx_compat.views.base import ApiView
 from instances.models import UnifiedJob, User
 
-NOT_KEPT = ("inventories", "hosts", "projects", "groups", "organizations", "teams", "credentials", "job_templates")
 OUTCOMES = ("successful", "failed")
 PERIODS = {
     "day": timedelta(days=1),
@@ -19,20 +19,15 @@ PERIODS = {
     "two_weeks": timedelta(weeks=2),
     "month": timedelta(30),
 }
-
-
-def nothing(name: str) -> dict[str, Any]:
-    """What is told of a collection that is not kept."""
-    return {"url": paths.collection(name), "total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
+UNKNOWN_PERIOD = 'Unknown period "{}"'
 
 
 class Dashboard(ApiView):
     title = "Dashboard"
 
+    @extend_schema(responses=DashboardSerializer, summary="Counts for the first page of a web interface")
     def get(self, request: Request) -> Response:
-        told = {name: nothing(name) for name in NOT_KEPT}
-        users = User.objects.visible_to(request.user).count()
-        return Response({**told, "users": {"url": paths.collection("users"), "total": users}})
+        return Response(dashboard(User.objects.visible_to(self.reader).count()))
 
 
 class JobGraph(ApiView):
@@ -40,10 +35,29 @@ class JobGraph(ApiView):
 
     title = "Dashboard Jobs Graphs"
 
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "period",
+                {"type": "string", "enum": list(PERIODS), "default": "month"},
+                description="How far back.",
+            ),
+        ],
+        responses={
+            200: JobGraphSerializer,
+            400: Refusal(
+                "UnknownPeriod",
+                "There is no such period.",
+                (RefusedQuerySerializer,),
+                {"error": UNKNOWN_PERIOD.format("year")},
+            ),
+        },
+        summary="How many jobs ended well or not, by day",
+    )
     def get(self, request: Request) -> Response:
         period = request.query_params.get("period", "month")
         if period not in PERIODS:
-            return Response({"error": f'Unknown period "{period}"'}, status=400)
+            return Response({"error": UNKNOWN_PERIOD.format(period)}, status=400)
         since = timezone.now() - PERIODS[period]
-        jobs = UnifiedJob.objects.visible_to(request.user)
+        jobs = UnifiedJob.objects.visible_to(self.reader)
         return Response({"jobs": {outcome: list(jobs.ended_by_day(since, outcome)) for outcome in OUTCOMES}})

@@ -2,19 +2,24 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat.serializers.common import EmptyPageSerializer, only_page
 from awx_compat.views.base import ApiView, not_writable
 
 
+@extend_schema(tags=["not kept"])
+@extend_schema(methods=["GET"], responses=EmptyPageSerializer)
 class EmptyList(ApiView):
     title: str = "Empty List"
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return Response({"count": 0, "next": None, "previous": None, "results": []})
+        return Response(only_page([]))
 
 
+@extend_schema(methods=["POST"], summary="Make an organization")
 class Organizations(EmptyList):
     title = "Organizations"
     post = not_writable

@@ -2,26 +2,33 @@ from functools import cached_property
 from typing import Any
 
 from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import etags
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters, UserFilters
+from awx_compat.openapi.errors import ErrorSerializer, Refusal
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
-from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer
+from awx_compat.serializers.common import only_page
+from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer, InUseSerializer
 from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
-from awx_compat.serializers.role import AccessSerializer, role_body
+from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
-from awx_compat.views.membership import moved, record_in, refuse_hidden, wants_detaching
+from awx_compat.views.membership import describes_membership, moved, record_in, refuse_hidden, wants_detaching
 from instances import groups as domain
+from instances import versions
+from instances.messages import GROUP_IN_USE
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
 
+@extend_schema(methods=["GET"], summary="List the groups")
 class InstanceGroupList(ListView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instance Groups"
+    depends_on = versions.GROUPS
     serializer_class = InstanceGroupSerializer
     filterset_class = InstanceGroupFilters
     search_fields = ("name",)
@@ -30,13 +37,16 @@ class InstanceGroupList(ListView):
     def visible(reader: Any) -> Any:
         return InstanceGroup.objects.visible_to(reader).with_load().with_administration_by(reader).order_by("id")
 
+    @extend_schema(responses={201: InstanceGroupDetailSerializer}, summary="Make a group")
     def post(self, request: Request) -> Response:
         return self.create(request, InstanceGroupDetailSerializer)
 
 
+@extend_schema(methods=["GET"], summary="One group")
 class InstanceGroupDetail(DetailView):
     permission_classes = [ChangesNeedAdministrator]
     title = "Instance Group Detail"
+    depends_on = versions.GROUPS
     serializer_class = InstanceGroupDetailSerializer
     name_field = "name"
 
@@ -44,27 +54,45 @@ class InstanceGroupDetail(DetailView):
     def records(reader: Any) -> Any:
         return InstanceGroup.objects.with_load().with_administration_by(reader)
 
+    @extend_schema(
+        request=InstanceGroupSerializer,
+        summary="Change a group; what is left out becomes its default, or stays as it is where it has none",
+    )
     def put(self, request: Request, key: str) -> Response:
         return self.change(request)
 
+    @extend_schema(request=InstanceGroupSerializer, summary="Change some fields of a group")
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
 
-    def changed(self, before: Any) -> Any:
+    def changed(self, before: Any, group: Any) -> Any:
         """AWX answers the change of a container group with an empty policy unless it changed what is stored of that."""
-        group = super().changed(before)
         if group.is_container_group and domain.policy_of(group) == domain.policy_of(before):
             vars(group).update(domain.NO_POLICY)
         return group
 
+    @extend_schema(
+        responses={
+            204: None,
+            409: Refusal(
+                "GroupInUse",
+                "Jobs of the group have not ended, or another change was made at the same moment.",
+                (ErrorSerializer, InUseSerializer),
+                {"error": GROUP_IN_USE, "active_jobs": [{"id": 102, "type": "job"}]},
+            ),
+        },
+        summary="Delete a group without active jobs",
+    )
     @transaction.atomic
     def delete(self, request: Request, key: str) -> Response:
-        group = self.held_object()
+        group = self.get_locked_object()
         jobs = domain.unfinished_jobs(group)
         if jobs:
-            body = {"error": "Resource is being used by running jobs.", "active_jobs": jobs}
+            body = {"error": GROUP_IN_USE, "active_jobs": jobs}
             return Response(body, status=status.HTTP_409_CONFLICT)
-        domain.delete(group.pk, etags.unchanged_since(request, group.modified))
+        etags.refuse_if_known(request, group.modified)
+        etags.refuse_if_changed(request, group.modified)
+        domain.delete(group.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -80,12 +108,14 @@ class OfGroup(ApiView):
 
     @cached_property
     def group(self) -> Any:
-        return self.found().record
+        return self.found()
 
 
+@extend_schema(methods=["GET"], summary="The members of a group")
 class InstancesOfGroup(OfGroup, ListView):
     permission_classes = [ChangesNeedAdministrator]
     title = "Instance Group's Instances"
+    depends_on = versions.GROUPS
     attaches = True
     creates = False
     serializer_class = LinkedInstanceSerializer
@@ -93,12 +123,13 @@ class InstancesOfGroup(OfGroup, ListView):
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
-        members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.request.user)
+        members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.reader)
         return members.with_load().with_peers().with_links().order_by("hostname")
 
     def subject(self) -> Any:
-        return InstanceGroup.objects.with_administration_by(self.request.user).get(pk=self.group.pk)
+        return InstanceGroup.objects.with_administration_by(self.reader).get(pk=self.group.pk)
 
+    @describes_membership
     def post(self, request: Request, key: str) -> Response:
         self.group  # noqa: B018 - refuses whoever may not see the group
         instance = record_in(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
@@ -108,6 +139,7 @@ class InstancesOfGroup(OfGroup, ListView):
         return moved(move, self.group.pk, instance)
 
 
+@extend_schema(methods=["GET"], summary="The jobs sent to a group")
 class JobsOfGroup(OfGroup, ListView):
     title = "Instance Group Jobs"
     serializer_class = UnifiedJobSerializer
@@ -115,7 +147,7 @@ class JobsOfGroup(OfGroup, ListView):
     search_fields = ("description", "name")
 
     def get_queryset(self) -> Any:
-        return UnifiedJob.objects.filter(instance_group=self.group).visible_to(self.request.user).order_by("id")
+        return UnifiedJob.objects.filter(instance_group=self.group).visible_to(self.reader).order_by("id")
 
 
 class RolesOfGroup(OfGroup):
@@ -123,12 +155,25 @@ class RolesOfGroup(OfGroup):
 
     title = "Instance Group Roles List"
 
+    @extend_schema(
+        operation_id="instance_groups_object_roles_list",
+        parameters=[
+            OpenApiParameter(
+                "role_field",
+                {"type": "string", "enum": InstanceGroupRole.Role.values},
+                description="Only this role.",
+            ),
+        ],
+        responses=GroupRolePageSerializer,
+        summary="The roles that a user can hold on a group",
+    )
     def get(self, request: Request, key: str) -> Response:
         asked = request.query_params.get("role_field")
         roles = [role_body(self.group, role) for role in InstanceGroupRole.Role if asked in (None, role)]
-        return Response({"count": len(roles), "next": None, "previous": None, "results": roles})
+        return Response(only_page(roles))
 
 
+@extend_schema(methods=["GET"], summary="The users who may see a group, and why")
 class UsersOfGroup(OfGroup, ListView):
     """The users who may see the group, and why."""
 

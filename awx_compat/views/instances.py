@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +14,9 @@ from rest_framework.response import Response
 from awx_compat import bundle
 from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
+from awx_compat.openapi.errors import Refusal
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
+from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import (
     CreatedInstanceSerializer,
@@ -24,18 +27,29 @@ from awx_compat.serializers.instance import (
 )
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
-from awx_compat.views.membership import Refused, does_not_exist, id_in_body, moved, record_in, wants_detaching
+from awx_compat.views.membership import (
+    Refused,
+    describes_membership,
+    does_not_exist,
+    id_in_body,
+    moved,
+    record_in,
+    wants_detaching,
+)
 from instances import groups as domain
-from instances import lifecycle, mesh_ca
+from instances import lifecycle, mesh_ca, versions
 from instances.health import start as health_checks
 from instances.locking import hold_links
 from instances.models import Instance, InstanceGroup, UnifiedJob
-from instances.rows import Row
+
+NOT_INSTALLABLE = "Install bundle can only be generated for execution or hop nodes."
 
 
+@extend_schema(methods=["GET"], summary="List the instances")
 class InstanceList(ListView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instances"
+    depends_on = versions.INSTANCES
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
     search_fields = ("hostname",)
@@ -45,15 +59,18 @@ class InstanceList(ListView):
     def visible(reader: Any) -> Any:
         return Instance.objects.visible_to(reader).with_load().with_peers().order_by("id")
 
+    @extend_schema(responses={201: InstanceSerializer}, summary="Make an execution or hop node, where IS_K8S is set")
     @transaction.atomic
     def post(self, request: Request) -> Response:
         hold_links()
         return self.create(request, CreatedInstanceSerializer)
 
 
+@extend_schema(methods=["GET"], summary="One instance")
 class InstanceDetail(DetailView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instance Detail"
+    depends_on = versions.INSTANCE
     serializer_class = InstanceDetailSerializer
     name_field = "hostname"
 
@@ -61,17 +78,27 @@ class InstanceDetail(DetailView):
     def records(reader: Any) -> Any:
         return Instance.objects.with_load().with_peers().with_links()
 
+    @extend_schema(
+        request=InstanceSerializer,
+        summary="Change an instance; what is left out becomes its default, or stays as it is where it has none",
+    )
     def put(self, request: Request, key: str) -> Response:
         return self.change(request)
 
+    @extend_schema(
+        request=InstanceSerializer, responses=InstanceDetailSerializer, summary="Change some fields of an instance"
+    )
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
 
-    def hold(self, record: Any) -> None:
-        lifecycle.held(record.pk)
+    def get_locked_object(self) -> Any:
+        """The instance; the right to change it follows from who asks alone, and was looked at."""
+        hold_links()
+        return self.found(lock=True)
 
-    def changed(self, before: Any) -> Any:
-        instance = super().changed(before)
+    def changed(self, before: Any, instance: Any) -> Any:
+        if "peers" in self.request.data:
+            instance.read_links()
         instance.capacity = instance.exact_capacity  # AWX tells the percentage of what it has not truncated
         return instance
 
@@ -88,36 +115,40 @@ class OfInstance(ApiView):
 
     @cached_property
     def instance(self) -> Any:
-        return self.found().record
+        return self.found()
 
 
+@extend_schema(methods=["GET"], summary="The nodes that an instance opens links to")
 class InstancePeers(OfInstance, ListView):
     title = "Instance Peers"
+    depends_on = versions.INSTANCES
     serializer_class = LinkedInstanceSerializer
     filterset_class = InstanceFilters
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
-        peers = Instance.objects.filter(peers_from=self.instance).visible_to(self.request.user)
+        peers = Instance.objects.filter(peers_from=self.instance).visible_to(self.reader)
         return peers.with_load().with_peers().with_links().order_by("hostname")
 
 
+@extend_schema(methods=["GET"], summary="The groups of an instance")
 class InstanceGroupsOfInstance(OfInstance, ListView):
     permission_classes = [MovesNeedSuperuser]
     title = "Instance's Instance Groups"
+    depends_on = versions.GROUPS
     attaches = True
     serializer_class = InstanceGroupSerializer
     filterset_class = InstanceGroupFilters
     search_fields = ("name",)
 
     def get_queryset(self) -> Any:
-        user = self.request.user
-        groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(user)
-        return groups.with_load().with_administration_by(user).order_by("id")
+        groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(self.reader)
+        return groups.with_load().with_administration_by(self.reader).order_by("id")
 
     def subject(self) -> Any:
         return self.instance
 
+    @describes_membership
     def post(self, request: Request, key: str) -> Response:
         self.instance  # noqa: B018 - refuses whoever may not see the instance
         if wants_detaching(request):
@@ -138,6 +169,7 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
         raise does_not_exist(InstanceGroup.objects.all())
 
 
+@extend_schema(methods=["GET"], summary="The jobs that ran on an instance")
 class InstanceJobs(OfInstance, ListView):
     title = "Instance Jobs"
     serializer_class = UnifiedJobSerializer
@@ -146,9 +178,10 @@ class InstanceJobs(OfInstance, ListView):
 
     def get_queryset(self) -> Any:
         jobs = UnifiedJob.objects.filter(execution_node=self.instance.hostname)
-        return jobs.visible_to(self.request.user).order_by("id")
+        return jobs.visible_to(self.reader).order_by("id")
 
 
+@extend_schema(methods=["GET"], summary="What the last health check of an execution node found")
 class InstanceHealthCheck(OfInstance, DetailView):
     """The last health check of an execution node; other nodes have none."""
 
@@ -157,14 +190,17 @@ class InstanceHealthCheck(OfInstance, DetailView):
     serializer_class = HealthCheckSerializer
 
     def subject(self) -> Any:
-        return super().found().record
+        return super().found()
 
-    def found(self) -> Row:
-        row = super().found()
-        if not health_checks.is_checked_on_demand(row.record):
+    def found(self, lock: bool = False) -> Any:
+        instance = super().found(lock)
+        if not health_checks.is_checked_on_demand(instance):
             raise NotFound
-        return row
+        return instance
 
+    @extend_schema(
+        request=None, responses={200: MessageSerializer}, summary="Start a health check of an execution node"
+    )
     def post(self, request: Request, key: str) -> Response:
         instance = self.instance
         if not settings.HEALTH_PROBE:
@@ -181,12 +217,24 @@ class InstallBundle(OfInstance, DetailView):
     permission_classes = [ReadingNeedsWrite]
     serializer_class = InstanceSerializer
 
+    @extend_schema(
+        responses={
+            (200, "application/gzip"): bytes,
+            400: Refusal(
+                "NotInstallable",
+                "Only execution and hop nodes are installed so.",
+                (MessageSerializer,),
+                {"msg": NOT_INSTALLABLE},
+            ),
+        },
+        summary="What to install on an execution or hop node",
+    )
     def get(self, request: Request, key: str) -> Any:
         instance = self.instance
         if not request.user.is_superuser:
             raise PermissionDenied
         if instance.node_type not in lifecycle.INSTALLABLE:
-            return Response({"msg": "Install bundle can only be generated for execution or hop nodes."}, status=400)
+            return Response({"msg": NOT_INSTALLABLE}, status=400)
         try:
             ca = mesh_ca.configured()
         except mesh_ca.MeshCAError as error:

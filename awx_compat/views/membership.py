@@ -7,12 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat.openapi.errors import BAD_MEMBERSHIP
+from awx_compat.serializers.common import MembershipSerializer
 from instances.querysets import VisibleQuerySet
+from instances.reader import Reader
+
+# What POST to such a list is, for the OpenAPI document.
+describes_membership = extend_schema(
+    request=MembershipSerializer,
+    responses={204: None, 400: BAD_MEMBERSHIP},
+    summary="Put a record into the list, or take it out",
+)
 
 
 class Refused(APIException):
@@ -29,7 +40,7 @@ def record_in(request: Request, records: VisibleQuerySet, missing: str) -> Any:
     pk = id_in_body(request)
     if pk is None:
         raise Refused(missing)
-    found = records.filter(pk=pk).with_visibility(request.user).first()
+    found = records.filter(pk=pk).with_visibility(Reader.of(request.user)).first()
     if found is None:
         raise does_not_exist(records)
     return found

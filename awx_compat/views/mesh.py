@@ -1,9 +1,11 @@
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.serializers.mesh import mesh
+from awx_compat.serializers.mesh import MeshDrawingSerializer, mesh
 from awx_compat.views.base import ApiView
+from instances import versions
 from instances.models import Instance
 
 
@@ -11,7 +13,9 @@ class MeshVisualizer(ApiView):
     """All nodes and links of the mesh, for a drawing of it."""
 
     title = "Mesh Visualizer"
+    depends_on = versions.INSTANCES
     permission_classes = [IsSuperuserOrAuditor]
 
+    @extend_schema(responses=MeshDrawingSerializer, summary="All nodes and links")
     def get(self, request: Request) -> Response:
         return Response(mesh(Instance.objects.with_links().order_by("hostname")))  # one query: of one moment

@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -7,10 +8,12 @@ from rest_framework.response import Response
 from awx_compat.browsable import BrowsableRenderer
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
-from awx_compat.serializers.metrics import Figures, as_json, as_text
+from awx_compat.serializers.metrics import Figures, MetricsSerializer, as_json, as_text
 from awx_compat.views.base import ApiView
+from instances import versions
 from instances.mirror import guard
 from instances.models import Instance, JobCount
+from instances.versions import Dependencies
 
 
 class TextRenderer(BaseRenderer):
@@ -49,11 +52,18 @@ class Metrics(ApiView):
     """Figures for Prometheus: text, JSON with ``format=json``, or a page of that."""
 
     title = "Metrics"
+    depends_on: Dependencies | None = versions.FIGURES
     permission_classes = [IsSuperuserOrAuditor]
     renderer_classes = [TextRenderer, FiguresRenderer, FiguresPage]
 
+    @extend_schema(
+        responses={(200, "text/plain"): str, (200, "application/json"): MetricsSerializer},
+        summary="Figures for Prometheus, as text or with `format=json`",
+    )
     def get(self, request: Request) -> Response:
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
         may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query
         mirror = guard.current() if may_be_mirror else None
+        if mirror is not None:
+            self.depends_on = None  # how old its figures are follows from the time
         return Response(Figures(instances, JobCount.objects.by_node(), mirror))

@@ -2,13 +2,17 @@
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import paths
-from awx_compat.serializers.ping import ping
+from awx_compat.serializers.common import PATH
+from awx_compat.serializers.ping import PingSerializer, ping
+from awx_compat.serializers.service import ApiRootSerializer, OAuthRootSerializer
 from awx_compat.views.base import ApiView
+from instances import versions
 from instances.models import Instance, InstanceGroup
 from instances.moment import values_of_one_moment
 
@@ -37,18 +41,18 @@ class ApiRoot(ApiView):
     title = "REST API"
     permission_classes = [AllowAny]
 
+    @extend_schema(operation_id="versions_retrieve", responses=ApiRootSerializer, summary="The versions of the API")
     def get(self, request: Request) -> Response:
-        return Response(
-            {
-                "description": "AWX REST API",
-                "current_version": paths.ROOT,
-                "available_versions": {"v2": paths.ROOT},
-                "oauth2": "/api/o/",
-                "custom_logo": "",
-                "custom_login_info": "",
-                "login_redirect_override": "",
-            }
-        )
+        body = {
+            "description": "AWX REST API",
+            "current_version": paths.ROOT,
+            "available_versions": {"v2": paths.ROOT},
+            "oauth2": "/api/o/",
+            "custom_logo": "",
+            "custom_login_info": "",
+            "login_redirect_override": "",
+        }
+        return Response(ApiRootSerializer(body).data)
 
 
 class VersionRoot(ApiView):
@@ -57,6 +61,11 @@ class VersionRoot(ApiView):
     title = "Version 2"
     permission_classes = [AllowAny]
 
+    @extend_schema(
+        operation_id="collections_retrieve",
+        responses={200: {"type": "object", "additionalProperties": PATH}},
+        summary="The collections of version 2",
+    )
     def get(self, request: Request) -> Response:
         return Response({name: paths.collection(name) for name in COLLECTIONS})
 
@@ -65,9 +74,11 @@ class Ping(ApiView):
     """Whether the service is up, and what it serves; for anybody, so it looks at no credentials."""
 
     title = "Ping"
+    depends_on = versions.HEALTH
     authentication_classes = []
     permission_classes = [AllowAny]
 
+    @extend_schema(responses=PingSerializer, summary="Whether the service is up, and what it serves")
     def get(self, request: Request) -> Response:
         instances = Instance.objects.exclude(node_type=Instance.NodeType.HOP).order_by("hostname")
         groups = InstanceGroup.objects.with_members().order_by("name")
@@ -82,8 +93,9 @@ class OAuthRoot(ApiView):
     title = "API OAuth 2 Authorization Root"
     permission_classes = [AllowAny]
 
+    @extend_schema(operation_id="oauth_retrieve", responses=OAuthRootSerializer, summary="Where OAuth2 clients go")
     def get(self, request: Request) -> Response:
-        return Response({name: f"/api/o/{name}/" for name in ("authorize", "token", "revoke_token")})
+        return Response(OAuthRootSerializer({name: f"/api/o/{name}/" for name in OAuthRootSerializer().fields}).data)
 
 
 class AuthProviders(ApiView):
@@ -93,6 +105,10 @@ class AuthProviders(ApiView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
+    @extend_schema(
+        responses={200: {"type": "object", "additionalProperties": {}}},
+        summary="The identity providers of the login page",
+    )
     def get(self, request: Request) -> Response:
         request.session.accessed = True  # AWX's answer depends on the session, and says so in Vary
         return Response({})

@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.generics import RetrieveUpdateDestroyAPIView
@@ -18,6 +19,8 @@ from instances import tokens
 from instances.models import User
 
 
+@extend_schema(methods=["GET"], summary="List the tokens that the user may see")
+@extend_schema(methods=["POST"], responses={201: TokenSerializer}, summary="Make a token of one's own")
 class TokenList(ListView):
     """The tokens that the user may see; POST makes one of the user's own."""
 
@@ -57,7 +60,7 @@ class TokensOfUser(OfUser, TokenList):
     visible = None  # but those of one user
 
     def get_queryset(self) -> Any:
-        return tokens.visible_to(self.request.user).filter(user=self.user)
+        return tokens.visible_to(self.reader).filter(user=self.user)
 
     def subject(self) -> User:
         return self.user  # type: ignore[no-any-return]
@@ -79,6 +82,10 @@ class OfToken(ApiView):
         return token
 
 
+@extend_schema(methods=["GET"], summary="One token")
+@extend_schema(methods=["PUT"], summary="Change the description and the scope of a token")
+@extend_schema(methods=["PATCH"], summary="Change the description or the scope of a token")
+@extend_schema(methods=["DELETE"], responses={204: None}, summary="Revoke a token")
 class TokenDetail(OfToken, RetrieveUpdateDestroyAPIView[Any]):
     """A token. Its owner, or a superuser, changes its description and scope, or revokes it."""
 

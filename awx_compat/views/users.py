@@ -1,6 +1,7 @@
 from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -8,9 +9,12 @@ from awx_compat.filters import UserFilters
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView, not_writable
 from awx_compat.views.empty import EmptyList
+from instances import versions
 from instances.models import User
 
 
+@extend_schema(methods=["GET"], summary="List the users")
+@extend_schema(methods=["POST"], summary="Make a user")
 class UserList(ListView):
     title = "Users"
     serializer_class = UserSerializer
@@ -23,19 +27,25 @@ class UserList(ListView):
         return User.objects.visible_to(reader).with_rights().order_by("username")
 
 
+@extend_schema(methods=["GET"], summary="The user who asks, as a list of one")
 class Me(ListView):
     """The user who asks, as a list of one."""
 
     title = "Me"
+    depends_on = versions.READER
     serializer_class = UserSerializer
     filterset_class = UserFilters
     search_fields = ("username", "first_name", "last_name", "email")
 
     @staticmethod
     def visible(reader: Any) -> Any:
-        return User.objects.filter(pk=reader.pk or 0).with_rights().order_by("pk")
+        return User.objects.filter(pk=reader.id).with_rights().order_by("pk")
 
 
+@extend_schema(methods=["GET"], summary="One user")
+@extend_schema(methods=["PUT"], summary="Change a user")
+@extend_schema(methods=["PATCH"], summary="Change some fields of a user")
+@extend_schema(methods=["DELETE"], summary="Delete a user")
 class UserDetail(DetailView):
     title = "User Detail"
     serializer_class = UserDetailSerializer
@@ -59,7 +69,7 @@ class OfUser(ApiView):
 
     @cached_property
     def user(self) -> Any:
-        return self.found().record
+        return self.found()
 
 
 class NothingOfUser(OfUser, EmptyList):

@@ -23,6 +23,7 @@ from instances.admin.lists import MeshList, NewestFirst
 from instances.locking import StaleError, locked
 from instances.mirror import guard
 from instances.models import Mirror
+from instances.reader import Reader
 
 REFUSALS = (ValidationError, StaleError, DatabaseError, ObjectDoesNotExist)
 MOST_AT_ONCE = 200  # records that an action is done to
@@ -81,7 +82,7 @@ class MeshAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         records: Any = super().get_queryset(request)
-        return records.visible_to(request.user)
+        return records.visible_to(Reader.of(request.user))
 
     def may_write(self, request: HttpRequest) -> bool:
         """Whether the user may change records of this kind."""

@@ -15,6 +15,7 @@ from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
 from instances.locking import hold_links
 from instances.models import Instance, InstanceLink
+from instances.reader import Reader
 
 KINDS: dict[str, str] = {InstanceLink.State.ESTABLISHED: "good", InstanceLink.State.ADDING: "quiet"}
 
@@ -45,7 +46,7 @@ class LinkAdmin(MeshAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         links = InstanceLink.objects.select_related("source", "target")
-        seen = Instance.objects.visible_to(request.user)
+        seen = Instance.objects.visible_to(Reader.of(request.user))
         return links if request.user.sees_everything else links.filter(source__in=seen, target__in=seen)  # type: ignore[union-attr]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

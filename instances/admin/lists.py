@@ -14,6 +14,7 @@ from instances import overview
 from instances.health.conditions import Reason, health_of, seen
 from instances.models import Condition, Instance, InstanceGroup
 from instances.querysets import ACTIVE
+from instances.reader import Reader
 from instances.text import visible
 
 LOW = 25  # percent
@@ -114,7 +115,7 @@ class GroupFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         known = vars(request)  # Django makes the filters of an action twice
         if "group_choices" not in known:
-            groups = InstanceGroup.objects.visible_to(request.user).order_by("name")
+            groups = InstanceGroup.objects.visible_to(Reader.of(request.user)).order_by("name")
             known["group_choices"] = [(str(pk), visible(name)) for pk, name in groups.values_list("pk", "name")]
         return known["group_choices"]
 

@@ -17,7 +17,9 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
 from instances.admin.forms import CheckedForm, LinesField, ManyPicker
 from instances.admin.passwords import UserPasswordForm
+from instances.locking import locked
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from instances.reader import Reader
 
 
 class GroupForm(CheckedForm):
@@ -61,7 +63,7 @@ class InstanceGroupAdmin(MeshAdmin):
     # --- reading
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).with_load().with_administration_by(request.user)
+        return super().get_queryset(request).with_load().with_administration_by(Reader.of(request.user))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -79,7 +81,7 @@ class InstanceGroupAdmin(MeshAdmin):
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        form.reader = request.user
+        form.reader = Reader.of(request.user)
         return form
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -135,7 +137,7 @@ class InstanceGroupAdmin(MeshAdmin):
         if not change:
             obj.pk, obj.is_administered = groups.create(values).pk, True
         elif values:
-            groups.change(obj.pk, values)
+            groups.change(locked(InstanceGroup, obj.pk), values)
         if members is not None:
             move(obj, set(members))
 
@@ -209,7 +211,7 @@ class RoleInline(admin.StackedInline):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         roles = super().get_queryset(request).select_related("instance_group", "user")
-        seen = InstanceGroup.objects.visible_to(request.user)
+        seen = InstanceGroup.objects.visible_to(Reader.of(request.user))
         return roles if request.user.sees_everything else roles.filter(instance_group__in=seen)  # type: ignore[union-attr]
 
 

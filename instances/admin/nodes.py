@@ -23,6 +23,7 @@ from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter,
 from instances.deprovisioning import ACTIVE
 from instances.health import conditions, start
 from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
+from instances.reader import Reader
 
 State = Instance.NodeState
 KINDS: dict[str, str] = {
@@ -104,7 +105,7 @@ class InstanceAdmin(MeshAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         node = super().get_object(request, object_id, from_field)
         if node is not None:
-            node.reader = request.user
+            node.reader = Reader.of(request.user)
         return node
 
     def hold(self, pk: int) -> None:
@@ -255,7 +256,7 @@ class InstanceAdmin(MeshAdmin):
         if not change:
             obj.pk = lifecycle.create_checked(values).pk
         elif values:
-            lifecycle.change(obj.pk, values)
+            lifecycle.change(lifecycle.held(obj.pk), values)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         node = context.get("original")

@@ -32,7 +32,7 @@ def figures(user: Any) -> list[Figure]:
 
     Three queries. The lost ones are a part of the others, by what was noted of them here.
     """
-    nodes = Instance.objects.visible_to(user)
+    nodes = Instance.objects.visible_to(user.reader)
     total = sums(nodes.with_load())
     lost = nodes.filter(SightFilter.condition("lost")).count()
     told = [

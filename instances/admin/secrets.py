@@ -16,6 +16,7 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
 from instances.models import Instance, NodeToken
+from instances.reader import Reader
 
 SHOWN = 8  # last characters of a checksum
 FINGERPRINT = "The end of the token's SHA-256: printf %s TOKEN | sha256sum"
@@ -95,7 +96,7 @@ class AccessTokenAdmin(SecretAdmin):
     told = ("owner", "expiry_exactly", "made", "fingerprint")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return tokens.visible_to(request.user)
+        return tokens.visible_to(Reader.of(request.user))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None:

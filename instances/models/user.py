@@ -5,6 +5,7 @@ from django.db import models
 
 from instances.models.fields import NameField
 from instances.querysets import UserQuerySet
+from instances.reader import Reader
 
 
 class MeshUserManager(UserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -36,6 +37,11 @@ class User(AbstractUser):
     objects: ClassVar[MeshUserManager] = MeshUserManager()
 
     @property
+    def reader(self) -> Reader:
+        """What decides which records this user sees."""
+        return Reader.of(self)
+
+    @property
     def sees_everything(self) -> bool:
         """Whether every instance, group and job is visible to this user."""
-        return self.is_superuser or self.is_system_auditor
+        return self.reader.sees_everything

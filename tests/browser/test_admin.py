@@ -12,6 +12,8 @@ from tests.browser.conftest import DESKTOP, PHONE, NewPage
 from tests.browser.looking import assert_accessible
 from tests.service import new_database, served
 
+pytestmark = pytest.mark.slow
+
 NODES = "/admin/instances/instance/"
 DEVICES = {"desktop": {"viewport": DESKTOP}, "phone": {"viewport": PHONE, "is_mobile": True, "has_touch": True}}
 PAGES = [

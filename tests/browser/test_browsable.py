@@ -13,6 +13,8 @@ from instances.models import Instance, InstanceGroup
 from tests.browser.looking import Problems, assert_accessible, log_in
 from tests.service import connected_to, new_database, served
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '"><script>window.harmed = true</script>\u202egnp.exe'
 
 

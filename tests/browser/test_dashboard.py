@@ -17,6 +17,8 @@ from tests.browser.looking import Problems, assert_accessible, log_in
 from tests.browser.meshes import SCRIPT
 from tests.service import new_database, served
 
+pytestmark = pytest.mark.slow
+
 ADMIN = ("admin", "admin")
 HIDE = """hidden => {
     Object.defineProperty(document, "hidden", {value: hidden, configurable: true});

@@ -16,6 +16,8 @@ from tests.browser.test_browsable import address as address  # served on records
 from tests.browser.test_browsable import own_address as own_address
 from tests.browser.test_browsable import url as url
 
+pytestmark = pytest.mark.slow
+
 RETRIEVE, CHANGE = "instances_retrieve", "instances_partial_update"
 
 # What Swagger UI draws by itself, in its words, and breaks.

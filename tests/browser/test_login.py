@@ -5,6 +5,8 @@ from playwright.sync_api import Page
 
 from tests.browser.looking import Problems, assert_accessible, log_in
 
+pytestmark = pytest.mark.slow
+
 
 def test_somebody_logs_in_on_a_desktop(page: Page, address: str) -> None:
     log_in(page, address, "admin", "admin", then="/api/v2/me/")

@@ -13,6 +13,8 @@ from tests.browser.looking import assert_accessible
 from tests.browser.test_dashboard import Service, signed_in
 from tests.service import new_database, served
 
+pytestmark = pytest.mark.slow
+
 # How large the drawing is shown, and where its upper left corner is.
 PLACE = "() => { const {a, e, f} = new DOMMatrix(getComputedStyle(stage).transform); return [a, e, f]; }"
 # Of each part: its left, top, right and bottom on the screen.

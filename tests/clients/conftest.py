@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.service import DATASET, PROJECT, manage, new_database, served
+from tests.service import PROJECT, new_database, served
 
 AWXKIT_VERSIONS = ("23.6.0", "24.6.1")
 # Later releases of setuptools have no pkg_resources, which awxkit imports.
@@ -93,10 +93,7 @@ def writing_awxkit(awxkit_folder: Path, tmp_path: Path, service_to_change: str) 
 
 
 @pytest.fixture(scope="session")
-def service_to_change(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def service_to_change(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The address of a service like ``service``, on a database that tests may change."""
-    with django_db_blocker.unblock(), new_database() as url:
-        manage(url, "migrate", "--verbosity", "0")
-        manage(url, "import_awx", str(DATASET))
-        with served(url) as address:
-            yield address
+    with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url) as address:
+        yield address

@@ -16,6 +16,8 @@ from tests.clients.conftest import Awxkit
 from tests.contract.recordings import exchanges
 from tests.service import DATASET
 
+pytestmark = pytest.mark.slow
+
 Record = dict[str, Any]
 Done = subprocess.CompletedProcess[str]
 

@@ -3,8 +3,12 @@
 import secrets
 from typing import Any
 
+import pytest
+
 from tests.clients.conftest import Awxkit
 from tests.clients.test_awxkit import API, decoded
+
+pytestmark = pytest.mark.slow
 
 
 def told(awxkit: Awxkit, *arguments: str) -> Any:

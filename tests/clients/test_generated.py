@@ -9,6 +9,8 @@ import pytest
 
 from tests.service import PROJECT
 
+pytestmark = pytest.mark.slow
+
 # What the generator cannot tell by itself: that a bundle is a file. Its code is used as it comes, not formatted.
 CONFIG = '{"post_hooks": [], "content_type_overrides": {"application/gzip": "application/octet-stream"}}'
 
@@ -42,11 +44,11 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Any:
         del sys.modules[name]
 
 
-def test_reads_filters_and_changes_instances(generated: Any, own_service: str) -> None:
+def test_reads_filters_and_changes_instances(generated: Any, module_service: str) -> None:
     models = generated("models")
     by_list, by_key = generated("api.instances.instances_list"), generated("api.instances.instances_retrieve")
     change = generated("api.instances.instances_partial_update")
-    client = generated("client").AuthenticatedClient(base_url=own_service, token="oracle-admin-token")
+    client = generated("client").AuthenticatedClient(base_url=module_service, token="oracle-admin-token")
     with client:
         page = by_list.sync(
             client=client,

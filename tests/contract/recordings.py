@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import requests
+import httpx
 
 FOLDER = Path(__file__).parent
 NEVER_UNLESS_RECORDED = ("x-api-product-version", "www-authenticate")
@@ -26,7 +26,7 @@ def exchanges(name: str) -> list[Exchange]:
         return [json.loads(line) for line in lines]
 
 
-def send(session: requests.Session, address: str, exchange: Exchange) -> requests.Response:
+def send(client: httpx.Client, exchange: Exchange) -> httpx.Response:
     headers = {"Accept": "application/json", "Host": "awx.example.org", **(exchange.get("headers") or {})}
     if exchange.get("user"):
         headers["Authorization"] = f"Bearer oracle-{exchange['user']}-token"
@@ -37,28 +37,21 @@ def send(session: requests.Session, address: str, exchange: Exchange) -> request
         body = json.dumps(exchange["body"]).encode()
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
-    return session.request(
-        exchange["method"],
-        address + exchange["path"],
-        headers=headers,
-        data=body,
-        allow_redirects=False,
-        timeout=60,
-    )
+    return client.request(exchange["method"], exchange["path"], headers=headers, content=body, timeout=60)
 
 
-def differences(exchange: Exchange, answer: requests.Response) -> list[str]:
+def differences(exchange: Exchange, answer: httpx.Response) -> list[str]:
     """What is not as recorded, a line each."""
     return [*_status(exchange, answer), *_headers(exchange, answer), *_body(exchange, answer)]
 
 
-def _status(exchange: Exchange, answer: requests.Response) -> Iterator[str]:
+def _status(exchange: Exchange, answer: httpx.Response) -> Iterator[str]:
     wanted = exchange["status"] if isinstance(exchange["status"], list) else [exchange["status"]]
     if answer.status_code not in wanted:
         yield f"status {answer.status_code}, not {exchange['status']}: {answer.text[:200]}"
 
 
-def _headers(exchange: Exchange, answer: requests.Response) -> Iterator[str]:
+def _headers(exchange: Exchange, answer: httpx.Response) -> Iterator[str]:
     recorded = exchange.get("response_headers") or {}
     for name in NEVER_UNLESS_RECORDED if recorded else ():
         if name in answer.headers and name not in recorded:
@@ -71,7 +64,7 @@ def _headers(exchange: Exchange, answer: requests.Response) -> Iterator[str]:
             yield f"header {name}: {own}, not {value}"
 
 
-def _body(exchange: Exchange, answer: requests.Response) -> Iterator[str]:
+def _body(exchange: Exchange, answer: httpx.Response) -> Iterator[str]:
     kind, own = _decoded(answer)
     if not {"response", "text"} & exchange.keys():
         return
@@ -86,7 +79,7 @@ def _body(exchange: Exchange, answer: requests.Response) -> Iterator[str]:
     yield from _compare(wanted, own, "", exchange.get("ignore") or [], bool(exchange.get("subset")))
 
 
-def _decoded(answer: requests.Response) -> tuple[str, Any]:
+def _decoded(answer: httpx.Response) -> tuple[str, Any]:
     try:
         return "response", json.loads(answer.content)
     except ValueError:

@@ -1,18 +1,13 @@
-"""Rows as texts: the same records as the queryset gives, and pages told from memory only while they are true."""
+"""Lists by pages: which records come, how often and in what order."""
 
-import gc
-import tracemalloc
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoAssertNumQueries
 
-from awx_compat.serializers.base import Kept
-from instances import tokens
+from instances.listing import Listing, listing_of
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
-from instances.rows import Listing, listing_of
 from tests.conftest import client_of
 from tests.make import make_jobs
 
@@ -21,38 +16,12 @@ pytestmark = pytest.mark.django_db
 LIST = "/api/v2/instances/"
 
 
-def attributes(record: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if not name.startswith("_")}
-
-
-def test_a_record_of_a_row_is_what_the_queryset_gives(
-    admin: User, edge: InstanceGroup, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    other = Instance.objects.create(hostname="é😀", cpu=Decimal("0.5"), memory=2**40, errors="%s 'quoted'")
-    InstanceLink.objects.create(source=edge.instances.get(), target=other)
-    make_jobs(3, execution_node="exec-1", status="running", instance_group=edge)
-    tokens.issue(admin, "read", "note")
-    for queryset in (
-        Instance.objects.with_load().with_peers().with_links().order_by("id"),
-        InstanceGroup.objects.with_load().with_administration_by(admin).order_by("id"),
-        User.objects.with_rights().order_by("id"),
-        tokens.every(),
-    ):
-        expected = list(queryset)
-        with django_assert_num_queries(1):
-            rows = Listing(queryset).rows(0, 100)
-            assert [attributes(row.record) for row in rows] == [attributes(record) for record in expected]
-    with django_assert_num_queries(1):
-        (row,) = Listing(tokens.every()).rows(0, 1)
-        assert row.record.user == admin
-
-
-def test_rows_come_by_offset_and_limit() -> None:
+def test_records_come_by_slices() -> None:
     Instance.objects.bulk_create(Instance(hostname=f"node-{n}") for n in range(5))
     listing = Listing(Instance.objects.order_by("hostname"))
-    assert [row.record.hostname for row in listing.rows(1, 2)] == ["node-1", "node-2"]
-    assert (len(listing.rows(4, 10)), list(listing.rows(5, 10)), listing.count()) == (1, [], 5)
-    assert list(Listing(Instance.objects.none()).rows(0, 10)) == []
+    assert [record.hostname for record in listing[1:3]] == ["node-1", "node-2"]
+    assert (len(listing[4:14]), listing[5:15], listing.count()) == (1, [], 5)
+    assert Listing(Instance.objects.none())[0:10] == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +42,7 @@ def test_an_order_is_total_where_no_two_rows_are_equal(order: list[str], is_tota
     assert listing.totally_ordered().queryset.query.order_by[-1:] == (tuple(order[-1:]) if is_total else ("pk",))
 
 
-def test_keys_decide_which_rows_come_how_often_and_in_what_order(
+def test_keys_decide_which_records_come_how_often_and_in_what_order(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     nodes = Instance.objects.bulk_create(Instance(hostname=f"node-{n}") for n in range(4))
@@ -83,12 +52,11 @@ def test_keys_decide_which_rows_come_how_often_and_in_what_order(
     chosen = records.filter(hostname__lt="node-3").order_by("rampart_groups__name", "-hostname")
     listing = listing_of(records, chosen)
     with django_assert_num_queries(3):
-        found = [row.record.hostname for row in listing.rows(0, 10)]
+        found = [record.hostname for record in listing[0:10]]
         assert (found, listing.count()) == (["node-2", "node-1", "node-1", "node-0"], 3)
-    rows = listing.rows(1, 2)
-    assert [row.record.load.jobs_total for row in rows] == [0, 0]
-    assert [row.record.pk for row in rows.up_to(1)] == [nodes[1].pk]
-    assert list(listing.rows(4, 10)) == []
+    assert [record.load.jobs_total for record in listing[1:3]] == [0, 0]
+    assert [record.pk for record in listing[1:2]] == [nodes[1].pk]
+    assert listing[4:14] == []
     assert not listing.is_totally_ordered
 
 
@@ -137,35 +105,6 @@ def test_what_else_decides_is_looked_at(admin: User, settings: Any) -> None:
     for impact in (1, 5):
         settings.AWX_CONTROL_NODE_TASK_IMPACT = impact
         assert told(client)["control"]["consumed_capacity"] == impact
-
-
-def test_memory_is_bounded(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Kept, "MOST", 5000)
-    Kept.forget()
-    Instance.objects.bulk_create(Instance(hostname=f"bounded-{n}") for n in range(10))
-    client = client_of(admin)
-    for _ in range(2):
-        assert len(told(client)) == 10
-        for pk in Instance.objects.values_list("pk", flat=True):
-            assert client.get(f"{LIST}{pk}/").status_code == 200
-            kept = sum(len(record.json) for each in Kept.every.values() for record in each.told.values())
-            assert 0 < kept <= 5000
-
-
-def test_what_is_kept_takes_no_more_than_its_bytes(admin: User) -> None:
-    Instance.objects.bulk_create(Instance(hostname=f"small-{n}") for n in range(200))
-    client = client_of(admin)
-    tracemalloc.start()
-    try:
-        Kept.forget()
-        for n in range(5):
-            Instance.objects.update(errors=f"{n}")
-            client.get(f"{LIST}?page_size=200")
-        gc.collect()
-        taken, size = tracemalloc.get_traced_memory()[0], Kept.size
-    finally:
-        tracemalloc.stop()
-    assert taken < 6 * size
 
 
 def test_the_same_page_is_told_in_the_same_bytes_indented_or_not(admin: User, edge: InstanceGroup) -> None:

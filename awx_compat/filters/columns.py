@@ -1,0 +1,116 @@
+"""What may be filtered by: the columns of each model, the relations that lead on from it, and what it is called."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+from oauth2_provider.models import AccessToken
+from rest_framework.exceptions import APIException, ParseError, PermissionDenied
+
+from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
+
+
+@dataclass(frozen=True)
+class Unkept:
+    """A model of AWX whose records are not kept here: of each, another record tells the id and some texts.
+
+    ``texts``: AWX's names for these and, as Django's paths, where they are beside the id.
+    """
+
+    name: str
+    texts: tuple[tuple[str, str], ...] = ()
+    secrets: frozenset[str] = frozenset()
+
+
+CREDENTIAL = Unkept(
+    "Credential",
+    texts=(("name", "credential_summary__told_name"), ("description", "credential_summary__told_description")),
+    secrets=frozenset({"inputs"}),
+)
+TEMPLATE = Unkept("UnifiedJobTemplate", texts=(("name", "representation__name_of_template"),))
+ENVIRONMENT = Unkept("ExecutionEnvironment")
+Related = type[models.Model] | Unkept
+
+RELATIONS: dict[Related, dict[str, Related]] = {
+    Instance: {
+        "peers": Instance,
+        "reverse_peers": InstanceLink,
+        "rampart_groups": InstanceGroup,
+        "peers_from": Instance,
+    },
+    InstanceLink: {"source": Instance, "target": Instance},
+    InstanceGroup: {"instances": Instance, "credential": CREDENTIAL, "unifiedjob": UnifiedJob},
+    UnifiedJob: {
+        "instance_group": InstanceGroup,
+        "unified_job_template": TEMPLATE,
+        "execution_environment": ENVIRONMENT,
+    },
+    User: {},
+    AccessToken: {"user": User},
+    CREDENTIAL: {},
+    TEMPLATE: {},
+    ENVIRONMENT: {},
+}
+FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
+ALIASES: dict[Related, dict[str, str]] = {
+    User: {"created": "date_joined"},
+    InstanceGroup: {"unifiedjob": "jobs"},
+}  # AWX's names for what has another one here
+NOT_AWX = {
+    InstanceGroup: {"credential_summary"},
+    UnifiedJob: {"representation"},
+    User: {"is_staff", "is_system_auditor", "date_joined", "mirrored"},
+    AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
+}
+# How AWX orders by a relation, where that is not by id.
+ORDERS: dict[Related, str] = {Instance: "hostname", CREDENTIAL: "name", TEMPLATE: "name"}
+HOPS = 2  # relations that a filter may follow
+SEARCHED_IN_RELATED = ("username", "first_name", "last_name", "email", "name", "description")
+
+
+@functools.cache
+def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
+    """The columns of ``model`` that may be filtered by."""
+    if isinstance(model, Unkept):
+        return {name: models.TextField(null=True) for name, _ in model.texts}
+    left_out = FORBIDDEN.get(model, set()) | NOT_AWX.get(model, set())
+    return {
+        field.name: field
+        for field in model._meta.concrete_fields
+        if field.name not in left_out and field.name not in RELATIONS[model]
+    }
+
+
+def is_filterable(model: type[models.Model], name: str) -> bool:
+    """Whether OPTIONS calls the field one to filter by: the columns are, relations to several records are not."""
+    if name in RELATIONS[model]:
+        return any(field.name == name for field in model._meta.concrete_fields)
+    return name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())
+
+
+def unknown(model: Related, names: list[str]) -> APIException:
+    """The error for a path that no filter has; its message says where following the path fails."""
+    here: Related | None = model
+    followed = []
+    for name in names:
+        if here is None:
+            return ParseError(f"No related model for field {name}.")
+        if (here, name) in followed:
+            return ParseError(f"Loops not allowed in filters, detected on field {name}.")
+        followed.append((here, name))
+        if name in RELATIONS[here]:
+            here = RELATIONS[here][name]
+        elif name in columns(here) or name == "pk" or (name == "id" and isinstance(here, Unkept)):
+            here = None
+        elif isinstance(here, Unkept):
+            if name in here.secrets:
+                return PermissionDenied("Filtering on password fields is not allowed.")
+            return ParseError(f"{here.name} has no field named '{name}'")
+        elif name in FORBIDDEN.get(here, ()):
+            return PermissionDenied(f"Filtering on {name} is not allowed.")
+        else:
+            return ParseError(f"{here._meta.object_name} has no field named '{name}'")
+    return ParseError(f"Filters follow at most {HOPS} relations.")

@@ -1,0 +1,216 @@
+"""The filters of each model, and what they make of a query string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django_filters import FilterSet
+from oauth2_provider.models import AccessToken
+from rest_framework.exceptions import ParseError
+
+from awx_compat.filters.columns import ALIASES, HOPS, RELATIONS, Related, Unkept, columns, unknown
+from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, Condition, disjunction
+from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
+from awx_compat.filters.values import integer
+from instances.models import Instance, InstanceGroup, UnifiedJob, User
+
+JOINS = ("chain", "or")
+
+
+@dataclass
+class Understood:
+    """A query string: its conditions, and for each text that is searched for the relation to search in."""
+
+    conditions: list[Condition] = field(default_factory=list)
+    searches: dict[str, ColumnFilter] = field(default_factory=dict)
+    needs_every_term: bool = False
+
+    def add(self, condition: Condition) -> None:
+        self.conditions.append(condition)
+        self._check_joins()
+
+    def search(self, column: ColumnFilter, values: list[str]) -> None:
+        """Add a search for any of the values, or, where the first one is a list, for every term of all."""
+        if "," in values[0]:
+            self.needs_every_term = True
+            values = ",".join(values).split(",")
+        self.searches.update(dict.fromkeys(values, column))
+        self._check_joins()
+
+    def _check_joins(self) -> None:
+        crossing = sum(condition.column.crosses for condition in self.conditions) + len(self.searches)
+        if crossing > MOST_JOINS:
+            raise ParseError(TOO_MANY_CONDITIONS)
+
+    def narrow(self, records: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of ``records`` that are asked for; distinct where AWX makes them so."""
+        found = [column.search(text) for text, column in self.searches.items()]
+        for q in found if self.needs_every_term else ():
+            records = records.filter(q)
+        for condition in self._joined("chain"):
+            records = records.filter(condition.q)
+        all_of = [condition.q for condition in self._joined("")]
+        any_of = [condition.q for condition in self._joined("or")]
+        records = records.filter(*all_of, disjunction(any_of), disjunction(() if self.needs_every_term else found))
+        repeats = self.searches or any(condition.column.repeats for condition in self.conditions)
+        return records.distinct() if repeats else records
+
+    def _joined(self, join: str) -> list[Condition]:
+        return [condition for condition in self.conditions if condition.join == join]
+
+
+class Filters(FilterSet):
+    """The filters of one model. Subclasses name it in ``Meta``."""
+
+    filters: dict[str, ColumnFilter]
+
+    class Meta:
+        model: ClassVar[type[models.Model]]
+
+    @classmethod
+    def get_filters(cls) -> dict[str, ColumnFilter]:
+        model = getattr(cls._meta, "model", None)
+        return {} if model is None else dict(_filters(model, "", "", HOPS, frozenset()))
+
+    @classmethod
+    def related_searches(cls) -> list[str]:
+        """The names that search in related records."""
+        return [f"{name}__search" for name in RELATIONS[cls._meta.model]]
+
+    @property
+    def model(self) -> type[models.Model]:
+        return self._meta.model
+
+    @property
+    def qs(self) -> QuerySet[Any]:
+        """The records that meet every condition of the query string."""
+        return self.understood().narrow(self.queryset)
+
+    def understood(self) -> Understood:
+        """The query string; raises ParseError or PermissionDenied for the first parameter that is not right."""
+        check_size(self.data)
+        understood = Understood()
+        for key, values in self.data.lists():
+            if key in RESERVED:
+                continue
+            name = key.removesuffix("__int")
+            if name.endswith("__search"):
+                understood.search(self._searched(name), values)
+                continue
+            for value in values:
+                asked = value if name == key else integer(value)
+                join, negated, path, lookup = parsed(name)
+                column = self.find(path)
+                understood.add(Condition(column, lookup, column.value(lookup, asked), join, negated))
+        return understood
+
+    def _searched(self, name: str) -> ColumnFilter:
+        """The filter of the relation that ``<relation>__search`` searches in."""
+        reject_foreign(name)
+        path = name.removesuffix("__search")
+        column = self.find(path)
+        if column.related is None:
+            raise ParseError(f"{path} is not searchable")
+        return column
+
+    def find(self, path: str) -> ColumnFilter:
+        """The filter of this path. Raises ParseError, or PermissionDenied for what nobody may filter by."""
+        found = self.filters.get(path)
+        if found is None:
+            raise unknown(self.model, path.split("__"))
+        return found
+
+
+def may_be_slow(filterset: type[Filters], query: QueryDict) -> bool:
+    """Whether the database may need long for what a list is asked: for texts, for relations, and for jobs.
+
+    Jobs are many; what is asked of the other records' own columns is found at once.
+    """
+    orders = {name.removeprefix("-") for key in ("order_by", "order") for name in query.get(key, "").split(",")}
+    asked = query.keys() - (RESERVED - {"search", "type"}) | orders - {""}
+    if not asked or "search" in asked or filterset.Meta.model is UnifiedJob:
+        return bool(asked)
+    crossing: Any = filterset.base_filters
+    return any("__" in name or (name in crossing and crossing[name].crosses) for name in asked)
+
+
+def parsed(key: str) -> tuple[str, bool, str, str]:
+    """How the condition joins the others, whether it is negated, the path of its field, and its lookup."""
+    join = next((join for join in JOINS if key.startswith(f"{join}__")), "")
+    name = key.removeprefix(f"{join}__") if join else key
+    negated = name.startswith("not__")
+    name = name.removeprefix("not__")
+    reject_foreign(name)
+    path, separator, lookup = name.rpartition("__")
+    if not separator or lookup not in LOOKUPS:
+        path, lookup = name, "exact"
+    if not path:
+        raise ParseError("Query string field name not provided.")
+    return join, negated, path, lookup
+
+
+def reject_foreign(name: str) -> None:
+    if not name.isascii():
+        raise ParseError(f"{name!r} is not an allowed field name. Must be ascii encodable.")
+
+
+def _filters(
+    model: Any, names: str, path: str, hops: int, followed: frozenset[tuple[Related, str]]
+) -> Iterator[tuple[str, ColumnFilter]]:
+    """The filters of ``model``, which ``names`` leads to in AWX's words and ``path`` in Django's."""
+    aliases = ALIASES.get(model, {})
+    for name, column in columns(model).items():
+        yield f"{names}{name}", ColumnFilter(f"{path}{name}", name, column)
+    for name, own in aliases.items():
+        if name not in RELATIONS[model]:
+            yield f"{names}{name}", ColumnFilter(f"{path}{own}", own, model._meta.get_field(own))
+    yield f"{names}pk", ColumnFilter(f"{path}pk", model._meta.pk.name, model._meta.pk)
+    for name, related in RELATIONS[model].items():
+        if (model, name) in followed:
+            continue
+        own = aliases.get(name, name)
+        column = ColumnFilter(f"{path}{own}", name, model._meta.get_field(own), related)
+        yield f"{names}{name}", column
+        if isinstance(related, Unkept):
+            yield from _texts(f"{names}{name}__", column)
+        elif hops:
+            yield from _filters(related, f"{names}{name}__", f"{path}{own}__", hops - 1, followed | {(model, name)})
+
+
+def _texts(names: str, column: ColumnFilter) -> Iterator[tuple[str, ColumnFilter]]:
+    """The filters of what is told of records that are not kept."""
+    for name in ("id", "pk"):
+        yield f"{names}{name}", ColumnFilter(column.field_name, "id", models.BigAutoField())
+    related: Any = column.related
+    for name, text in columns(related).items():
+        yield f"{names}{name}", ColumnFilter(column.below(name), name, text)
+
+
+class InstanceFilters(Filters):
+    class Meta:
+        model = Instance
+
+
+class InstanceGroupFilters(Filters):
+    class Meta:
+        model = InstanceGroup
+
+
+class UnifiedJobFilters(Filters):
+    class Meta:
+        model = UnifiedJob
+
+
+class UserFilters(Filters):
+    class Meta:
+        model = User
+
+
+class AccessTokenFilters(Filters):
+    class Meta:
+        model = AccessToken

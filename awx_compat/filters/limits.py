@@ -1,0 +1,55 @@
+"""How much a query string may ask for. It must not be able to hold a worker.
+
+The database's statement timeout bounds what these limits let through.
+"""
+
+import re
+from itertools import islice
+
+from django.http import QueryDict
+from rest_framework.exceptions import ParseError
+
+# Parameters of the query string that are no filters.
+RESERVED = frozenset(
+    [
+        "page",
+        "page_size",
+        "count_disabled",
+        "format",
+        "order",
+        "order_by",
+        "search",
+        "type",
+        "host_filter",
+        "limit",
+        "no_truncate",
+        "role_level",
+        "validate",
+    ]
+)
+MOST_CONDITIONS = 100
+MOST_JOINS = 10
+MOST_PATTERNS = 5
+TOO_MANY_CONDITIONS = f"A query may have at most {MOST_CONDITIONS} conditions, {MOST_JOINS} of them on related records."
+
+WORDS = re.compile(r"[^\s,]+")
+TERMS = re.compile(r"[^,]+")
+
+
+def check_size(query: QueryDict) -> None:
+    """Count what the query string asks for, before any of it is understood. Raises ParseError for too much.
+
+    Each term of a search is a condition; a phrase in quotes counts by its words.
+    """
+    conditions = patterns = 0
+    for key, values in query.lists():
+        terms = WORDS if key == "search" else TERMS if key.endswith("__search") else None
+        if terms is not None:
+            conditions += sum(1 for value in values for _ in islice(terms.finditer(value), MOST_CONDITIONS + 1))
+        elif key not in RESERVED:
+            conditions += len(values)
+            patterns += len(values) * key.removesuffix("__int").endswith(("__regex", "__iregex"))
+        if conditions > MOST_CONDITIONS:
+            raise ParseError(TOO_MANY_CONDITIONS)
+        if patterns > MOST_PATTERNS:
+            raise ParseError(f"A query may have at most {MOST_PATTERNS} regular expressions.")

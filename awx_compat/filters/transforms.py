@@ -1,0 +1,46 @@
+"""What AWX's filters look at in place of a column itself: texts inside JSON, JSON as text, types of jobs."""
+
+from django.db import models
+
+from instances.lookups import COLLATION
+
+
+class TextIn(models.Transform):
+    """A text inside a JSON column; ``function``: the keys that lead to it."""
+
+    output_field = models.TextField()
+    template = f"((%(expressions)s #>> '{{%(function)s}}') COLLATE \"{COLLATION}\")"
+
+
+class ToldName(TextIn):
+    lookup_name, function = "told_name", "name"
+
+
+class ToldDescription(TextIn):
+    lookup_name, function = "told_description", "description"
+
+
+class NameOfTemplate(TextIn):
+    lookup_name, function = "name_of_template", "summary_fields,unified_job_template,name"
+
+
+class AsText(models.Transform):
+    """A JSON column as the text of its JSON."""
+
+    lookup_name = "as_text"
+    template = "(%(expressions)s)::text"
+    output_field = models.TextField()
+
+
+class WithoutUnderscores(models.Transform):
+    """A type of jobs as AWX stores it, which it is filtered by."""
+
+    lookup_name = "without_underscores"
+    function = "REPLACE"
+    template = "%(function)s(%(expressions)s, '_', '')"
+    output_field = models.CharField()
+
+
+for transform in (AsText, ToldName, ToldDescription, NameOfTemplate):
+    models.JSONField.register_lookup(transform)
+models.CharField.register_lookup(WithoutUnderscores)

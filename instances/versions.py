@@ -1,0 +1,85 @@
+"""Versions of rows: from what a statement reads of them follows whether any was changed, came or went.
+
+A row's ``xmin`` is the transaction that wrote it, its ``ctid`` where it stands: they change with every committed
+change, whoever made it, on replicas as on the primary. So two sums of the same rows' hashes are equal if nothing was
+committed between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import models
+from oauth2_provider.models import AccessToken
+
+from instances.models import (
+    GroupLoad,
+    Instance,
+    InstanceGroup,
+    InstanceGroupRole,
+    InstanceLink,
+    JobCount,
+    Mirror,
+    NodeLoad,
+    User,
+)
+
+MOST_ROWS = 5_000  # of one table; to read the versions of more takes longer than most answers
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table: all, or those of the SQL condition ``where``.
+
+    In it ``%(record)s`` stands for the id of the record that an answer is about, ``%(reader)s`` and ``%(token)s`` for
+    those of who asks and with which access token.
+    """
+
+    model: type[models.Model]
+    where: str = "true"
+
+    @property
+    def sql(self) -> str:
+        """Selects the sum of these rows' hashes; NULL of more than ``MOST_ROWS``."""
+        rows = f"SELECT ctid, xmin FROM {self.model._meta.db_table} WHERE {self.where} LIMIT {MOST_ROWS + 1}"  # noqa: S608
+        total = "coalesce(sum(hashtidextended(ctid, xmin::text::bigint)), 0)"
+        return f"SELECT CASE WHEN count(*) <= {MOST_ROWS} THEN {total}::text END FROM ({rows}) AS rows"  # noqa: S608
+
+
+class Dependencies:
+    """All rows that an answer is made of.
+
+    ``sql`` selects one row with the versions of them, a column for each of ``rows``; NULL where these are too many.
+    """
+
+    def __init__(self, *rows: Rows) -> None:
+        self.rows = rows
+        self.sql = f"SELECT {', '.join(f'({each.sql})' for each in rows)}"
+
+
+_LINK, _NODE = InstanceLink._meta.db_table, Instance._meta.db_table
+_MEMBER = InstanceGroup.instances.through
+_ROLE = InstanceGroupRole._meta.db_table
+# Who asks, and by which roles on which groups somebody sees something who does not see everything.
+_READER = (
+    Rows(AccessToken, "id = %(token)s"),
+    Rows(User, "id = %(reader)s"),
+    Rows(InstanceGroupRole, "user_id = %(reader)s"),
+    Rows(InstanceGroup, f"id IN (SELECT instance_group_id FROM {_ROLE} WHERE user_id = %(reader)s)"),  # noqa: S608
+)
+_MESH = (Rows(Instance), Rows(InstanceLink), Rows(NodeLoad), Rows(_MEMBER))
+
+READER = Dependencies(*_READER)
+INSTANCE = Dependencies(
+    *_READER,
+    Rows(Instance, "id = %(record)s"),
+    Rows(NodeLoad, f"node = (SELECT hostname FROM {_NODE} WHERE id = %(record)s)"),  # noqa: S608
+    Rows(InstanceLink, "source_id = %(record)s"),
+    # Of the peers their hostnames.
+    Rows(Instance, f"id IN (SELECT target_id FROM {_LINK} WHERE source_id = %(record)s)"),  # noqa: S608
+    Rows(_MEMBER, "instance_id = %(record)s"),
+)
+INSTANCES = Dependencies(*_READER, *_MESH)
+GROUPS = Dependencies(*_READER, *_MESH, Rows(InstanceGroup), Rows(GroupLoad))
+FIGURES = Dependencies(*_READER, *_MESH, Rows(JobCount), Rows(Mirror))
+HEALTH = Dependencies(Rows(Instance), Rows(InstanceGroup), Rows(_MEMBER))  # for anybody

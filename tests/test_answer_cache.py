@@ -1,0 +1,486 @@
+"""Answers from memory: the same that Django would give now, whatever was committed and by whom."""
+
+import base64
+import io
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import Error, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from awx_compat import answer_cache
+from awx_compat.answer_cache import AnswerCache
+from instances import tokens, versions
+from instances.models import (
+    Instance,
+    InstanceGroup,
+    InstanceGroupRole,
+    InstanceLink,
+    JobCount,
+    Mirror,
+    UnifiedJob,
+    User,
+)
+from tests.make import make_jobs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+INSTANCE, LIST, GROUP = "/api/v2/instances/exec-1/", "/api/v2/instances/", "/api/v2/instance_groups/edge/"
+KEPT = {  # of each path, whether bob, who sees one group, is answered 200
+    INSTANCE: True,
+    f"{INSTANCE}peers/": True,
+    f"{INSTANCE}instance_groups/": True,
+    LIST: True,
+    f"{LIST}?page_size=1&page=2": False,
+    f"{LIST}?page_size=200": True,
+    f"{LIST}?node_type=execution&order_by=-hostname": True,
+    f"{LIST}?enabled=true&count_disabled=1": True,
+    "/api/v2/instance_groups/": True,
+    GROUP: True,
+    f"{GROUP}instances/": True,
+    "/api/v2/mesh_visualizer/": False,
+    "/api/v2/metrics/": False,
+    "/api/v2/metrics/?format=json": False,
+    "/api/v2/me/": True,
+    "/api/v2/ping/": True,
+}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def lasting(self) -> dict[str, str]:
+        """The headers that are the same for each request."""
+        return {name: value for name, value in self.headers.items() if name not in answer_cache.OF_EACH_REQUEST}
+
+
+class Asking:
+    """Somebody who asks the WSGI application, and what of it Django had to answer."""
+
+    def __init__(self, user: User | None, size: int = 1_000_000) -> None:
+        self.authorization = f"Bearer {tokens.issue(user)[1]}" if user else ""
+        self.handler, self.by_django = WSGIHandler(), 0
+        self.cache = AnswerCache(self.django, size)
+        self.before: Callable[[], Any] = lambda: None
+        self.after: Callable[[], Any] = lambda: None
+
+    def django(self, environ: dict[str, Any], start_response: Any) -> Any:
+        self.by_django += 1
+        self.before()
+        response = self.handler(environ, start_response)
+        self.after()
+        return response
+
+    def environ(self, path: str, method: str = "GET", **more: Any) -> dict[str, Any]:
+        path, _, query = path.partition("?")
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "80",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_ACCEPT": "application/json",
+            "HTTP_AUTHORIZATION": self.authorization,
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(),
+            **more,
+        }
+        return {name: value for name, value in environ.items() if value != ""}
+
+    def ask(self, path: str, method: str = "GET", to: Any = None, **more: Any) -> Answer:
+        head: list[Any] = []
+        environ = self.environ(path, method, **more)
+        parts = (to or self.cache)(environ, lambda status, headers, error=None: head.extend((status, headers)))
+        body = b"".join(parts)
+        getattr(parts, "close", lambda: None)()
+        return Answer(int(head[0][:3]), dict(head[1]), body)
+
+    def fill(self, path: str, method: str = "GET", **more: Any) -> Answer:
+        """Ask until the answer comes from memory."""
+        for _ in range(2):
+            self.ask(path, method, **more)
+        before = self.by_django
+        answer = self.ask(path, method, **more)
+        assert self.by_django == before
+        return answer
+
+    def is_kept(self, path: str, method: str = "GET", **more: Any) -> bool:
+        for _ in range(2):
+            self.ask(path, method, **more)
+        before = self.by_django
+        self.ask(path, method, **more)
+        return self.by_django == before
+
+
+@pytest.fixture
+def node(edge: InstanceGroup) -> Instance:
+    return edge.instances.get()
+
+
+@pytest.fixture
+def mesh(node: Instance, edge: InstanceGroup) -> Instance:
+    """exec-1 with a peer, a node elsewhere, and jobs on it."""
+    hop = Instance.objects.create(hostname="hop-1", node_type="hop", listener_port=27199)
+    Instance.objects.create(hostname="control-1", node_type="control")
+    InstanceLink.objects.create(source=node, target=hop)
+    make_jobs(2, execution_node="exec-1", controller_node="control-1", status="running", instance_group=edge)
+    return node
+
+
+@pytest.fixture
+def asking(bob: User, mesh: Instance) -> Asking:
+    """Bob, who sees exec-1 by a role."""
+    return Asking(bob)
+
+
+# --- the same answer
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", KEPT)
+def test_it_takes_one_statement_and_is_what_django_answers(path: str, method: str, admin: User, mesh: Instance) -> None:
+    asking = Asking(admin)
+    asking.fill(path, method)
+    with CaptureQueriesContext(connection) as captured:
+        kept = asking.ask(path, method)
+    assert len(captured) == 1
+    made = asking.ask(path, method, to=asking.handler)
+    assert (kept.status, kept.body) == (made.status, made.body)
+    assert kept.lasting == made.lasting
+    assert kept.headers.keys() == made.headers.keys()
+
+
+@pytest.mark.parametrize("path", [path for path, is_bobs in KEPT.items() if is_bobs])
+def test_who_sees_a_part_is_answered_from_memory_too(path: str, asking: Asking) -> None:
+    kept = asking.fill(path)
+    assert (kept.status, kept.body) == (200, asking.ask(path, to=asking.handler).body)
+
+
+def test_who_has_the_answer_already_is_told_so(asking: Asking) -> None:
+    etag = asking.ask(INSTANCE).headers["ETag"]
+    for tag in (etag, f"W/{etag}", f'"x", {etag}'):
+        known = asking.fill(INSTANCE, HTTP_IF_NONE_MATCH=tag)
+        assert (known.status, known.body, known.headers["ETag"]) == (304, b"", etag)
+        assert "Content-Length" not in known.headers
+    assert asking.fill(INSTANCE, HTTP_IF_NONE_MATCH='W/"x"').status == 200
+
+
+def test_each_request_has_its_own_id_and_times(asking: Asking) -> None:
+    asking.fill(INSTANCE)
+    answers = [asking.ask(INSTANCE) for _ in range(3)]
+    assert len({answer.headers["X-API-Request-Id"] for answer in answers}) == 3
+    own = str(uuid.uuid4())
+    assert asking.ask(INSTANCE, HTTP_X_API_REQUEST_ID=own).headers["X-API-Request-Id"] == own
+    odd = asking.ask(INSTANCE, HTTP_X_API_REQUEST_ID="x").headers["X-API-Request-Id"]
+    assert uuid.UUID(odd)
+    assert re.fullmatch(r"\d\.\d{3}s", answers[0].headers["X-API-Time"])
+    assert asking.by_django == 2
+
+
+def test_traces_make_no_other_request_of_it(asking: Asking) -> None:
+    asking.fill(INSTANCE)
+    for number in range(3):
+        asking.ask(INSTANCE, HTTP_TRACEPARENT=f"00-{number}", HTTP_X_REQUEST_ID=f"{number}")
+    assert asking.by_django == 2
+
+
+# --- what changes counts at once
+
+
+def mirror() -> None:
+    now = timezone.now()
+    Mirror.objects.create(url="https://awx.example.org", every=60, began=now, finished=now)
+
+
+CHANGES: dict[str, Callable[[User, Instance], Any]] = {
+    "a column": lambda user, node: Instance.objects.filter(pk=node.pk).update(errors="broken"),
+    "another node": lambda user, node: Instance.objects.filter(hostname="hop-1").update(enabled=False),
+    "the name of a peer": lambda user, node: Instance.objects.filter(hostname="hop-1").update(hostname="a-hop"),
+    "a job": lambda user, node: make_jobs(1, 100, execution_node="exec-1", status="running"),
+    "the end of a job": lambda user, node: UnifiedJob.objects.filter(pk=1).update(status="successful"),
+    "a job controlled": lambda user, node: make_jobs(1, 100, controller_node="control-1", status="running"),
+    "a job of a group": lambda user, node: make_jobs(
+        1, 100, instance_group=InstanceGroup.objects.get(), status="running"
+    ),
+    "a peer": lambda user, node: node.peers.add(Instance.objects.create(hostname="other")),
+    "a peer less": lambda user, node: InstanceLink.objects.all().delete(),
+    "a link's state": lambda user, node: InstanceLink.objects.update(link_state="removing"),
+    "a node more": lambda user, node: Instance.objects.create(hostname="aaa", node_type="execution"),
+    "a node less": lambda user, node: Instance.objects.filter(hostname="control-1").delete(),
+    "a member more": lambda user, node: InstanceGroup.objects.get().instances.add(
+        Instance.objects.get(hostname="hop-1")
+    ),
+    "a member less": lambda user, node: InstanceGroup.objects.get().instances.clear(),
+    "a group": lambda user, node: InstanceGroup.objects.filter(name="edge").update(max_forks=7),
+    "a group more": lambda user, node: InstanceGroup.objects.create(name="another").instances.add(node),
+    "a group less": lambda user, node: InstanceGroup.objects.all().delete(),
+    "a name": lambda user, node: InstanceGroup.objects.update(name="renamed"),
+    "two names": lambda user, node: (
+        Instance.objects.filter(pk=node.pk).update(hostname="exec-2"),
+        Instance.objects.create(hostname="exec-1", node_type="execution"),
+    ),
+    "a role": lambda user, node: InstanceGroupRole.objects.update(role="admin_role"),
+    "no role": lambda user, node: InstanceGroupRole.objects.all().delete(),
+    "a rank": lambda user, node: User.objects.filter(pk=user.pk).update(is_superuser=True),
+    "an auditor": lambda user, node: User.objects.filter(pk=user.pk).update(is_system_auditor=True),
+    "no rank": lambda user, node: User.objects.update(is_superuser=False, is_system_auditor=False),
+    "the user's name": lambda user, node: User.objects.filter(pk=user.pk).update(username="renamed"),
+    "no user": lambda user, node: User.objects.filter(pk=user.pk).update(is_active=False),
+    "no token": lambda user, node: tokens.every().delete(),
+    "an old token": lambda user, node: tokens.every().update(expires="2020-01-01T00:00Z"),
+    "a token's scope": lambda user, node: tokens.every().update(scope="read"),
+    "a mirror": lambda user, node: mirror(),
+    "a count": lambda user, node: JobCount.objects.update(jobs=77),
+    "nothing": lambda user, node: None,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_nothing_is_answered_that_does_not_hold(
+    change: Callable[[User, Instance], Any], admin: User, auditor: User, bob: User, mesh: Instance
+) -> None:
+    """For each reader and each kind of answer, after each kind of change: what Django answers then."""
+    requests = [*((path, "GET") for path in KEPT), (INSTANCE, "OPTIONS"), (GROUP, "OPTIONS"), (LIST, "OPTIONS")]
+    askers = [Asking(user) for user in (bob, admin, auditor)]
+    for asking in askers:
+        for path, method in requests * 2:
+            asking.ask(path, method)
+    change(bob, mesh)
+    for asking in askers:
+        for path, method in requests:
+            if "metrics" in path and Mirror.objects.exists():
+                continue  # how old a mirror is follows from the time
+            kept, made = asking.ask(path, method), asking.ask(path, method, to=asking.handler)
+            assert (kept.status, kept.body) == (made.status, made.body), (path, method)
+            assert kept.lasting == made.lasting, (path, method)
+
+
+def test_what_is_written_without_django_counts_too(asking: Asking, mesh: Instance) -> None:
+    asking.fill(INSTANCE)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE instances_instance SET errors = 'by hand' WHERE id = %s", [mesh.pk])
+    assert b"by hand" in asking.ask(INSTANCE).body
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_committed_while_it_is_made_counts(when: str, asking: Asking, mesh: Instance) -> None:
+    """Once the versions were read: before Django reads the rows, or after."""
+    asking.ask(INSTANCE)
+    setattr(asking, when, lambda: Instance.objects.filter(pk=mesh.pk).update(errors="meanwhile"))
+    asking.ask(INSTANCE)
+    asking.before = asking.after = lambda: None
+    assert b"meanwhile" in asking.ask(INSTANCE).body
+
+
+def test_a_token_ends_at_its_time(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens.every().update(expires=timezone.now() + timedelta(seconds=60))
+    asking.fill(INSTANCE)
+    later = SimpleNamespace(time=lambda: timezone.now().timestamp() + 61, perf_counter=lambda: 0.0)
+    monkeypatch.setattr(answer_cache, "time", later)
+    before = asking.by_django
+    asking.ask(INSTANCE)
+    assert asking.by_django == before + 1
+
+
+@pytest.mark.parametrize("path", [path for path in KEPT if "instance" in path])
+def test_views_declare_all_tables_that_they_read(path: str, admin: User, bob: User, mesh: Instance) -> None:
+    """Of each reader, so that whatever is added to an answer is either declared or found here."""
+    check_tables(path, admin, bob)
+
+
+@pytest.mark.parametrize("path", [path for path in KEPT if "instance" not in path])
+def test_so_do_the_others(path: str, admin: User, bob: User, mesh: Instance) -> None:
+    check_tables(path, admin, bob)
+
+
+def noting_into(statements: list[str]) -> Any:
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    return note
+
+
+def check_tables(path: str, *users: User) -> None:
+    for user in users:
+        asking = Asking(user)
+        for method in ("GET", "OPTIONS"):
+            asking.ask(path, method)
+            statements: list[str] = []
+            with connection.execute_wrapper(noting_into(statements)):
+                response = asking.handler(asking.environ(path, method), lambda *parts: None)
+                response.close()
+            basis = getattr(response, "basis", None)
+            if basis is None:
+                continue
+            read = {table for sql in statements for table in re.findall(r'(?:FROM|JOIN) "(\w+)"', str(sql))}
+            assert read or method == "OPTIONS"
+            declared = {rows.model._meta.db_table for rows in basis.rows.rows}
+            assert read <= declared, (path, method, read - declared)
+
+
+# --- what is not kept
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{LIST}?search=exec",
+        f"{LIST}?rampart_groups__name=edge",
+        f"{LIST}?not__rampart_groups__name=edge",
+        f"{LIST}?order_by=rampart_groups__name",
+        f"{INSTANCE}jobs/",
+        "/api/v2/unified_jobs/",
+        "/api/v2/tokens/",
+        "/api/fleet/v1/conditions/",
+        "/api/v2/instances/404/",
+        f"{INSTANCE}?format=api",
+        "/api/v2/dashboard/",
+    ],
+)
+def test_what_depends_on_more_is_not_kept(path: str, admin: User, mesh: Instance) -> None:
+    assert not Asking(admin).is_kept(path)
+
+
+def test_errors_are_not_kept(asking: Asking) -> None:
+    assert not asking.is_kept("/api/v2/mesh_visualizer/")  # 403
+    assert not asking.is_kept(INSTANCE, HTTP_AUTHORIZATION="Bearer x")  # 401
+    assert not asking.is_kept(f"{LIST}?page=9")  # 404
+    assert not asking.is_kept(f"{LIST}?nonsense=1")  # 400
+
+
+def test_nor_what_is_asked_with_a_password_or_a_session(admin: User, mesh: Instance) -> None:
+    asking = Asking(admin)
+    basic = "Basic " + base64.b64encode(b"admin:admin").decode()
+    assert not asking.is_kept(INSTANCE, HTTP_AUTHORIZATION=basic)
+    assert not asking.is_kept("/api/", HTTP_AUTHORIZATION="")  # sets a cookie
+
+
+def test_a_change_is_never_kept(admin: User, mesh: Instance) -> None:
+    asking = Asking(admin)
+    body = b'{"enabled": false}'
+    more = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
+    for _ in range(3):
+        assert asking.ask(INSTANCE, "PATCH", **more, **{"wsgi.input": io.BytesIO(body)}).status == 200
+    assert asking.by_django == 3
+    for _ in range(3):  # a GET with a body
+        asking.ask(INSTANCE, **more, **{"wsgi.input": io.BytesIO(body)})
+    assert (asking.by_django, len(asking.cache.entries)) == (6, 0)
+
+
+def test_a_mirror_tells_how_old_its_figures_are(admin: User, mesh: Instance) -> None:
+    mirror()
+    assert not Asking(admin).is_kept("/api/v2/metrics/")
+
+
+def test_another_request_is_another(asking: Asking) -> None:
+    asking.fill(INSTANCE)
+    for more in (
+        {"HTTP_ACCEPT": "application/json; indent=4"},
+        {"HTTP_ACCEPT_LANGUAGE": "fr"},
+        {"HTTP_IF_NONE_MATCH": '"x"'},
+        {"QUERY_STRING": "a=1"},
+        {"wsgi.url_scheme": "https"},
+        {"HTTP_HOST": "localhost"},
+    ):
+        before = asking.by_django
+        asking.ask(INSTANCE, **more)
+        assert asking.by_django == before + 1, more
+
+
+def test_what_a_proxy_tells_is_another_s_from_another_address(asking: Asking) -> None:
+    forwarded = {"HTTP_X_FORWARDED_PROTO": "https"}
+    asking.fill(INSTANCE, **forwarded)
+    before = asking.by_django
+    asking.ask(INSTANCE, REMOTE_ADDR="192.0.2.1", **forwarded)
+    assert asking.by_django == before + 1
+
+
+# --- its bounds
+
+
+def test_it_is_bounded_in_bytes(bob: User, mesh: Instance) -> None:
+    asking = Asking(bob, size=50_000)
+    for number in range(40):
+        for _ in range(2):
+            asking.ask(INSTANCE, HTTP_X_NUMBER=f"{number}")
+        assert 0 < asking.cache.entries.currsize <= 50_000
+    asking.ask(INSTANCE, HTTP_X_NUMBER="39")
+    assert asking.by_django == 80
+    asking.ask(INSTANCE, HTTP_X_NUMBER="0")
+    assert asking.by_django == 81
+
+
+def test_an_answer_that_would_fill_it_is_not_kept(admin: User, mesh: Instance) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"large-{n}") for n in range(30))
+    asking = Asking(admin, size=50_000)
+    assert not asking.is_kept(LIST)
+    assert asking.is_kept(INSTANCE)
+
+
+def test_of_a_large_mesh_records_are_kept_and_lists_are_not(admin: User, mesh: Instance) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"large-{n}") for n in range(versions.MOST_ROWS))
+    asking = Asking(admin)
+    assert not asking.is_kept(LIST)
+    assert asking.is_kept(INSTANCE)
+
+
+def test_what_is_asked_once_takes_no_statement_more(admin: User, mesh: Instance) -> None:
+    asking = Asking(admin)
+    with CaptureQueriesContext(connection) as captured:
+        asking.ask(INSTANCE)
+    with CaptureQueriesContext(connection) as plain:
+        asking.ask(INSTANCE, to=asking.handler)
+    assert len(captured) == len(plain) == 2
+
+
+def test_no_secret_is_kept(asking: Asking, bob: User) -> None:
+    asking.fill(INSTANCE)
+    kept = repr(list(asking.cache.entries.items()))
+    assert asking.authorization.removeprefix("Bearer ") not in kept
+    assert bob.password not in kept
+
+
+# --- a database that fails
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def fail(connection: Any) -> None:
+        raise Error
+
+    monkeypatch.setattr(answer_cache, "preparing_cursor", fail)
+    return
+
+
+def test_where_versions_cannot_be_read_django_answers(asking: Asking, failing: None) -> None:
+    assert not asking.is_kept(INSTANCE)
+    assert asking.ask(INSTANCE).status == 200
+
+
+def test_without_a_connection_django_makes_one(asking: Asking) -> None:
+    asking.fill(INSTANCE)
+    connection.close()
+    before = asking.by_django
+    assert asking.ask(INSTANCE).status == 200
+    assert asking.by_django == before + 1
+
+
+def test_a_connection_that_was_lost_is_no_error(asking: Asking) -> None:
+    asking.fill(INSTANCE)
+    connection.connection.close()
+    assert [asking.ask(INSTANCE).status for _ in range(3)] == [200, 200, 200]
