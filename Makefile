@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test test-all bench pictures lint types check audit format openapi lock clean
+.PHONY: help run test test-all bench pictures lint types check audit format openapi lock docs clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -59,6 +59,10 @@ openapi: $(VENV)/dev ## Write the OpenAPI document anew, into openapi.yaml
 lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
 		--output-file constraints.txt pyproject.toml
+
+docs: $(VENV)/dev ## Build the documentation as a site, into build/site
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
+	@echo "$(CURDIR)/build/site/index.html"
 
 clean: ## Remove the virtual environment; the data in DATA_DIR stay
 	rm -rf $(VENV)

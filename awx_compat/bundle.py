@@ -1,6 +1,6 @@
 """The install bundle: all that Ansible needs to make a machine a node of the mesh, as one archive.
 
-Source: AWX_BEHAVIOUR, "Install bundle"; https://docs.ansible.com/projects/awx/en/latest/administration/instances.html
+Source: docs/awx-behaviour.md, "Install bundle"; https://docs.ansible.com/projects/awx/en/latest/administration/instances.html
 """
 
 import io

@@ -1,4 +1,4 @@
-"""The arithmetic of capacity: pure functions, without a database. Source: AWX_BEHAVIOUR, "Computed values"."""
+"""The arithmetic of capacity: pure functions, without a database. Source: docs/awx-behaviour.md, "Capacity"."""
 
 from dataclasses import astuple, dataclass
 from decimal import Decimal

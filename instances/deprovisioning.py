@@ -1,4 +1,4 @@
-"""Removing a node from the mesh, once nothing runs on it. Source: AWX_BEHAVIOUR, "Writing"."""
+"""Removing a node from the mesh, once nothing runs on it. Source: docs/awx-behaviour.md, "Deprovisioning"."""
 
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet

@@ -1,6 +1,6 @@
 """Instance groups: which changes are allowed, and who is a member. Errors are ValidationError, in AWX's words.
 
-Source: AWX_BEHAVIOUR, "Writing", and recorded answers.
+Source: docs/awx-behaviour.md, "Changing groups", and recorded answers.
 """
 
 from typing import Any

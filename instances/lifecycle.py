@@ -1,7 +1,7 @@
 """Creating and changing instances: what may become what, and what follows from it.
 
 The ``checked_…`` functions take the instance that is changed, or None for a new one, and a value; they return the value
-or raise ValidationError in AWX's words. Source: AWX_BEHAVIOUR, "Writing", and recorded answers.
+or raise ValidationError in AWX's words. Source: docs/awx-behaviour.md, "Changing instances", and recorded answers.
 """
 
 import ipaddress

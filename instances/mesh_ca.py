@@ -1,6 +1,6 @@
 """The certificate authority of the mesh: made by ``manage.py create_mesh_ca``, it signs the certificates of the nodes.
 
-Source: AWX_BEHAVIOUR, "Install bundle".
+Source: docs/awx-behaviour.md, "Install bundle".
 """
 
 import ipaddress

@@ -1,4 +1,4 @@
-"""Which instances the policies of the instance groups make members. Source: AWX_BEHAVIOUR, "Writing"."""
+"""Which instances the policies of the instance groups make members. Source: docs/awx-behaviour.md, "Policies"."""
 
 from django.db import transaction
 

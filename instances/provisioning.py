@@ -1,7 +1,7 @@
 """Nodes, groups and links as an installer registers them, beside what the API allows.
 
 Every function writes all or nothing, and nothing where everything is as asked already. Errors are ValidationError.
-Source: AWX_BEHAVIOUR, "Writing", and AWX's commands of the same names.
+Source: docs/awx-behaviour.md, "Changing instances", and AWX's commands of the same names.
 """
 
 import ipaddress

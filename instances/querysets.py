@@ -70,7 +70,7 @@ def _roles_of(reader: Reader) -> models.QuerySet[Any]:
 
 
 class VisibleQuerySet(models.QuerySet[Any]):
-    """Records of which a user sees some. Superusers and system auditors see all. Source: AWX_BEHAVIOUR."""
+    """Records of which most users see some. Source: docs/awx-behaviour.md, "Who may do what"."""
 
     def visible_condition(self, reader: Reader) -> Q | Exists:
         """The condition under which somebody who does not see everything sees a record."""

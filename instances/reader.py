@@ -10,7 +10,7 @@ from typing import Any
 class Reader:
     """A user as the visibility of records takes one. Nothing else of a user may decide what the user sees.
 
-    ``id`` is None for somebody unknown, who sees nothing. Source: AWX_BEHAVIOUR.
+    ``id`` is None for somebody unknown, who sees nothing. Source: docs/awx-behaviour.md, "Who may do what".
     """
 
     id: int | None

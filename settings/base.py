@@ -1,4 +1,4 @@
-"""The service's settings, each read from the environment; README.md lists the variables."""
+"""The service's settings, each read from the environment; docs/configuration.md lists the variables."""
 
 import socket
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Which of AWX's answers make up its mesh, and whether they fit together. Source: AWX_BEHAVIOUR, recorded answers."""
+"""Which of AWX's answers make up its mesh, and whether they fit together. Source: recorded answers."""
 
 import logging
 import re

@@ -1,4 +1,6 @@
-"""Whether the nodes of the mesh are there and well. Source: AWX_BEHAVIOUR, "Health".
+"""Whether the nodes of the mesh are there and well.
+
+Source: docs/awx-behaviour.md, "Heartbeats and lost nodes", "Health checks".
 
 ``rules``: tolerances and states. ``report``: what a node tells of itself, and reading it. ``probes`` and ``receptor``:
 asking a node. ``recording``: what follows from a report. ``checks``: a health check from its start to its end.

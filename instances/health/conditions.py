@@ -2,7 +2,7 @@
 
 They follow from the instance, from what was recorded here of its health, from the time, and, for Reachable, from the
 links around it. What neither the record nor anybody here tells is Unknown. Noting them stores them, so that the moments
-at which they change are kept. What makes a node lost: AWX_BEHAVIOUR, "Health".
+at which they change are kept. What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
 from collections.abc import Collection, Iterable, Mapping

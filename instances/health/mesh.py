@@ -1,7 +1,7 @@
 """Looking at all nodes at once: who was seen, who is lost, who is back, which links stand.
 
-Source: AWX_BEHAVIOUR, "Health". Better than AWX: a node is seen whenever its advertisement differs from the last one,
-so that a clock which is wrong, or runs backwards, does not make it lost.
+Source: docs/awx-behaviour.md, "Heartbeats and lost nodes". Better than AWX: a node is seen whenever its
+advertisement differs from the last one, so that a clock which is wrong, or runs backwards, does not make it lost.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """What is said to the control socket of this node's own Receptor, by the package receptorctl.
 
 Every exchange has a connection of its own and an end in time. Errors are ProbeError. Source: Receptor's control
-service; AWX_BEHAVIOUR, "Health".
+service; docs/awx-behaviour.md, "Health checks".
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """What follows from a report: figures, capacities, state. Heartbeats, health checks and agents' reports all end here.
 
-Source: AWX_BEHAVIOUR, "Health".
+Source: docs/awx-behaviour.md, "Health checks".
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What AWX's rules of health have in numbers and words. Source: AWX_BEHAVIOUR, "Health"."""
+"""What AWX's rules of health have in numbers and words. Source: docs/awx-behaviour.md, "Heartbeats and lost nodes"."""
 
 from datetime import timedelta
 

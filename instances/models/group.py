@@ -17,7 +17,7 @@ class InstanceGroup(Timestamped):
     """Instances that jobs are sent to together, or the place of containers that run jobs.
 
     ``credential`` is the id of a credential that this service does not keep; ``credential_summary`` is what is
-    told of it. Source: AWX_BEHAVIOUR, "Instance group".
+    told of it. Source: docs/awx-behaviour.md, "Instance groups".
     """
 
     name = NameField(

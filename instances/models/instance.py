@@ -22,7 +22,7 @@ class Instance(Timestamped):
     """A node of the automation mesh.
 
     The figures that depend on jobs and links are annotations: read an instance through ``with_load()``,
-    ``with_peers()`` and ``with_links()`` to have them. Source: AWX_BEHAVIOUR, "Instance".
+    ``with_peers()`` and ``with_links()`` to have them. Source: docs/awx-behaviour.md, "Fields of an instance".
     """
 
     class NodeType(models.TextChoices):

@@ -1,4 +1,4 @@
-"""The clients of README.md, as it is written there."""
+"""The clients of README.md and docs/clients.md, as they are written there."""
 
 import json
 import os
@@ -28,12 +28,14 @@ EXECUTION = [node["hostname"] for node in INSTANCES if node["node_type"] == "exe
 UNAVAILABLE = {node["hostname"] for node in INSTANCES if node["node_state"] == "unavailable"}
 
 
-def snippets(heading: str) -> list[str]:
-    """The fenced blocks below the heading ``### heading`` of the section on clients."""
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("\n## Point clients at it\n")[2].partition("\n## ")[0]
-    below = section.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
-    return re.findall(r"^```\w+\n(.*?)^```$", below, re.MULTILINE | re.DOTALL)
+README, CLIENTS = "README.md", "docs/clients.md"
+
+
+def snippets(heading: str, page: str = CLIENTS) -> list[str]:
+    """The fenced blocks below the heading of the page, up to the next heading of any level."""
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    below = re.split(rf"^##+ {re.escape(heading)}$", text, flags=re.MULTILINE)[1]
+    return re.findall(r"^```\w+\n(.*?)^```$", re.split(r"^##", below, flags=re.MULTILINE)[0], re.MULTILINE | re.DOTALL)
 
 
 def run(*command: str, folder: Path, path: str = os.defpath, **variables: str) -> str:
@@ -83,6 +85,20 @@ def test_curl_makes_a_token_and_reads_with_it(address: str, tmp_path: Path) -> N
     assert capacities == sorted(capacities, reverse=True)
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_reads_as_the_readme_says(address: str, tmp_path: Path) -> None:
+    (read,) = snippets("curl", README)
+    listed = json.loads(run("sh", "-c", read.replace(ADDRESS, address), folder=tmp_path))
+    assert {node["hostname"] for node in listed["results"]} == set(EXECUTION)
+
+
+@pytest.mark.parametrize("heading", ["awx, the command line", "Ansible"])
+def test_the_readme_shows_clients_that_are_tested(heading: str) -> None:
+    shown = snippets(heading, README)
+    assert len(shown) == 1
+    assert set(shown) <= set(snippets(heading))
+
+
 @pytest.mark.parametrize("query", ["node_type=execution", "node_type=execution&page_size=3"], ids=["whole", "paged"])
 def test_python_prints_the_nodes_of_every_page(query: str, address: str, tmp_path: Path) -> None:
     (script,) = snippets("Python")
@@ -130,16 +146,20 @@ def test_what_the_collection_is_told_can_be_changed(exec_1_enabled: str, address
     assert requests.get(exec_1_enabled, auth=login, timeout=30).json()["enabled"] is False
 
 
-def test_prometheus_reads_what_it_is_pointed_at(address: str, token: str) -> None:
-    (configuration,) = snippets("Prometheus")
+def login_of(job: dict[str, Any]) -> dict[str, Any]:
+    """How Prometheus logs in, in the words of requests."""
+    if "basic_auth" in job:
+        return {"auth": (job["basic_auth"]["username"], job["basic_auth"]["password"])}
+    return {"headers": {"Authorization": f"Bearer {job['authorization']['credentials']}"}}
+
+
+@pytest.mark.parametrize("page", [README, CLIENTS])
+def test_prometheus_reads_what_it_is_pointed_at(page: str, address: str, token: str) -> None:
+    (configuration,) = snippets("Prometheus", page)
     (job,) = yaml.safe_load(configuration.replace("…", token).replace(ADDRESS.split("//")[1], address.split("//")[1]))[
         "scrape_configs"
     ]
     ((target,),) = [group["targets"] for group in job["static_configs"]]
-    answer = requests.get(
-        f"http://{target}{job['metrics_path']}",
-        headers={"Authorization": f"Bearer {job['authorization']['credentials']}"},
-        timeout=30,
-    )
+    answer = requests.get(f"http://{target}{job['metrics_path']}", **login_of(job), timeout=30)
     assert answer.status_code == 200
     assert "awx_instance_capacity" in {family.name for family in text_string_to_metric_families(answer.text)}
