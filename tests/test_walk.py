@@ -1,0 +1,125 @@
+"""How many files of the project a request passes, and how often it moves between them.
+
+Who reads the code of one request should not have to open many. A bound that must be raised is raised one by one, and
+the line says why.
+"""
+
+import io
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+
+from awx_compat.answer_cache import AnswerCache
+from instances import tokens
+from instances.models import Instance, InstanceGroup, User
+from tests.service import PROJECT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = f"{PROJECT}/"
+NOT_OURS = (f"{ROOT}tests/", f"{ROOT}.venv/")
+
+
+class Walk(NamedTuple):
+    status: int
+    files: list[str]
+    moves: int
+
+
+class Asking:
+    """A superuser who asks the whole application, in this process."""
+
+    def __init__(self, admin: User) -> None:
+        self.authorization = f"Bearer {tokens.issue(admin)[1]}"
+        self.handler = WSGIHandler()
+        self.cached = AnswerCache(self.handler, 1_000_000)
+
+    def ask(self, application: Any, method: str, path: str, body: bytes) -> int:
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path.partition("?")[0],
+            "QUERY_STRING": path.partition("?")[2],
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "80",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_ACCEPT": "application/json",
+            "HTTP_AUTHORIZATION": self.authorization,
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+        }
+        head: list[str] = []
+        answer = application(environ, lambda status, headers, error=None: head.append(status))
+        b"".join(answer)
+        getattr(answer, "close", lambda: None)()
+        return int(head[0][:3])
+
+    def walk(self, application: Any, method: str, path: str, body: bytes = b"") -> Walk:
+        """What is executed once all that is made but once for a process is there."""
+        for _ in range(2):
+            self.ask(application, method, path, body)
+        steps: list[str] = []
+
+        def note(frame: Any, event: str, argument: Any) -> None:
+            name = frame.f_code.co_filename
+            if event == "call" and name.startswith(ROOT) and not name.startswith(NOT_OURS):
+                steps.append(name.removeprefix(ROOT))
+
+        sys.setprofile(note)
+        try:
+            status = self.ask(application, method, path, body)
+        finally:
+            sys.setprofile(None)
+        return Walk(status, list(dict.fromkeys(steps)), sum(one != other for one, other in pairwise(steps)))
+
+
+@pytest.fixture
+def asking(admin: User, edge: InstanceGroup) -> Asking:
+    return Asking(admin)
+
+
+RECORD, PAGE = "/api/v2/instances/exec-1/", "/api/v2/instances/?page_size=200"
+PATCH = b'{"capacity_adjustment": "0.50"}'
+MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
+    "a record from memory": (lambda asking: asking.walk(asking.cached, "GET", RECORD), 8, 40),
+    "a page from memory": (lambda asking: asking.walk(asking.cached, "GET", PAGE), 8, 40),
+    "OPTIONS from memory": (lambda asking: asking.walk(asking.cached, "OPTIONS", RECORD), 8, 40),
+    "a record": (lambda asking: asking.walk(asking.handler, "GET", RECORD), 14, 40),
+    "a page of one": (lambda asking: asking.walk(asking.handler, "GET", PAGE), 14, 40),
+    "OPTIONS": (lambda asking: asking.walk(asking.handler, "OPTIONS", RECORD), 14, 40),
+    "PATCH": (lambda asking: asking.walk(asking.handler, "PATCH", RECORD, PATCH), 22, 80),
+}
+
+
+@pytest.mark.parametrize(("walk", "most_files", "most_moves"), MOST.values(), ids=MOST)
+def test_a_request_is_read_in_few_files(
+    walk: Callable[[Asking], Walk], most_files: int, most_moves: int, asking: Asking
+) -> None:
+    found = walk(asking)
+    assert found.status == 200
+    assert found.files
+    assert len(found.files) <= most_files, found.files
+    assert found.moves <= most_moves
+
+
+def test_a_change_reads_the_record_once_and_locks_it(asking: Asking) -> None:
+    asking.ask(asking.handler, "PATCH", RECORD, PATCH)
+    statements: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append(str(sql))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        assert asking.ask(asking.handler, "PATCH", RECORD, PATCH) == 200
+    table = f'FROM "{Instance._meta.db_table}"'
+    reads = [sql for sql in statements if table in sql and f'"{Instance._meta.db_table}"."capacity"' in sql]
+    (read,) = (sql for sql in reads if sql.startswith("SELECT"))
+    assert "FOR NO KEY UPDATE" in read
