@@ -1,21 +1,21 @@
 """Answers from memory: a WSGI middleware around Django's handler.
 
-A view that says which rows its answers are made of (``depends_on``) has them kept here, each with the versions that
-these rows had before it was made. The very same request of the same reader is answered from memory while one statement
-reads the same versions: so the database confirmed every answer in its own request, whoever wrote there and whenever.
-What depends on anything else, as on the time of day, says nothing and is not kept.
+A view that says which rows its answers are made of (``depends_on``) has them kept here, each with the versions of the
+rows that it was made of. The very same request of the same reader is answered from memory while one statement reads the
+same versions: so the database confirmed every answer in its own request, whoever wrote there and whenever. What depends
+on anything else, as on the time of day, says nothing and is not kept.
 
-What a request begins with is only remembered: which rows its answer depends on. Asked for the second time, the versions
-are read first and the answer is kept with them. So what is asked for once costs hardly more than without the cache.
+Of the first request is only remembered which rows its answer depends on. Asked for the second time, the versions are
+read before and after, and the answer is kept. So what is asked for once costs hardly more than without the cache.
 """
 
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 from django.db import Error, connection
@@ -36,6 +36,7 @@ TRACES = frozenset(
 REQUEST_ID = "X-API-Request-Id"
 OF_EACH_REQUEST = frozenset({"X-API-Time", "X-API-Total-Time", REQUEST_ID})
 SIZE_OF_THE_REST = 3_000  # bytes that an answer takes in memory beside its body
+MAKERS = 64  # answers that may be made anew at once, each by one thread
 LARGEST_PART = 4  # of the cache that one answer may take: a quarter
 
 
@@ -48,9 +49,16 @@ class Basis:
     until: float = float("inf")  # seconds since 1970
 
 
+class State(NamedTuple):
+    """The versions of rows, and the snapshot of the database that they were read from."""
+
+    versions: tuple[str, ...]
+    snapshot: str
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answer, with the versions that the rows had before it was made; without them, only what it depends on."""
+    """An answer, with the versions of the rows that it was made of; without them, only what it depends on."""
 
     basis: Basis
     versions: tuple[str, ...] | None = None
@@ -62,17 +70,21 @@ class Entry:
     def size(self) -> int:
         return SIZE_OF_THE_REST + len(self.body)
 
-    def current_versions(self) -> tuple[str, ...] | None:
+    def state(self) -> State | None:
         """The versions of the rows now; None where they cannot be read, or are too many to be read."""
         if connection.connection is None or time.time() >= self.basis.until:
             return None
         try:
             with preparing_cursor(connection) as cursor:
                 cursor.execute(self.basis.rows.sql, self.basis.params)
-                found: tuple[str, ...] = cursor.fetchone()
+                *versions, snapshot = cursor.fetchone()
         except Error:
             return None  # the request itself will tell why
-        return None if None in found else found
+        return None if None in versions else State(tuple(versions), snapshot)
+
+    def answer(self, environ: Mapping[str, Any], start_response: Any, started: float) -> list[bytes]:
+        start_response(self.status, [*self.headers, *headers_of_this_request(environ, started)])
+        return [self.body]
 
 
 class AnswerCache:
@@ -82,21 +94,42 @@ class AnswerCache:
         self.application, self.size = application, size
         self.entries: LRUCache[bytes, Entry] = LRUCache(size, getsizeof=lambda entry: entry.size)
         self.lock = Lock()
+        self.making = [Lock() for _ in range(MAKERS)]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not is_cacheable(environ):
             return self.application(environ, start_response)
         started, key = time.perf_counter(), key_of(environ)
-        with self.lock:
-            entry = self.entries.get(key)
-        versions = entry.current_versions() if entry else None
-        if entry and versions and versions == entry.versions:
-            start_response(entry.status, [*entry.headers, *headers_of_this_request(environ, started)])
-            return [entry.body]
-        return self.make(environ, start_response, key, entry and replace(entry, versions=versions))
+        entry = self.get(key)
+        state = entry.state() if entry else None
+        if entry is None or state is None:
+            return self.make(environ, start_response, key)
+        if state.versions == entry.versions:
+            return entry.answer(environ, start_response, started)
+        with self.making[key[0] % len(self.making)]:
+            return self.renew(environ, start_response, started, key, entry)
 
-    def make(self, environ: dict[str, Any], start_response: Any, key: bytes, known: Entry | None) -> Iterable[bytes]:
-        """Let the application answer. The answer is kept if ``known`` has the versions of what it depends on."""
+    def renew(
+        self, environ: dict[str, Any], start_response: Any, started: float, key: bytes, entry: Entry
+    ) -> Iterable[bytes]:
+        """Make the answer anew, and keep it if nothing at all was committed meanwhile.
+
+        It could be of a state that was there for that moment only, between two in which the rows are the same. One
+        thread does so at a time; who waited for it may find in memory what it made.
+        """
+        before, newer = entry.state(), self.get(key)
+        if newer and before and newer.versions == before.versions:
+            return newer.answer(environ, start_response, started)
+        return self.make(environ, start_response, key, before and (entry, before))
+
+    def make(
+        self,
+        environ: dict[str, Any],
+        start_response: Any,
+        key: bytes,
+        known: tuple[Entry, State] | None = None,
+    ) -> Iterable[bytes]:
+        """Let the application answer. It is kept if ``known``, of an earlier answer, still is the state after it."""
         head: list[Any] = []
 
         def start(status: str, headers: Any, error: Any = None) -> Any:
@@ -107,12 +140,16 @@ class AnswerCache:
         basis: Basis | None = getattr(response, "basis", None)
         if basis is not None and isinstance(response, HttpResponse) and not response.cookies:
             entry = Entry(basis)
-            if known and known.versions and known.basis == basis:
+            if known and known[0].basis == basis and entry.state() == known[1]:
                 status, headers = head
                 kept = tuple(pair for pair in headers if pair[0] not in OF_EACH_REQUEST)
-                entry = Entry(basis, known.versions, status, kept, response.content)
+                entry = Entry(basis, known[1].versions, status, kept, response.content)
             self.put(key, entry)
         return response
+
+    def get(self, key: bytes) -> Entry | None:
+        with self.lock:
+            return self.entries.get(key)
 
     def put(self, key: bytes, entry: Entry) -> None:
         if entry.size <= self.size // LARGEST_PART:

@@ -94,8 +94,8 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     "a page from memory": (lambda asking: asking.walk(asking.cached, "GET", PAGE), 8, 40),
     "OPTIONS from memory": (lambda asking: asking.walk(asking.cached, "OPTIONS", RECORD), 8, 40),
     # 15 files, not 14, and more than 40 moves: the cache is passed first, and each ``url`` is written by paths.py.
-    "a changed record": (lambda asking: asking.walk(asking.cached, "GET", RECORD, changed=True), 15, 42),
-    "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 15, 44),
+    "a changed record": (lambda asking: asking.walk(asking.cached, "GET", RECORD, changed=True), 15, 46),
+    "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 15, 48),
     "changed OPTIONS": (lambda asking: asking.walk(asking.cached, "OPTIONS", RECORD, changed=True), 14, 40),
     # 25, not 22: beside these two, what was noted of a node's health (conditions.py, rules.py) is worked out anew.
     "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", RECORD, PATCH), 25, 80),
