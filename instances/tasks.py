@@ -5,16 +5,17 @@ be repeated. A task that fails is tried again, after longer and longer pauses.
 """
 
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import transaction
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
+from psycopg.errors import RaiseException
 
 from instances import counters, deprovisioning, policies
 from instances.health import checks
@@ -142,8 +143,19 @@ def catch_up() -> None:
 async def rescue(silent_for: float) -> None:
     """Queue again the jobs of workers that have not been heard of for this many seconds."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for):
-        logger.warning("The worker of job %s (%s) is gone; the job is queued again.", job.id, job.task_name)
-        try:
-            await app.job_manager.retry_job(job)
-        except UniqueViolation:  # the next job of the kind waits already
-            await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
+        with suppress_no_longer_running():
+            try:
+                await app.job_manager.retry_job(job)
+            except UniqueViolation:  # the next job of the kind waits already
+                await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
+            logger.warning("The worker of job %s (%s) is gone; the job is queued again.", job.id, job.task_name)
+
+
+@contextmanager
+def suppress_no_longer_running() -> Iterator[None]:
+    """Suppress the refusal to queue a job again that its worker has finished, or another one queued, meanwhile."""
+    try:
+        yield
+    except ConnectorException as error:
+        if not isinstance(error.__cause__, RaiseException):
+            raise

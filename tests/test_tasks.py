@@ -11,7 +11,8 @@ from django.utils import timezone
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from instances import groups, lifecycle, tasks
@@ -145,3 +146,23 @@ def test_the_jobs_of_a_worker_that_is_gone_are_queued_again(committed: None) -> 
     tasks.queue_policies()
     rescue()
     assert sorted(ProcrastinateJob.objects.values_list("status", flat=True)) == ["aborted", "todo"]
+
+
+def test_a_job_that_ends_while_it_is_rescued_is_left(
+    committed: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its worker was silent and lives, or another worker was first."""
+    tasks.queue_policies()
+    tasks.check_health([Instance.objects.create(hostname="exec-1", node_type="execution")])
+    begin()
+    stalled = JobManager.get_stalled_jobs
+
+    async def and_end(self: JobManager, *args: Any, **kwargs: Any) -> list[Job]:
+        jobs = list(await stalled(self, *args, **kwargs))
+        await self.finish_job(jobs[0], Status.SUCCEEDED, delete_job=False)
+        return jobs
+
+    monkeypatch.setattr(JobManager, "get_stalled_jobs", and_end)
+    rescue()
+    assert list(ProcrastinateJob.objects.order_by("pk").values_list("status", flat=True)) == ["succeeded", "todo"]
+    assert [record.levelname for record in caplog.records if record.name == "instances.tasks"] == ["WARNING"]

@@ -19,8 +19,9 @@ KNOWN = frozenset((FOLDER / "known_differences.txt").read_text().split())
 
 
 @pytest.fixture(scope="module")
-def reader(dataset_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[httpx.Client]:
-    with django_db_blocker.unblock(), in_process(dataset_url) as client:
+def reader(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[httpx.Client]:
+    """Of a database of its own: whoever logs in to a shared one leaves the time in ``last_login``."""
+    with django_db_blocker.unblock(), new_database(dataset_template) as url, in_process(url) as client:
         yield client
 
 
@@ -29,9 +30,9 @@ def test_read(exchange: Exchange, reader: httpx.Client) -> None:
     compare(exchange, reader)
 
 
-def test_reads_over_http(service: str, subtests: pytest.Subtests) -> None:
+def test_reads_over_http(module_service: str, subtests: pytest.Subtests) -> None:
     """The server between changes nothing."""
-    with httpx.Client(base_url=service) as client:
+    with httpx.Client(base_url=module_service) as client:
         for exchange in READS[::60]:
             with subtests.test(exchange["id"]):
                 compare(exchange, client)
