@@ -5,21 +5,23 @@ rows that it was made of. The very same request of the same reader is answered f
 same versions: so the database confirmed every answer in its own request, whoever wrote there and whenever. What depends
 on anything else, as on the time of day, says nothing and is not kept.
 
-Of the first request is only remembered which rows its answer depends on. Asked for the second time, the versions are
-read before and after, and the answer is kept. So what is asked for once costs hardly more than without the cache.
+Of the first request only the rows are remembered that its answer depends on. At the second, the answer is made in one
+transaction that sees one state of the database, and is kept with the versions that the rows have in it. So what is
+requested once costs hardly more than without the cache.
 """
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachetools import LRUCache
-from django.db import Error, connection
-from django.http import HttpResponse
+from django.db import Error, connection, transaction
+from django.http import HttpRequest, HttpResponse
 from django_guid.utils import get_id_from_header
 
 from instances.prepared import preparing_cursor
@@ -33,6 +35,7 @@ REQUEST = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.
 TRACES = frozenset(
     f"HTTP_{name}" for name in ("X_API_REQUEST_ID", "X_REQUEST_ID", "X_AMZN_TRACE_ID", "TRACEPARENT", "TRACESTATE")
 )
+MAKING = "awx_compat.making"  # the key of an answer that is to be kept, in its request's environment
 REQUEST_ID = "X-API-Request-Id"
 OF_EACH_REQUEST = frozenset({"X-API-Time", "X-API-Total-Time", REQUEST_ID})
 SIZE_OF_THE_REST = 3_000  # bytes that an answer takes in memory beside its body
@@ -49,19 +52,16 @@ class Basis:
     until: float = float("inf")  # seconds since 1970
 
 
-class State(NamedTuple):
-    """The versions of rows, and the snapshot of the database that they were read from."""
-
-    versions: tuple[str, ...]
-    snapshot: str
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answer, with the versions of the rows that it was made of; without them, only what it depends on."""
+    """An answer, with the versions of the rows that it was made of; without them, only what it depends on.
+
+    ``began`` is the time, of ``time.perf_counter()``, after which the state was read that it was made of.
+    """
 
     basis: Basis
     versions: tuple[str, ...] | None = None
+    began: float = 0.0
     status: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
@@ -70,21 +70,47 @@ class Entry:
     def size(self) -> int:
         return SIZE_OF_THE_REST + len(self.body)
 
-    def state(self) -> State | None:
+    def current_versions(self) -> tuple[str, ...] | None:
         """The versions of the rows now; None where they cannot be read, or are too many to be read."""
         if connection.connection is None or time.time() >= self.basis.until:
             return None
         try:
             with preparing_cursor(connection) as cursor:
                 cursor.execute(self.basis.rows.sql, self.basis.params)
-                *versions, snapshot = cursor.fetchone()
+                versions: tuple[str, ...] = cursor.fetchone()
         except Error:
             return None  # the request itself will tell why
-        return None if None in versions else State(tuple(versions), snapshot)
+        return None if None in versions else versions
 
     def answer(self, environ: Mapping[str, Any], start_response: Any, started: float) -> list[bytes]:
         start_response(self.status, [*self.headers, *headers_of_this_request(environ, started)])
         return [self.body]
+
+
+@dataclass(slots=True)
+class Making:
+    """An answer that is being made and is to be kept: ``versions`` are those of the state that it is made from."""
+
+    entry: Entry
+    began: float
+    versions: tuple[str, ...] | None = None
+
+
+def one_state(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware of Django: an answer that is to be kept is made from one state of the database, with its versions."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        making: Making | None = request.META.get(MAKING)
+        response: HttpResponse | None = None
+        if making:
+            with contextlib.suppress(Error), transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                making.versions = making.entry.current_versions()
+                response = get_response(request)
+        return get_response(request) if response is None else response
+
+    return middleware
 
 
 class AnswerCache:
@@ -101,50 +127,37 @@ class AnswerCache:
             return self.application(environ, start_response)
         started, key = time.perf_counter(), key_of(environ)
         entry = self.get(key)
-        state = entry.state() if entry else None
-        if entry is None or state is None:
+        versions = entry.current_versions() if entry else None
+        if entry is None or versions is None:
             return self.make(environ, start_response, key)
-        if state.versions == entry.versions:
+        if versions == entry.versions:
             return entry.answer(environ, start_response, started)
         with self.making[key[0] % len(self.making)]:
-            return self.renew(environ, start_response, started, key, entry)
-
-    def renew(
-        self, environ: dict[str, Any], start_response: Any, started: float, key: bytes, entry: Entry
-    ) -> Iterable[bytes]:
-        """Make the answer anew, and keep it if nothing at all was committed meanwhile.
-
-        It could be of a state that was there for that moment only, between two in which the rows are the same. One
-        thread does so at a time; who waited for it may find in memory what it made.
-        """
-        before, newer = entry.state(), self.get(key)
-        if newer and before and newer.versions == before.versions:
-            return newer.answer(environ, start_response, started)
-        return self.make(environ, start_response, key, before and (entry, before))
+            newer = self.get(key) or entry
+            if newer.began > started:  # another thread read the state, and made the answer of it, during this request
+                return newer.answer(environ, start_response, started)
+            return self.make(environ, start_response, key, newer)
 
     def make(
-        self,
-        environ: dict[str, Any],
-        start_response: Any,
-        key: bytes,
-        known: tuple[Entry, State] | None = None,
+        self, environ: dict[str, Any], start_response: Any, key: bytes, entry: Entry | None = None
     ) -> Iterable[bytes]:
-        """Let the application answer. It is kept if ``known``, of an earlier answer, still is the state after it."""
+        """Let the application answer; with an earlier answer's ``entry`` from one state of the database, to be kept."""
         head: list[Any] = []
 
         def start(status: str, headers: Any, error: Any = None) -> Any:
             head[:] = status, headers
             return start_response(status, headers, error)
 
+        making = environ[MAKING] = entry and Making(entry, time.perf_counter())
         response = self.application(environ, start)
         basis: Basis | None = getattr(response, "basis", None)
         if basis is not None and isinstance(response, HttpResponse) and not response.cookies:
-            entry = Entry(basis)
-            if known and known[0].basis == basis and entry.state() == known[1]:
+            made = Entry(basis)
+            if making and making.versions and making.entry.basis == basis:
                 status, headers = head
                 kept = tuple(pair for pair in headers if pair[0] not in OF_EACH_REQUEST)
-                entry = Entry(basis, known[1].versions, status, kept, response.content)
-            self.put(key, entry)
+                made = Entry(basis, making.versions, making.began, status, kept, response.content)
+            self.put(key, made)
         return response
 
     def get(self, key: bytes) -> Entry | None:

@@ -167,6 +167,7 @@ class RecordSerializer(CompiledSerializer):
 
     record_type: ClassVar[str]
     collection: ClassVar[str]
+    collection_url: ClassVar[str]  # follows from it
     serializer_field_mapping = FIELDS_OF_COLUMNS
     serializer_choice_field = ChoiceField
 
@@ -174,6 +175,11 @@ class RecordSerializer(CompiledSerializer):
     url = UrlField()
     related = ObjectField()
     summary_fields = ObjectField()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "collection"):
+            cls.collection_url = paths.collection(cls.collection)
 
     def get_fields(self) -> dict[str, Any]:
         """The fields as DRF makes them of the class, but only once: each serializer is given copies."""
@@ -195,13 +201,19 @@ class RecordSerializer(CompiledSerializer):
     @functools.cached_property
     def reader(self) -> Reader:
         """Who reads the records."""
-        return Reader.of(self.context["request"].user)
+        reader: Reader = self.context["view"].reader
+        return reader
 
     def get_type(self, record: Model) -> str:
         return self.record_type
 
+    @classmethod
+    def url_of(cls, key: object) -> str:
+        """The path of the record with this id, or this name as paths have it."""
+        return f"{cls.collection_url}{key}/"
+
     def get_url(self, record: Model) -> str:
-        return paths.record(self.collection, record.pk)
+        return self.url_of(record.pk)
 
 
 @functools.cache
@@ -222,5 +234,5 @@ class NamedRecordSerializer(RecordSerializer):
     name_field: ClassVar[str]
 
     def get_related(self, record: Model) -> dict[str, str]:
-        named = paths.named(self.collection, getattr(record, self.name_field))
-        return {"named_url": named, **super().get_related(record)}  # type: ignore[misc]
+        name = getattr(record, self.name_field).translate(paths.RESERVED_IN_NAMES)
+        return {"named_url": self.url_of(name), **super().get_related(record)}  # type: ignore[misc]

@@ -3,7 +3,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from awx_compat import paths
 from awx_compat.serializers.base import CompiledSerializer, NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import PathField
 from awx_compat.serializers.fields import PeersField
@@ -176,7 +175,8 @@ class InstanceSerializer(RecordSerializer):
         subs.append("peers")
         if instance.node_type == Instance.NodeType.EXECUTION and self.reader.sees_everything:
             subs.append("health_check")
-        return {sub: paths.record(self.collection, instance.pk, sub) for sub in subs}
+        url = self.get_url(instance)
+        return {sub: f"{url}{sub}/" for sub in subs}
 
     @extend_schema_field(InstanceSummarySerializer)
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
@@ -197,8 +197,8 @@ def link_body(pk: int, source: Instance, target_id: int, target: str, link_state
         "id": pk,
         "url": "",
         "related": {
-            "source_instance": paths.record("instances", source.pk),
-            "target_instance": paths.record("instances", target_id),
+            "source_instance": InstanceSerializer.url_of(source.pk),
+            "target_instance": InstanceSerializer.url_of(target_id),
         },
         "source": source.hostname,
         "target": target,

@@ -5,6 +5,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +54,7 @@ class ApiView(APIView):
         """All records of the kind of which the path names one, and the field of their names."""
         return None
 
-    @property
+    @cached_property
     def reader(self) -> Reader:
         """Who asks."""
         return Reader.of(self.request.user)
