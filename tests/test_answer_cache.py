@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from awx_compat import answer_cache
-from awx_compat.answer_cache import AnswerCache, Entry
+from awx_compat.answer_cache import AnswerCache, CacheEntry
 from instances import tokens, versions
 from instances.models import (
     Instance,
@@ -65,7 +65,7 @@ class Answer:
     @property
     def lasting(self) -> dict[str, str]:
         """The headers that are the same for each request."""
-        return {name: value for name, value in self.headers.items() if name not in answer_cache.OF_EACH_REQUEST}
+        return {name: value for name, value in self.headers.items() if name not in answer_cache.PER_REQUEST_HEADERS}
 
 
 class Asking:
@@ -293,15 +293,15 @@ def elsewhere(statement: str) -> None:
 def within(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
     """What is to be done once the versions were read that an answer will be kept with, and before the rows are."""
     steps: list[Callable[[], Any]] = []
-    read = Entry.current_versions
+    read = CacheEntry.current_versions
 
-    def read_and_go_on(entry: Entry) -> Any:
+    def read_and_go_on(entry: CacheEntry) -> Any:
         versions = read(entry)
         while connection.in_atomic_block and steps:
             steps.pop()()
         return versions
 
-    monkeypatch.setattr(Entry, "current_versions", read_and_go_on)
+    monkeypatch.setattr(CacheEntry, "current_versions", read_and_go_on)
     return steps
 
 
@@ -362,14 +362,14 @@ def test_an_answer_that_cannot_be_kept_is_an_answer(asking: Asking, monkeypatch:
     """Where its versions cannot be read, as where the database failed in this moment."""
     made = asking.fill(INSTANCE)
     elsewhere("UPDATE instances_instance SET errors = 'changed'")
-    read = Entry.current_versions
+    read = CacheEntry.current_versions
 
-    def fail(entry: Entry) -> Any:
+    def fail(entry: CacheEntry) -> Any:
         if connection.in_atomic_block:
             raise Error
         return read(entry)
 
-    monkeypatch.setattr(Entry, "current_versions", fail)
+    monkeypatch.setattr(CacheEntry, "current_versions", fail)
     for _ in range(3):
         changed = asking.ask(INSTANCE)
         assert (changed.status, b"changed" in changed.body) == (200, True)
@@ -460,12 +460,12 @@ def check_tables(path: str, *users: User) -> None:
             with connection.execute_wrapper(noting_into(statements)):
                 response = asking.handler(asking.environ(path, method), lambda *parts: None)  # type: ignore[arg-type]
                 response.close()
-            basis = getattr(response, "basis", None)
-            if basis is None:
+            dependencies = getattr(response, "dependencies", None)
+            if dependencies is None:
                 continue
             read = {table for sql in statements for table in re.findall(r'(?:FROM|JOIN) "(\w+)"', str(sql))}
             assert read or method == "OPTIONS"
-            declared = {rows.model._meta.db_table for rows in basis.rows.rows}
+            declared = {rows.model._meta.db_table for rows in dependencies.rows.rows}
             assert read <= declared, (path, method, read - declared)
 
 

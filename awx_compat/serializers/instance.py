@@ -48,7 +48,7 @@ class InstanceSummarySerializer(serializers.Serializer[Any]):
 
 
 class InstanceSerializer(RecordSerializer):
-    """An instance in a list. The queryset brings ``with_load()`` and ``with_peers()``."""
+    """An instance in a list, of a queryset ``with_load()`` and ``with_peers()``."""
 
     record_type = "instance"
     collection = "instances"
@@ -192,7 +192,7 @@ def link_bodies(instance: Instance) -> list[dict[str, Any]]:
 
 
 def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
-    """A link as AWX tells of it, on an instance and on the mesh alike."""
+    """A link in AWX's shape, as instances and mesh_visualizer/ have it."""
     return {
         "id": pk,
         "url": "",
@@ -215,13 +215,13 @@ class LinkedInstanceSerializer(InstanceSerializer):
 
 
 class CreatedInstanceSerializer(NamedRecordSerializer, InstanceSerializer):
-    """An instance that was just made; AWX tells no links of it yet."""
+    """An instance that was just created; AWX's response has no links of it."""
 
     name_field = "hostname"
 
 
 class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
-    """An instance by itself."""
+    """An instance on its own path."""
 
     name_field = "hostname"
 

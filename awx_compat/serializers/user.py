@@ -91,7 +91,7 @@ class UserSerializer(RecordSerializer):
         }
 
     def covers_rights_of(self, user: User) -> bool:
-        """AWX would let an auditor delete whoever has no right that the auditor has not; a quirk that shows here."""
+        """As in AWX, an auditor may delete users who have no right beyond the auditor's, by this field alone."""
         is_ordinary = not (user.is_superuser or user.is_system_auditor or user.has_more_than_read)
         return self.reader.is_system_auditor and is_ordinary
 
