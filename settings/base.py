@@ -100,7 +100,7 @@ MIRROR_MAX_SECONDS = read.int("MIRROR_MAX_SECONDS", 3600, validate=env.positive)
 # --- applications
 INSTALLED_APPS = [
     "awx_compat",
-    "awx_compat.pages",
+    "fleet",
     "instances",
     "oauth2_provider",
     "rest_framework",

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from awx_compat.pages import drawing, grouping, layout, names
-from awx_compat.pages.drawing import Drawing
-from awx_compat.pages.grouping import Kind, Link
-from awx_compat.pages.layout import Graph, Layout
+from fleet.pages import drawing, grouping, layout, names
+from fleet.pages.drawing import Drawing
+from fleet.pages.grouping import Kind, Link
+from fleet.pages.layout import Graph, Layout
 from instances.models import Instance, User
 from instances.text import TURNING
 from tests.mesh import link, node

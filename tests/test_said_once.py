@@ -18,7 +18,7 @@ ELSEWHERE = ("migrations", "openapi")
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for folder in ("instances", "awx_compat", "settings"):
+    for folder in ("instances", "awx_compat", "fleet", "settings"):
         for path in sorted((PROJECT / folder).rglob("*.py")):
             if not set(ELSEWHERE) & set(path.parts):
                 yield path.relative_to(PROJECT), ast.parse(path.read_text())

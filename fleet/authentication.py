@@ -7,9 +7,7 @@ from rest_framework import authentication, permissions, status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from awx_compat import paths
-from awx_compat.authentication import bearer_token
-from awx_compat.views.base import id_in, is_id
+from awx_compat.bases import bearer_token, id_in, is_id, name_in
 from instances import node_tokens
 from instances.models import Instance, NodeToken
 
@@ -46,4 +44,4 @@ class IsTheNodeItself(permissions.BasePermission):
 
 def is_named_by(key: str, instance: Instance) -> bool:
     """Whether the path's ``key``, an id or a hostname, means ``instance``."""
-    return instance.pk == id_in(key) if is_id(key) else instance.hostname == paths.name_in(key)
+    return instance.pk == id_in(key) if is_id(key) else instance.hostname == name_in(key)

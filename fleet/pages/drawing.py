@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
-from awx_compat.pages import layout
-from awx_compat.pages.grouping import Kind, Link, Mesh, Part, group, urgency
-from awx_compat.pages.names import cut, shortened
+from fleet.pages import layout
+from fleet.pages.grouping import Kind, Link, Mesh, Part, group, urgency
+from fleet.pages.names import cut, shortened
 from instances.models import Instance
 from instances.overview import (
     SEVERITY,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from awx_compat.fleet import views
+from fleet import views
 
 urlpatterns = [
     path("", views.FleetRoot.as_view()),

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from awx_compat.pages import node_page
-from awx_compat.pages.drawing import Drawing, draw
-from awx_compat.pages.grouping import Link
-from awx_compat.pages.table import STATES, Selection, by_hostname
-from awx_compat.views import errors
+from awx_compat.bases import error_page
+from fleet.pages import node_page
+from fleet.pages.drawing import Drawing, draw
+from fleet.pages.grouping import Link
+from fleet.pages.table import STATES, Selection, by_hostname
 from instances.mirror import guard, history
 from instances.models import Instance, InstanceGroup, InstanceLink
 from instances.models.fields import HIGHEST_ID
@@ -112,7 +112,7 @@ def node(request: HttpRequest, pk: int) -> HttpResponse:
     readable = Instance.objects.visible_to(user.reader).with_load().with_links().with_conditions()
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
-        return errors.page(request, HTTPStatus.NOT_FOUND, "No such node", "It does not exist, or you may not see it.")
+        return error_page(request, HTTPStatus.NOT_FOUND, "No such node", "It does not exist, or you may not see it.")
     return render(
         request, "pages/node.html", {**frame(request), "back": back(request), **node_page.told(found, user.reader)}
     )

@@ -7,9 +7,18 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.exceptions import BodyTooLarge
-from awx_compat.fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
-from awx_compat.fleet.serializers import (
+from awx_compat.bases import (
+    ApiView,
+    BodyTooLarge,
+    ErrorSerializer,
+    IsSuperuserOrAuditor,
+    OfInstance,
+    Refusal,
+    detail,
+)
+from fleet import openapi
+from fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
+from fleet.serializers import (
     ConditionsSerializer,
     FleetRootSerializer,
     MeshSerializer,
@@ -18,10 +27,6 @@ from awx_compat.fleet.serializers import (
     ReportedSerializer,
     ReportSerializer,
 )
-from awx_compat.openapi.errors import ErrorSerializer, Refusal, detail
-from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.views.base import ApiView
-from awx_compat.views.instances import OfInstance
 from instances.health import conditions
 from instances.health.recording import record
 from instances.messages import NO_MIRROR
@@ -40,7 +45,10 @@ class FleetRoot(ApiView):
     title = "Fleet"
 
     @extend_schema(
-        operation_id="fleet_retrieve", responses=FleetRootSerializer, summary="What there is beside AWX's own API"
+        operation_id="fleet_retrieve",
+        responses=FleetRootSerializer,
+        summary="What there is beside AWX's own API",
+        examples=openapi.answer(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
@@ -61,7 +69,10 @@ class Report(ApiView):
             raise BodyTooLarge(LARGEST_REPORT)
 
     @extend_schema(
-        request=ReportSerializer, responses={200: ReportedSerializer}, summary="Take what a node tells of itself"
+        request=ReportSerializer,
+        responses={200: ReportedSerializer},
+        summary="Take what a node tells of itself",
+        examples=[*openapi.bodies(openapi.REPORTS), *openapi.answer(openapi.REPORTED)],
     )
     def post(self, request: Request, key: str) -> Response:
         told = ReportSerializer(data=request.data)
@@ -79,7 +90,11 @@ class Conditions(OfInstance):
     def owners(reader: Any) -> Any:
         return Instance.objects.with_conditions()
 
-    @extend_schema(responses=ConditionsSerializer, summary="The conditions of an instance")
+    @extend_schema(
+        responses=ConditionsSerializer,
+        summary="The conditions of an instance",
+        examples=openapi.answer(openapi.CONDITIONS),
+    )
     def get(self, request: Request, key: str) -> Response:
         found = conditions.of(self.instance)
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
@@ -91,7 +106,9 @@ class Mesh(ApiView):
     title = "Mesh Inspection"
     permission_classes = [IsSuperuserOrAuditor]
 
-    @extend_schema(responses=MeshSerializer, summary="The last look at the mesh")
+    @extend_schema(
+        responses=MeshSerializer, summary="The last look at the mesh", examples=openapi.answer(openapi.MESH_LOOK)
+    )
     def get(self, request: Request) -> Response:
         last = MeshInspection.objects.order_by("-began").first()
         return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)
@@ -110,7 +127,11 @@ class MirrorState(ApiView):
     title = "Mirror"
     permission_classes = [IsSuperuserOrAuditor]
 
-    @extend_schema(responses={200: MirrorSerializer, 404: NO_MIRROR_HERE}, summary="The mirror and its last syncs")
+    @extend_schema(
+        responses={200: MirrorSerializer, 404: NO_MIRROR_HERE},
+        summary="The mirror and its last syncs",
+        examples=openapi.answer(openapi.MIRROR),
+    )
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()
         return Response({**MirrorSerializer(mirror).data, "left_out_names": history.left_out_names(mirror)})
@@ -135,6 +156,7 @@ class MirrorPing(ApiView):
             ),
         },
         summary="Whether the mirror is fresh, for monitoring",
+        examples=openapi.answer({name: openapi.MIRROR[name] for name in MirrorPingSerializer.Meta.fields}),
     )
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()

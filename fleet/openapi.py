@@ -1,8 +1,9 @@
-"""What the OpenAPI document shows beside the bodies below /api/fleet/v1/."""
+"""What the OpenAPI document shows of /api/fleet/v1/: examples of the bodies, and how a node says which it is."""
 
 from typing import Any
 
-from awx_compat.fleet import serializers
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample
 
 CONDITIONS = {
     "count": 1,
@@ -66,17 +67,27 @@ ROOT = {
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
     "report": "/api/fleet/v1/instances/{key}/report/",
 }
-SHAPES: dict[Any, Any] = {
-    serializers.FleetRootSerializer: ROOT,
-    serializers.ConditionsSerializer: CONDITIONS,
-    serializers.ReportedSerializer: REPORTED,
-    serializers.MeshSerializer: MESH_LOOK,
-    serializers.MirrorSerializer: MIRROR,
-    serializers.MirrorPingSerializer: {name: MIRROR[name] for name in serializers.MirrorPingSerializer.Meta.fields},
+REPORTS = {
+    "all is well": REPORT,
+    "it cannot run jobs": {"errors": ["Podman is not installed."]},
 }
-BODIES = {
-    "fleet_instances_report_create": {
-        "all is well": REPORT,
-        "it cannot run jobs": {"errors": ["Podman is not installed."]},
-    },
-}
+
+
+def answer(body: dict[str, Any]) -> list[OpenApiExample]:
+    return [OpenApiExample("answer", body, response_only=True)]
+
+
+def bodies(named: dict[str, Any]) -> list[OpenApiExample]:
+    return [OpenApiExample(name, body, request_only=True) for name, body in named.items()]
+
+
+class NodeTokenScheme(OpenApiAuthenticationExtension):
+    target_class = "fleet.authentication.NodeTokenAuthentication"
+    name = "nodeToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The token of one node, as `manage.py issue_node_token` prints it; for its reports alone.",
+        }

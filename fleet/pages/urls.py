@@ -1,6 +1,6 @@
 from django.urls import path
 
-from awx_compat.pages import views
+from fleet.pages import views
 
 urlpatterns = [
     path("", views.home, name="home"),
