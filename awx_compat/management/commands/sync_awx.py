@@ -21,8 +21,8 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from tqdm import tqdm
 
-from awx_compat.mirror.client import Access, LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
-from awx_compat.mirror.syncing import Sync
+from awx_compat.awx_client.client import Access, LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
+from awx_compat.awx_client.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import RefusingCommand
 from instances.messages import NO_MIRROR
@@ -273,7 +273,7 @@ def summary(url: str, counts: Counts, seconds: float) -> str:
     return f"Synced {url} in {seconds:.1f} s: {kinds}."
 
 
-LOGGERS = [logging.getLogger(name) for name in ("awx_compat.mirror", "instances.mirror")]
+LOGGERS = [logging.getLogger(name) for name in ("awx_compat.awx_client", "instances.mirror")]
 
 
 class Progress(logging.Handler):

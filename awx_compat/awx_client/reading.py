@@ -10,8 +10,8 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from awx_compat import paths
-from awx_compat.mirror import rights
-from awx_compat.mirror.client import ChangingError, FailingError, NotAWXError, RefusedError, Source
+from awx_compat.awx_client import rights
+from awx_compat.awx_client.client import ChangingError, FailingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
 from instances.lifecycle import refusal_of_hostname
 from instances.mirror.left_out import LeftOut

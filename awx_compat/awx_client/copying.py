@@ -2,7 +2,7 @@
 
 import time
 
-from awx_compat.mirror.reading import Reader
+from awx_compat.awx_client.reading import Reader
 from instances.mirror import history
 from instances.mirror.differences import Count
 from instances.mirror.records import Record

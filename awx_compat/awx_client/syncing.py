@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils import timezone
 
-from awx_compat.mirror.client import Access, Limits, Source, SourceError
-from awx_compat.mirror.copying import EndedJobs
-from awx_compat.mirror.reading import Announce, Reader
+from awx_compat.awx_client.client import Access, Limits, Source, SourceError
+from awx_compat.awx_client.copying import EndedJobs
+from awx_compat.awx_client.reading import Announce, Reader
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import alone
