@@ -6,38 +6,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
-from rest_framework import serializers
 
 from instances.models import Instance, Mirror, UnifiedJob
 from instances.querysets import ACTIVE
 
 JobNumbers = Iterable[tuple[str, str, str, int]]  # hostname, status, launch type, number of jobs
-
-
-# For the document alone: ``as_json()`` makes the body.
-
-
-class SampleSerializer(serializers.Serializer[Any]):
-    """One value of a metric."""
-
-    labels = serializers.DictField(child=serializers.CharField(), help_text="What it is the value of.")
-    value = serializers.FloatField(help_text="The value.")
-
-
-class MetricSerializer(serializers.Serializer[Any]):
-    """A metric and its values."""
-
-    help_text = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
-        help_text="What it measures, as Prometheus tells it."
-    )
-    type = serializers.CharField(help_text="`gauge`.")
-    samples = SampleSerializer(many=True, help_text="Its values.")
-
-
-class MetricsSerializer(serializers.Serializer[Any]):
-    """Metrics by their names."""
-
-    child = MetricSerializer
 
 
 class Figures:
