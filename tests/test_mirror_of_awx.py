@@ -20,7 +20,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from awx_compat.awx_client.client import Access, ChangingError, NotAWXError, UnreachableError
+from awx_compat.awx_client.client import Access
+from awx_compat.awx_client.errors import ChangingError, NotAWXError, UnreachableError
 from awx_compat.awx_client.syncing import Sync
 from instances.health import conditions
 from instances.mirror import guard, writing

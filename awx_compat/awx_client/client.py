@@ -4,7 +4,6 @@ import json
 import logging
 import ssl
 import threading
-import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import wait
@@ -19,6 +18,18 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from awx_compat.awx_client.errors import (
+    ChangingError,
+    FailingError,
+    LimitError,
+    NotAWXError,
+    RefusedError,
+    RetryLaterError,
+    SourceError,
+    StoppedError,
+    UnreachableError,
+)
+from awx_compat.awx_client.limits import Limits, Meter
 from instances.snapshot.problems import shown
 from instances.snapshot.reader import refuse_constant
 
@@ -36,64 +47,6 @@ GZIP = 16 + zlib.MAX_WBITS
 BUSY = frozenset({408, 425, 429})  # and what begins with 5, but for what no second try changes
 NEVER = frozenset({501, 505})
 USER_AGENT = "awx-instance-service sync_awx"
-
-
-class SourceError(Exception):
-    """AWX could not be read; the message says why, without any secret. ``exit_code`` is that of the command."""
-
-    exit_code = 1
-
-
-class RefusedError(SourceError):
-    """AWX does not know who asks, or does not let them see everything."""
-
-    exit_code = 3
-
-
-class NotAWXError(SourceError):
-    """What answers is no AWX that this service knows."""
-
-    exit_code = 4
-
-
-class UnreachableError(SourceError):
-    """Nothing useful came back; a later attempt may do better."""
-
-    exit_code = 5
-
-    def __init__(self, message: str, retry_after: float = 0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class FailingError(UnreachableError):
-    """AWX itself answers, after several attempts, that it failed: which may be for one record alone."""
-
-
-class ChangingError(SourceError):
-    """AWX's records changed while they were read, so that they do not fit together."""
-
-    exit_code = 5
-
-
-class RetryLaterError(SourceError):
-    """AWX wants to be left alone, for more ``seconds`` than a request waits."""
-
-    exit_code = 5
-
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class LimitError(SourceError):
-    """AWX tells more, or takes longer, than a sync may; whoever runs it decides whether that is right."""
-
-    exit_code = 7
-
-
-class StoppedError(Exception):
-    """Somebody asked to stop."""
 
 
 @dataclass(frozen=True)
@@ -119,53 +72,6 @@ class Access:
             timeout=httpx.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
             follow_redirects=False,  # another host shall not see the token
         )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most that one sync reads: records, bytes (unpacked) and seconds; settings name them MIRROR_MAX_…"""
-
-    records: int
-    bytes: int
-    seconds: int
-
-
-class Meter:
-    """What one sync has read of the AWX at ``host``, from now on. Raises LimitError where that becomes too much."""
-
-    def __init__(self, host: str, limits: Limits) -> None:
-        self.host = host
-        self.limits = limits
-        self.until = time.monotonic() + limits.seconds
-        self.lock = threading.Lock()  # several requests may be under way
-        self.start_again()
-
-    def start_again(self) -> None:
-        """What was read so far is no longer held in memory; the time goes on."""
-        self.records = self.bytes = 0
-
-    def add_bytes(self, number: int) -> None:
-        with self.lock:
-            self.bytes += number
-        self.refuse_more_than(self.limits.bytes, self.bytes, "bytes", "MIRROR_MAX_BYTES")
-
-    def add_records(self, number: int) -> None:
-        with self.lock:
-            self.records += number
-        self.refuse_more_than(self.limits.records, self.records, "records", "MIRROR_MAX_RECORDS")
-
-    def expect_records(self, number: int) -> None:
-        """So many are promised: too many need not be read to be refused."""
-        self.refuse_more_than(self.limits.records, number, "records", "MIRROR_MAX_RECORDS")
-
-    def look_at_time(self) -> None:
-        if time.monotonic() > self.until:
-            limit = f"{self.limits.seconds:,} seconds, the most that a sync may take (MIRROR_MAX_SECONDS)"
-            raise LimitError(f"{self.host} could not be read within {limit}.")
-
-    def refuse_more_than(self, most: int, number: int, what: str, setting: str) -> None:
-        if number > most:
-            raise LimitError(f"{self.host} tells more than {most:,} {what}, the most that a sync reads ({setting}).")
 
 
 class Source:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from awx_compat import paths
 from awx_compat.awx_client import rights
-from awx_compat.awx_client.client import ChangingError, FailingError, NotAWXError, RefusedError, Source
+from awx_compat.awx_client.client import Source
+from awx_compat.awx_client.errors import ChangingError, FailingError, NotAWXError, RefusedError
 from instances.groups import UNFINISHED
 from instances.lifecycle import refusal_of_hostname
 from instances.mirror.left_out import LeftOut

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils import timezone
 
-from awx_compat.awx_client.client import Access, Limits, Source, SourceError
+from awx_compat.awx_client.client import Access, Source
 from awx_compat.awx_client.copying import EndedJobs
+from awx_compat.awx_client.errors import SourceError
+from awx_compat.awx_client.limits import Limits
 from awx_compat.awx_client.reading import Announce, Reader
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError

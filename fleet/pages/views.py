@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 
 from awx_compat.bases import error_page
 from fleet.pages import node_page
-from fleet.pages.drawing import Drawing, draw
+from fleet.pages.drawing import draw
 from fleet.pages.grouping import Link
+from fleet.pages.shapes import Drawing
 from fleet.pages.table import STATES, Selection, by_hostname
 from instances.mirror import guard, history
 from instances.models import Instance, InstanceGroup, InstanceLink
