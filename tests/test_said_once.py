@@ -9,8 +9,8 @@ import pytest
 
 from instances.locks import Lock
 from instances.models import Condition, Instance, InstanceLink, UnifiedJob
+from instances.models.fields import Severity, SeverityChoices
 from instances.overview import FAULTY, Standing
-from instances.severity import Severity, SeverityChoices
 from tests.service import PROJECT
 
 # What OpenAPI describes beside the code is held against it by tests of its own.

@@ -7,9 +7,8 @@ from django import template
 from django.urls import reverse
 
 from instances import overview
-from instances.formatting import ago, exact, gibibytes
 from instances.models import Instance
-from instances.text import isolated, visible
+from instances.text import ago, exact, gibibytes, isolated, visible
 
 register = template.Library()
 for each in (ago, exact, gibibytes, visible, isolated):

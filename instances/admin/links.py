@@ -16,8 +16,8 @@ from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
 from instances.locking import hold_links
 from instances.models import Instance, InstanceLink
+from instances.models.fields import Severity
 from instances.reader import Reader
-from instances.severity import Severity
 
 State = InstanceLink.State
 

@@ -21,12 +21,12 @@ from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter, StandingFilter
 from instances.admin.removal import REMOVAL, consequences, named
-from instances.formatting import gibibytes
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
 from instances.models import Condition, Instance
+from instances.models.fields import Severity
 from instances.reader import Reader
-from instances.severity import Severity
+from instances.text import gibibytes
 
 State, Status = Instance.NodeState, Condition.Status
 REASONS = dict(conditions.REASONS)
