@@ -1,13 +1,13 @@
-"""Whether it is the database that failed, rather than what it was asked for, and for how long it is asked."""
+"""Whether it is the database that failed, rather than what it was asked for; for how long, and at once, it is asked."""
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 from django import db
+from django.db.models import QuerySet
 from procrastinate.exceptions import ConnectorException
 from psycopg import errors
 
@@ -64,16 +64,17 @@ def within(milliseconds: int) -> Iterator[None]:
                 cursor.execute("RESET statement_timeout")
 
 
-UNHEARD = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells
+def values_of_one_moment(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
+    """The values that each of the querysets, made by ``values()``, asks for, by one statement.
 
-
-class OneLine(logging.Filter):
-    """Lets the logs tell of each failure of the database in one line, without a traceback."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if error is None or not failed(error):
-            return True
-        record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
-        record.exc_info = record.exc_text = None
-        return not record.name.startswith(UNHEARD)
+    They are as JSON has them: times are texts in ISO 8601.
+    """
+    parts: list[str] = []
+    params: list[Any] = []
+    for queryset in querysets:
+        sql, own = queryset.query.sql_with_params()
+        parts.append(f"(SELECT json_agg(part) FROM ({sql}) AS part)")  # noqa: S608 - made of a compiled query
+        params.extend(own)
+    with db.connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", params)
+        return [values or [] for values in cursor.fetchone()]

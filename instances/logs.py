@@ -2,6 +2,7 @@
 
 import logging
 
+from instances.database import failed, reason
 from instances.text import escaped, in_one_line
 
 INDENT = "    "
@@ -26,3 +27,18 @@ class LineFormatter(logging.Formatter):
 
 def indented(text: str) -> str:
     return INDENT + escaped(text).replace("\n", f"\n{INDENT}")
+
+
+UNHEARD = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells
+
+
+class OneLine(logging.Filter):
+    """Lets the logs tell of each failure of the database in one line, without a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not failed(error):
+            return True
+        record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
+        record.exc_info = record.exc_text = None
+        return not record.name.startswith(UNHEARD)
