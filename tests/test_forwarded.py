@@ -101,14 +101,14 @@ def test_whatever_a_client_sends_its_address_is_what_the_proxy_saw(sent: str, ou
     expected = address_in(client)
     assert expected is not None
     if not proxies.trusts(expected):
-        assert proxies.told("10.1.2.3", ",".join([sent, client, *ours])) == str(expected)
+        assert proxies.forwarded("10.1.2.3", ",".join([sent, client, *ours])) == str(expected)
 
 
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     proxies = Proxies(PROXIES)
     proxies.trusts_peer(text)
-    client = proxies.told("peer", text)
+    client = proxies.forwarded("peer", text)
     assert client == "peer" or address_in(client) is not None
 
 
