@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker, Settings
 
 from instances import demonstration, lifecycle
-from instances.health import conditions, keeper, mesh, recording
+from instances.health import conditions, mesh, periodic, recording
 from instances.health.conditions import MIRRORING, Watch
 from instances.health.report import Report
 from instances.health.rules import LOST, tolerance
@@ -158,7 +158,7 @@ def test_the_demonstration_contradicts_nothing(minutes: int) -> None:
 def test_the_demonstration_contradicts_nothing_after_its_worker_worked(settings: Settings) -> None:
     settings.HEALTH_PROBE, settings.CLUSTER_HOST_ID = "local", "control-1.demo"
     demonstration.load()
-    keeper.beat()
+    periodic.beat()
     found = told(Instance.objects.get(hostname="exec-west-2.demo"))
     assert {found[kind].status for kind in ("Seen", "HealthChecked", "Reachable")} == {"Unknown"}
     assert all(each.status == "True" for each in told(Instance.objects.get(hostname="control-1.demo")).values())
@@ -257,7 +257,7 @@ def test_nothing_is_connected_while_receptor_is_down(settings: Settings) -> None
     settings.HEALTH_PROBE, settings.RECEPTOR_SOCKET = "receptor", "/nowhere/receptor.sock"
     exec_1 = node("exec-1", last_seen=timezone.now())
     assert told(exec_1)["Reachable"].reason == "Connected"
-    keeper.inspect()
+    periodic.inspect()
     found = told(exec_1)["Reachable"]
     assert (found.status, found.reason) == ("Unknown", "ReceptorUnavailable")
     assert found.message == MeshInspection.objects.get().error

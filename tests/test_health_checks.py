@@ -9,7 +9,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
-from instances.health import checks, keeper, start
+from instances.health import checks, periodic, start
 from instances.health.recording import record
 from instances.health.report import Check, ProbeError, Report
 from instances.models import Condition, Instance, NodeHealth, User
@@ -134,14 +134,14 @@ def test_the_settings_overrule_what_control_and_hybrid_nodes_report(node_type: s
 @pytest.mark.parametrize(("node_type", "beats"), [("control", True), ("hybrid", True), ("execution", False)])
 def test_the_own_node_reports_itself(node_type: str, beats: bool, settings: Settings) -> None:
     own = node(settings.CLUSTER_HOST_ID, node_type, cpu=0, memory=0, node_state="installed")
-    keeper.heartbeat()
+    periodic.heartbeat()
     stored = Instance.objects.get(pk=own.pk)
     assert (stored.node_state == "ready" and stored.cpu > 0 and stored.memory > 0) is beats
     assert (stored.version == settings.AWX_VERSION) is beats
 
 
 def test_a_heartbeat_without_an_instance_does_nothing() -> None:
-    keeper.heartbeat()
+    periodic.heartbeat()
     assert not NodeHealth.objects.exists()
 
 

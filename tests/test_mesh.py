@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
-from instances.health import conditions, keeper, mesh, recording
+from instances.health import conditions, mesh, periodic, recording
 from instances.health.report import Report
 from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth
 from tests.mesh import MINUTE, MORNING, Mesh, link, node, state
@@ -150,7 +150,7 @@ def test_a_node_that_was_never_seen_is_not_lost(nodes: Mesh) -> None:
 def test_nobody_is_lost_while_receptor_does_not_answer(settings: Settings) -> None:
     settings.RECEPTOR_SOCKET = "/nowhere/receptor.sock"
     node("exec-1")
-    keeper.inspect()
+    periodic.inspect()
     assert state("exec-1") == "ready"
     assert MeshInspection.objects.get().error
 

@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoDbBlocker
 
 from instances import tasks
-from instances.health import checks, keeper
+from instances.health import checks, periodic
 from instances.mirror import guard
 from instances.models import Instance, InstanceGroup, Mirror, User
 from tests.conftest import client_of
@@ -311,8 +311,8 @@ def test_the_background_work_leaves_it_alone(mirror: Mirror, settings: Any, mirr
     def state() -> list[Any]:
         return [*Instance.objects.order_by("pk").values(), *InstanceGroup.instances.through.objects.values()]
 
-    acts = (tasks.apply_policies, lambda: tasks.deprovision(going.pk), keeper.heartbeat, checks.expire)
-    for act in acts if not mirrored else (*acts[:2], keeper.beat, checks.expire, tasks.catch_up):
+    acts = (tasks.apply_policies, lambda: tasks.deprovision(going.pk), periodic.heartbeat, checks.expire)
+    for act in acts if not mirrored else (*acts[:2], periodic.beat, checks.expire, tasks.catch_up):
         before = state()
         act()
         assert (state() == before) is mirrored

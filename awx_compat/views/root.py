@@ -13,8 +13,8 @@ from awx_compat.serializers.ping import PingSerializer, ping
 from awx_compat.serializers.service import ApiRootSerializer, OAuthRootSerializer
 from awx_compat.views.base import ApiView
 from instances import versions
+from instances.fetching import values_of_one_moment
 from instances.models import Instance, InstanceGroup
-from instances.moment import values_of_one_moment
 
 COLLECTIONS = (
     "ping",

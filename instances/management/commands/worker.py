@@ -16,7 +16,7 @@ from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
 
 from instances import database, tasks
-from instances.health import checks, keeper
+from instances.health import checks, periodic
 from instances.management.refusing import EscapingCommand
 from instances.startup import positive, refuse_unmigrated_database
 
@@ -78,7 +78,7 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
     silent_for = MISSED_HEARTBEATS * settings.WORKER_HEARTBEAT
     for period, act in (
         (settings.WORKER_HEARTBEAT, functools.partial(tasks.rescue, silent_for)),
-        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, keeper.beat)),
+        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.beat)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
     ):
         loop = asyncio.create_task(regularly(period, act))
