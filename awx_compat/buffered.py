@@ -22,7 +22,7 @@ from awx_compat import guesses
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
 from instances.guessing import LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Application:
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 await self.receive(body, environ, protocol)
             await threads.answer(environ, protocol)
-        except (LockedError, BusyError) as error:
+        except (LockedError, HashingBusyError) as error:
             await asyncio.sleep(PAUSE)  # a crowd that guesses asks again as soon as it has its answer
             refusal = guesses.refusal(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
@@ -119,12 +119,12 @@ class Application:
             await discard(protocol)
 
     def is_hashed(self, environ: dict[str, Any]) -> bool:
-        """Whether the request has a password to be hashed. Raises LockedError, or BusyError where too many wait."""
+        """Whether the request has a password to be hashed. Raises LockedError and HashingBusyError."""
         is_form = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in FORMS
         if not is_form and not guesses.is_one(environ, self.proxies):
             return False
         if self.of_passwords.waiting.qsize() >= PASSWORDS:
-            raise BusyError
+            raise HashingBusyError
         return True
 
     async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:

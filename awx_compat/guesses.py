@@ -17,7 +17,7 @@ from awx_compat import authentication
 from awx_compat.forwarded import Proxies
 from awx_compat.passwords import of_login
 from instances.guessing import Attempt, LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 
 class Refusal(NamedTuple):
@@ -53,7 +53,7 @@ def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
     return authentication.verified.match(username, password, address) is None
 
 
-def refusal(error: LockedError | BusyError) -> Refusal:
+def refusal(error: LockedError | HashingBusyError) -> Refusal:
     """What answers a guess that is refused so."""
     told = of_login(error)
     body = json.dumps({"detail": str(told.detail)}).encode()

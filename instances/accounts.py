@@ -6,10 +6,12 @@ from django.core.exceptions import ValidationError
 
 from instances.models import User
 
-LAST = "This is the only active superuser; without one nobody could administer the service. Make another one first."
+LAST_SUPERUSER = (
+    "This is the only active superuser; without one nobody could administer the service. Make another one first."
+)
 
 
-def hold_superusers() -> list[int]:
+def lock_superusers() -> list[int]:
     """The ids of the active superusers, whose records are locked until the transaction ends.
 
     Locked in one order, before the record of any one: two who take each other's rank wait instead of both succeeding.
@@ -23,5 +25,5 @@ def refuse_loss_of_last_superuser(user: Any, *, is_superuser: bool = False, is_a
 
     Without values: if the account were deleted. To be called in the transaction that changes the account.
     """
-    if user.pk is not None and not (is_superuser and is_active) and hold_superusers() == [user.pk]:
-        raise ValidationError(LAST)
+    if user.pk is not None and not (is_superuser and is_active) and lock_superusers() == [user.pk]:
+        raise ValidationError(LAST_SUPERUSER)

@@ -36,7 +36,7 @@ is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
 
 
 @contextmanager
-def loading() -> Iterator[None]:
+def suspend_row_events() -> Iterator[None]:
     """While a snapshot or an AWX is written down: in bulk, so that the few rows with signals would tell half of it."""
     token = is_loading.set(True)
     try:
@@ -52,7 +52,7 @@ def quoted(value: object) -> str:
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
-def tell(event: str, level: int = logging.INFO, **details: object) -> None:
+def log_event(event: str, level: int = logging.INFO, **details: object) -> None:
     """Log ``event`` with its details, who did it ("-" is nobody known, or a command) and from which address."""
     came = origin.get()
     user = getattr(came.request, "user", None) if came else None
@@ -61,7 +61,7 @@ def tell(event: str, level: int = logging.INFO, **details: object) -> None:
     transaction.on_commit(lambda: logger.log(level, line), robust=True)
 
 
-def fail(event: str, **details: object) -> None:
+def log_failure(event: str, **details: object) -> None:
     """The same for what was refused, as a warning, and at once: its transaction may be undone."""
     came = origin.get()
     told = {**details, "from": (came.address if came else "") or "-"}
@@ -72,42 +72,42 @@ def fail(event: str, **details: object) -> None:
 
 
 def logged_in(sender: Any, user: Any, **more: Any) -> None:
-    tell("login", user=user.username)
+    log_event("login", user=user.username)
 
 
 def logged_out(sender: Any, user: Any, **more: Any) -> None:
     if user is not None:
-        tell("logout", user=user.username)
+        log_event("logout", user=user.username)
 
 
 def login_failed(sender: Any, credentials: dict[str, Any], **more: Any) -> None:
-    fail("login failed", user=credentials.get("username", ""))
+    log_failure("login failed", user=credentials.get("username", ""))
 
 
 # --- accounts
 
 
-def before_account(sender: Any, instance: User, update_fields: Any = None, **more: Any) -> None:
+def remember_stored_account(sender: Any, instance: User, update_fields: Any = None, **more: Any) -> None:
     """Note what is stored, where what is written may differ in what is told."""
     written = set(WATCHED if update_fields is None else update_fields) & set(WATCHED)
     stored: Any = User.objects.filter(pk=instance.pk).values(*WATCHED).first() if instance.pk and written else None
     instance.before_change = stored and {name: stored[name] for name in written}  # type: ignore[attr-defined]
 
 
-def after_account(sender: Any, instance: User, created: bool, update_fields: Any = None, **more: Any) -> None:
+def log_account_changes(sender: Any, instance: User, created: bool, update_fields: Any = None, **more: Any) -> None:
     if created:
         given = [name for name in RANKS if getattr(instance, name)]
-        tell("account made", user=instance.username, ranks=" ".join(given))
+        log_event("account made", user=instance.username, ranks=" ".join(given))
         return
     before: dict[str, Any] = vars(instance).pop("before_change", None) or {}
     changed = {name for name, value in before.items() if getattr(instance, name) != value}
     if "password" in changed and not is_only_hashed_anew(instance, update_fields):
-        tell("password changed", user=instance.username)
+        log_event("password changed", user=instance.username)
     if "username" in changed:
-        tell("account renamed", user=instance.username, before=before["username"])
+        log_event("account renamed", user=instance.username, before=before["username"])
     for name in RANKS:
         if name in changed:
-            tell("rank changed", user=instance.username, rank=name, value=getattr(instance, name))
+            log_event("rank changed", user=instance.username, rank=name, value=getattr(instance, name))
 
 
 def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
@@ -117,39 +117,40 @@ def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
 
 def account_deleted(sender: Any, instance: User, **more: Any) -> None:
     if not is_loading.get():
-        tell("account deleted", user=instance.username)
+        log_event("account deleted", user=instance.username)
 
 
 # --- roles and tokens
 
 
-def of_role(role: InstanceGroupRole) -> dict[str, object]:
+def role_details(role: InstanceGroupRole) -> dict[str, object]:
     return {"user": role.user.username, "role": role.role, "group": role.instance_group.name}
 
 
-def of_token(token: Any) -> dict[str, object]:
+def token_details(token: Any) -> dict[str, object]:
     return {"user": token.user.username if token.user else "-", "id": token.pk, "scope": token.scope}
 
 
-def of_node_token(token: NodeToken) -> dict[str, object]:
+def node_token_details(token: NodeToken) -> dict[str, object]:
     return {"node": token.instance.hostname, "id": token.pk}
 
 
-TOLD: tuple[tuple[type[Model], Any, str, str, str], ...] = (  # how to tell it, and what it is called when it begins …
-    (InstanceGroupRole, of_role, "role given", "role changed", "role taken"),
-    (AccessToken, of_token, "token issued", "token changed", "token revoked"),
-    (NodeToken, of_node_token, "node token issued", "node token changed", "node token revoked"),
+# The model, what makes the details of its rows, and the events of an insert, an update and a delete.
+AUDITED: tuple[tuple[type[Model], Any, str, str, str], ...] = (
+    (InstanceGroupRole, role_details, "role given", "role changed", "role taken"),
+    (AccessToken, token_details, "token issued", "token changed", "token revoked"),
+    (NodeToken, node_token_details, "node token issued", "node token changed", "node token revoked"),
 )
 
 
-def watch(model: type[Model], details: Any, made: str, changed: str, ended: str) -> None:
+def connect_signals(model: type[Model], details: Any, made: str, changed: str, ended: str) -> None:
     def after_save(sender: Any, instance: Any, created: bool, **more: Any) -> None:
         if not is_loading.get():
-            tell(made if created else changed, **details(instance))
+            log_event(made if created else changed, **details(instance))
 
     def after_delete(sender: Any, instance: Any, **more: Any) -> None:
         if not is_loading.get():
-            tell(ended, **details(instance))
+            log_event(ended, **details(instance))
 
     signals.post_save.connect(after_save, model, weak=False)
     signals.post_delete.connect(after_delete, model, weak=False)
@@ -160,8 +161,8 @@ def register() -> None:
     auth.user_logged_in.connect(logged_in)
     auth.user_logged_out.connect(logged_out)
     auth.user_login_failed.connect(login_failed)
-    signals.pre_save.connect(before_account, User)
-    signals.post_save.connect(after_account, User)
+    signals.pre_save.connect(remember_stored_account, User)
+    signals.post_save.connect(log_account_changes, User)
     signals.post_delete.connect(account_deleted, User)
-    for row in TOLD:
-        watch(*row)
+    for row in AUDITED:
+        connect_signals(*row)

@@ -58,7 +58,7 @@ ALL = (
 
 
 @dataclass(frozen=True)
-class Difference:
+class CounterDrift:
     """The figures of one node, group or kind of job, of which at least one is wrong."""
 
     counters: Counters
@@ -76,14 +76,14 @@ class Difference:
                 yield name, kept, counted
 
 
-def differences(counters: Counters) -> list[Difference]:
+def find_drift(counters: Counters) -> list[CounterDrift]:
     """What is kept wrongly in this table. Both sides are of the same moment: that of one statement."""
     keys, figures = len(counters.keys), len(counters.figures)
     with connection.cursor() as cursor:
         cursor.execute(counters.compare())
         rows = cursor.fetchall()
     return [
-        Difference(counters, row[:keys], tuple(map(int, row[keys:-figures])), tuple(map(int, row[-figures:])))
+        CounterDrift(counters, row[:keys], tuple(map(int, row[keys:-figures])), tuple(map(int, row[-figures:])))
         for row in rows
     ]
 
@@ -98,7 +98,7 @@ def lock() -> None:
         cursor.execute(f"LOCK TABLE {UnifiedJob._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
 
 
-def mend(found: list[Difference]) -> None:
+def repair(found: list[CounterDrift]) -> None:
     """Add what is missing to the counters; to be called in the transaction that called ``lock()`` and then compared."""
     with connection.cursor() as cursor:
         for each in found:

@@ -39,7 +39,7 @@ def reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def within(milliseconds: int) -> Iterator[None]:
+def limit_statements(milliseconds: int) -> Iterator[None]:
     """Let the database give up what is asked of it here once all of it has taken so long; 0 is never.
 
     The first statement has the connection's own limit. A later one is told what is left, which costs a statement, only
@@ -64,10 +64,10 @@ def within(milliseconds: int) -> Iterator[None]:
                 cursor.execute("RESET statement_timeout")
 
 
-UNHEARD = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells
+WORKER_LOGGERS = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells
 
 
-class OneLine(logging.Filter):
+class OneLineFilter(logging.Filter):
     """Lets the logs tell of each failure of the database in one line, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -76,4 +76,4 @@ class OneLine(logging.Filter):
             return True
         record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
         record.exc_info = record.exc_text = None
-        return not record.name.startswith(UNHEARD)
+        return not record.name.startswith(WORKER_LOGGERS)

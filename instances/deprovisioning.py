@@ -3,9 +3,9 @@
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
-from instances.locking import hold_links, locked
+from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceLink, UnifiedJob
-from instances.policies import hold_memberships
+from instances.policies import lock_memberships
 
 
 class StillActiveError(Exception):
@@ -24,15 +24,15 @@ def deprovision(pk: int) -> bool:
     except OperationalError:
         raise
     except DatabaseError as error:
-        give_up(pk, str(error).partition("\n")[0])
+        mark_failed(pk, str(error).partition("\n")[0])
         return False
 
 
 @transaction.atomic
 def begin_removal(pk: int) -> bool:
     """Tell the mesh that the links of the node end."""
-    hold_links()
-    if not is_ready_to_go(pk):
+    lock_links()
+    if not lock_if_removable(pk):
         return False
     links_of(pk).update(link_state=InstanceLink.State.REMOVING)
     return True
@@ -40,16 +40,16 @@ def begin_removal(pk: int) -> bool:
 
 @transaction.atomic
 def remove(pk: int) -> bool:
-    hold_links()
-    hold_memberships()  # so that no policy makes the node a member meanwhile
-    if not is_ready_to_go(pk):
+    lock_links()
+    lock_memberships()  # so that no policy makes the node a member meanwhile
+    if not lock_if_removable(pk):
         return False
     links_of(pk).delete()
     Instance.objects.filter(pk=pk).delete()
     return True
 
 
-def is_ready_to_go(pk: int) -> bool:
+def lock_if_removable(pk: int) -> bool:
     """Whether the node is being deprovisioned; it is held. Raises StillActiveError while it has active jobs."""
     node = Instance.objects.select_for_update().filter(pk=pk, node_state=Instance.NodeState.DEPROVISIONING).first()
     if node is None:
@@ -64,9 +64,9 @@ def links_of(pk: int) -> QuerySet[InstanceLink]:
 
 
 @transaction.atomic
-def give_up(pk: int, reason: str) -> None:
+def mark_failed(pk: int, reason: str) -> None:
     """Leave the node for an operator to see to, who may ask for its removal again."""
-    node: Instance = locked(Instance, pk)
+    node: Instance = lock_record(Instance, pk)
     node.node_state = Instance.NodeState.DEPROVISION_FAIL
     node.errors = f"The node could not be removed: {reason}"
     node.save(update_fields=["node_state", "errors"])

@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 
-def values_of_one_moment(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
+def fetch_in_one_statement(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
     """The values that each of the querysets, made by ``values()``, asks for, by one statement.
 
     They are as JSON has them: times are texts in ISO 8601.

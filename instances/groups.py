@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from instances import tasks
-from instances.locking import locked, take_time
+from instances.locking import lock_record, set_statement_timeout
 from instances.messages import GROUP_IN_USE
 from instances.models import Instance, InstanceGroup
 from instances.models.group import CONTROL_PLANE
@@ -134,8 +134,8 @@ def delete(pk: int) -> None:
 
     Its jobs stay, without a group: each of them is written, about 100,000 in a second.
     """
-    group = locked(InstanceGroup, pk)
-    take_time(DELETION)
+    group = lock_record(InstanceGroup, pk)
+    set_statement_timeout(DELETION)
     group.delete()
     tasks.policies_changed()
 
@@ -165,7 +165,7 @@ def refuse_move(instance: Instance) -> None:
 def attach(group_pk: int, instance: Instance) -> None:
     """Make ``instance`` a member, by policy too, so that it stays one."""
     refuse_move(instance)
-    group: InstanceGroup = locked(InstanceGroup, group_pk)
+    group: InstanceGroup = lock_record(InstanceGroup, group_pk)
     group.instances.add(instance)
     if instance.hostname not in group.policy_instance_list:
         set_policy_list(group, [*group.policy_instance_list, instance.hostname])
@@ -176,7 +176,7 @@ def attach(group_pk: int, instance: Instance) -> None:
 def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
     """End the membership; ``noun`` is what AWX calls the instance in its refusal."""
     refuse_move(instance)
-    group: InstanceGroup = locked(InstanceGroup, group_pk)
+    group: InstanceGroup = lock_record(InstanceGroup, group_pk)
     if instance.node_type == Instance.NodeType.HYBRID and group.name == CONTROL_PLANE:
         raise ValidationError(f"Cannot disassociate hybrid {noun} {instance.hostname} from {CONTROL_PLANE}.")
     group.instances.remove(instance)

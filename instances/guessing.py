@@ -27,7 +27,7 @@ KNOWN_FOR = 30 * 24 * 3600  # seconds
 RENEWED_AFTER = 24 * 3600  # likewise; sooner it is not written again
 ANY = ""
 UNKNOWN = "-"  # the address of who comes through a Unix socket, unless a proxy tells it
-MOST = 10_000  # refusals that a process remembers; beyond that all are forgotten
+MOST_LOCKOUTS = 10_000  # refusals that a process remembers; beyond that all are forgotten
 REMEMBERED_FOR = 5  # seconds, after which the database is asked again whether it was unlocked
 SWEPT = 100  # rows at most that are deleted at once
 
@@ -72,7 +72,7 @@ class LockedError(Exception):
 
 NEVER = (0.0, 0.0)
 # Until when to believe it, and when the lock ends, by the monotonic clock.
-refusals: dict[Key, tuple[float, float]] = {}
+lockouts: dict[Key, tuple[float, float]] = {}
 
 
 def digest(username: str) -> str:
@@ -81,7 +81,7 @@ def digest(username: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def place_of(address: str) -> str:
+def network_of(address: str) -> str:
     """What counts as one address: of IPv6 the network of a line, whose owner has all of its addresses."""
     try:
         found = ip_address(address)
@@ -92,11 +92,11 @@ def place_of(address: str) -> str:
     return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
 
 
-def was_refused(username: str, address: str) -> bool:
+def is_locked_out(username: str, address: str) -> bool:
     """Whether this process refused to try a password that was sent for ``username`` from ``address``, and still may."""
-    if not refusals:
+    if not lockouts:
         return False
-    _, until = refusals.get((digest(username), place_of(address)), NEVER)
+    _, until = lockouts.get((digest(username), network_of(address)), NEVER)
     return time.monotonic() < until
 
 
@@ -105,7 +105,7 @@ class Attempt:
 
     def __init__(self, username: str, address: str) -> None:
         self.username = username
-        self.name, self.place = self.key = digest(username), place_of(address)
+        self.name, self.place = self.key = digest(username), network_of(address)
         self.masked = 0.0  # seconds for which others are refused, where this one is not
 
     def limits(self) -> dict[Key, int]:
@@ -117,7 +117,7 @@ class Attempt:
     def refuse_again(self) -> None:
         """Raise LockedError if that was the answer a moment ago, without asking the database."""
         now = time.monotonic()
-        believed_until, until = refusals.get(self.key, NEVER)
+        believed_until, until = lockouts.get(self.key, NEVER)
         if now < min(believed_until, until):
             raise LockedError(until - now)
 
@@ -135,12 +135,12 @@ class Attempt:
         }
         self.masked = max(waits.values(), default=0)
         if not waits or (is_known and self.key not in waits):
-            refusals.pop(self.key, None)
+            lockouts.pop(self.key, None)
             return
         now = time.monotonic()
-        if len(refusals) >= MOST:
-            refusals.clear()
-        refusals[self.key] = now + REMEMBERED_FOR, now + self.masked
+        if len(lockouts) >= MOST_LOCKOUTS:
+            lockouts.clear()
+        lockouts[self.key] = now + REMEMBERED_FOR, now + self.masked
         raise LockedError(self.masked)
 
     def fail(self) -> None:
@@ -154,7 +154,7 @@ class Attempt:
                 cursor.execute(SWEEP, [SWEPT])
         for (name, address), failures in counts.items():
             if failures == limits[name, address]:
-                audit.fail("login locked", user=self.username if name else "*", address=address or "*")
+                audit.log_failure("login locked", user=self.username if name else "*", address=address or "*")
         if self.masked:
             raise LockedError(self.masked)
 
@@ -173,5 +173,5 @@ def unlock(username: str | None = None, address: str | None = None) -> int:
     if username is not None:
         chosen &= Q(name=digest(username))
     if address is not None:
-        chosen &= Q(address=place_of(address))
+        chosen &= Q(address=network_of(address))
     return LoginFailures.objects.filter(chosen).update(failures=0)

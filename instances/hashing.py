@@ -20,7 +20,7 @@ LONGEST_WAIT = 5  # seconds
 NICE = 10  # as nice(1) has it: a tenth of what others get, where both want it
 
 
-class BusyError(Exception):
+class HashingBusyError(Exception):
     """As many passwords are being hashed as may be, and others wait already."""
 
     wait = 1  # seconds, after which to try again
@@ -36,13 +36,13 @@ class Slots:
         self.mine = threading.local()
 
     def refuse_if_full(self) -> None:
-        """Raise BusyError if there is no place even to wait."""
+        """Raise HashingBusyError if there is no place even to wait."""
         if self.waiting >= self.number:
-            raise BusyError
+            raise HashingBusyError
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Work within one; a thread that is within one already stays there. Raises BusyError where there is none."""
+        """Context manager: work in a slot; a thread that has one keeps it. Raises HashingBusyError where none is free."""
         if getattr(self.mine, "has_one", False):
             yield
             return
@@ -65,7 +65,7 @@ class Slots:
         self.waiting += 1
         try:
             if not self.changed.wait_for(lambda: self.working < self.number, LONGEST_WAIT):
-                raise BusyError
+                raise HashingBusyError
         finally:
             self.waiting -= 1
 
@@ -78,16 +78,16 @@ class Slots:
 slots = Slots(settings.PASSWORD_HASHES_AT_ONCE)  # of this process
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Let the system prefer other threads to this one. Elsewhere than on Linux it would be the whole process."""
     if sys.platform == "linux":
         os.nice(NICE)
 
 
-threads = ThreadPoolExecutor(settings.PASSWORD_HASHES_AT_ONCE, "password", give_way)
+threads = ThreadPoolExecutor(settings.PASSWORD_HASHES_AT_ONCE, "password", lower_priority)
 
 
-class Bounded(hashers.BasePasswordHasher):
+class BoundedHasher(hashers.BasePasswordHasher):
     """Mixin: ``encode``, which verifying goes through too, is done within a slot."""
 
     def encode(self, *args: Any, **kwargs: Any) -> str:
@@ -95,13 +95,13 @@ class Bounded(hashers.BasePasswordHasher):
             return threads.submit(super().encode, *args, **kwargs).result()
 
 
-class PBKDF2(Bounded, hashers.PBKDF2PasswordHasher):
+class PBKDF2(BoundedHasher, hashers.PBKDF2PasswordHasher):
     pass
 
 
-class PBKDF2SHA1(Bounded, hashers.PBKDF2SHA1PasswordHasher):
+class PBKDF2SHA1(BoundedHasher, hashers.PBKDF2SHA1PasswordHasher):
     pass
 
 
-class Scrypt(Bounded, hashers.ScryptPasswordHasher):
+class Scrypt(BoundedHasher, hashers.ScryptPasswordHasher):
     pass

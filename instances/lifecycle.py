@@ -19,7 +19,7 @@ from django.utils import timezone
 from instances import tasks
 from instances.capacity import CONTROLLING
 from instances.health import conditions
-from instances.locking import hold_links, locked
+from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceLink
 from instances.text import IN_A_LINE
 
@@ -76,7 +76,7 @@ def refuse_control_characters(hostname: str) -> None:
 HOSTNAME_RULES = (refuse_loopback, MaxLengthValidator(LONGEST_HOSTNAME), refuse_illegal_characters)
 
 
-def refusal_of_hostname(hostname: str) -> str:
+def hostname_error(hostname: str) -> str:
     """Why the API would refuse a node of this name; "" where it would not."""
     try:
         for rule in HOSTNAME_RULES:
@@ -203,10 +203,10 @@ def checked(instance: Instance | None, values: dict[str, Any]) -> dict[str, Any]
 # --- doing it
 
 
-def held(pk: int) -> Instance:
+def lock_instance(pk: int) -> Instance:
     """The instance, held until the transaction ends, and with it what links depend on."""
-    hold_links()
-    instance: Instance = locked(Instance, pk)
+    lock_links()
+    instance: Instance = lock_record(Instance, pk)
     return instance
 
 
@@ -222,7 +222,7 @@ def create(values: dict[str, Any]) -> Instance:
     if instance.peers_from_control_nodes:
         peer_from_control_nodes(instance)
     now = timezone.now()
-    conditions.note([instance], now, conditions.Watch.here(now), earlier={instance.pk: {}})
+    conditions.store([instance], now, conditions.Watch.here(now), earlier={instance.pk: {}})
     tasks.instance_changed(instance)
     return instance
 
@@ -231,8 +231,8 @@ def create(values: dict[str, Any]) -> Instance:
 def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Instance:
     """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
 
-    The capacity is worked out anew, from the stored capacities of its CPUs and its memory. The instance is ``held()``,
-    since before the values were checked. ``reason``: why it is disabled, kept until it is enabled.
+    The capacity is computed from the stored capacities of its CPUs and its memory. The caller has locked the instance
+    with ``lock_instance()`` before it checked the values. ``reason``: why it is disabled, stored until it is enabled.
     """
     now = timezone.now()
     watch = conditions.Watch.here(now)
@@ -247,13 +247,13 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
         set_peers(instance, values["peers"])
     let_control_nodes_peer(instance)
     if reason or instance.enabled != was_enabled:
-        keep_reason(instance, reason)
-    conditions.note([instance], now, watch, earlier={instance.pk: earlier})
+        save_disabled_reason(instance, reason)
+    conditions.store([instance], now, watch, earlier={instance.pk: earlier})
     tasks.instance_changed(instance)
     return instance
 
 
-def keep_reason(instance: Instance, reason: str) -> None:
+def save_disabled_reason(instance: Instance, reason: str) -> None:
     """Keep why the instance is disabled; of one that is enabled, nothing."""
     health = conditions.health_of(instance)
     health.disabled_reason = "" if instance.enabled else reason
@@ -263,33 +263,33 @@ def keep_reason(instance: Instance, reason: str) -> None:
 @transaction.atomic
 def create_checked(values: dict[str, Any]) -> Instance:
     """Check these ``values`` with the peers held, and make an instance of them."""
-    hold_links()
-    peers = [read_again(peer) for peer in values.get("peers", [])]
+    lock_links()
+    peers = [refetch(peer) for peer in values.get("peers", [])]
     return create(checked(None, {**values, "peers": peers}))
 
 
 @transaction.atomic
 def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instance:
     """Check these ``values`` with the instance held, and change it; ``reason``: why it is disabled."""
-    instance = held(pk)
+    instance = lock_instance(pk)
     return change(instance, checked(instance, values), reason)
 
 
 @transaction.atomic
 def add_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one more."""
-    instance = held(pk)
-    change(instance, checked(instance, {"peers": [*instance.peers.all(), read_again(peer)]}))
+    instance = lock_instance(pk)
+    change(instance, checked(instance, {"peers": [*instance.peers.all(), refetch(peer)]}))
 
 
 @transaction.atomic
 def remove_peer(pk: int, peer: Instance) -> None:
     """Let the instance peer to one less."""
-    instance = held(pk)
+    instance = lock_instance(pk)
     change(instance, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
 
 
-def read_again(peer: Instance) -> Instance:
+def refetch(peer: Instance) -> Instance:
     """The peer as it is now that links are held. Raises Instance.DoesNotExist if it has gone."""
     return Instance.objects.get(pk=peer.pk)
 

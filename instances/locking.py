@@ -20,12 +20,12 @@ def lock_rows(records: QuerySet[Any]) -> QuerySet[Any]:
     return records.select_for_update(no_key=True, of=("self",))
 
 
-def locked(model: type[models.Model], pk: int) -> Any:
+def lock_record(model: type[models.Model], pk: int) -> Any:
     """The record, locked until the transaction ends."""
     return lock_rows(model._default_manager.all()).get(pk=pk)
 
 
-def hold_links() -> None:
+def lock_links() -> None:
     """Wait until nobody else changes what links depend on, and keep it so until the transaction ends.
 
     A link depends on both of its nodes: one is to listen, or is to be peered to by all that control. So this is held,
@@ -35,7 +35,7 @@ def hold_links() -> None:
     locks.acquire(locks.Lock.LINKS)
 
 
-def take_time(seconds: int) -> None:
+def set_statement_timeout(seconds: int) -> None:
     """Let each statement until the transaction's end run so long: for what changes many records at once."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])

@@ -58,7 +58,7 @@ class MeshCA:
         key = new_key()
         issuer = self.certificates[0]
         builder = (
-            valid_from_now(subject=named(hostname), issuer=issuer.subject, key=key)
+            valid_from_now(subject=common_name(hostname), issuer=issuer.subject, key=key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(digital_signature=True, key_encipherment=True), critical=True)
             # Receptor shows the same certificate whether it dials or listens.
@@ -138,7 +138,7 @@ def new_certificate_authority(name: str) -> tuple[bytes, bytes]:
     """A new private key and its own certificate, which may sign those of nodes, both PEM."""
     key = new_key()
     builder = (
-        valid_from_now(subject=named(name), issuer=named(name), key=key)
+        valid_from_now(subject=common_name(name), issuer=common_name(name), key=key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     )
@@ -167,7 +167,7 @@ def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def named(name: str) -> x509.Name:
+def common_name(name: str) -> x509.Name:
     """The subject of this common name, cut where it is too long: who checks a name reads the alternative ones."""
     common_name = name.encode()[:LONGEST_COMMON_NAME].decode(errors="ignore")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

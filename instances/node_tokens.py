@@ -31,6 +31,6 @@ def revoke(instance: Instance) -> int:
     return ended
 
 
-def holder(raw: str) -> NodeToken | None:
+def find_by_secret(raw: str) -> NodeToken | None:
     """The token with this text, with its instance; None if there is none. One query."""
     return NodeToken.objects.select_related("instance").filter(checksum=checksum(raw)).first()

@@ -9,7 +9,7 @@ from instances.models.group import CONTROL_PLANE
 Membership = InstanceGroup.instances.through
 
 
-def hold_memberships() -> None:
+def lock_memberships() -> None:
     """Wait until nobody else works out memberships, and keep it so until the transaction ends."""
     locks.acquire(locks.Lock.MEMBERSHIPS)
 
@@ -21,7 +21,7 @@ def apply_policies() -> int:
     Takes six queries at most, however many there are. The groups are held, so that no one moves an instance by hand
     between the reading and the writing.
     """
-    hold_memberships()
+    lock_memberships()
     groups = InstanceGroup.objects.filter(is_container_group=False)
     instances = Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk")
     wanted = memberships(list(instances), list(groups.select_for_update(no_key=True).order_by("pk")))

@@ -19,14 +19,14 @@ from psycopg.errors import RaiseException
 
 from instances import counters, deprovisioning, policies
 from instances.health import checks
-from instances.mirror.guard import unless_mirrored
+from instances.mirror.guard import skip_if_mirrored
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60  # seconds
-UNASKED = -10  # the priority of what nobody waits for
-KEPT_FOR = 24  # hours that a job which succeeded can be looked at in the admin
+LOW_PRIORITY = -10  # the priority of what nobody waits for
+RETENTION_HOURS = 24  # hours that a job which succeeded can be looked at in the admin
 
 
 class Backoff(BaseRetryStrategy):
@@ -40,20 +40,20 @@ class Backoff(BaseRetryStrategy):
 
 
 @app.task(name="apply_policies", queueing_lock="apply_policies", retry=Backoff())
-@unless_mirrored
+@skip_if_mirrored
 def apply_policies() -> int:
     """Bring the members of the groups to what the policies want; the result is how many memberships changed."""
     try:
         return policies.apply_policies()
     except Exception:
         logger.exception("The policies could not be applied; this will be tried again.")
-        if waiting("apply_policies"):  # the next job of the kind is the next try; two cannot wait
+        if is_queued("apply_policies"):  # the next job of the kind is the next try; two cannot wait
             return 0
         raise
 
 
 @app.task(name="deprovision", retry=Backoff())
-@unless_mirrored
+@skip_if_mirrored
 def deprovision(pk: int) -> None:
     """Remove the instance as soon as no job needs it. The policies follow, in case fewer nodes want other members."""
     try:
@@ -70,7 +70,7 @@ def deprovision(pk: int) -> None:
 
 
 @app.task(name="health_check", retry=Backoff())
-@unless_mirrored
+@skip_if_mirrored
 def health_check(pk: int) -> None:
     """Check the health of the instance; whatever the node does, the result is recorded and the job succeeds."""
     checks.run(pk)
@@ -78,9 +78,9 @@ def health_check(pk: int) -> None:
 
 @app.periodic(cron="0 * * * *")
 @app.task(name="tidy", queueing_lock="tidy", pass_context=True)
-async def tidy(context: JobContext, timestamp: int) -> None:
+async def delete_finished(context: JobContext, timestamp: int) -> None:
     """Forget the jobs that succeeded more than KEPT_FOR hours ago."""
-    await builtin_tasks.remove_old_jobs(context, max_hours=KEPT_FOR)
+    await builtin_tasks.remove_old_jobs(context, max_hours=RETENTION_HOURS)
 
 
 @app.periodic(cron="*/10 * * * *")
@@ -99,7 +99,7 @@ def instance_changed(instance: Instance) -> None:
     The removal is queued by the transaction itself, so it is there if and only if the change is.
     """
     policies_changed()
-    if instance.node_state == Instance.NodeState.DEPROVISIONING and not waiting("deprovision", pk=instance.pk):
+    if instance.node_state == Instance.NodeState.DEPROVISIONING and not is_queued("deprovision", pk=instance.pk):
         deprovision.defer(pk=instance.pk)
 
 
@@ -109,7 +109,7 @@ def check_health(instances: Iterable[Instance]) -> None:
     waiting = set(queued.values_list("args__pk", flat=True))
     jobs: list[Any] = [{"pk": instance.pk} for instance in instances if instance.pk not in waiting]
     if jobs:
-        health_check.configure(priority=UNASKED).batch_defer(*jobs)
+        health_check.configure(priority=LOW_PRIORITY).batch_defer(*jobs)
 
 
 def policies_changed() -> None:
@@ -118,12 +118,12 @@ def policies_changed() -> None:
 
 
 def queue_policies() -> None:
-    if not waiting("apply_policies"):
+    if not is_queued("apply_policies"):
         with suppress(AlreadyEnqueued):  # by somebody else, this moment
             apply_policies.defer()
 
 
-def waiting(task: str, **arguments: int) -> bool:
+def is_queued(task: str, **arguments: int) -> bool:
     """Whether a job of this task with these arguments is queued and has not begun."""
     return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status="todo").exists()
 
@@ -131,16 +131,16 @@ def waiting(task: str, **arguments: int) -> bool:
 # --- what was lost
 
 
-@unless_mirrored
-def catch_up() -> None:
+@skip_if_mirrored
+def queue_missed() -> None:
     """Queue what changes made before may still want, whether or not it was queued then."""
     queue_policies()
     for node in Instance.objects.filter(node_state=Instance.NodeState.DEPROVISIONING).order_by("pk"):
-        if not waiting("deprovision", pk=node.pk):
+        if not is_queued("deprovision", pk=node.pk):
             deprovision.defer(pk=node.pk)
 
 
-async def rescue(silent_for: float) -> None:
+async def requeue_stalled(silent_for: float) -> None:
     """Queue again the jobs of workers that have not been heard of for this many seconds."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for):
         with suppress_no_longer_running():

@@ -10,7 +10,7 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 IN_A_LINE = re.compile(f"{CONTROL.pattern}|[\t\n]")
 
 
-def named(found: re.Match[str]) -> str:
+def escape_character(found: re.Match[str]) -> str:
     """The character as JSON writes it."""
     return f"\\u{ord(found[0]):04x}"
 
@@ -18,7 +18,7 @@ def named(found: re.Match[str]) -> str:
 def visible(text: object) -> str:
     """The text for a page: a sign in the place of each invisible character that turns its direction, and the code of
     each control character."""
-    return CONTROL.sub(named, TURNING.sub(REPLACEMENT, str(text)))
+    return CONTROL.sub(escape_character, TURNING.sub(REPLACEMENT, str(text)))
 
 
 def isolated(text: object) -> str:
@@ -28,9 +28,9 @@ def isolated(text: object) -> str:
 
 def escaped(text: object) -> str:
     """The text for a terminal: the code of each control character and of each that turns its direction."""
-    return CONTROL.sub(named, TURNING.sub(named, str(text)))
+    return CONTROL.sub(escape_character, TURNING.sub(escape_character, str(text)))
 
 
 def in_one_line(text: object) -> str:
     """The same without tabs and line breaks, so that it cannot look like a line of ours."""
-    return IN_A_LINE.sub(named, escaped(text))
+    return IN_A_LINE.sub(escape_character, escaped(text))

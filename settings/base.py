@@ -269,7 +269,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "request_id": {"()": "django_guid.log_filters.CorrelationId"},
-        "one_line": {"()": "instances.database.OneLine"},
+        "one_line": {"()": "instances.database.OneLineFilter"},
     },
     "formatters": {
         "line": {

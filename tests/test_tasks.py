@@ -37,7 +37,7 @@ def rescue() -> None:
 
     async def open_and_rescue() -> None:
         async with app.open_async():
-            await tasks.rescue(15)
+            await tasks.requeue_stalled(15)
 
     with app.replace_connector(PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=1)):
         asyncio.run(open_and_rescue())
@@ -105,7 +105,7 @@ def test_the_removal_is_not_queued_if_the_change_is_not_kept(edge: InstanceGroup
 def test_a_worker_that_starts_queues_what_was_lost(edge: InstanceGroup) -> None:
     Instance.objects.update(node_state="deprovisioning")
     for _ in range(2):
-        tasks.catch_up()
+        tasks.queue_missed()
     assert queued() == [("apply_policies", {}), ("deprovision", {"pk": edge.instances.get().pk})]
 
 

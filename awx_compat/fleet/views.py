@@ -81,7 +81,7 @@ class Conditions(OfInstance):
 
     @extend_schema(responses=ConditionsSerializer, summary="The conditions of an instance")
     def get(self, request: Request, key: str) -> Response:
-        found = conditions.of(self.instance)
+        found = conditions.current(self.instance)
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
 
 

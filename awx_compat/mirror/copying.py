@@ -26,7 +26,7 @@ class EndedJobs:
             if self.is_late:
                 break
         return Count(
-            total=history.kept(history.copied_to()),
+            total=history.count_copied(history.copied_to()),
             new=sum(count.new for count in self.counts),
             changed=sum(count.changed for count in self.counts),
             gone=sum(count.gone for count in self.counts),
@@ -45,11 +45,11 @@ class EndedJobs:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.agrees(middle) else (low, middle)
-        history.go_on_after(low)
+        history.set_copied_to(low)
         for jobs in self.reader.ended_jobs(low):
             self.write(jobs)
             if self.agrees(end):
-                history.go_on_after(max(end, history.copied_to()))
+                history.set_copied_to(max(end, history.copied_to()))
                 return
             if self.is_late:
                 return

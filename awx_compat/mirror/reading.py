@@ -13,9 +13,9 @@ from awx_compat import paths
 from awx_compat.mirror import rights
 from awx_compat.mirror.client import ChangingError, FailingError, NotAWXError, RefusedError, Source
 from instances.groups import UNFINISHED
-from instances.lifecycle import refusal_of_hostname
+from instances.lifecycle import hostname_error
 from instances.mirror.left_out import LeftOut
-from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
+from instances.mirror.records import Record, Records, job_record, needs_detail, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ class Reader:
         except ChangingError:  # it has just been deleted; the next sync will know
             return self.seen_by_superusers(told)
         if isinstance(answer, FailingError):
-            return of_job(told, failure=in_words(answer))
+            return job_record(told, failure=in_words(answer))
         return self.seen_by_superusers(answer)
 
     def detail(self, told: Record) -> Record:
@@ -240,7 +240,7 @@ class Reader:
         return detail
 
     def seen_by_superusers(self, job: Record) -> Record:
-        return of_job(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
+        return job_record(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
         """All jobs above that id, page by page."""
@@ -258,7 +258,7 @@ class Reader:
 def warn_of_hostnames(instances: list[Record]) -> None:
     """Name what is mirrored as it is, though nobody could give such a name here."""
     for instance in instances:
-        if reason := refusal_of_hostname(instance["hostname"]):
+        if reason := hostname_error(instance["hostname"]):
             text = "The API would refuse the hostname %s: %s"
             logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 

@@ -39,7 +39,7 @@ from awx_compat.views.membership import (
 from instances import groups as domain
 from instances import lifecycle, mesh_ca, versions
 from instances.health import start as health_checks
-from instances.locking import hold_links
+from instances.locking import lock_links
 from instances.messages import NO_PROBE
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
@@ -63,7 +63,7 @@ class InstanceList(ListView):
     @extend_schema(responses={201: InstanceSerializer}, summary="Make an execution or hop node, where IS_K8S is set")
     @transaction.atomic
     def post(self, request: Request) -> Response:
-        hold_links()
+        lock_links()
         return self.create(request, CreatedInstanceSerializer)
 
 
@@ -94,7 +94,7 @@ class InstanceDetail(DetailView):
 
     def get_locked_object(self) -> Any:
         """The instance; the right to change it follows from who asks alone, and was looked at."""
-        hold_links()
+        lock_links()
         return self.found(lock=True)
 
     def changed(self, before: Any, instance: Any) -> Any:

@@ -17,7 +17,7 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
 from instances.admin.forms import CheckedForm, LinesField, ManyPicker
 from instances.admin.passwords import UserPasswordForm
-from instances.locking import locked
+from instances.locking import lock_record
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from instances.reader import Reader
 
@@ -137,7 +137,7 @@ class InstanceGroupAdmin(MeshAdmin):
         if not change:
             obj.pk, obj.is_administered = groups.create(values).pk, True
         elif values:
-            groups.change(locked(InstanceGroup, obj.pk), values)
+            groups.change(lock_record(InstanceGroup, obj.pk), values)
         if members is not None:
             move(obj, set(members))
 
@@ -244,7 +244,7 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
         return self.may_write(request) and not (obj is not None and (obj.mirrored or obj == request.user))
 
     def hold(self, pk: int) -> None:
-        accounts.hold_superusers()
+        accounts.lock_superusers()
         super().hold(pk)
 
     @transaction.atomic

@@ -14,22 +14,22 @@ from django.utils import timezone
 
 from instances.health.probes import probe
 from instances.health.recording import record
-from instances.health.report import ProbeError, Report
-from instances.health.rules import CHECKED
-from instances.locking import locked
-from instances.mirror.guard import unless_mirrored
+from instances.health.report import NodeReport, ProbeError
+from instances.health.rules import CHECKABLE_STATES
+from instances.locking import lock_record
+from instances.mirror.guard import skip_if_mirrored
 from instances.models import Instance, NodeHealth
 
 logger = logging.getLogger(__name__)
 
-ASKING = ("receptor", "local")  # the values of HEALTH_PROBE with which the service asks the nodes
+ACTIVE_PROBES = ("receptor", "local")  # the values of HEALTH_PROBE with which the service asks the nodes
 EXPIRY_PERIOD = 1.0  # seconds between two looks for overdue checks
 MARGIN = 2.0  # seconds before its end at which a check is given up, to record that
 
 
 def run(pk: int) -> None:
     """Check the instance and record the result. One that is gone, or in no state to be checked, is left alone."""
-    if settings.HEALTH_PROBE not in ASKING:
+    if settings.HEALTH_PROBE not in ACTIVE_PROBES:
         logger.warning("Instance %s is not checked: the worker's HEALTH_PROBE is %r.", pk, settings.HEALTH_PROBE)
         return
     instance = begin(pk)
@@ -45,14 +45,14 @@ def run(pk: int) -> None:
 def begin(pk: int) -> Instance | None:
     """The instance with a check under way: the pending one, or a new one where that waited too long to be run."""
     try:
-        instance: Instance = locked(Instance, pk)
+        instance: Instance = lock_record(Instance, pk)
     except Instance.DoesNotExist:
         return None
     now = timezone.now()
-    if instance.node_state not in CHECKED:
+    if instance.node_state not in CHECKABLE_STATES:
         return None
     if not instance.health_check_pending or waited_too_long(instance, now):
-        begin_at(instance, now)
+        mark_started(instance, now)
     return instance
 
 
@@ -62,7 +62,7 @@ def waited_too_long(instance: Instance, now: datetime) -> bool:
     return not 0 <= spent <= settings.HEALTH_CHECK_TIMEOUT / 2
 
 
-def begin_at(instance: Instance, now: datetime) -> None:
+def mark_started(instance: Instance, now: datetime) -> None:
     """Note that a check begins. A last one that lies in the future, since the clock was put back, is dated now."""
     instance.health_check_started = now
     if instance.last_health_check is not None:
@@ -78,7 +78,7 @@ def seconds_left(started: datetime, now: datetime) -> float:
     return max(0.1, timeout - spent - min(MARGIN, timeout / 4))
 
 
-@unless_mirrored
+@skip_if_mirrored
 def expire(now: datetime | None = None) -> int:
     """End the checks that would be overdue before the next look; return how many."""
     now = now or timezone.now()
@@ -93,6 +93,6 @@ def expire(now: datetime | None = None) -> int:
     )
     ended = list(checks.order_by("pk").values_list("pk", "hostname", "health_check_started"))
     for pk, hostname, started in ended:
-        record(pk, Report.of_failure(expired), check=started, now=now)
+        record(pk, NodeReport.of_failure(expired), check=started, now=now)
         logger.warning("The health check of %s expired.", hostname)
     return len(ended)

@@ -15,7 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils import timezone
 
-from instances.health.rules import CHECKED, JUDGING, LOST, tolerance
+from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
 from instances.models import Condition, Instance, MeshInspection, NodeHealth
 
 State = Instance.NodeState
@@ -53,7 +53,7 @@ class Reason(models.TextChoices):
 REASONS = [*Reason.choices, *Check.choices]
 FAULTS = tuple(check for check in Check if check != Check.PASSED)
 # Outcomes of a check that never got to the node, and what they say of the way to it.
-NO_WAY = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
+UNREACHED = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
 
 
 class Finding(NamedTuple):
@@ -84,7 +84,7 @@ class Watch:
         own = [each for each in recent if each.inspector == settings.CLUSTER_HOST_ID] or recent
         last = max(own, key=lambda each: each.began, default=None)
         return cls(
-            by_worker=settings.HEALTH_PROBE in JUDGING and any(not each.error for each in recent),
+            by_worker=settings.HEALTH_PROBE in LOSS_DETECTING_PROBES and any(not each.error for each in recent),
             receptor_error=last.error if last else "",
         )
 
@@ -141,16 +141,16 @@ def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
         reason = Reason.LOST if is_lost else Reason.SILENT
         message = f"Last seen {last:%Y-%m-%d %H:%M:%S} UTC."
         return Finding(Status.FALSE if is_lost else Status.UNKNOWN, reason, message, last + patience)
-    if is_called_lost(instance) and not was_sighted(health, now, instance):
+    if is_marked_lost(instance) and not was_seen_here(health, now, instance):
         return Finding(Status.UNKNOWN, Reason.SEEN_ONCE)
     return Finding(Status.TRUE, Reason.SEEN)
 
 
-def is_called_lost(instance: Instance) -> bool:
-    return instance.errors.startswith(LOST)
+def is_marked_lost(instance: Instance) -> bool:
+    return instance.errors.startswith(LOST_ERROR)
 
 
-def was_sighted(health: NodeHealth, now: datetime, instance: Instance) -> bool:
+def was_seen_here(health: NodeHealth, now: datetime, instance: Instance) -> bool:
     """Whether the node was seen here, and not only by the AWX that told of it, within its tolerance."""
     return health.sighted is not None and abs(now - health.sighted) <= tolerance(instance.node_type)
 
@@ -159,13 +159,13 @@ def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Find
     if instance.node_type == Instance.NodeType.HOP:
         return Finding(Status.UNKNOWN, Reason.NOT_APPLICABLE)
     if health.check_outcome in FAULTS:
-        return Finding(Status.FALSE, Check(health.check_outcome), told_by_check(instance))
+        return Finding(Status.FALSE, Check(health.check_outcome), check_message(instance))
     if instance.last_health_check is None:
         return Finding(Status.UNKNOWN, Reason.NEVER_CHECKED)
-    if is_called_lost(instance):
+    if is_marked_lost(instance):
         return Finding(Status.UNKNOWN, Reason.LOST_SINCE)
     if instance.errors:
-        is_of_check = instance.node_state in CHECKED
+        is_of_check = instance.node_state in CHECKABLE_STATES
         return Finding(Status.FALSE if is_of_check else Status.UNKNOWN, Reason.HAS_ERRORS, instance.errors)
     if passed(instance, health):
         return Finding(Status.TRUE, Check.PASSED)
@@ -186,24 +186,24 @@ def reachable(
         return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, watch.receptor_error)
     if health.lost_since is not None:
         return None if blockers is None else down(blockers.get(instance.pk), health.lost_since)
-    if health.check_outcome in NO_WAY and not sighted_since_check(instance, health):
+    if health.check_outcome in UNREACHED and not seen_since_check(instance, health):
         outcome = Check(health.check_outcome)
-        return Finding(NO_WAY[outcome], outcome, told_by_check(instance))
+        return Finding(UNREACHED[outcome], outcome, check_message(instance))
     if sight.reason == Reason.NEVER_SEEN:
         return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
     is_well = instance.node_state != State.UNAVAILABLE and not instance.errors
-    if sight.status == Status.TRUE and (is_well or was_sighted(health, now, instance)):
+    if sight.status == Status.TRUE and (is_well or was_seen_here(health, now, instance)):
         return Finding(Status.TRUE, Reason.CONNECTED)
     # Only what was True until then is Unknown since the node was last in time.
     return Finding(Status.UNKNOWN, watch.blind, since=sight.since if is_well else None)
 
 
-def told_by_check(instance: Instance) -> str:
+def check_message(instance: Instance) -> str:
     """What the last check said; nothing where the node was lost later, which ``errors`` tell then."""
-    return "" if is_called_lost(instance) else instance.errors
+    return "" if is_marked_lost(instance) else instance.errors
 
 
-def sighted_since_check(instance: Instance, health: NodeHealth) -> bool:
+def seen_since_check(instance: Instance, health: NodeHealth) -> bool:
     check = instance.last_health_check
     return health.sighted is not None and (check is None or health.sighted > check)
 
@@ -234,13 +234,13 @@ def enabled(instance: Instance, health: NodeHealth) -> Finding:
 # --- telling and keeping them
 
 
-def of(instance: Instance, now: datetime | None = None) -> list[Condition]:
+def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
     """The conditions as they are, of an instance from ``with_conditions()``; nothing is stored. One query."""
     now = now or timezone.now()
     noted = {condition.type: condition for condition in instance.conditions.all()}
     found = findings(instance, MIRRORING if instance.is_mirrored else Watch.here(now), now)
     if Type.REACHABLE not in found:
-        found[Type.REACHABLE] = noted_loss(noted.get(Type.REACHABLE)) or down(
+        found[Type.REACHABLE] = stored_loss(noted.get(Type.REACHABLE)) or down(
             None, health_of(instance).lost_since or now
         )
     return [
@@ -249,7 +249,7 @@ def of(instance: Instance, now: datetime | None = None) -> list[Condition]:
     ]
 
 
-def noted_loss(noted: Condition | None) -> Finding | None:
+def stored_loss(noted: Condition | None) -> Finding | None:
     """Why a lost node is out of reach, as the last inspection, which knew the links, noted it."""
     if noted is None or noted.status != Status.FALSE or noted.reason not in (Reason.DOWN, Reason.CUT_OFF):
         return None
@@ -277,7 +277,7 @@ def transition(finding: Finding, noted: Condition | None, earlier: str | None, n
     return (noted.last_transition if noted else None) or finding.since
 
 
-def note(
+def store(
     instances: Iterable[Instance],
     now: datetime,
     watch: Watch,
@@ -308,14 +308,14 @@ def note(
     return len(changed)
 
 
-def forget(pks: Iterable[int]) -> None:
+def delete_stored(pks: Iterable[int]) -> None:
     """Forget what was noted of these instances, whose records now tell of another time or node. Two queries."""
     ids = list(pks)
     for model in (Condition, NodeHealth):
         model._default_manager.filter(instance__in=ids).delete()
 
 
-def forget_all() -> None:
+def delete_all_stored() -> None:
     """Forget what was noted of every instance: the records that follow are others. Two queries."""
     for model in (Condition, NodeHealth):
         model._default_manager.all().delete()

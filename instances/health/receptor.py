@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 WORK_TYPE = "ansible-runner"
 ANSWER_WITHIN = 10.0  # seconds; Receptor answers its own socket at once, whatever the mesh does
-LAST_LOOK = 1.0  # seconds; whoever waits for the result does not wait much longer than the timeout
+ROUTES_TIMEOUT = 1.0  # seconds; whoever waits for the result does not wait much longer than the timeout
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks at a work unit
 LONGEST_LINE = 2**26  # bytes; the status of a mesh of thousands of nodes is one line
 CHUNK = 2**16  # bytes
 CREATED = re.compile(r"Work unit created with ID ([A-Za-z0-9_-]+)\. ")
-UNENDED = ("Pending", "Running")
+ACTIVE_STATES = ("Pending", "Running")
 NO_WORK_TYPE = "unknown work type"
 CUT_OFF = (  # what Receptor writes where the mesh does not bring a work unit to its node
     "no route",
@@ -50,8 +50,8 @@ def status(timeout: float = ANSWER_WITHIN) -> dict[str, Any]:
 
     ``timeout`` in seconds. Raises ProbeError(NO_RECEPTOR) where there is no answer in time, or none that is an object.
     """
-    with told_to_people():
-        return ask("status", time.monotonic() + timeout)
+    with translate_errors():
+        return send_command("status", time.monotonic() + timeout)
 
 
 def worker_info(node: str, timeout: float) -> bytes:
@@ -60,16 +60,16 @@ def worker_info(node: str, timeout: float) -> bytes:
     ``timeout`` in seconds. The work unit is released in any case. Raises ProbeError.
     """
     deadline = time.monotonic() + timeout
-    with told_to_people(), Control(deadline) as control:
+    with translate_errors(), Control(deadline) as control:
         ended = False
         try:
             submit(control, node, timeout)
-            told = until_ended(control.unit, deadline)
+            told = wait_for_end(control.unit, deadline)
             ended = True
             if told["StateName"] != "Succeeded":
-                raise failure_of(node, told, control.unit, deadline)
+                raise unit_failure(node, told, control.unit, deadline)
             return results(control.unit, deadline)
-        except RefusedError as refused:
+        except ReceptorRefusedError as refused:
             raise failure(node, str(refused)) from refused
         except TimeoutError as silence:
             if not control.unit or time.monotonic() < deadline:  # it is Receptor that is silent, not the node
@@ -84,7 +84,7 @@ def worker_info(node: str, timeout: float) -> bytes:
 # --- a connection
 
 
-class RefusedError(Exception):
+class ReceptorRefusedError(Exception):
     """Receptor answered a line that begins with "ERROR:"; the text is the rest of it."""
 
 
@@ -137,7 +137,7 @@ class Control(ReceptorControl):  # type: ignore[misc]
                 raise ValueError("a line without end")
         text = line.decode().strip()
         if text.startswith("ERROR:"):
-            raise RefusedError(text.removeprefix("ERROR:").strip())
+            raise ReceptorRefusedError(text.removeprefix("ERROR:").strip())
         if created := CREATED.match(text):
             self.unit = created[1]
         return text
@@ -150,18 +150,18 @@ class Control(ReceptorControl):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def told_to_people() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn what goes wrong with the socket into ProbeError(NO_RECEPTOR)."""
     try:
         yield
     except TimeoutError as silence:
         raise ProbeError(Check.NO_RECEPTOR, f"Receptor at {settings.RECEPTOR_SOCKET} does not answer.") from silence
-    except (OSError, ValueError, RuntimeError, RefusedError) as error:
+    except (OSError, ValueError, RuntimeError, ReceptorRefusedError) as error:
         reason = excerpt(getattr(error, "strerror", None) or error)
         raise ProbeError(Check.NO_RECEPTOR, f"Receptor at {settings.RECEPTOR_SOCKET} fails: {reason}") from error
 
 
-def ask(command: str, deadline: float) -> dict[str, Any]:
+def send_command(command: str, deadline: float) -> dict[str, Any]:
     """The object that Receptor answers to ``command``. Raises OSError, ValueError, RuntimeError or RefusedError."""
     with Control(deadline) as control:
         answer = control.simple_command(command)
@@ -190,10 +190,10 @@ def submit(control: Control, node: str, timeout: float) -> None:
         raise ValueError("the work unit has no usable id")
 
 
-def until_ended(unit: str, deadline: float) -> dict[str, Any]:
+def wait_for_end(unit: str, deadline: float) -> dict[str, Any]:
     """The status of the unit once it has ended. Raises TimeoutError."""
     pause = FIRST_PAUSE
-    while (told := ask(f"work status {unit}", deadline)).get("StateName") in UNENDED:
+    while (told := send_command(f"work status {unit}", deadline)).get("StateName") in ACTIVE_STATES:
         time.sleep(max(0, min(pause, deadline - time.monotonic())))
         pause = min(pause * 1.5, LONGEST_PAUSE)
     if not isinstance(told.get("StateName"), str):
@@ -221,19 +221,21 @@ def release(unit: str, ended: bool) -> None:
     commands = [f"work release {unit}"] if ended else [f"work cancel {unit}", f"work release {unit}"]
     for command in commands:
         try:
-            ask(command, time.monotonic() + ANSWER_WITHIN)
-        except (OSError, ValueError, RuntimeError, RefusedError) as error:
+            send_command(command, time.monotonic() + ANSWER_WITHIN)
+        except (OSError, ValueError, RuntimeError, ReceptorRefusedError) as error:
             log.warning('Receptor did not do "%s": %s', command, error)
 
 
 # --- what a failure means
 
 
-def failure_of(node: str, told: dict[str, Any], unit: str, deadline: float) -> ProbeError:
+def unit_failure(node: str, told: dict[str, Any], unit: str, deadline: float) -> ProbeError:
     """Why the unit that ended with the status ``told`` failed."""
     printed = b""
     if told.get("StdoutSize"):
-        with contextlib.suppress(OSError, ValueError, RuntimeError, RefusedError):  # the failure is known without it
+        with contextlib.suppress(
+            OSError, ValueError, RuntimeError, ReceptorRefusedError
+        ):  # the failure is known without it
             printed = results(unit, deadline)
     return failure(node, str(told.get("Detail") or told["StateName"]), printed.decode("utf-8", "replace"))
 
@@ -254,7 +256,7 @@ def failure(node: str, detail: str, printed: str = "") -> ProbeError:
 def timed_out(node: str, timeout: float) -> ProbeError:
     """Receptor keeps trying to reach a node until the time is over; where it knows no way to it, that is why."""
     with contextlib.suppress(ProbeError):
-        mesh = status(LAST_LOOK)
+        mesh = status(ROUTES_TIMEOUT)
         routes = mesh.get("RoutingTable")
         if isinstance(routes, dict) and node not in routes and node != mesh.get("NodeID"):
             return ProbeError(Check.UNREACHABLE, f"The mesh does not reach {node}: it knows no route to it.")

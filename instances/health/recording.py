@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from instances import capacity
 from instances.health import conditions
-from instances.health.report import Report, corrected
-from instances.health.rules import CHECKED
-from instances.locking import locked
+from instances.health.report import NodeReport, effective_figures
+from instances.health.rules import CHECKABLE_STATES
+from instances.locking import lock_record
 from instances.models import Instance, NodeHealth
 
 State = Instance.NodeState
 SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
-OURS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
+LOCAL_FAULTS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
 ANSWERED = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
 TIMES_AND_FIGURES = frozenset(
     {"last_seen", "last_health_check", "health_check_started", "cpu", "memory"}
@@ -26,13 +26,13 @@ TIMES_AND_FIGURES = frozenset(
 
 
 @transaction.atomic
-def record(pk: int, report: Report, check: datetime | None = None, now: datetime | None = None) -> Instance:
+def record(pk: int, report: NodeReport, check: datetime | None = None, now: datetime | None = None) -> Instance:
     """Store what the node told, or why it did not, and what follows from it; return the instance as it is then.
 
     ``check``: when the health check was started that this is the result of. If that check is over, because it
     expired or another one came after it, nothing is stored.
     """
-    instance: Instance = locked(Instance, pk)
+    instance: Instance = lock_record(Instance, pk)
     if check is not None and not (instance.health_check_pending and instance.health_check_started == check):
         return instance
     now = now or timezone.now()
@@ -42,16 +42,16 @@ def record(pk: int, report: Report, check: datetime | None = None, now: datetime
     watch = conditions.Watch.here()
     earlier = conditions.findings(instance, watch, now)
     if report.outcome in ANSWERED:
-        sight(instance, health, now)
+        record_sighting(instance, health, now)
     health.check_outcome = report.outcome
     health.save()
     apply(report, instance, health, now)
     save_changes(instance, before, now)
-    conditions.note([instance], now, watch, earlier={pk: earlier})
+    conditions.store([instance], now, watch, earlier={pk: earlier})
     return instance
 
 
-def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
+def record_sighting(instance: Instance, health: NodeHealth, at: datetime) -> None:
     """Count that the node was there at this moment; ``last_seen`` never goes back."""
     instance.last_seen = max(at, instance.last_seen or at)
     health.sighted = at
@@ -61,18 +61,18 @@ def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
             health.lost_since, health.sightings = None, 0
 
 
-def apply(report: Report, instance: Instance, health: NodeHealth, now: datetime) -> None:
+def apply(report: NodeReport, instance: Instance, health: NodeHealth, now: datetime) -> None:
     """Set the figures, the errors and, where health decides about it, the state."""
     instance.last_health_check = now
     if instance.health_check_started is not None:  # which lies in the future if the clock was put back since
         instance.health_check_started = min(instance.health_check_started, now)
     instance.version = report.version or instance.version
     instance.uuid = report.uuid or instance.uuid
-    cpu, memory = corrected(report, instance.node_type)
+    cpu, memory = effective_figures(report, instance.node_type)
     instance.cpu, instance.memory = cpu or instance.cpu, memory or instance.memory
-    if instance.node_state not in CHECKED:
+    if instance.node_state not in CHECKABLE_STATES:
         return  # the errors tell why the node was not set up or could not be removed
-    if report.outcome in OURS:
+    if report.outcome in LOCAL_FAULTS:
         instance.errors = report.errors
     elif report.errors:
         take_offline(instance, report.errors)

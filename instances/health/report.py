@@ -35,7 +35,7 @@ class ProbeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class NodeReport:
     """What a node told of itself, or why it did not.
 
     ``cpu`` in cores, ``memory`` in bytes; 0 and "" are what it did not tell. ``errors`` is text, one error a line.
@@ -49,7 +49,7 @@ class Report:
     outcome: NodeHealth.Check = Check.PASSED
 
     @classmethod
-    def of_failure(cls, error: ProbeError) -> "Report":
+    def of_failure(cls, error: ProbeError) -> "NodeReport":
         return cls(errors=shortened(str(error)), outcome=error.outcome)
 
 
@@ -58,7 +58,7 @@ def runner_version(version: str) -> str:
     return version if not version or version.startswith(RUNNER) else f"{RUNNER}{version}"
 
 
-def corrected(report: Report, node_type: str) -> tuple[Decimal, int]:
+def effective_figures(report: NodeReport, node_type: str) -> tuple[Decimal, int]:
     """The CPUs, in tenths, and the memory that count: control and hybrid nodes may be told theirs by the settings."""
     cpu, memory = report.cpu, report.memory
     if node_type in CONTROLLING:
@@ -75,20 +75,20 @@ def old_runner() -> ProbeError:
     return ProbeError(Check.OLD_RUNNER, "The node's ansible-runner is too old to report: it lacks --worker-info.")
 
 
-def read(output: bytes) -> Report:
+def parse_report(output: bytes) -> NodeReport:
     """The report in the YAML that ansible-runner prints. Raises ProbeError if there is none in it."""
     if len(output) > LARGEST_OUTPUT:
         raise ProbeError(Check.TOO_LARGE, f"The node answered more than {LARGEST_OUTPUT} bytes; a report is short.")
     text = output.decode("utf-8", "replace")
     try:
-        told = load(text)
+        told = load_yaml(text)
     except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError):
         told = None
     if not isinstance(told, Mapping):
         if LACKS_WORKER_INFO in text:
             raise old_runner()
         raise ProbeError(Check.GARBAGE, f"What the node answered is no report: {excerpt(text)}")
-    return from_mapping(told)
+    return parse_mapping(told)
 
 
 class Loader(yaml.SafeLoader):
@@ -112,11 +112,11 @@ class Loader(yaml.SafeLoader):
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 
-def load(text: str) -> Any:
+def load_yaml(text: str) -> Any:
     return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
 
 
-def from_mapping(told: Mapping[str, Any]) -> Report:
+def parse_mapping(told: Mapping[str, Any]) -> NodeReport:
     """The report in the mapping of ansible-runner's. Raises ProbeError where a figure cannot be one."""
     told_errors = told.get("errors") or []
     error_list = [told_errors] if isinstance(told_errors, str) else told_errors
@@ -127,7 +127,7 @@ def from_mapping(told: Mapping[str, Any]) -> Report:
     if not errors and not (is_number(cpu, float(MOST_CPU)) and is_number(memory, MOST_MEMORY)):
         raise ProbeError(Check.GARBAGE, f"The node's report has no usable cpu_count and mem_in_bytes: {excerpt(told)}")
     version, uuid = told.get("runner_version"), told.get("uuid")
-    return Report(
+    return NodeReport(
         version=runner_version(storable(str(version or "")))[:LONGEST_VERSION],
         cpu=Decimal(str(cpu)) if is_number(cpu, float(MOST_CPU)) else Decimal(0),
         memory=int(memory) if is_number(memory, MOST_MEMORY) else 0,  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ from instances import capacity
 from instances.models import Instance
 
 State = Instance.NodeState
-CHECKED = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
-LOST = "Another cluster node has determined this instance to be unresponsive"
-JUDGING = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
+CHECKABLE_STATES = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
+LOST_ERROR = "Another cluster node has determined this instance to be unresponsive"
+LOSS_DETECTING_PROBES = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
 
 
 def tolerance(node_type: str) -> timedelta:

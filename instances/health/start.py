@@ -5,8 +5,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from instances import tasks
-from instances.health.checks import ASKING, begin_at
-from instances.locking import locked
+from instances.health.checks import ACTIVE_PROBES, mark_started
+from instances.locking import lock_record
 from instances.models import Instance
 
 
@@ -21,10 +21,10 @@ def start(pk: int) -> bool:
 
     Where the node reports itself (HEALTH_PROBE "agent") nothing is queued: its next report ends the check.
     """
-    instance: Instance = locked(Instance, pk)
+    instance: Instance = lock_record(Instance, pk)
     if instance.health_check_pending:
         return False
-    begin_at(instance, timezone.now())
-    if settings.HEALTH_PROBE in ASKING:
+    mark_started(instance, timezone.now())
+    if settings.HEALTH_PROBE in ACTIVE_PROBES:
         tasks.health_check.defer(pk=pk)
     return True

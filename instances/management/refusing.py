@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from instances import database
-from instances.lifecycle import refusal_of_hostname
+from instances.lifecycle import hostname_error
 from instances.mirror import guard
 from instances.text import escaped, in_one_line
 
@@ -35,26 +35,26 @@ class EscapingCommand(BaseCommand):
         return super().execute(*args, **options)
 
 
-class RefusingCommand(EscapingCommand):
+class ErrorReportingCommand(EscapingCommand):
     """A command whose refusals, and the database's, are one line each and no traceback."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
         except ValidationError as error:
-            raise CommandError(told(error)) from None
+            raise CommandError(error_text(error)) from None
         except UnicodeEncodeError:
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
             if database.is_away(error):
                 raise  # as of every command; manage.py tells
-            if refused := guard.refusal(error):
+            if refused := guard.error_message(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
     def warn_of_hostnames(self, hostnames: Iterable[str]) -> None:
         """Name the first that the API would not have taken: they are kept, as AWX keeps what its installer gives it."""
-        refused = [(name, reason) for name in hostnames if (reason := refusal_of_hostname(name))]
+        refused = [(name, reason) for name in hostnames if (reason := hostname_error(name))]
         if refused:
             name, reason = refused[0]
             others = f" (and {len(refused) - 1:,} others)" if len(refused) > 1 else ""
@@ -67,7 +67,7 @@ class RefusingCommand(EscapingCommand):
             self.stdout.write("(changed: True)")
 
 
-def told(error: ValidationError) -> str:
+def error_text(error: ValidationError) -> str:
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from instances.snapshot import database
-from instances.snapshot.tables import Row, Table
+from instances.snapshot.tables import Table, TableRow
 
 Values = dict[str, Any]
 
@@ -65,11 +65,11 @@ def remove(table: Table, difference: Difference) -> None:
 
 def write(table: Table, difference: Difference) -> None:
     """Write what is new and changed; stored rows may exchange their unique values."""
-    database.upsert(table, [Row("", values) for values in (*difference.changed, *difference.new)])
+    database.upsert(table, [TableRow("", values) for values in (*difference.changed, *difference.new)])
 
 
 def exchange(table: Table, difference: Difference) -> None:
     """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
     replaced = [*difference.gone, *(values["id"] for values in difference.changed)]
-    inserted = [Row("", values) for values in (*difference.changed, *difference.new)]
+    inserted = [TableRow("", values) for values in (*difference.changed, *difference.new)]
     database.exchange(table, "id", replaced, inserted)

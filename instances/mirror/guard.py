@@ -26,10 +26,10 @@ MIRRORED: tuple[type[Model], ...] = (
     UnifiedJob,
 )
 TRIGGER = "instances_mirrored"
-REFUSED = "MIRRO"  # the SQLSTATE of the triggers' refusal
+SQLSTATE = "MIRRO"  # the SQLSTATE of the triggers' refusal
 
 
-class BusyError(Exception):
+class SyncRunningError(Exception):
     """Another sync is under way, here or on another machine."""
 
 
@@ -38,7 +38,7 @@ def current() -> Mirror | None:
     return Mirror.objects.first()
 
 
-def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
+def skip_if_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
     """Decorator: do nothing where the records are not this service's own."""
 
     @functools.wraps(act)
@@ -48,33 +48,33 @@ def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
     return acting
 
 
-def refusal(error: BaseException | None) -> str:
+def error_message(error: BaseException | None) -> str:
     """Why the database refused a change of what is mirrored; "" if ``error`` is something else."""
     cause: Any = error.__cause__ if isinstance(error, DatabaseError) else None
-    if getattr(cause, "sqlstate", None) != REFUSED:
+    if getattr(cause, "sqlstate", None) != SQLSTATE:
         return ""
     return str(cause.diag.message_primary)
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def allow_writes() -> Iterator[None]:
     """Let the statements within change what is mirrored; to be used inside a transaction."""
-    set_writing("on")
+    set_syncing("on")
     yield
-    set_writing("")  # a transaction that fails forgets it by itself
+    set_syncing("")  # a transaction that fails forgets it by itself
 
 
-def set_writing(value: str) -> None:
+def set_syncing(value: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('instances.syncing', %s, true)", [value])
 
 
-def close() -> None:
+def enable_guard() -> None:
     """Refuse changes from the end of this transaction on. It must not have written to a mirrored table yet."""
     alter_triggers("ENABLE")
 
 
-def reopen() -> None:
+def disable_guard() -> None:
     """Let everybody change the records again."""
     alter_triggers("DISABLE")
 
@@ -86,12 +86,12 @@ def alter_triggers(action: str) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Hold the one lock of all syncs of this database; raises BusyError if another holds it.
+def sync_lock() -> Iterator[None]:
+    """Hold the one lock of all syncs of this database; raises SyncRunningError if another holds it.
 
     The lock is the connection's: with the connection it is lost, and what would be written with it.
     """
     with locks.try_acquire_for_session(locks.Lock.SYNC) as held:
         if not held:
-            raise BusyError("Another sync is under way.")
+            raise SyncRunningError("Another sync is under way.")
         yield

@@ -26,19 +26,19 @@ def copied_to() -> int:
     return 0 if mirror is None else mirror.copied_to
 
 
-def go_on_after(pk: int) -> None:
+def set_copied_to(pk: int) -> None:
     """Let the next page be that of the jobs above this id."""
     Mirror.objects.update(copied_to=pk)
 
 
-def kept(up_to: int) -> int:
+def count_copied(up_to: int) -> int:
     """How many jobs there are up to that id."""
     return UnifiedJob.objects.filter(pk__lte=up_to).count()
 
 
 def count_read(up_to: int) -> int:
     """How many jobs up to that id were read: those that are here, and those that were left out."""
-    return kept(up_to) + LeftOutJob.objects.filter(pk__lte=up_to).count()
+    return count_copied(up_to) + LeftOutJob.objects.filter(pk__lte=up_to).count()
 
 
 def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
@@ -46,7 +46,7 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
 
     Jobs beyond, of which AWX said that they have not ended, stay.
     """
-    with transaction.atomic(), guard.writing(), baseline.unmoved():
+    with transaction.atomic(), guard.allow_writes(), baseline.preserve_totals():
         rows, left_out = job_rows(jobs, set(InstanceGroup.objects.values_list("pk", flat=True)))
         last = jobs[-1]["id"] if up_to is None else up_to
         page = {"pk__gt": copied_to(), "pk__lte": last}
@@ -54,7 +54,7 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
         remove(JOBS, difference)
         write(JOBS, difference)
         write_left_out(jobs, rows, LeftOutJob.objects.filter(**page))
-        go_on_after(last)
+        set_copied_to(last)
         if mirror := guard.current():
             Mirror.objects.update(left_out={**mirror.left_out, **count_left_out()})
     log(left_out)
@@ -64,7 +64,7 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
 # --- the jobs that are left out
 
 
-def note_left_out(jobs: list[Record], rows: list[Values]) -> None:
+def store_left_out(jobs: list[Record], rows: list[Values]) -> None:
     """Remember which of ``jobs`` have no row, as far as jobs were copied: they may be counted, and fit at their end."""
     copied = [job for job in jobs if job["id"] <= copied_to()]
     write_left_out(copied, rows, LeftOutJob.objects.filter(pk__in=[job["id"] for job in copied]))
@@ -112,5 +112,5 @@ def left_out_unfinished() -> list[int]:
     return list(LeftOutJob.objects.filter(ended=False).order_by("pk").values_list("pk", flat=True))
 
 
-def forget_left_out() -> None:
+def delete_left_out() -> None:
     LeftOutJob.objects.all().delete()

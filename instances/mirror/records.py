@@ -14,7 +14,7 @@ from instances.snapshot.checks import with_values_of
 from instances.snapshot.columns import clean
 from instances.snapshot.jobs import job_values
 from instances.snapshot.problems import Problems, SnapshotError, shown, within, wrong_kind
-from instances.snapshot.tables import GROUP_SUMMARY, Row, Table
+from instances.snapshot.tables import GROUP_SUMMARY, Table, TableRow
 
 Record = dict[str, Any]
 Values = dict[str, Any]
@@ -26,7 +26,7 @@ LINK_STATES = [InstanceLink.State.ESTABLISHED, InstanceLink.State.ADDING, Instan
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportedLoad:
     """The load of a node or a group as AWX tells it."""
 
     jobs_total: int
@@ -40,7 +40,7 @@ class Records:
 
     ``links`` have the ids of their ends as ``source`` and ``target``, groups those of their members as ``instances``,
     and, like jobs, a ``failure`` where not all of them could be read;
-    jobs are ``of_job()``'s. ``access``: for each group and user the names of the roles that each right includes.
+    jobs are ``job_record()``'s. ``access``: for each group and user the names of the roles that each right includes.
     ``left_out``: what could not be read of them.
     """
 
@@ -55,7 +55,7 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Kind:
+class RecordKind:
     """A list of AWX's whose records are told by themselves."""
 
     name: str  # one of left_out.KINDS
@@ -69,12 +69,12 @@ class Kind:
         return f"{self.noun} {record['id']} ({shown(record[self.label])})"
 
 
-NODES = Kind("instances", "instances", INSTANCES, "instance", "hostname")
-INSTANCE_GROUPS = Kind("groups", "instance_groups", GROUPS, "instance group", "name")
-USERS = Kind("users", "users", ACCOUNTS, "user", "username")
+NODES = RecordKind("instances", "instances", INSTANCES, "instance", "hostname")
+INSTANCE_GROUPS = RecordKind("groups", "instance_groups", GROUPS, "instance group", "name")
+USERS = RecordKind("users", "users", ACCOUNTS, "user", "username")
 
 
-class Rows:
+class MirroredRows:
     """The rows that the records fill, and the records that are ``left_out``, since this service cannot hold them.
 
     What belongs to a record that is left out is left out with it. Raises SnapshotError where a record is not what
@@ -82,9 +82,9 @@ class Rows:
     """
 
     def __init__(self, records: Records) -> None:
-        refuse_gaps(records)
+        refuse_incomplete_records(records)
         self.left_out = list(records.left_out)
-        self.names: dict[tuple[Kind, int], str] = {}
+        self.names: dict[tuple[RecordKind, int], str] = {}
         nodes, groups, accounts = (
             self.valid_rows(kind, told_of_kind)
             for kind, told_of_kind in (
@@ -109,7 +109,7 @@ class Rows:
     def leave_out(self, kind: str, name: str, reason: str) -> None:
         self.left_out.append(LeftOut(kind, name, reason))
 
-    def valid_rows(self, kind: Kind, records: list[Record]) -> dict[int, Values]:
+    def valid_rows(self, kind: RecordKind, records: list[Record]) -> dict[int, Values]:
         """The rows of a list by their ids."""
         rows = []
         for number, record in enumerate(records):
@@ -122,18 +122,18 @@ class Rows:
             if odd.reasons:
                 self.leave_out(kind.name, name, "; ".join(odd.reasons))
             else:
-                rows.append(Row(name, values))
+                rows.append(TableRow(name, values))
         rows = self.distinct(kind.name, kind.table, rows)
         if records and not rows:
             reasons = [str(one) for one in self.left_out if one.kind == kind.name]
             raise SnapshotError(f"{kind.list}: none of the {len(records)} can be mirrored. {reasons[0]}")
         return {row.values["id"]: row.values for row in rows}
 
-    def distinct(self, kind: str, table: Table, rows: list[Row]) -> list[Row]:
+    def distinct(self, kind: str, table: Table, rows: list[TableRow]) -> list[TableRow]:
         """The rows, of those with the same unique values only the first."""
         keys = {column.attname: column.key for column in table.columns}
         for key in table.keys:
-            first: dict[Any, Row] = {}
+            first: dict[Any, TableRow] = {}
             again = set()
             for values, row in with_values_of(rows, key):
                 if (other := first.setdefault(values, row)) is not row:
@@ -160,7 +160,7 @@ class Rows:
             if odd.reasons:
                 self.leave_out("links", name, "; ".join(odd.reasons))
             else:
-                rows.append(Row(name, values))
+                rows.append(TableRow(name, values))
         rows.sort(key=lambda row: [*LINK_STATES, row.values["link_state"]].index(row.values["link_state"]))
         return [row.values for row in self.distinct("links", LINKS, rows)]
 
@@ -193,10 +193,10 @@ class Rows:
                 else:
                     yield group, user, role
 
-    def name(self, kind: Kind, pk: int) -> str:
+    def name(self, kind: RecordKind, pk: int) -> str:
         return self.names.get((kind, pk), f"{kind.noun} {pk}")
 
-    def missing(self, *references: tuple[Kind, int, dict[int, Values]]) -> list[str]:
+    def missing(self, *references: tuple[RecordKind, int, dict[int, Values]]) -> list[str]:
         """Why what refers to these ids is left out; nothing where they all have a row."""
         return [
             f"{self.name(kind, pk)} is left out" if (kind, pk) in self.names else f"no {kind.noun} has the id {pk}"
@@ -205,7 +205,7 @@ class Rows:
         ]
 
 
-def refuse_gaps(records: Records) -> None:
+def refuse_incomplete_records(records: Records) -> None:
     """Refuse records that lack a field: a snapshot may leave out what has a default, but a mirror invents nothing."""
     problems = Problems()
     for kind, told_of_kind in (
@@ -219,7 +219,7 @@ def refuse_gaps(records: Records) -> None:
     problems.refuse()
 
 
-def row_values(kind: Kind, record: Record, odd: OddRecord) -> Values:
+def row_values(kind: RecordKind, record: Record, odd: OddRecord) -> Values:
     values = clean(record, kind.table.columns, odd.place, odd)
     if kind is INSTANCE_GROUPS:
         summary, place = record.get("summary_fields", {}), within(odd.place, "summary_fields")
@@ -230,26 +230,26 @@ def row_values(kind: Kind, record: Record, odd: OddRecord) -> Values:
     return values
 
 
-def loads(kind: Kind, records: list[Record], valid: dict[int, Values]) -> Iterator[tuple[int, Told]]:
+def loads(kind: RecordKind, records: list[Record], valid: dict[int, Values]) -> Iterator[tuple[int, ReportedLoad]]:
     """The load of each record that has a row, by its id."""
     problems = Problems()
     for number, record in enumerate(records):
         if record["id"] in valid:
-            yield record["id"], told(record, kind.list, number, problems)
+            yield record["id"], reported_load(record, kind.list, number, problems)
     problems.refuse()
 
 
-def told(record: Record, name: str, number: int, problems: Problems) -> Told:
-    figures: dict[str, Any] = {figure.name: record.get(figure.name) for figure in fields(Told)}
+def reported_load(record: Record, name: str, number: int, problems: Problems) -> ReportedLoad:
+    figures: dict[str, Any] = {figure.name: record.get(figure.name) for figure in fields(ReportedLoad)}
     for key, value in figures.items():
         if type(value) not in (int, float) or abs(value) > MOST_LOAD:
             problems.add(f"{name}[{number}].{key}", f"must be a number, not {shown(value)}")
-            return Told(0, 0, 0)
-    return Told(**{key: int(value) for key, value in figures.items()})
+            return ReportedLoad(0, 0, 0)
+    return ReportedLoad(**{key: int(value) for key, value in figures.items()})
 
 
 def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values], list[LeftOut]]:
-    """The rows of ``of_job()``'s records; a group that is not known, such as a deleted one, is none."""
+    """The rows of ``job_record()``'s records; a group that is not known, such as a deleted one, is none."""
     rows, left_out = [], []
     for number, job in enumerate(jobs):
         odd = OddRecord(f"unified_jobs[{number}]")
@@ -292,7 +292,7 @@ def with_capabilities_of_superusers(representation: Record) -> Record:
     return {**representation, "summary_fields": {**summary, "user_capabilities": capabilities}}
 
 
-def of_job(representation: Record, failure: str = "") -> Record:
+def job_record(representation: Record, failure: str = "") -> Record:
     """AWX's own record of a job as one of a snapshot, with the impact that follows from it.
 
     ``failure``: why its impact could not be read, so that the job is left out.

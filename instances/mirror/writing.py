@@ -16,7 +16,7 @@ from instances.health import conditions
 from instances.mirror import baseline, guard, history
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
-from instances.mirror.records import Records, Rows, Values
+from instances.mirror.records import MirroredRows, Records, Values
 from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
 from instances.snapshot.database import BATCH, move_sequences
@@ -59,18 +59,18 @@ def refuse_if_occupied(plan: Plan) -> None:
                 )
 
 
-def begins(plan: Plan) -> bool:
+def is_first_sync(plan: Plan) -> bool:
     """Whether nothing here came from that AWX yet."""
     return not Mirror.objects.filter(url=plan.url).exists()
 
 
-def keeps_ended_jobs(plan: Plan) -> bool:
+def copies_all_jobs(plan: Plan) -> bool:
     return plan.all_jobs or Mirror.objects.filter(url=plan.url, all_jobs=True).exists()
 
 
 def unfinished(plan: Plan) -> list[int]:
     """The ids of the jobs that had not ended when they were copied and are kept when they have; else none."""
-    if begins(plan) or not keeps_ended_jobs(plan):
+    if is_first_sync(plan) or not copies_all_jobs(plan):
         return []
     stored = UnifiedJob.objects.filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True)
     return [*stored, *history.left_out_unfinished()]
@@ -83,28 +83,28 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
     where they do not fit together, OccupiedError, baseline.ImpactError; then, as after any other error, nothing is
     changed.
     """
-    rows = Rows(records)
+    rows = MirroredRows(records)
     log(rows.left_out)
-    with audit.loading(), transaction.atomic():
+    with audit.suspend_row_events(), transaction.atomic():
         refuse_if_occupied(plan)
-        is_new = begins(plan)
+        is_new = is_first_sync(plan)
         if is_new:
-            guard.close()
+            guard.enable_guard()
             Mirror.objects.all().delete()
-        with guard.writing():
+        with guard.allow_writes():
             if is_new:
                 remove_ended_jobs()
-                history.forget_left_out()
-                conditions.forget_all()  # ids that AWX's nodes share with nodes of before mean nothing
+                history.delete_left_out()
+                conditions.delete_all_stored()  # ids that AWX's nodes share with nodes of before mean nothing
             counts = write_rows(rows)
-            baseline.settle(rows.nodes, rows.loads)
-        history.note_left_out(records.jobs, rows.jobs)
-        conditions.note(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
-        note(plan, records.version, began, counts, rows.left_out)
+            baseline.write_baselines(rows.nodes, rows.loads)
+        history.store_left_out(records.jobs, rows.jobs)
+        conditions.store(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
+        store_result(plan, records.version, began, counts, rows.left_out)
     return counts
 
 
-def write_rows(rows: Rows) -> Counts:
+def write_rows(rows: MirroredRows) -> Counts:
     """Write what differs, in an order in which nothing refers to what is not there."""
     instances, links, groups = (
         by_id(rows.of[table], table.model._default_manager.all()) for table in (INSTANCES, LINKS, GROUPS)
@@ -193,7 +193,7 @@ def write_jobs(jobs: list[Values]) -> Count:
 # --- how it went
 
 
-def note(plan: Plan, version: str, began: datetime, counts: Counts, left_out: list[LeftOut]) -> None:
+def store_result(plan: Plan, version: str, began: datetime, counts: Counts, left_out: list[LeftOut]) -> None:
     values = {
         "url": plan.url,
         "version": version,
@@ -210,7 +210,7 @@ def note(plan: Plan, version: str, began: datetime, counts: Counts, left_out: li
     Mirror.objects.update_or_create(pk=Mirror.ONLY, defaults=values)
 
 
-def note_failure(reason: str) -> None:
+def store_failure(reason: str) -> None:
     """Remember that a sync failed; one that never succeeded has no mirror to remember it."""
     Mirror.objects.update(
         failures=F("failures") + 1, failures_total=F("failures_total") + 1, failed=timezone.now(), failure=reason
@@ -221,17 +221,17 @@ def detach() -> Mirror | None:
     """Make the records this service's own, to be changed by anybody; what was mirrored, or None if nothing was.
 
     Jobs that have not ended go: nobody would tell this service of their end. Accounts that were mirrored stay, without
-    the rank that AWX gave them: it will take it from nobody here any more. Raises BusyError during a sync.
+    the rank that AWX gave them: it will take it from nobody here any more. Raises SyncRunningError during a sync.
     """
-    with guard.alone(), transaction.atomic():
+    with guard.sync_lock(), transaction.atomic():
         mirror = guard.current()
         if mirror is None:
             return None
-        guard.reopen()
+        guard.disable_guard()
         move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
         UnifiedJob.objects.filter(status__in=UNFINISHED).delete()
-        baseline.forget_active()
-        history.forget_left_out()
+        baseline.reset_active()
+        history.delete_left_out()
         User.objects.filter(mirrored=True).update(
             mirrored=False, is_superuser=False, is_staff=False, is_system_auditor=False
         )

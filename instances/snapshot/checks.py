@@ -7,7 +7,7 @@ from django.db import models
 
 from instances.snapshot.content import Content
 from instances.snapshot.problems import Problems, within
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Row, Table
+from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Table, TableRow
 
 Key = tuple[Any, ...]
 
@@ -25,7 +25,7 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
         check_stored_tokens(content.rows[TOKENS], problems)
 
 
-def with_values_of(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
+def with_values_of(rows: list[TableRow], key: tuple[str, ...]) -> Iterator[tuple[Key, TableRow]]:
     """The rows with their values of ``key``; an empty text, such as no address, is nobody's own."""
     for row in rows:
         values = tuple(row.values[name] for name in key)
@@ -33,22 +33,22 @@ def with_values_of(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key,
             yield values, row
 
 
-def place_of(table: Table, row: Row, key: tuple[str, ...]) -> str:
+def place_of(table: Table, row: TableRow, key: tuple[str, ...]) -> str:
     """The place of the field that fills the one column of ``key``; of the record if they are several."""
     keys = {column.attname: column.key for column in table.columns}
     return within(row.place, keys[key[0]] if len(key) == 1 else "")
 
 
-def check_keys(table: Table, rows: list[Row], problems: Problems) -> None:
+def check_keys(table: Table, rows: list[TableRow], problems: Problems) -> None:
     for key in table.keys:
-        first: dict[Key, Row] = {}
+        first: dict[Key, TableRow] = {}
         for values, row in with_values_of(rows, key):
             other = first.setdefault(values, row)
             if other is not row:
                 problems.add(place_of(table, row, key), f"is given twice (also {other.place})")
 
 
-def check_links(links: list[Row], problems: Problems) -> None:
+def check_links(links: list[TableRow], problems: Problems) -> None:
     for row in links:
         if row.values["source_id"] == row.values["target_id"]:
             problems.add(f"{row.place}.target", "is the source itself")
@@ -78,7 +78,7 @@ def nothing_has(model: type[models.Model], pk: int) -> str:
     return f"no {model._meta.verbose_name} has the id {pk}"
 
 
-def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None:
+def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) -> None:
     """Note the rows with a value that is already stored, under an id that the snapshot does not update."""
     ids = [row.values["id"] for row in rows]
     for key in table.keys:
@@ -91,7 +91,7 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
 
 
-def check_stored_tokens(tokens: list[Row], problems: Problems) -> None:
+def check_stored_tokens(tokens: list[TableRow], problems: Problems) -> None:
     """Note the tokens with the id of another user's: nobody loses a token to somebody else."""
     given = {row.values["id"]: row for row in tokens}
     for pk, owner in TOKENS.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):

@@ -77,14 +77,14 @@ def missing() -> None:
 
 def converter(field: Field) -> Convert:
     """What turns a JSON value into one of ``field``."""
-    convert = kind(field)
+    convert = converter_of(field)
     return (lambda value: None if value is None else convert(value)) if field.null else convert
 
 
-def kind(field: Field) -> Convert:
+def converter_of(field: Field) -> Convert:
     match field:
         case models.ForeignKey():
-            return kind(field.target_field)
+            return converter_of(field.target_field)
         case models.BooleanField():
             return boolean
         case models.DecimalField():
@@ -92,7 +92,7 @@ def kind(field: Field) -> Convert:
         case models.IntegerField():
             return integer(field)
         case models.DateTimeField():
-            return moment
+            return parse_time
         case VerbatimJSONField():
             return verbatim
         case models.JSONField() if field.default is list:
@@ -114,7 +114,7 @@ def text(field: Field) -> Convert:
         if choices and string not in choices:
             raise Invalid(f"{shown(string)} is not one of {', '.join(choices)}")
         if string:
-            obey(rules, string)
+            run_validators(rules, string)
         elif not field.blank:
             raise Invalid("must not be empty")
         return string
@@ -142,7 +142,7 @@ def refuse_half_pairs(text: str) -> None:
         raise Invalid("must not hold one half of a surrogate pair") from None
 
 
-def obey(rules: Iterable[Callable[[str], None]], value: str) -> None:
+def run_validators(rules: Iterable[Callable[[str], None]], value: str) -> None:
     try:
         for rule in rules:
             rule(value)
@@ -209,7 +209,7 @@ def boolean(value: Any) -> bool:
     return value
 
 
-def moment(value: Any) -> datetime:
+def parse_time(value: Any) -> datetime:
     expected = "a time and its zone, as in 2023-12-21T11:46:49.123456Z"
     if type(value) is not str:
         raise wrong_kind(expected, value)

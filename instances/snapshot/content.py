@@ -6,7 +6,7 @@ from typing import Any
 from instances.snapshot import tables
 from instances.snapshot.columns import clean
 from instances.snapshot.problems import Problems, shown
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, USERS, Row, Table
+from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, USERS, Table, TableRow
 
 
 class Content:
@@ -16,7 +16,7 @@ class Content:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self.rows: dict[Table, list[Row]] = {table: [] for table in [*self.LISTS.values(), TOKENS, ROLES, MEMBERS]}
+        self.rows: dict[Table, list[TableRow]] = {table: [] for table in [*self.LISTS.values(), TOKENS, ROLES, MEMBERS]}
         self.owners: dict[Table, list[int]] = {ROLES: [], MEMBERS: []}
 
     def read(self, name: str, records: Iterable[Any]) -> None:
@@ -38,7 +38,7 @@ class Content:
 
     def _add(self, table: Table, record: dict[str, Any], place: str, **owner: Any) -> dict[str, Any]:
         values = clean(record, table.columns, place, self._problems) | owner
-        self.rows[table].append(Row(place, values))
+        self.rows[table].append(TableRow(place, values))
         return values
 
     def _add_parts_of_user(self, record: dict[str, Any], values: dict[str, Any], place: str) -> None:

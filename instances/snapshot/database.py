@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from instances.models.fields import HIGHEST_ID
 from instances.snapshot.content import Content
-from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Row, Table
+from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Table, TableRow
 
 BATCH = 1000  # rows a statement
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
@@ -37,10 +37,10 @@ def write(content: Content) -> None:
         exchange(table, table.owner, owners, content.rows[table])
 
 
-def with_hashes(users: list[Row]) -> list[Row]:
+def with_hashes(users: list[TableRow]) -> list[TableRow]:
     """The users with their passwords' hashes; who has none keeps what is stored, or has no usable one."""
     stored = dict(USERS.model._default_manager.values_list("pk", "password"))
-    return [Row(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
+    return [TableRow(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
 
 
 def credentials(user: dict[str, Any], stored: dict[int, str]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def expiry() -> datetime:
     return now + timedelta(seconds=seconds)
 
 
-def upsert(table: Table, rows: list[Row], **values: Any) -> None:
+def upsert(table: Table, rows: list[TableRow], **values: Any) -> None:
     """Insert the rows, or update those whose ids are stored."""
     if not rows:
         return
@@ -73,7 +73,7 @@ def upsert(table: Table, rows: list[Row], **values: Any) -> None:
     )
 
 
-def release_keys(table: Table, rows: list[Row]) -> None:
+def release_keys(table: Table, rows: list[TableRow]) -> None:
     """Take their unique values from the stored rows that will be updated, so that two may exchange theirs."""
     stored = table.model._default_manager.filter(pk__in=[row.values["id"] for row in rows])
     nobodys = Concat(Value(f"{secrets.token_hex(8)} "), Cast("pk", CharField()))
@@ -81,7 +81,7 @@ def release_keys(table: Table, rows: list[Row]) -> None:
     stored.update(**dict.fromkeys(names, nobodys))
 
 
-def exchange(table: Table, column: str, values: Iterable[int], rows: list[Row]) -> None:
+def exchange(table: Table, column: str, values: Iterable[int], rows: list[TableRow]) -> None:
     """Put ``rows`` in the place of those whose ``column`` has one of ``values``."""
     table.model._default_manager.filter(**{f"{column}__in": values}).delete()
     table.model._default_manager.bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)

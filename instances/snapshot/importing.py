@@ -13,7 +13,7 @@ from instances.snapshot.checks import check
 from instances.snapshot.content import Content
 from instances.snapshot.jobs import Jobs
 from instances.snapshot.problems import Problems, SnapshotError, shown
-from instances.snapshot.reader import Reader
+from instances.snapshot.reader import JSONStreamReader
 from instances.snapshot.tables import INSTANCES, JOBS
 
 NOT_STORED = ("install_uuid", "cluster_host_id")  # the environment tells them
@@ -43,11 +43,11 @@ def import_snapshot(
     Raises SnapshotError if the stream does not hold a snapshot or its records do not fit together, and
     django.db.DatabaseError if the database refuses them for another reason. In both cases nothing is written.
     """
-    with audit.loading(), transaction.atomic(), connection.wrap_database_errors:
+    with audit.suspend_row_events(), transaction.atomic(), connection.wrap_database_errors:
         problems = Problems()
         content, jobs = Content(problems), Jobs(problems)
         announce("Reading")
-        read(Reader(stream), content, jobs, problems)
+        read(JSONStreamReader(stream), content, jobs, problems)
         check(content, problems, replace=replace)
         jobs.check(content, replace=replace)
         problems.refuse()
@@ -55,7 +55,7 @@ def import_snapshot(
         if replace:
             database.clear()
         database.write(content)
-        conditions.forget(content.ids(INSTANCES))
+        conditions.delete_stored(content.ids(INSTANCES))
         jobs.write()
         follow_on = database.restart_sequences if replace else database.move_sequences
         follow_on([*content.rows, JOBS])
@@ -65,7 +65,7 @@ def import_snapshot(
     return Imported(users, instances, links, groups, jobs.count, hostnames)
 
 
-def read(reader: Reader, content: Content, jobs: Jobs, problems: Problems) -> None:
+def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Problems) -> None:
     """Take in the lists in the order of the file; raise SnapshotError if any record is wrong by itself."""
     seen = set()
     for key in reader.members():

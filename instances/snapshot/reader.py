@@ -34,7 +34,7 @@ def refuse_constant(name: str) -> None:
 DECODER = json.JSONDecoder(parse_float=number, parse_constant=refuse_constant)
 
 
-class Reader:
+class JSONStreamReader:
     """A JSON object in a stream of UTF-8; ``members()`` walks through it once.
 
     Every method raises SnapshotError, naming the place, where the text is not JSON, is cut, or cannot be read.

@@ -44,7 +44,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row to be written: its values by attname, and its place in the snapshot."""
 
     place: str

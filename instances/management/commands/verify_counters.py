@@ -9,11 +9,11 @@ from django.db import transaction
 from tqdm import tqdm
 
 from instances import counters
-from instances.counters import Difference
-from instances.management.refusing import RefusingCommand
+from instances.counters import CounterDrift
+from instances.management.refusing import ErrorReportingCommand
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Recount the jobs and print each figure of a node, a group or a kind of job that the database keeps wrongly. "
         "Ends with 1 if there is any that was not mended."
@@ -30,21 +30,21 @@ class Command(RefusingCommand):
             if repair:
                 counters.lock()
             found = self._compare()
-            counters.mend(found if repair else [])
+            counters.repair(found if repair else [])
         self.stdout.write(as_json(found, repair) if format == "json" else as_text(found, repair))
         if found and not repair:
             raise SystemExit(1)
 
-    def _compare(self) -> list[Difference]:
+    def _compare(self) -> list[CounterDrift]:
         found = []
         with tqdm(counters.ALL, leave=False, disable=None) as bar:
             for each in bar:
                 bar.set_description(f"recounting: {each.of}")
-                found += counters.differences(each)
+                found += counters.find_drift(each)
         return found
 
 
-def as_text(found: list[Difference], repaired: bool) -> str:
+def as_text(found: list[CounterDrift], repaired: bool) -> str:
     lines = [
         f"{each}: {figure} is {kept}, counted {counted}" for each in found for figure, kept, counted in each.figures()
     ]
@@ -54,7 +54,7 @@ def as_text(found: list[Difference], repaired: bool) -> str:
     return "\n".join([*lines, f"{len(lines)} figures {end}"])
 
 
-def as_json(found: list[Difference], repaired: bool) -> str:
+def as_json(found: list[CounterDrift], repaired: bool) -> str:
     drift = [
         {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": kept, "counted": counted}
         for each in found

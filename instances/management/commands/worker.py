@@ -67,7 +67,7 @@ async def connected() -> AsyncIterator[contextlib.AsyncExitStack]:
     """With the connections that the work needs, and what may have been missed without them queued; yields a stack."""
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2, timeout=5)
     async with contextlib.AsyncExitStack() as loops:
-        await in_thread(loops, tasks.catch_up)()
+        await in_thread(loops, tasks.queue_missed)()
         with app.replace_connector(connector):
             async with app.open_async():
                 yield loops
@@ -77,8 +77,8 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
     """Do jobs until ``stopping``, and meanwhile what has to be done regularly; raises the database's failure."""
     silent_for = MISSED_HEARTBEATS * settings.WORKER_HEARTBEAT
     for period, act in (
-        (settings.WORKER_HEARTBEAT, functools.partial(tasks.rescue, silent_for)),
-        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.beat)),
+        (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for)),
+        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
     ):
         loop = asyncio.create_task(regularly(period, act))
