@@ -36,7 +36,7 @@ TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
 TOO_BUSY = "Too many requests are being received. Try again in a moment."
 
 
-class RefusedError(Exception):
+class RequestAbortedError(Exception):
     """The body is not waited for any longer; the status and the text say why."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
@@ -109,9 +109,9 @@ class Application:
             await threads.answer(environ, protocol)
         except (LockedError, HashingBusyError) as error:
             await asyncio.sleep(PAUSE)  # a crowd that guesses asks again as soon as it has its answer
-            refusal = guesses.refusal(error)
+            refusal = guesses.lockout_response(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
-        except RefusedError as refused:
+        except RequestAbortedError as refused:
             refuse(protocol, refused)
         finally:
             self.free += len(body.getbuffer())
@@ -128,7 +128,7 @@ class Application:
         return True
 
     async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:
-        """Read the body, but for one that is too large: ``environ`` tells that, as its length. Raises RefusedError."""
+        """Read the body, but for one that is too large: ``environ`` has its length. Raises RequestAbortedError."""
         if length_of(environ) > settings.MAX_BODY_SIZE:
             return
         try:
@@ -138,13 +138,13 @@ class Application:
                     if body.tell() > settings.MAX_BODY_SIZE:
                         break
         except TimeoutError:
-            raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
+            raise RequestAbortedError(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
         environ["CONTENT_LENGTH"] = str(body.tell())  # one in pieces has told none
         body.seek(0)
 
     def keep(self, chunk: bytes, body: io.BytesIO) -> None:
         if len(chunk) > self.free:
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
+            raise RequestAbortedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
         self.free -= len(chunk)
         body.write(chunk)
 
@@ -183,7 +183,7 @@ def length_of(environ: dict[str, Any]) -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def refuse(protocol: Any, refused: RefusedError) -> None:
+def refuse(protocol: Any, refused: RequestAbortedError) -> None:
     headers = [("Content-Type", "application/json"), ("Connection", "close"), ("Retry-After", str(RETRY_AFTER))]
     protocol.response_str(refused.status, headers, f'{{"detail":"{refused}"}}')
 

@@ -20,7 +20,7 @@ from instances.guessing import Attempt, LockedError
 from instances.hashing import HashingBusyError
 
 
-class Refusal(NamedTuple):
+class LockoutResponse(NamedTuple):
     """What answers a guess."""
 
     status: HTTPStatus
@@ -53,7 +53,7 @@ def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
     return authentication.verified.match(username, password, address) is None
 
 
-def refusal(error: LockedError | HashingBusyError) -> Refusal:
+def lockout_response(error: LockedError | HashingBusyError) -> LockoutResponse:
     """What answers a guess that is refused so."""
     told = of_login(error)
     body = json.dumps({"detail": str(told.detail)}).encode()
@@ -63,4 +63,4 @@ def refusal(error: LockedError | HashingBusyError) -> Refusal:
         "Cache-Control": "no-store",
         "Retry-After": str(error.wait),
     }
-    return Refusal(HTTPStatus(told.status_code), list(headers.items()), body)
+    return LockoutResponse(HTTPStatus(told.status_code), list(headers.items()), body)

@@ -42,7 +42,7 @@ class Slots:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Context manager: work in a slot; a thread that has one keeps it. Raises HashingBusyError where none is free."""
+        """Context manager: hold a slot; a thread that has one keeps it. Raises HashingBusyError where none is free."""
         if getattr(self.mine, "has_one", False):
             yield
             return

@@ -466,7 +466,7 @@ def test_a_crowd_is_answered_without_the_database(admin: User) -> None:
     like_django = basic("admin", "wrong")
     with CaptureQueriesContext(connection) as captured, pytest.raises(guessing.LockedError) as locked:
         is_guess(sent("admin", "wrong"))
-    status, headers, body = guesses.refusal(locked.value)
+    status, headers, body = guesses.lockout_response(locked.value)
     assert (status, dict(headers)["Cache-Control"]) == (429, "no-store")
     assert abs(int(dict(headers)["Retry-After"]) - int(like_django["Retry-After"])) <= 1
     assert json.loads(body)["detail"].startswith("Too many ")

@@ -116,7 +116,7 @@ class ColumnFilter(Filter):
 
 
 @dataclass(frozen=True)
-class Condition:
+class FilterCondition:
     """One parameter of the query string, understood."""
 
     column: ColumnFilter

@@ -18,7 +18,7 @@ from awx_compat.fleet.serializers import (
     ReportedSerializer,
     ReportSerializer,
 )
-from awx_compat.openapi.errors import ErrorSerializer, Refusal, detail
+from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
@@ -31,7 +31,7 @@ from instances.models import Instance, MeshInspection, Mirror
 LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
-NO_MIRROR_HERE = Refusal("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
+NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
 class FleetRoot(ApiView):
@@ -48,7 +48,7 @@ class FleetRoot(ApiView):
         return Response({name: ROOT + path for name, path in {**here, **below}.items()})
 
 
-class Report(ApiView):
+class ReportView(ApiView):
     """Takes what a node tells of itself, from that node alone."""
 
     title = "Node Report"
@@ -85,7 +85,7 @@ class Conditions(OfInstance):
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
 
 
-class Mesh(ApiView):
+class MeshView(ApiView):
     """How the last look at the mesh went, and which nodes on it nobody registered."""
 
     title = "Mesh Inspection"
@@ -127,7 +127,7 @@ class MirrorPing(ApiView):
         responses={
             200: MirrorPingSerializer,
             404: NO_MIRROR_HERE,
-            503: Refusal(
+            503: ErrorResponse(
                 "MirrorStale",
                 "The mirror is older than it should be, or the database is too busy.",
                 (MirrorPingSerializer, ErrorSerializer),

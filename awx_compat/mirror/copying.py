@@ -2,7 +2,7 @@
 
 import time
 
-from awx_compat.mirror.reading import Reader
+from awx_compat.mirror.reading import AWXReader
 from instances.mirror import history
 from instances.mirror.differences import Count
 from instances.mirror.records import Record
@@ -11,7 +11,7 @@ from instances.mirror.records import Record
 class EndedJobs:
     """Copies from ``reader``, for no longer than about so many ``seconds`` where they are given."""
 
-    def __init__(self, reader: Reader, seconds: float | None = None) -> None:
+    def __init__(self, reader: AWXReader, seconds: float | None = None) -> None:
         self.reader = reader
         self.until = None if seconds is None else time.monotonic() + seconds
         self.counts: list[Count] = []

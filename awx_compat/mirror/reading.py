@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from awx_compat import paths
 from awx_compat.mirror import rights
-from awx_compat.mirror.client import ChangingError, FailingError, NotAWXError, RefusedError, Source
+from awx_compat.mirror.client import AccessRefusedError, ChangingError, FailingError, NotAWXError, Source
 from instances.groups import UNFINISHED
 from instances.lifecycle import hostname_error
 from instances.mirror.left_out import LeftOut
@@ -39,7 +39,7 @@ Announce = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Reader:
+class AWXReader:
     """Reads one mesh from ``source``, by so many requests at the same time."""
 
     source: Source
@@ -52,7 +52,7 @@ class Reader:
         if not (isinstance(version, str) and re.fullmatch(KNOWN_VERSIONS, version)):
             raise NotAWXError(f"{self.source.host} tells the version {shown(version)}: it must be 23.x or 24.x.")
         if not sees_everything(self.me):
-            raise RefusedError(
+            raise AccessRefusedError(
                 f"{shown(self.me.get('username'))} sees only a part of {self.source.host}: "
                 "a superuser or a system auditor is needed."
             )

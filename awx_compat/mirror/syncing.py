@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from awx_compat.mirror.client import Access, Limits, Source, SourceError
 from awx_compat.mirror.copying import EndedJobs
-from awx_compat.mirror.reading import Announce, Reader
+from awx_compat.mirror.reading import Announce, AWXReader
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import sync_lock
@@ -46,7 +46,7 @@ class Sync:
         began = timezone.now()
         limits = Limits(settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES, settings.MIRROR_MAX_SECONDS)
         with Source(self.access, self.stopping, limits, self.pause) as source:
-            reader = Reader(source, self.announce, self.concurrency)
+            reader = AWXReader(source, self.announce, self.concurrency)
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
             if keeps_ended:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from awx_compat import bundle
 from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.openapi.errors import Refusal
+from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
@@ -28,7 +28,7 @@ from awx_compat.serializers.instance import (
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import (
-    Refused,
+    MembershipError,
     describes_membership,
     does_not_exist,
     id_in_body,
@@ -166,7 +166,7 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
         try:
             domain.refuse_move(self.permitted())
         except ValidationError as error:
-            raise Refused(error.messages[0]) from None
+            raise MembershipError(error.messages[0]) from None
         raise does_not_exist(InstanceGroup.objects.all())
 
 
@@ -221,7 +221,7 @@ class InstallBundle(OfInstance, DetailView):
     @extend_schema(
         responses={
             (200, "application/gzip"): bytes,
-            400: Refusal(
+            400: ErrorResponse(
                 "NotInstallable",
                 "Only execution and hop nodes are installed so.",
                 (MessageSerializer,),

@@ -26,7 +26,7 @@ describes_membership = extend_schema(
 )
 
 
-class Refused(APIException):
+class MembershipError(APIException):
     """AWX's answer to a membership that may not be, or is not understood."""
 
     status_code = status.HTTP_400_BAD_REQUEST
@@ -36,10 +36,10 @@ class Refused(APIException):
 
 
 def record_in(request: Request, records: VisibleQuerySet, missing: str) -> Any:
-    """The record whose ``id`` is in the body, of all ``records``; Refused(``missing``) where there is no id."""
+    """The record whose ``id`` is in the body, of all ``records``; MembershipError(``missing``) where there is no id."""
     pk = id_in_body(request)
     if pk is None:
-        raise Refused(missing)
+        raise MembershipError(missing)
     found = records.filter(pk=pk).with_visibility(Reader.of(request.user)).first()
     if found is None:
         raise does_not_exist(records)
@@ -50,7 +50,7 @@ def id_in_body(request: Request) -> int | None:
     """The id in the body. As in AWX, true is 1, and all that is empty is no id."""
     pk = body_of(request).get("id")
     if pk and not isinstance(pk, int):
-        raise Refused('"id" field must be an integer.')
+        raise MembershipError('"id" field must be an integer.')
     return pk or None
 
 
@@ -80,5 +80,5 @@ def moved(move: Callable[..., None], *arguments: Any) -> Response:
     try:
         move(*arguments)
     except ValidationError as error:
-        raise Refused(error.messages[0]) from None
+        raise MembershipError(error.messages[0]) from None
     return Response(status=status.HTTP_204_NO_CONTENT)
