@@ -49,7 +49,7 @@ def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
     except AuthenticationFailed:
         return False
     address = proxies.client_of(environ)
-    Attempt(username, address).refuse_again()
+    Attempt(username, address).raise_if_locked()
     return authentication.verified.match(username, password, address) is None
 
 

@@ -124,7 +124,7 @@ class ReportTarget:
         return f"{self.url.rstrip('/')}/api/fleet/v1/instances/{urllib.parse.quote(self.hostname, safe='')}/report/"
 
     def send(self, body: dict[str, Any], token: str) -> dict[str, Any]:
-        """The service's answer. Tries again where that may help; raises ReportRefusedError or UnsentError in the end."""
+        """The service's answer. Retries where that may help; raises ReportRefusedError or UnsentError in the end."""
         for attempt in range(self.retries):
             try:
                 return self.post(body, token)

@@ -23,7 +23,7 @@ class PasswordBackend(ModelBackend):
         if username is None or password is None:
             return None
         attempt = Attempt(username, request.META.get("REMOTE_ADDR", "") if request else "")
-        attempt.refuse_again()
+        attempt.raise_if_locked()
         attempt.begin()
         with hashing.slots.slot():
             user = super().authenticate(request, username, password, **credentials)

@@ -1,4 +1,4 @@
-"""Accounts: what must always be so, whoever changes one. Errors are ValidationError."""
+"""Rules that hold for accounts, whoever changes one. Errors are ValidationError."""
 
 from typing import Any
 
@@ -12,9 +12,10 @@ LAST_SUPERUSER = (
 
 
 def lock_superusers() -> list[int]:
-    """The ids of the active superusers, whose records are locked until the transaction ends.
+    """Lock the records of the active superusers until the transaction ends; return their ids.
 
-    Locked in one order, before the record of any one: two who take each other's rank wait instead of both succeeding.
+    They are locked in order of their ids, before any other account: two superusers who demote each other wait for each
+    other instead of both succeeding.
     """
     active = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True)
     return list(active.order_by("pk").values_list("pk", flat=True))

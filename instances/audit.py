@@ -1,6 +1,6 @@
-"""One line of the log for each login and for each change of who may do what: who did it, to whom, from where.
+"""The audit log: a line for each login and each change of accounts, roles and tokens, with the user and the address.
 
-Written once the change is committed. No line holds a secret; what others wrote is quoted, so that it can forge none.
+A line is written after the change is committed. It contains no secret; values are quoted, so that none forges a line.
 """
 
 import json
@@ -25,7 +25,7 @@ WATCHED = ("username", "password", *RANKS)
 
 
 class Origin(NamedTuple):
-    """Where a change comes from: the request, whose ``user`` is known by the time of the change, and its address."""
+    """Where a change comes from: the request, authenticated by the time of the change, and the client's address."""
 
     request: Any
     address: str
@@ -37,7 +37,10 @@ is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
 
 @contextmanager
 def suspend_row_events() -> Iterator[None]:
-    """While a snapshot or an AWX is written down: in bulk, so that the few rows with signals would tell half of it."""
+    """Context manager: log no events of rows while a snapshot or a mirror is written.
+
+    Most of its rows are written in bulk and send no signals, so the log would name only some of them.
+    """
     token = is_loading.set(True)
     try:
         yield
@@ -46,26 +49,26 @@ def suspend_row_events() -> Iterator[None]:
 
 
 def quoted(value: object) -> str:
-    """The value as a string of JSON in ASCII: without control characters, and nothing that turns its direction."""
+    """The value as a JSON string in ASCII, without control characters and characters that change the text direction."""
     text = str(value)
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
 def log_event(event: str, level: int = logging.INFO, **details: object) -> None:
-    """Log ``event`` with its details, who did it ("-" is nobody known, or a command) and from which address."""
-    came = origin.get()
-    user = getattr(came.request, "user", None) if came else None
-    told = {**details, "by": getattr(user, "username", "") or "-", "from": (came.address if came else "") or "-"}
-    line = " ".join([event, *(f"{name}={quoted(value)}" for name, value in told.items())])
+    """Log ``event`` with its details, the user ("-": unknown, or a command) and the address, after the commit."""
+    source = origin.get()
+    user = getattr(source.request, "user", None) if source else None
+    fields = {**details, "by": getattr(user, "username", "") or "-", "from": (source.address if source else "") or "-"}
+    line = " ".join([event, *(f"{name}={quoted(value)}" for name, value in fields.items())])
     transaction.on_commit(lambda: logger.log(level, line), robust=True)
 
 
 def log_failure(event: str, **details: object) -> None:
-    """The same for what was refused, as a warning, and at once: its transaction may be undone."""
-    came = origin.get()
-    told = {**details, "from": (came.address if came else "") or "-"}
-    logger.warning(" ".join([event, *(f"{name}={quoted(value)}" for name, value in told.items())]))
+    """Log the failed attempt ``event`` as a warning, and at once: its transaction may be rolled back."""
+    source = origin.get()
+    fields = {**details, "from": (source.address if source else "") or "-"}
+    logger.warning(" ".join([event, *(f"{name}={quoted(value)}" for name, value in fields.items())]))
 
 
 # --- sessions
@@ -88,7 +91,7 @@ def login_failed(sender: Any, credentials: dict[str, Any], **more: Any) -> None:
 
 
 def remember_stored_account(sender: Any, instance: User, update_fields: Any = None, **more: Any) -> None:
-    """Note what is stored, where what is written may differ in what is told."""
+    """Remember the stored values of the columns that are written and whose changes are logged."""
     written = set(WATCHED if update_fields is None else update_fields) & set(WATCHED)
     stored: Any = User.objects.filter(pk=instance.pk).values(*WATCHED).first() if instance.pk and written else None
     instance.before_change = stored and {name: stored[name] for name in written}  # type: ignore[attr-defined]
@@ -157,7 +160,7 @@ def connect_signals(model: type[Model], details: Any, made: str, changed: str, e
 
 
 def register() -> None:
-    """Begin to listen; to be called once, when all models are there."""
+    """Connect the signals; to be called once, when all models are loaded."""
     auth.user_logged_in.connect(logged_in)
     auth.user_logged_out.connect(logged_out)
     auth.user_login_failed.connect(login_failed)

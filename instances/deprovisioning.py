@@ -13,9 +13,9 @@ class StillActiveError(Exception):
 
 
 def deprovision(pk: int) -> bool:
-    """Remove the instance if it is being deprovisioned, with its links; return whether it was there to be removed.
+    """Remove the instance if it is being deprovisioned, with its links; return whether it was removed.
 
-    Each step is a transaction which may be repeated, so that one that was cut off is finished by the next call.
+    Each step is a transaction that may be repeated, so that the next call finishes what an interrupted one began.
     Raises StillActiveError while the node has active jobs, and OperationalError where the database is at fault
     (unreachable, a deadlock). On any other error of the database the node is left in the state deprovision-fail.
     """
@@ -30,7 +30,7 @@ def deprovision(pk: int) -> bool:
 
 @transaction.atomic
 def begin_removal(pk: int) -> bool:
-    """Tell the mesh that the links of the node end."""
+    """Set the links of the node to "removing"; return whether the node may be removed."""
     lock_links()
     if not lock_if_removable(pk):
         return False
@@ -50,7 +50,7 @@ def remove(pk: int) -> bool:
 
 
 def lock_if_removable(pk: int) -> bool:
-    """Whether the node is being deprovisioned; it is held. Raises StillActiveError while it has active jobs."""
+    """Lock the node; return whether it is being deprovisioned. Raises StillActiveError while it has active jobs."""
     node = Instance.objects.select_for_update().filter(pk=pk, node_state=Instance.NodeState.DEPROVISIONING).first()
     if node is None:
         return False
@@ -65,7 +65,7 @@ def links_of(pk: int) -> QuerySet[InstanceLink]:
 
 @transaction.atomic
 def mark_failed(pk: int, reason: str) -> None:
-    """Leave the node for an operator to see to, who may ask for its removal again."""
+    """Set the node to "deprovision-fail" with the reason; an operator may request its removal again."""
     node: Instance = lock_record(Instance, pk)
     node.node_state = Instance.NodeState.DEPROVISION_FAIL
     node.errors = f"The node could not be removed: {reason}"

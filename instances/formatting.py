@@ -1,4 +1,4 @@
-"""Times and sizes in words, for the pages and the administration alike."""
+"""Times and sizes as text, for the pages and the administration."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 NEVER = "never"
 UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"))
 LONG = ("year", "day")  # those that have a plural
-SLIGHTLY_AHEAD = -5  # seconds by which another clock may differ without being told
+SLIGHTLY_AHEAD = -5  # seconds by which another clock may differ before a time is shown as in the future
 
 
 def in_words(seconds: float) -> str:

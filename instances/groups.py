@@ -17,7 +17,7 @@ from instances.models import Instance, InstanceGroup
 from instances.models.group import CONTROL_PLANE
 
 NO_POLICY = {"policy_instance_percentage": 0, "policy_instance_minimum": 0, "policy_instance_list": []}
-# What decides about nodes, or what runs in containers, outside of what a group's administrator was given.
+# Fields that decide about nodes, or about what runs in containers, beyond the rights of a group's administrator.
 OF_THE_MESH = (*NO_POLICY, "pod_spec_override")
 DELETION = 60  # seconds
 UNFINISHED = ("new", "pending", "waiting", "running")
@@ -74,7 +74,7 @@ def checked_policy_list(group: InstanceGroup | None, hostnames: list[str]) -> li
 
 
 def checked_credential(group: InstanceGroup | None, credential: int | None) -> int | None:
-    """Credentials are not kept here: those are known that a group has."""
+    """Credentials are not stored here: those that a group has are known."""
     if credential is not None and not with_credential(credential).exists():
         raise ValidationError(f'Invalid pk "{credential}" - object does not exist.')
     return credential
@@ -122,7 +122,7 @@ def change(group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
 
 
 def summary_of(credential: int | None) -> Any:
-    """What is told of the credential, by the groups that have it."""
+    """The summary of the credential, as the groups that have it store it; None where no group does."""
     if credential is None:
         return None
     return with_credential(credential).values_list("credential_summary", flat=True).first()
@@ -130,9 +130,9 @@ def summary_of(credential: int | None) -> Any:
 
 @transaction.atomic
 def delete(pk: int) -> None:
-    """Delete the group. It is held first, so that nobody changes its members halfway.
+    """Delete the group. It is locked first, so that nobody changes its members meanwhile.
 
-    Its jobs stay, without a group: each of them is written, about 100,000 in a second.
+    Its jobs stay, without a group: each of them is updated, about 100,000 in a second.
     """
     group = lock_record(InstanceGroup, pk)
     set_statement_timeout(DELETION)
@@ -186,5 +186,5 @@ def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
 
 
 def set_policy_list(group: InstanceGroup, hostnames: list[str]) -> None:
-    """List these members. As in AWX, ``modified`` stays, which tells of changes of the group itself."""
+    """Store these hostnames as policy_instance_list. As in AWX, ``modified`` stays as it is."""
     InstanceGroup.objects.filter(pk=group.pk).update(policy_instance_list=hostnames)

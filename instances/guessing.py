@@ -1,4 +1,4 @@
-"""No password is found by trying: after so many wrong ones no more are tried for a while.
+"""Protection against guessing passwords: after too many wrong ones, logins are locked for a while.
 
 Three counts, each of LOGIN_FAILURE_WINDOW seconds from its first failure:
 
@@ -26,8 +26,8 @@ from instances.models import LoginFailures
 KNOWN_FOR = 30 * 24 * 3600  # seconds
 RENEWED_AFTER = 24 * 3600  # likewise; sooner it is not written again
 ANY = ""
-UNKNOWN = "-"  # the address of who comes through a Unix socket, unless a proxy tells it
-MOST_LOCKOUTS = 10_000  # refusals that a process remembers; beyond that all are forgotten
+UNKNOWN = "-"  # the address of a client on a Unix socket, unless a proxy forwards it
+MOST_LOCKOUTS = 10_000  # lockouts that a process caches; beyond that the cache is cleared
 REMEMBERED_FOR = 5  # seconds, after which the database is asked again whether it was unlocked
 SWEPT = 100  # rows at most that are deleted at once
 
@@ -71,7 +71,7 @@ class LockedError(Exception):
 
 
 NEVER = (0.0, 0.0)
-# Until when to believe it, and when the lock ends, by the monotonic clock.
+# The lockouts that this process caches: when the entry expires and when the lockout ends, by the monotonic clock.
 lockouts: dict[Key, tuple[float, float]] = {}
 
 
@@ -82,7 +82,7 @@ def digest(username: str) -> str:
 
 @lru_cache(maxsize=1000)
 def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the network of a line, whose owner has all of its addresses."""
+    """The address that failures are counted for: of IPv6 its /64 network, whose addresses all belong to one owner."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -93,7 +93,7 @@ def network_of(address: str) -> str:
 
 
 def is_locked_out(username: str, address: str) -> bool:
-    """Whether this process refused to try a password that was sent for ``username`` from ``address``, and still may."""
+    """Whether a lockout of ``username`` from ``address`` is cached in this process and has not ended. No query."""
     if not lockouts:
         return False
     _, until = lockouts.get((digest(username), network_of(address)), NEVER)
@@ -114,7 +114,7 @@ class Attempt:
             limits[ANY, self.place] = settings.LOGIN_FAILURE_LIMIT_BY_ADDRESS
         return limits
 
-    def refuse_again(self) -> None:
+    def raise_if_locked(self) -> None:
         """Raise LockedError if that was the answer a moment ago, without asking the database."""
         now = time.monotonic()
         believed_until, until = lockouts.get(self.key, NEVER)

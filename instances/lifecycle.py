@@ -1,4 +1,4 @@
-"""Creating and changing instances: what may become what, and what follows from it.
+"""Creating and changing instances: which changes are allowed, and what follows from them.
 
 The ``checked_…`` functions take the instance that is changed, or None for a new one, and a value; they return the value
 or raise ValidationError in AWX's words. Source: docs/awx-behaviour.md, "Changing instances", and recorded answers.
@@ -159,7 +159,7 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
 
 
 def check_listener_port(port: int) -> None:
-    """Refuse ports that need privileges; a mirrored AWX may tell of such ones nevertheless."""
+    """Raise ValidationError for a port that needs privileges; a mirrored AWX may have such ports nevertheless."""
     try:
         LOWEST_PORT(port)
         for rule in Instance._meta.get_field("listener_port").validators:
@@ -204,7 +204,7 @@ def checked(instance: Instance | None, values: dict[str, Any]) -> dict[str, Any]
 
 
 def lock_instance(pk: int) -> Instance:
-    """The instance, held until the transaction ends, and with it what links depend on."""
+    """The instance, locked until the transaction ends, together with ``lock_links()``."""
     lock_links()
     instance: Instance = lock_record(Instance, pk)
     return instance
@@ -214,7 +214,7 @@ def lock_instance(pk: int) -> Instance:
 def create(values: dict[str, Any]) -> Instance:
     """A new instance with these checked ``values``, its links, and those that control nodes make to it.
 
-    The links are held already, since before the values were checked.
+    The caller has called ``lock_links()`` before it checked the values.
     """
     fields = {name: value for name, value in values.items() if name != "peers"}
     instance = Instance.objects.create(**fields)
@@ -254,7 +254,7 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
 
 
 def save_disabled_reason(instance: Instance, reason: str) -> None:
-    """Keep why the instance is disabled; of one that is enabled, nothing."""
+    """Store why the instance is disabled; of an enabled one, no reason."""
     health = conditions.health_of(instance)
     health.disabled_reason = "" if instance.enabled else reason
     health.save()
@@ -262,7 +262,7 @@ def save_disabled_reason(instance: Instance, reason: str) -> None:
 
 @transaction.atomic
 def create_checked(values: dict[str, Any]) -> Instance:
-    """Check these ``values`` with the peers held, and make an instance of them."""
+    """Lock the links, check these ``values``, and create an instance with them."""
     lock_links()
     peers = [refetch(peer) for peer in values.get("peers", [])]
     return create(checked(None, {**values, "peers": peers}))
@@ -270,7 +270,7 @@ def create_checked(values: dict[str, Any]) -> Instance:
 
 @transaction.atomic
 def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instance:
-    """Check these ``values`` with the instance held, and change it; ``reason``: why it is disabled."""
+    """Lock the instance, check these ``values``, and change it; ``reason``: why it is disabled."""
     instance = lock_instance(pk)
     return change(instance, checked(instance, values), reason)
 
@@ -290,16 +290,16 @@ def remove_peer(pk: int, peer: Instance) -> None:
 
 
 def refetch(peer: Instance) -> Instance:
-    """The peer as it is now that links are held. Raises Instance.DoesNotExist if it has gone."""
+    """The peer as it is stored after the links were locked. Raises Instance.DoesNotExist if it was deleted."""
     return Instance.objects.get(pk=peer.pk)
 
 
 def set_peers(instance: Instance, peers: list[Instance]) -> None:
-    """Let ``instance`` have exactly these peers. New links begin as "adding"; those that stay keep their state."""
+    """Make ``peers`` the only peers of ``instance``. New links begin as "adding"; existing ones keep their state."""
     own = InstanceLink.objects.filter(source=instance)
     own.exclude(target__in=peers).delete()
-    kept = set(own.values_list("target_id", flat=True))
-    new = {peer.pk: peer for peer in peers if peer.pk not in kept}
+    present = set(own.values_list("target_id", flat=True))
+    new = {peer.pk: peer for peer in peers if peer.pk not in present}
     links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 

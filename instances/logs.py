@@ -1,4 +1,4 @@
-"""How a record of the log is written, whoever wrote what it tells."""
+"""The format of log records: text that others wrote cannot forge one."""
 
 import logging
 
@@ -11,7 +11,7 @@ class LineFormatter(logging.Formatter):
     """One line for each record; the lines of a traceback follow indented.
 
     So no text of others, such as a hostname or what a node answers, looks like a record of its own or reaches the
-    terminal of who reads the log.
+    reader's terminal unescaped.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name

@@ -38,7 +38,7 @@ SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class MeshCAError(Exception):
-    """The mesh CA cannot be used; the message names the settings at fault and tells nothing of what they hold."""
+    """The mesh CA cannot be used; the message names the settings at fault, and nothing of their contents."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class MeshCA:
         return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
 
     def issue(self, hostname: str) -> tuple[bytes, bytes]:
-        """A new private key and its certificate for the node ``hostname``, both PEM. The key is kept nowhere."""
+        """A new private key and its certificate for the node ``hostname``, both PEM. The key is not stored."""
         key = new_key()
         issuer = self.certificates[0]
         builder = (

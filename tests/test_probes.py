@@ -378,7 +378,7 @@ def test_a_runner_that_hangs_is_killed(lines: str, program: Program, monkeypatch
         groups.append(process.pid)
         return process
 
-    monkeypatch.setattr(probes, "start", noted_start)
+    monkeypatch.setattr(probes, "start_process", noted_start)
     began = time.monotonic()
     assert probes.probe("any", 0.3).outcome == Check.TIMED_OUT
     assert time.monotonic() - began < 10

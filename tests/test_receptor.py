@@ -360,7 +360,7 @@ def test_an_interrupted_check_leaves_no_unit(fake: FakeReceptor, monkeypatch: py
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(receptor, "until_ended", interrupt)
+    monkeypatch.setattr(receptor, "wait_for_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         receptor.worker_info("exec-1", LONG)
 

@@ -1,8 +1,8 @@
 """The typed conditions of a node: five aspects of its health, each with a status, a reason of a closed list and a time.
 
-They follow from the instance, from what was recorded here of its health, from the time, and, for Reachable, from the
-links around it. What neither the record nor anybody here tells is Unknown. Noting them stores them, so that the moments
-at which they change are kept. What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
+They are computed from the instance, its NodeHealth, the time, and, for Reachable, the links around it. A status that
+these do not determine is Unknown. ``store()`` saves the conditions, and with them the times at which they changed.
+What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -52,12 +52,12 @@ class Reason(models.TextChoices):
 
 REASONS = [*Reason.choices, *Check.choices]
 FAULTS = tuple(check for check in Check if check != Check.PASSED)
-# Outcomes of a check that never got to the node, and what they say of the way to it.
+# Outcomes of a check that did not reach the node, and the status of Reachable that follows.
 UNREACHED = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
 
 
 class Finding(NamedTuple):
-    """What a condition is at this moment; ``since`` is when it became so, where that follows from what is known."""
+    """The computed status of a condition; ``since`` is when it changed to that, where the records show it."""
 
     status: Condition.Status
     reason: Reason | NodeHealth.Check
@@ -70,11 +70,11 @@ Findings = Mapping[Condition.Type, Finding]
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who watches the nodes, and so would know what their records do not tell."""
+    """Whether anything here watches the nodes: a worker, this node's Receptor, or neither, as in a mirror."""
 
     is_mirror: bool = False
     by_worker: bool = False
-    receptor_error: str = ""  # why this node's Receptor does not answer; "" where it does, or nobody asks it
+    receptor_error: str = ""  # why this node's Receptor does not answer; "" where it does, or is not used
 
     @classmethod
     def here(cls, now: datetime | None = None) -> "Watch":
@@ -89,8 +89,8 @@ class Watch:
         )
 
     @property
-    def blind(self) -> Reason:
-        """Why nothing is known of what only a watch could tell."""
+    def unobserved_reason(self) -> Reason:
+        """The reason of a condition that could be determined only by watching the node."""
         if self.is_mirror:
             return Reason.MIRRORED
         return Reason.NOT_HEARD if self.by_worker else Reason.NOT_WATCHED
@@ -100,7 +100,7 @@ MIRRORING = Watch(is_mirror=True)  # a worker leaves a mirror alone
 
 
 def health_of(instance: Instance) -> NodeHealth:
-    """What is noted of the instance's health, or a blank sheet."""
+    """The stored health of the instance, or an empty one that is not stored."""
     try:
         return instance.health
     except ObjectDoesNotExist:
@@ -110,13 +110,13 @@ def health_of(instance: Instance) -> NodeHealth:
 def findings(
     instance: Instance, watch: Watch, now: datetime, blockers: Blockers | None = None
 ) -> dict[Condition.Type, Finding]:
-    """All conditions of the instance, without Reachable where only the links could tell and ``blockers`` is None."""
+    """All conditions of the instance; without Reachable where that depends on the links and ``blockers`` is None."""
     health = health_of(instance)
-    sight = seen(instance, health, now)
+    last_seen = seen(instance, health, now)
     found = {
-        Type.SEEN: sight,
+        Type.SEEN: last_seen,
         Type.HEALTH_CHECKED: health_checked(instance, health, watch),
-        Type.REACHABLE: reachable(instance, health, sight, watch, blockers, now),
+        Type.REACHABLE: reachable(instance, health, last_seen, watch, blockers, now),
         Type.CAPACITY_REPORTED: capacity_reported(instance),
         Type.ENABLED: enabled(instance, health),
     }
@@ -126,7 +126,7 @@ def findings(
 def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
     patience = tolerance(instance.node_type)
     times = [time for time in (instance.last_seen, health.sighted) if time is not None]
-    past = [time for time in times if time - now <= patience]  # as much may another clock be ahead
+    past = [time for time in times if time - now <= patience]  # by so much another clock may be ahead
     last = max(past, default=None)
     in_time = last is not None and now - last <= patience
     if health.lost_since is not None:
@@ -151,7 +151,7 @@ def is_marked_lost(instance: Instance) -> bool:
 
 
 def was_seen_here(health: NodeHealth, now: datetime, instance: Instance) -> bool:
-    """Whether the node was seen here, and not only by the AWX that told of it, within its tolerance."""
+    """Whether this service itself, and not only a mirrored AWX, saw the node within its tolerance."""
     return health.sighted is not None and abs(now - health.sighted) <= tolerance(instance.node_type)
 
 
@@ -173,14 +173,14 @@ def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Find
 
 
 def passed(instance: Instance, health: NodeHealth) -> bool:
-    """Whether the last check of a node without errors passed: it was noted, or the check made the node ready."""
+    """Whether the last check of a node without errors passed: by its stored outcome, or as the node is ready."""
     if instance.node_state == State.UNAVAILABLE:
         return False
     return health.check_outcome == Check.PASSED or instance.node_state in (State.READY, State.DEPROVISIONING)
 
 
 def reachable(
-    instance: Instance, health: NodeHealth, sight: Finding, watch: Watch, blockers: Blockers | None, now: datetime
+    instance: Instance, health: NodeHealth, last_seen: Finding, watch: Watch, blockers: Blockers | None, now: datetime
 ) -> Finding | None:
     if watch.receptor_error:
         return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, watch.receptor_error)
@@ -189,17 +189,17 @@ def reachable(
     if health.check_outcome in UNREACHED and not seen_since_check(instance, health):
         outcome = Check(health.check_outcome)
         return Finding(UNREACHED[outcome], outcome, check_message(instance))
-    if sight.reason == Reason.NEVER_SEEN:
+    if last_seen.reason == Reason.NEVER_SEEN:
         return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
     is_well = instance.node_state != State.UNAVAILABLE and not instance.errors
-    if sight.status == Status.TRUE and (is_well or was_seen_here(health, now, instance)):
+    if last_seen.status == Status.TRUE and (is_well or was_seen_here(health, now, instance)):
         return Finding(Status.TRUE, Reason.CONNECTED)
-    # Only what was True until then is Unknown since the node was last in time.
-    return Finding(Status.UNKNOWN, watch.blind, since=sight.since if is_well else None)
+    # Only a condition that was True until then has been Unknown since the node was last seen in time.
+    return Finding(Status.UNKNOWN, watch.unobserved_reason, since=last_seen.since if is_well else None)
 
 
 def check_message(instance: Instance) -> str:
-    """What the last check said; nothing where the node was lost later, which ``errors`` tell then."""
+    """The error message of the last check; "" where the node was lost after it, since ``errors`` is about that then."""
     return "" if is_marked_lost(instance) else instance.errors
 
 
@@ -209,7 +209,7 @@ def seen_since_check(instance: Instance, health: NodeHealth) -> bool:
 
 
 def down(names: Collection[str] | None, since: datetime) -> Finding:
-    """A lost node, cut off by those with these names or down itself."""
+    """Reachable of a lost node: cut off by the nodes with these hostnames, or down itself if there are none."""
     if not names:
         return Finding(Status.FALSE, Reason.DOWN, since=since)
     verb = "is" if len(names) == 1 else "are"
@@ -231,11 +231,11 @@ def enabled(instance: Instance, health: NodeHealth) -> Finding:
     return Finding(Status.FALSE, Reason.DISABLED, health.disabled_reason)
 
 
-# --- telling and keeping them
+# --- reading and storing them
 
 
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
-    """The conditions as they are, of an instance from ``with_conditions()``; nothing is stored. One query."""
+    """The current conditions of an instance that was read ``with_conditions()``; nothing is stored. One query."""
     now = now or timezone.now()
     noted = {condition.type: condition for condition in instance.conditions.all()}
     found = findings(instance, MIRRORING if instance.is_mirrored else Watch.here(now), now)
@@ -250,7 +250,7 @@ def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
 
 
 def stored_loss(noted: Condition | None) -> Finding | None:
-    """Why a lost node is out of reach, as the last inspection, which knew the links, noted it."""
+    """The stored Reachable of a lost node, which the last inspection computed from the links; None if missing."""
     if noted is None or noted.status != Status.FALSE or noted.reason not in (Reason.DOWN, Reason.CUT_OFF):
         return None
     return Finding(Status.FALSE, Reason(noted.reason), noted.message, noted.last_transition)
@@ -266,10 +266,10 @@ def condition(
 
 
 def transition(finding: Finding, noted: Condition | None, earlier: str | None, now: datetime | None) -> datetime | None:
-    """When the condition became what was found; None where that is not known.
+    """When the condition changed to the status of ``finding``; None where that is not known.
 
-    ``earlier``: its status until now, noted or not; None where there was none. ``now``: when the change was found, if
-    it is being noted.
+    ``earlier``: its status until now, stored or not; None where there was none. ``now``: when the change was found, if
+    it is to be stored.
     """
     before = [status for status in (noted.status if noted else None, earlier) if status is not None]
     if not before or any(status != finding.status for status in before):
@@ -284,9 +284,9 @@ def store(
     blockers: Blockers | None = None,
     earlier: Mapping[int, Findings] | None = None,
 ) -> int:
-    """Store what changed in the conditions of these instances; return how many did. Two queries at most.
+    """Store the conditions of these instances that changed; return how many did. Two queries at most.
 
-    ``earlier``: by id, the findings before what is being noted happened; none of an instance that is new.
+    ``earlier``: by id, the findings before the change that is being stored; empty for a new instance.
     """
     by_pk = {instance.pk: instance for instance in instances}
     noted = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
@@ -309,13 +309,13 @@ def store(
 
 
 def delete_stored(pks: Iterable[int]) -> None:
-    """Forget what was noted of these instances, whose records now tell of another time or node. Two queries."""
+    """Delete the conditions and the health of these instances, since other records replace them. Two queries."""
     ids = list(pks)
     for model in (Condition, NodeHealth):
         model._default_manager.filter(instance__in=ids).delete()
 
 
 def delete_all_stored() -> None:
-    """Forget what was noted of every instance: the records that follow are others. Two queries."""
+    """Delete the conditions and the health of all instances, since other records replace them. Two queries."""
     for model in (Condition, NodeHealth):
         model._default_manager.all().delete()

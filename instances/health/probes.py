@@ -1,6 +1,6 @@
-"""Asking a node for its report, in the way that HEALTH_PROBE names.
+"""Probing a node: asking it for its report, by the method that HEALTH_PROBE names.
 
-The packages that ask are imported when they first do: a process that serves never does, and need not hold them.
+The packages for this are imported at the first probe: processes that serve never probe and need no memory for them.
 """
 
 import os
@@ -31,10 +31,10 @@ CHUNK = 2**16  # bytes
 
 
 def probe(hostname: str, timeout: float | None = None) -> NodeReport:
-    """What the node tells of itself, or why it does not: a failure is a report, too.
+    """The node's report; a failed probe is a report with ``errors``.
 
     ``timeout`` in seconds; HEALTH_CHECK_TIMEOUT where it is None.
-    Raises ValueError where HEALTH_PROBE names no way to ask.
+    Raises ValueError where HEALTH_PROBE names no active probe.
     """
     try:
         return report.parse_report(answer_of(hostname, settings.HEALTH_CHECK_TIMEOUT if timeout is None else timeout))
@@ -137,10 +137,10 @@ def collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, b
     return bytes(output), bytes(complaints)
 
 
-def read_chunk(file: int, kept: bytearray) -> bool:
-    """Read what is there and keep as much of it as may be kept; whether there may be more."""
+def read_chunk(file: int, output: bytearray) -> bool:
+    """Read what is available and append it to ``output``, up to LARGEST_OUTPUT + 1 bytes; False at the end."""
     chunk = os.read(file, CHUNK)
-    kept += chunk[: LARGEST_OUTPUT + 1 - len(kept)]
+    output += chunk[: LARGEST_OUTPUT + 1 - len(output)]
     return bool(chunk)
 
 

@@ -1,7 +1,7 @@
-"""What is said to the control socket of this node's own Receptor, by the package receptorctl.
+"""Commands to the control socket of this node's own Receptor, by the package receptorctl.
 
-Every exchange has a connection of its own and an end in time. Errors are ProbeError. Source: Receptor's control
-service; docs/awx-behaviour.md, "Health checks".
+Each command has a connection of its own and a timeout. Errors are ProbeError. Source: Receptor's control service;
+docs/awx-behaviour.md, "Health checks".
 """
 
 import contextlib
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 WORK_TYPE = "ansible-runner"
 ANSWER_WITHIN = 10.0  # seconds; Receptor answers its own socket at once, whatever the mesh does
-ROUTES_TIMEOUT = 1.0  # seconds; whoever waits for the result does not wait much longer than the timeout
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks at a work unit
+ROUTES_TIMEOUT = 1.0  # seconds; so that a check does not take much longer than its timeout
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two requests for the status of a work unit
 LONGEST_LINE = 2**26  # bytes; the status of a mesh of thousands of nodes is one line
 CHUNK = 2**16  # bytes
 CREATED = re.compile(r"Work unit created with ID ([A-Za-z0-9_-]+)\. ")
@@ -64,10 +64,10 @@ def worker_info(node: str, timeout: float) -> bytes:
         ended = False
         try:
             submit(control, node, timeout)
-            told = wait_for_end(control.unit, deadline)
+            unit_status = wait_for_end(control.unit, deadline)
             ended = True
-            if told["StateName"] != "Succeeded":
-                raise unit_failure(node, told, control.unit, deadline)
+            if unit_status["StateName"] != "Succeeded":
+                raise unit_failure(node, unit_status, control.unit, deadline)
             return results(control.unit, deadline)
         except ReceptorRefusedError as refused:
             raise failure(node, str(refused)) from refused
@@ -151,7 +151,7 @@ class Control(ReceptorControl):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what goes wrong with the socket into ProbeError(NO_RECEPTOR)."""
+    """Context manager: raise errors of the socket as ProbeError(NO_RECEPTOR)."""
     try:
         yield
     except TimeoutError as silence:
@@ -193,12 +193,12 @@ def submit(control: Control, node: str, timeout: float) -> None:
 def wait_for_end(unit: str, deadline: float) -> dict[str, Any]:
     """The status of the unit once it has ended. Raises TimeoutError."""
     pause = FIRST_PAUSE
-    while (told := send_command(f"work status {unit}", deadline)).get("StateName") in ACTIVE_STATES:
+    while (unit_status := send_command(f"work status {unit}", deadline)).get("StateName") in ACTIVE_STATES:
         time.sleep(max(0, min(pause, deadline - time.monotonic())))
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    if not isinstance(told.get("StateName"), str):
-        raise ValueError(f"It answered {excerpt(told)} to work status.")
-    return told
+    if not isinstance(unit_status.get("StateName"), str):
+        raise ValueError(f"It answered {excerpt(unit_status)} to work status.")
+    return unit_status
 
 
 def results(unit: str, deadline: float) -> bytes:
@@ -217,31 +217,32 @@ def results(unit: str, deadline: float) -> bytes:
 
 
 def release(unit: str, ended: bool) -> None:
-    """Let Receptor forget the unit; one that has not ended is stopped before. What fails is only logged."""
+    """Release the work unit, and cancel it before if it has not ended. Failures are only logged."""
     commands = [f"work release {unit}"] if ended else [f"work cancel {unit}", f"work release {unit}"]
     for command in commands:
         try:
             send_command(command, time.monotonic() + ANSWER_WITHIN)
         except (OSError, ValueError, RuntimeError, ReceptorRefusedError) as error:
-            log.warning('Receptor did not do "%s": %s', command, error)
+            log.warning('Receptor refused the command "%s": %s', command, error)
 
 
 # --- what a failure means
 
 
-def unit_failure(node: str, told: dict[str, Any], unit: str, deadline: float) -> ProbeError:
-    """Why the unit that ended with the status ``told`` failed."""
+def unit_failure(node: str, unit_status: dict[str, Any], unit: str, deadline: float) -> ProbeError:
+    """The error of a work unit that ended with ``unit_status``."""
     printed = b""
-    if told.get("StdoutSize"):
+    if unit_status.get("StdoutSize"):
         with contextlib.suppress(
             OSError, ValueError, RuntimeError, ReceptorRefusedError
         ):  # the failure is known without it
             printed = results(unit, deadline)
-    return failure(node, str(told.get("Detail") or told["StateName"]), printed.decode("utf-8", "replace"))
+    detail = str(unit_status.get("Detail") or unit_status["StateName"])
+    return failure(node, detail, printed.decode("utf-8", "replace"))
 
 
 def failure(node: str, detail: str, printed: str = "") -> ProbeError:
-    """The error that Receptor's ``detail``, and what the node printed, amount to."""
+    """The ProbeError for Receptor's ``detail`` and for what the node printed."""
     reason, lower = excerpt(detail), detail.lower()
     if NO_WORK_TYPE in lower:
         return ProbeError(Check.NO_WORK_TYPE, f"{node} does not offer the work type {WORK_TYPE}: {reason}")
@@ -254,7 +255,7 @@ def failure(node: str, detail: str, printed: str = "") -> ProbeError:
 
 
 def timed_out(node: str, timeout: float) -> ProbeError:
-    """Receptor keeps trying to reach a node until the time is over; where it knows no way to it, that is why."""
+    """The error of a check without an answer in time: UNREACHABLE where Receptor has no route to the node."""
     with contextlib.suppress(ProbeError):
         mesh = status(ROUTES_TIMEOUT)
         routes = mesh.get("RoutingTable")

@@ -1,4 +1,4 @@
-"""What follows from a report: figures, capacities, state. Heartbeats, health checks and agents' reports all end here.
+"""Recording a report: the figures, capacities and state that follow from a heartbeat, a health check or an agent.
 
 Source: docs/awx-behaviour.md, "Health checks".
 """
@@ -27,10 +27,10 @@ TIMES_AND_FIGURES = frozenset(
 
 @transaction.atomic
 def record(pk: int, report: NodeReport, check: datetime | None = None, now: datetime | None = None) -> Instance:
-    """Store what the node told, or why it did not, and what follows from it; return the instance as it is then.
+    """Store the report and what follows from it; return the instance as it is then.
 
-    ``check``: when the health check was started that this is the result of. If that check is over, because it
-    expired or another one came after it, nothing is stored.
+    ``check``: the health_check_started of the check whose result this is. If that check has ended, because it expired
+    or another one was started after it, nothing is stored.
     """
     instance: Instance = lock_record(Instance, pk)
     if check is not None and not (instance.health_check_pending and instance.health_check_started == check):
@@ -52,7 +52,7 @@ def record(pk: int, report: NodeReport, check: datetime | None = None, now: date
 
 
 def record_sighting(instance: Instance, health: NodeHealth, at: datetime) -> None:
-    """Count that the node was there at this moment; ``last_seen`` never goes back."""
+    """Record that the node was seen at this time; ``last_seen`` never goes back. Nothing is saved."""
     instance.last_seen = max(at, instance.last_seen or at)
     health.sighted = at
     if health.lost_since is not None:
@@ -71,7 +71,7 @@ def apply(report: NodeReport, instance: Instance, health: NodeHealth, now: datet
     cpu, memory = effective_figures(report, instance.node_type)
     instance.cpu, instance.memory = cpu or instance.cpu, memory or instance.memory
     if instance.node_state not in CHECKABLE_STATES:
-        return  # the errors tell why the node was not set up or could not be removed
+        return  # errors is the reason why the node was not provisioned or could not be removed
     if report.outcome in LOCAL_FAULTS:
         instance.errors = report.errors
     elif report.errors:
@@ -98,7 +98,7 @@ def bring_online(instance: Instance) -> None:
 
 
 def save_changes(instance: Instance, before: dict[str, Any], now: datetime) -> None:
-    """Write the columns that differ. ``modified`` moves only with more than times and figures.
+    """Save the columns that changed. ``modified`` changes only if more than times and figures did.
 
     Otherwise every heartbeat would look like somebody's change to a client that sends ``If-Match``.
     """

@@ -1,4 +1,4 @@
-"""What makes a table equal to what AWX tells: rows to add, to change and to remove, and no others."""
+"""The difference between a table and the rows of AWX: what to insert, to update and to delete."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Count:
-    """How many records of a kind there are now, and how many of them a sync added, changed and removed."""
+    """How many records of a kind there are after a sync, and how many it inserted, updated and deleted."""
 
     total: int = 0
     new: int = 0
@@ -24,7 +24,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Difference:
-    """Between the rows wanted and the rows stored, both by a key."""
+    """The difference between the rows wanted and the rows stored, by a key."""
 
     new: list[Values] = field(default_factory=list)
     changed: list[Values] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""What is mirrored is changed by a sync and by nobody else.
+"""The guard of mirrored tables: only a sync may change them.
 
-The rule is the database's: while there is a mirror, triggers refuse every statement that would change a mirrored
-table, whoever sends it, unless its transaction is a sync's (migration 0002_guard). What works by itself asks first.
+While there is a mirror, triggers refuse every statement that would change a mirrored table, unless its transaction is
+a sync's (migration 0002_guard). Background work is skipped in a mirror.
 """
 
 import functools
@@ -30,26 +30,26 @@ SQLSTATE = "MIRRO"  # the SQLSTATE of the triggers' refusal
 
 
 class SyncRunningError(Exception):
-    """Another sync is under way, here or on another machine."""
+    """Another sync is running, here or on another machine."""
 
 
 def current() -> Mirror | None:
-    """The mirror that this service is, if it is one."""
+    """The row of the mirror; None if this service is no mirror."""
     return Mirror.objects.first()
 
 
 def skip_if_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
-    """Decorator: do nothing where the records are not this service's own."""
+    """Decorator: in a mirror, do nothing and return None."""
 
     @functools.wraps(act)
-    def acting(*args: P.args, **kwargs: P.kwargs) -> R | None:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | None:
         return None if Mirror.objects.exists() else act(*args, **kwargs)
 
-    return acting
+    return wrapper
 
 
 def error_message(error: BaseException | None) -> str:
-    """Why the database refused a change of what is mirrored; "" if ``error`` is something else."""
+    """The guard's message where it refused a change of a mirrored table; "" if ``error`` is another one."""
     cause: Any = error.__cause__ if isinstance(error, DatabaseError) else None
     if getattr(cause, "sqlstate", None) != SQLSTATE:
         return ""
@@ -58,10 +58,10 @@ def error_message(error: BaseException | None) -> str:
 
 @contextmanager
 def allow_writes() -> Iterator[None]:
-    """Let the statements within change what is mirrored; to be used inside a transaction."""
+    """Context manager: the guard lets the statements of its block pass; to be used inside a transaction."""
     set_syncing("on")
     yield
-    set_syncing("")  # a transaction that fails forgets it by itself
+    set_syncing("")  # a rollback resets it by itself
 
 
 def set_syncing(value: str) -> None:
@@ -70,12 +70,12 @@ def set_syncing(value: str) -> None:
 
 
 def enable_guard() -> None:
-    """Refuse changes from the end of this transaction on. It must not have written to a mirrored table yet."""
+    """Enable the triggers, at the end of this transaction, which must not have written to a mirrored table yet."""
     alter_triggers("ENABLE")
 
 
 def disable_guard() -> None:
-    """Let everybody change the records again."""
+    """Disable the triggers, so that the records can be changed again."""
     alter_triggers("DISABLE")
 
 
@@ -87,11 +87,11 @@ def alter_triggers(action: str) -> None:
 
 @contextmanager
 def sync_lock() -> Iterator[None]:
-    """Hold the one lock of all syncs of this database; raises SyncRunningError if another holds it.
+    """Context manager: take the advisory lock of syncs; raises SyncRunningError if another sync has it.
 
-    The lock is the connection's: with the connection it is lost, and what would be written with it.
+    It is a lock of the session: when the connection is lost, so are the lock and the transaction.
     """
-    with locks.try_acquire_for_session(locks.Lock.SYNC) as held:
-        if not held:
+    with locks.try_acquire_for_session(locks.Lock.SYNC) as is_acquired:
+        if not is_acquired:
             raise SyncRunningError("Another sync is under way.")
         yield

@@ -65,7 +65,7 @@ class RecordKind:
     label: str
     """The field by which an operator knows a record."""
 
-    def named(self, record: Record) -> str:
+    def describe(self, record: Record) -> str:
         return f"{self.noun} {record['id']} ({shown(record[self.label])})"
 
 
@@ -86,8 +86,8 @@ class MirroredRows:
         self.left_out = list(records.left_out)
         self.names: dict[tuple[RecordKind, int], str] = {}
         nodes, groups, accounts = (
-            self.valid_rows(kind, told_of_kind)
-            for kind, told_of_kind in (
+            self.valid_rows(kind, records_of_kind)
+            for kind, records_of_kind in (
                 (NODES, records.instances),
                 (INSTANCE_GROUPS, records.groups),
                 (USERS, records.users),
@@ -101,8 +101,8 @@ class MirroredRows:
             LINKS: self.valid_links(records.links, nodes),
         }
         self.members = list(self.valid_members(records.groups, groups, nodes))
-        self.jobs, odd_jobs = job_rows(records.jobs, groups.keys())
-        self.left_out += odd_jobs
+        self.jobs, left_out_jobs = job_rows(records.jobs, groups.keys())
+        self.left_out += left_out_jobs
         self.nodes = {nodes[pk]["hostname"]: load for pk, load in loads(NODES, records.instances, nodes)}
         self.loads = dict(loads(INSTANCE_GROUPS, records.groups, groups))
 
@@ -113,10 +113,10 @@ class MirroredRows:
         """The rows of a list by their ids."""
         rows = []
         for number, record in enumerate(records):
-            name = self.names[kind, record["id"]] = kind.named(record)
+            name = self.names[kind, record["id"]] = kind.describe(record)
             odd = OddRecord(f"{kind.list}[{number}]")
             values = row_values(kind, record, odd)
-            odd.refuse()
+            odd.raise_if_any()
             if failure := record.get("failure"):
                 odd.reasons.append(failure)
             if odd.reasons:
@@ -153,7 +153,7 @@ class MirroredRows:
                 continue
             odd = OddRecord(f"instance_links[{number}]")
             values = clean(link, LINKS.columns, odd.place, odd)
-            odd.refuse()
+            odd.raise_if_any()
             odd.reasons += self.missing((NODES, link["source"], nodes), (NODES, link["target"], nodes))
             if link["source"] == link["target"]:
                 odd.reasons.append("it leads from a node to itself")
@@ -208,15 +208,15 @@ class MirroredRows:
 def refuse_incomplete_records(records: Records) -> None:
     """Refuse records that lack a field: a snapshot may leave out what has a default, but a mirror invents nothing."""
     problems = Problems()
-    for kind, told_of_kind in (
+    for kind, records_of_kind in (
         (NODES, records.instances),
         (INSTANCE_GROUPS, records.groups),
         (USERS, records.users),
     ):
-        for n, record in enumerate(told_of_kind):
+        for n, record in enumerate(records_of_kind):
             for key in (each.key for each in kind.table.columns if each.key not in record):
                 problems.add(f"{kind.list}[{n}].{key}", "is missing")
-    problems.refuse()
+    problems.raise_if_any()
 
 
 def row_values(kind: RecordKind, record: Record, odd: OddRecord) -> Values:
@@ -236,7 +236,7 @@ def loads(kind: RecordKind, records: list[Record], valid: dict[int, Values]) -> 
     for number, record in enumerate(records):
         if record["id"] in valid:
             yield record["id"], reported_load(record, kind.list, number, problems)
-    problems.refuse()
+    problems.raise_if_any()
 
 
 def reported_load(record: Record, name: str, number: int, problems: Problems) -> ReportedLoad:
@@ -257,7 +257,7 @@ def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values
             left_out.append(LeftOut("jobs", job_name(job), job["failure"]))
             continue
         row = job_values(job, JOBS.columns, odd.place, odd)
-        odd.refuse()
+        odd.raise_if_any()
         if odd.reasons:
             left_out.append(LeftOut("jobs", job_name(job), "; ".join(odd.reasons)))
         else:

@@ -77,7 +77,7 @@ def unfinished(plan: Plan) -> list[int]:
 
 
 def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
-    """Let this service tell what ``records`` tell, and refuse other changes from then on.
+    """Let this service tell what ``records`` tell, and raise_if_any other changes from then on.
 
     ``began`` is when they began to be read. What this service cannot hold is left out, and logged. Raises SnapshotError
     where they do not fit together, OccupiedError, baseline.ImpactError; then, as after any other error, nothing is

@@ -50,7 +50,7 @@ def import_snapshot(
         read(JSONStreamReader(stream), content, jobs, problems)
         check(content, problems, replace=replace)
         jobs.check(content, replace=replace)
-        problems.refuse()
+        problems.raise_if_any()
         announce("Writing")
         if replace:
             database.clear()
@@ -73,7 +73,7 @@ def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Probl
             raise SnapshotError(f"{key}: is given twice")
         seen.add(key)
         if key == "unified_jobs":
-            problems.refuse()  # rather than after the minutes that they may take
+            problems.raise_if_any()  # rather than after the minutes that they may take
             jobs.read(reader.items())
         elif key in Content.LISTS:
             content.read(key, reader.items())
@@ -81,4 +81,4 @@ def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Probl
             reader.value()
         else:
             raise SnapshotError(f"{shown(key)}: is not part of a snapshot, which has {', '.join(LISTS)}")
-    problems.refuse()
+    problems.raise_if_any()

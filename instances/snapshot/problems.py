@@ -29,9 +29,9 @@ class Problems:
         """Note a problem at ``place``, such as ``instances[3].hostname``; raise SnapshotError if they are many."""
         self._lines.append(f"{place}: {reason}")
         if len(self._lines) == AT_MOST:
-            self.refuse()
+            self.raise_if_any()
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise SnapshotError if there is any problem."""
         if self._lines:
             raise SnapshotError("\n".join(self._lines))
@@ -49,7 +49,7 @@ def wrong_kind(expected: str, value: Any) -> Invalid:
 
 
 def shown(value: Any) -> str:
-    """A JSON value as a message repeats it: short, and in ASCII since a terminal may refuse anything else."""
+    """A JSON value as a message repeats it: short, and in ASCII since a terminal may raise_if_any anything else."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
