@@ -1,4 +1,4 @@
-"""Reading more than one thing as they were at the same moment."""
+"""Fetching several querysets from one snapshot of the database."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 
 
 def fetch_in_one_statement(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
-    """The values that each of the querysets, made by ``values()``, asks for, by one statement.
+    """The rows of each of the querysets, which are made by ``values()``. One statement, so all are of one moment.
 
-    They are as JSON has them: times are texts in ISO 8601.
+    The values are those of JSON: times are strings in ISO 8601.
     """
     parts: list[str] = []
     params: list[Any] = []

@@ -28,7 +28,7 @@ RENEWED_AFTER = 24 * 3600  # likewise; sooner it is not written again
 ANY = ""
 UNKNOWN = "-"  # the address of a client on a Unix socket, unless a proxy forwards it
 MOST_LOCKOUTS = 10_000  # lockouts that a process caches; beyond that the cache is cleared
-REMEMBERED_FOR = 5  # seconds, after which the database is asked again whether it was unlocked
+REMEMBERED_FOR = 5  # seconds for which a lockout is cached; then the database is queried again
 SWEPT = 100  # rows at most that are deleted at once
 
 Key = tuple[str, str]  # a name's digest and an address
@@ -115,7 +115,7 @@ class Attempt:
         return limits
 
     def raise_if_locked(self) -> None:
-        """Raise LockedError if that was the answer a moment ago, without asking the database."""
+        """Raise LockedError if this process has cached a lockout of this name and address. No query."""
         now = time.monotonic()
         believed_until, until = lockouts.get(self.key, NEVER)
         if now < min(believed_until, until):
@@ -144,7 +144,7 @@ class Attempt:
         raise LockedError(self.masked)
 
     def fail(self) -> None:
-        """Count it. Raises LockedError where others are refused, so that nobody learns which name is known here."""
+        """Count the failure. Raises LockedError where unknown names are locked, so as not to reveal known ones."""
         limits = self.limits()
         names, addresses = zip(*limits, strict=True)
         with connection.cursor() as cursor:
@@ -159,15 +159,15 @@ class Attempt:
             raise LockedError(self.masked)
 
     def succeed(self) -> None:
-        """Forget the failures of this name from this address, which is known to be its own now."""
+        """Reset the failures of this name from this address, and remember the address as known for the name."""
         with connection.cursor() as cursor:
             cursor.execute(KNOW, [self.name, self.place, KNOWN_FOR, KNOWN_FOR - RENEWED_AFTER])
 
 
 def unlock(username: str | None = None, address: str | None = None) -> int:
-    """Forget the failures of a name, of an address, or of both together; of all without either. Returns how many.
+    """Reset the failures of a name, of an address, or of both together; of all without either. Returns how many.
 
-    Processes that serve notice it within REMEMBERED_FOR.
+    Serving processes notice it within REMEMBERED_FOR seconds.
     """
     chosen = Q(failures__gt=0)
     if username is not None:

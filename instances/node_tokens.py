@@ -1,4 +1,4 @@
-"""Tokens with which nodes report themselves. The text of a token is told once; its SHA-256 is what is stored."""
+"""Tokens with which nodes report themselves. The text of a token is shown once; only its SHA-256 is stored."""
 
 import secrets
 

@@ -1,6 +1,6 @@
-"""Nodes, groups and links as an installer registers them, beside what the API allows.
+"""Nodes, groups and links as an installer registers them, which may do more than the API allows.
 
-Every function writes all or nothing, and nothing where everything is as asked already. Errors are ValidationError.
+Every function writes all or nothing, and nothing where no record would change. Errors are ValidationError.
 Source: docs/awx-behaviour.md, "Changing instances", and AWX's commands of the same names.
 """
 
@@ -78,7 +78,7 @@ def new_node(hostname: str, node_type: str, given: dict[str, Any]) -> Instance:
 
 
 def set_fields(record: Any, values: dict[str, Any]) -> bool:
-    """Give ``record`` these values, if they are valid; whether one of them is new."""
+    """Save these values of ``record``, if they are valid; return whether one of them changed."""
     new = {name: value for name, value in values.items() if getattr(record, name) != value}
     for name, value in new.items():
         setattr(record, name, value)
@@ -89,7 +89,7 @@ def set_fields(record: Any, values: dict[str, Any]) -> bool:
 
 
 def peer_as_control_node(instance: Instance) -> bool:
-    """Let a control or hybrid node peer to all nodes that want it; whether a link was missing."""
+    """Make a control or hybrid node peer to all nodes with peers_from_control_nodes; return whether a link was new."""
     if not instance.controls:
         return False
     wanting = Instance.objects.filter(peers_from_control_nodes=True, node_type__in=lifecycle.INSTALLABLE)
@@ -113,7 +113,7 @@ def deprovision(hostname: str) -> bool:
 
 
 def lock_by_hostname(hostnames: list[str]) -> dict[str, Instance]:
-    """The instances with these hostnames, held until the transaction ends."""
+    """Lock the instances with these hostnames until the transaction ends. Raises ValidationError if one is missing."""
     found = Instance.objects.filter(hostname__in=hostnames).select_for_update(no_key=True).order_by("pk")
     instances = {instance.hostname: instance for instance in found}
     unknown = [hostname for hostname in dict.fromkeys(hostnames) if hostname not in instances]
@@ -163,7 +163,7 @@ def members_to_be(group: InstanceGroup, hostnames: list[str]) -> dict[str, Insta
 
 
 def join(group: InstanceGroup, instances: list[Instance]) -> bool:
-    """Make the instances members; whether one of them was not."""
+    """Make the instances members; return whether one of them is new."""
     present = group.instances.filter(pk__in=[instance.pk for instance in instances]).count()
     group.instances.add(*instances)
     return present < len(instances)

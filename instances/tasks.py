@@ -1,7 +1,7 @@
-"""The background work, which ``manage.py worker`` does: procrastinate's jobs, kept in the database.
+"""The background tasks that ``manage.py worker`` runs: procrastinate's jobs, stored in the database.
 
 Without a running worker the jobs wait. A job whose worker was killed is run again by another one, so every task can
-be repeated. A task that fails is tried again, after longer and longer pauses.
+be repeated. A task that fails is retried, after longer and longer pauses.
 """
 
 import logging
@@ -25,8 +25,8 @@ from instances.models import Instance
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60  # seconds
-LOW_PRIORITY = -10  # the priority of what nobody waits for
-RETENTION_HOURS = 24  # hours that a job which succeeded can be looked at in the admin
+LOW_PRIORITY = -10  # of jobs for whose result no user waits
+RETENTION_HOURS = 24  # for which the admin shows a job that succeeded
 
 
 class Backoff(BaseRetryStrategy):
@@ -42,7 +42,7 @@ class Backoff(BaseRetryStrategy):
 @app.task(name="apply_policies", queueing_lock="apply_policies", retry=Backoff())
 @skip_if_mirrored
 def apply_policies() -> int:
-    """Bring the members of the groups to what the policies want; the result is how many memberships changed."""
+    """Apply the policies of the groups; the result is how many memberships changed."""
     try:
         return policies.apply_policies()
     except Exception:
@@ -86,7 +86,7 @@ async def delete_finished(context: JobContext, timestamp: int) -> None:
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="fold_counters", queueing_lock="fold_counters")
 def fold_counters(timestamp: int) -> None:
-    """Keep the sums of the counters short after many wrote at once."""
+    """Merge the rows that concurrent writers added to the counters."""
     counters.fold()
 
 
@@ -104,7 +104,7 @@ def instance_changed(instance: Instance) -> None:
 
 
 def check_health(instances: Iterable[Instance]) -> None:
-    """Queue checks that nobody asked for, one for each instance, behind everything else that waits."""
+    """Queue health checks that no user requested, one for each instance, with low priority."""
     queued = ProcrastinateJob.objects.filter(task_name="health_check", status="todo")
     waiting = set(queued.values_list("args__pk", flat=True))
     jobs: list[Any] = [{"pk": instance.pk} for instance in instances if instance.pk not in waiting]
@@ -128,12 +128,12 @@ def is_queued(task: str, **arguments: int) -> bool:
     return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status="todo").exists()
 
 
-# --- what was lost
+# --- after an interruption
 
 
 @skip_if_mirrored
 def queue_missed() -> None:
-    """Queue what changes made before may still want, whether or not it was queued then."""
+    """Queue the jobs that earlier changes may still need, whether or not they were queued then."""
     queue_policies()
     for node in Instance.objects.filter(node_state=Instance.NodeState.DEPROVISIONING).order_by("pk"):
         if not is_queued("deprovision", pk=node.pk):
@@ -141,19 +141,19 @@ def queue_missed() -> None:
 
 
 async def requeue_stalled(silent_for: float) -> None:
-    """Queue again the jobs of workers that have not been heard of for this many seconds."""
+    """Queue again the jobs of workers without a heartbeat for ``silent_for`` seconds."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for):
         with suppress_no_longer_running():
             try:
                 await app.job_manager.retry_job(job)
             except UniqueViolation:  # the next job of the kind waits already
                 await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
-            logger.warning("The worker of job %s (%s) is gone; the job is queued again.", job.id, job.task_name)
+            logger.warning("The worker of job %s (%s) stopped; the job is queued again.", job.id, job.task_name)
 
 
 @contextmanager
 def suppress_no_longer_running() -> Iterator[None]:
-    """Suppress the refusal to queue a job again that its worker has finished, or another one queued, meanwhile."""
+    """Context manager: ignore the error for a job that its worker finished, or another one queued, meanwhile."""
     try:
         yield
     except ConnectorException as error:

@@ -1,8 +1,8 @@
-"""What others wrote, made fit to be read beside our own words."""
+"""Escaping text from other sources, such as hostnames, for pages, terminals and logs."""
 
 import re
 
-# They turn the direction of what follows, so that one name can look like another.
+# They change the direction of the text that follows, so that one name can look like another.
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REPLACEMENT = "\ufffd"
 # They move the cursor, change colours or end a line. Tabs and line breaks have their places in longer texts.
@@ -32,5 +32,5 @@ def escaped(text: object) -> str:
 
 
 def in_one_line(text: object) -> str:
-    """The same without tabs and line breaks, so that it cannot look like a line of ours."""
+    """The same with tabs and line breaks escaped, so that it cannot forge another line."""
     return IN_A_LINE.sub(escape_character, escaped(text))

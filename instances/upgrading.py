@@ -1,4 +1,4 @@
-"""From which states a database can be brought to the migrations that there are."""
+"""The check that a database can be upgraded to the current migrations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ APP = "instances"
 
 
 def register() -> None:
-    """Let ``migrate`` ask before it does anything."""
+    """Register the check, which ``migrate`` runs first."""
     checks.register(refuse_unfinished_history, checks.Tags.database)
 
 

@@ -20,7 +20,7 @@ class EscapedOutput(OutputWrapper):
 
 
 class EscapingCommand(BaseCommand):
-    """A command that may tell what others wrote."""
+    """A command whose output may contain text from other sources."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, *args: Any, **options: Any) -> None:
         super().__init__(stdout, stderr, *args, **options)
@@ -36,7 +36,7 @@ class EscapingCommand(BaseCommand):
 
 
 class ErrorReportingCommand(EscapingCommand):
-    """A command whose refusals, and the database's, are one line each and no traceback."""
+    """A command that reports validation errors, and errors of the database, in one line without a traceback."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
@@ -47,13 +47,13 @@ class ErrorReportingCommand(EscapingCommand):
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
             if database.is_away(error):
-                raise  # as of every command; manage.py tells
+                raise  # manage.py reports it for every command
             if refused := guard.error_message(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
     def warn_of_hostnames(self, hostnames: Iterable[str]) -> None:
-        """Name the first that the API would not have taken: they are kept, as AWX keeps what its installer gives it."""
+        """Warn of hostnames that the API would refuse; they are stored, as AWX stores those of its installer."""
         refused = [(name, reason) for name in hostnames if (reason := hostname_error(name))]
         if refused:
             name, reason = refused[0]
@@ -61,7 +61,7 @@ class ErrorReportingCommand(EscapingCommand):
             self.stderr.write(f"Warning: the API would refuse the hostname {in_one_line(name)}{others}: {reason}")
 
     def conclude(self, message: str, changed: bool) -> None:
-        """Tell what happened, and a change in the words by which AWX's installers know it."""
+        """Print the message, and after a change "(changed: True)", by which AWX's installers recognize one."""
         self.stdout.write(message)
         if changed:
             self.stdout.write("(changed: True)")

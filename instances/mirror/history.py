@@ -1,6 +1,6 @@
-"""The jobs that have ended, copied page by page in the order of their ids, so that a copy can go on where it stopped.
+"""Copying the jobs that have ended, page by page in the order of their ids, so that a copy can be resumed.
 
-Each page is a transaction of its own. It moves jobs from a baseline into the table: no figure changes by it.
+Each page is a transaction of its own. Its jobs move from the baselines into the table, so that no total changes.
 """
 
 from django.db import transaction
@@ -21,30 +21,30 @@ LEFT_OUT_JOBS = Table(LeftOutJob, columns(LeftOutJob))
 
 
 def copied_to() -> int:
-    """The id up to which every job is here."""
+    """The id up to which all jobs were copied."""
     mirror = guard.current()
     return 0 if mirror is None else mirror.copied_to
 
 
 def set_copied_to(pk: int) -> None:
-    """Let the next page be that of the jobs above this id."""
+    """Store that all jobs up to this id were copied."""
     Mirror.objects.update(copied_to=pk)
 
 
 def count_copied(up_to: int) -> int:
-    """How many jobs there are up to that id."""
+    """How many stored jobs have an id up to this one."""
     return UnifiedJob.objects.filter(pk__lte=up_to).count()
 
 
 def count_read(up_to: int) -> int:
-    """How many jobs up to that id were read: those that are here, and those that were left out."""
+    """How many jobs with an id up to this one were read: the stored ones, and those that were left out."""
     return count_copied(up_to) + LeftOutJob.objects.filter(pk__lte=up_to).count()
 
 
 def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
-    """Let the jobs above those copied already be exactly ``jobs``, in order of ids, as far as the last, or ``up_to``.
+    """Make the stored jobs above ``copied_to()``, as far as the last of ``jobs`` or ``up_to``, equal to ``jobs``.
 
-    Jobs beyond, of which AWX said that they have not ended, stay.
+    ``jobs`` are ordered by id. Stored jobs with higher ids, which AWX reported as not ended, stay.
     """
     with transaction.atomic(), guard.allow_writes(), baseline.preserve_totals():
         rows, left_out = job_rows(jobs, set(InstanceGroup.objects.values_list("pk", flat=True)))
@@ -65,13 +65,13 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
 
 
 def store_left_out(jobs: list[Record], rows: list[Values]) -> None:
-    """Remember which of ``jobs`` have no row, as far as jobs were copied: they may be counted, and fit at their end."""
+    """Store which of ``jobs`` have no row, as far as jobs were copied: they count as read, and may fit once ended."""
     copied = [job for job in jobs if job["id"] <= copied_to()]
     write_left_out(copied, rows, LeftOutJob.objects.filter(pk__in=[job["id"] for job in copied]))
 
 
 def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[LeftOutJob]") -> None:
-    """Let ``stored`` be those of ``jobs`` that have no row."""
+    """Make the rows ``stored`` equal to those of ``jobs`` that have no row in ``rows``."""
     with_row = {row["id"] for row in rows}
     wanted = [
         {"id": job["id"], "ended": job["representation"].get("status") not in UNFINISHED}
@@ -82,7 +82,7 @@ def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[Lef
 
 
 def count_left_out() -> dict[str, int]:
-    """How many of all jobs are left out, as a mirror keeps it."""
+    """How many of all jobs are left out, in the form of ``Mirror.left_out``."""
     return {ALL: LeftOutJob.objects.count()}
 
 

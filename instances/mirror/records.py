@@ -1,4 +1,4 @@
-"""What was read of an AWX, checked as a snapshot is and made rows; what this service cannot hold is left out."""
+"""The records that were read from an AWX, validated like a snapshot, and their rows; others are left out."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, fields
@@ -20,14 +20,14 @@ Record = dict[str, Any]
 Values = dict[str, Any]
 
 ROLES = list(INCLUDED_ROLES)  # the strongest first
-MOST_LOAD = 2**53  # that JSON's numbers tell exactly
+MOST_LOAD = 2**53  # up to which JSON's numbers are exact
 # Of several links between the same two nodes the one that comes first here says best whether the nodes are linked.
 LINK_STATES = [InstanceLink.State.ESTABLISHED, InstanceLink.State.ADDING, InstanceLink.State.REMOVING]
 
 
 @dataclass(frozen=True)
 class ReportedLoad:
-    """The load of a node or a group as AWX tells it."""
+    """The load of a node or a group as AWX reports it."""
 
     jobs_total: int
     jobs_running: int
@@ -56,7 +56,7 @@ class Records:
 
 @dataclass(frozen=True)
 class RecordKind:
-    """A list of AWX's whose records are told by themselves."""
+    """A list of AWX whose records have endpoints of their own."""
 
     name: str  # one of left_out.KINDS
     list: str
@@ -75,10 +75,10 @@ USERS = RecordKind("users", "users", ACCOUNTS, "user", "username")
 
 
 class MirroredRows:
-    """The rows that the records fill, and the records that are ``left_out``, since this service cannot hold them.
+    """The rows for these records, and the records that are ``left_out``, since this service cannot store them.
 
-    What belongs to a record that is left out is left out with it. Raises SnapshotError where a record is not what
-    AWX's would be, and where of a list nothing would remain: then it is the list that is odd, and not a record.
+    What belongs to a record that is left out is left out with it. Raises SnapshotError where a record is malformed,
+    and where nothing of a list would remain: then something is wrong with the list, and not with a record.
     """
 
     def __init__(self, records: Records) -> None:
@@ -272,7 +272,7 @@ def job_name(job: Record) -> str:
 
 
 def needs_detail(representation: Record) -> bool:
-    """Whether a job as a list tells it lacks what its impact follows from."""
+    """Whether a job in a list of AWX lacks the fields from which its task impact is computed."""
     if representation.get("type") not in IMPACT_BY_HOSTS:
         return False
     inventory = (representation.get("summary_fields") or {}).get("inventory")
@@ -280,7 +280,7 @@ def needs_detail(representation: Record) -> bool:
 
 
 def with_capabilities_of_superusers(representation: Record) -> Record:
-    """A job as an auditor sees it, whose capabilities are all false, with those that a superuser would be told.
+    """A job that was read as an auditor, whose capabilities are all false, with the capabilities of a superuser.
 
     Superusers may delete every job, and start every one again but for system jobs. Source: recorded answers.
     """

@@ -1,4 +1,4 @@
-"""Making the database equal to what was read of AWX, in one transaction: readers see the old mesh or the new one."""
+"""Writing the records of AWX to the database, in one transaction: readers see the old mesh or the new one."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ Counts = dict[str, Count]
 
 
 class OccupiedError(Exception):
-    """The database holds what is not this mirror's."""
+    """The database has records that do not belong to this mirror."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def copies_all_jobs(plan: Plan) -> bool:
 
 
 def unfinished(plan: Plan) -> list[int]:
-    """The ids of the jobs that had not ended when they were copied and are kept when they have; else none."""
+    """The ids of the jobs that had not ended when they were copied, if the mirror has all jobs; else none."""
     if is_first_sync(plan) or not copies_all_jobs(plan):
         return []
     stored = UnifiedJob.objects.filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True)
@@ -77,10 +77,10 @@ def unfinished(plan: Plan) -> list[int]:
 
 
 def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
-    """Let this service tell what ``records`` tell, and raise_if_any other changes from then on.
+    """Write ``records`` and enable the guard against other changes; return the number of records by kind.
 
-    ``began`` is when they began to be read. What this service cannot hold is left out, and logged. Raises SnapshotError
-    where they do not fit together, OccupiedError, baseline.ImpactError; then, as after any other error, nothing is
+    ``began``: when reading them began. Records that this service cannot store are left out and logged. Raises
+    SnapshotError where records are inconsistent, OccupiedError, and baseline.ImpactError. After any error nothing is
     changed.
     """
     rows = MirroredRows(records)
@@ -95,7 +95,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
             if is_new:
                 remove_ended_jobs()
                 history.delete_left_out()
-                conditions.delete_all_stored()  # ids that AWX's nodes share with nodes of before mean nothing
+                conditions.delete_all_stored()  # that AWX's nodes have ids of earlier nodes means nothing
             counts = write_rows(rows)
             baseline.write_baselines(rows.nodes, rows.loads)
         history.store_left_out(records.jobs, rows.jobs)
@@ -105,7 +105,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
 
 
 def write_rows(rows: MirroredRows) -> Counts:
-    """Write what differs, in an order in which nothing refers to what is not there."""
+    """Write the rows that differ, in an order in which no row refers to a missing one."""
     instances, links, groups = (
         by_id(rows.of[table], table.model._default_manager.all()) for table in (INSTANCES, LINKS, GROUPS)
     )
@@ -130,7 +130,7 @@ def write_members(members: list[tuple[int, int]]) -> Count:
 
 
 def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]") -> Count:
-    """Let the rows ``stored``, which are nothing but their ``key``, be those wanted."""
+    """Make the rows ``stored``, which have no columns but their ``key``, equal to ``wanted``."""
     present = {tuple(values): pk for pk, *values in stored.values_list("pk", *key)}
     gone = [pk for values, pk in present.items() if values not in wanted]
     new = sorted(wanted - present.keys())
@@ -211,7 +211,7 @@ def store_result(plan: Plan, version: str, began: datetime, counts: Counts, left
 
 
 def store_failure(reason: str) -> None:
-    """Remember that a sync failed; one that never succeeded has no mirror to remember it."""
+    """Store that a sync failed; before the first success there is no row of a mirror to store it in."""
     Mirror.objects.update(
         failures=F("failures") + 1, failures_total=F("failures_total") + 1, failed=timezone.now(), failure=reason
     )
@@ -220,8 +220,8 @@ def store_failure(reason: str) -> None:
 def detach() -> Mirror | None:
     """Make the records this service's own, to be changed by anybody; what was mirrored, or None if nothing was.
 
-    Jobs that have not ended go: nobody would tell this service of their end. Accounts that were mirrored stay, without
-    the rank that AWX gave them: it will take it from nobody here any more. Raises SyncRunningError during a sync.
+    Jobs that have not ended are deleted: no sync would report their end. Mirrored accounts stay, without the superuser
+    and auditor flags of AWX, which will revoke none here any more. Raises SyncRunningError during a sync.
     """
     with guard.sync_lock(), transaction.atomic():
         mirror = guard.current()

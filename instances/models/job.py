@@ -8,7 +8,7 @@ from instances.severity import Severity, SeverityChoices
 
 
 class UnifiedJob(models.Model):
-    """A job as AWX tells of it: what this service counts and filters by as columns, all of it in ``representation``.
+    """A job of AWX: its ``representation`` in AWX's API, and as columns what this service counts and filters by.
 
     Jobs belong to a node by its hostname, not by a key: a job outlives the node that ran it.
     """

@@ -2,9 +2,9 @@ from django.db import models
 
 
 class LoginFailures(models.Model):
-    """How often a wrong password came lately: for a name, from an address, or for a name from an address.
+    """How many wrong passwords were sent lately for a name, from an address, or for a name from an address.
 
-    Whoever mistypes may write a password where the name belongs, so of a name there is only a digest.
+    Users sometimes type a password into the field of the name, so only a digest of the name is stored.
     """
 
     name = models.CharField(max_length=64, help_text="The digest of the name; empty is any.")

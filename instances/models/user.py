@@ -13,7 +13,7 @@ class MeshUserManager(UserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 class User(AbstractUser):
-    """Somebody who asks the API. Superusers may do everything, system auditors read everything."""
+    """A user of the API. Superusers may do everything, system auditors may read everything."""
 
     username = NameField(
         max_length=150,

@@ -1,4 +1,4 @@
-"""What no single record shows: values given twice, and ids that nothing has."""
+"""Checks across the records of a snapshot: values that occur twice, and ids that no record has."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ Key = tuple[Any, ...]
 
 
 def check(content: Content, problems: Problems, *, replace: bool) -> None:
-    """Note what is wrong between the records of ``content``, and between them and the rows that stay."""
+    """Add the problems between the records of ``content``, and between them and the rows that stay."""
     for table, rows in content.rows.items():
         check_keys(table, rows, problems)
     check_links(content.rows[LINKS], problems)
@@ -26,7 +26,7 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
 
 
 def with_values_of(rows: list[TableRow], key: tuple[str, ...]) -> Iterator[tuple[Key, TableRow]]:
-    """The rows with their values of ``key``; an empty text, such as no address, is nobody's own."""
+    """The rows with their values of ``key``; rows with an empty text in it, such as no address, are left out."""
     for row in rows:
         values = tuple(row.values[name] for name in key)
         if "" not in values:
@@ -55,7 +55,7 @@ def check_links(links: list[TableRow], problems: Problems) -> None:
 
 
 def check_references(table: Table, content: Content, target: Table, problems: Problems, *, replace: bool) -> None:
-    """Note the rows of ``table`` that refer to a row of ``target`` that will not exist."""
+    """Add a problem for each row of ``table`` that refers to a row of ``target`` that will not exist."""
     references = [column for column in table.columns if column.target is target.model]
     wanted = {row.values[column.attname] for row in content.rows[table] for column in references}
     unknown = unknown_ids(wanted, content, target, replace=replace)
@@ -79,7 +79,7 @@ def nothing_has(model: type[models.Model], pk: int) -> str:
 
 
 def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) -> None:
-    """Note the rows with a value that is already stored, under an id that the snapshot does not update."""
+    """Add a problem for each row with a unique value of a stored row that the snapshot does not update."""
     ids = [row.values["id"] for row in rows]
     for key in table.keys:
         given = dict(with_values_of(rows, key))
@@ -92,7 +92,7 @@ def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) ->
 
 
 def check_stored_tokens(tokens: list[TableRow], problems: Problems) -> None:
-    """Note the tokens with the id of another user's: nobody loses a token to somebody else."""
+    """Add a problem for each token with the id of another user's token, which would be overwritten."""
     given = {row.values["id"]: row for row in tokens}
     for pk, owner in TOKENS.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
         if owner != given[pk].values["user_id"]:

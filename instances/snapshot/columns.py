@@ -1,4 +1,4 @@
-"""From JSON to columns: what a value must be follows from the field of the model that it fills."""
+"""Validating and converting JSON values by the model fields that they are stored in."""
 
 import json
 import math
@@ -39,9 +39,9 @@ class Column:
 
 
 def column(field: Field, key: str | None = None, attname: str | None = None) -> Column:
-    """The column of ``field``, which is told under the field's name unless there is a ``key``.
+    """The column of ``field``, whose key in records is the field's name unless ``key`` is given.
 
-    ``attname`` is given where the record's field is not the column itself.
+    ``attname`` is given where the record's value is not that of the column itself.
     """
     return Column(
         key=field.name if key is None else key,
@@ -53,7 +53,7 @@ def column(field: Field, key: str | None = None, attname: str | None = None) -> 
 
 
 def clean(record: dict[str, Any], columns: Iterable[Column], place: str, problems: Problems) -> dict[str, Any]:
-    """The columns' values by attname, in the columns' order, without those that are noted as problems."""
+    """The columns' values by attname, in the columns' order; invalid ones are added to ``problems`` instead."""
     values = {}
     for column in columns:
         key = column.key
@@ -133,7 +133,7 @@ def storable(value: Any) -> str:
 
 
 def refuse_half_pairs(text: str) -> None:
-    """Raise Invalid if ``text`` has no encoding: JSON's escapes can tell one half of a surrogate pair."""
+    """Raise Invalid if ``text`` has half of a surrogate pair, which JSON's escapes can write and UTF-8 cannot."""
     if text.isascii():
         return
     try:
@@ -221,13 +221,13 @@ def parse_time(value: Any) -> datetime:
 
 
 def verbatim(value: Any) -> Any:
-    """An object for ``json``, which is kept as it is."""
+    """An object for a column of type ``json``, unchanged."""
     written(value)
     return value
 
 
 def written(value: Any) -> str:
-    """The text of an object that is kept as it is."""
+    """The JSON text of an object, for a column of type ``json``."""
     if type(value) is not dict:
         raise wrong_kind("an object", value)
     try:

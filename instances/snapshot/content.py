@@ -1,4 +1,4 @@
-"""The small lists of a snapshot, kept in memory: everything but the jobs."""
+"""The small lists of a snapshot, which fit in memory: everything but the jobs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, 
 
 
 class Content:
-    """Rows by table, and the records whose parts are told: a list that a record lacks changes nothing."""
+    """Rows by table, and the records that have lists of parts: a list that a record lacks changes nothing."""
 
     LISTS = {"users": USERS, "instances": INSTANCES, "instance_links": LINKS, "instance_groups": GROUPS}
 
@@ -20,7 +20,7 @@ class Content:
         self.owners: dict[Table, list[int]] = {ROLES: [], MEMBERS: []}
 
     def read(self, name: str, records: Iterable[Any]) -> None:
-        """Take in the list ``name``, noting the problems of its records."""
+        """Add the records of the list ``name``, and their problems."""
         for index, record in enumerate(records):
             place = f"{name}[{index}]"
             if not isinstance(record, dict):

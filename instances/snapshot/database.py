@@ -1,4 +1,4 @@
-"""Writing the small lists, and what the database needs to know afterwards."""
+"""Writing the small lists, and updating sequences and planner statistics afterwards."""
 
 import secrets
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def clear() -> None:
-    """Remove everything that a snapshot tells."""
+    """Delete all rows of the tables that a snapshot fills."""
     for table in (JOBS, LINKS, GROUPS, INSTANCES, TOKENS, USERS):
         table.model._default_manager.all().delete()
 
@@ -38,16 +38,16 @@ def write(content: Content) -> None:
 
 
 def with_hashes(users: list[TableRow]) -> list[TableRow]:
-    """The users with their passwords' hashes; who has none keeps what is stored, or has no usable one."""
+    """The users with their passwords' hashes; one without a password has the stored hash, or an unusable one."""
     stored = dict(USERS.model._default_manager.values_list("pk", "password"))
     return [TableRow(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
 
 
 def credentials(user: dict[str, Any], stored: dict[int, str]) -> dict[str, Any]:
     given = user["password"]
-    kept = stored.get(user["id"]) if given is None else None
+    stored_hash = stored.get(user["id"]) if given is None else None
     return {
-        "password": kept or make_password(given),
+        "password": stored_hash or make_password(given),
         "is_staff": user["is_staff"] or user["is_superuser"],  # AWX's superusers administer this service too
     }
 
@@ -74,7 +74,7 @@ def upsert(table: Table, rows: list[TableRow], **values: Any) -> None:
 
 
 def release_keys(table: Table, rows: list[TableRow]) -> None:
-    """Take their unique values from the stored rows that will be updated, so that two may exchange theirs."""
+    """Set the unique values of the stored rows that will be updated to placeholders, so that two may swap theirs."""
     stored = table.model._default_manager.filter(pk__in=[row.values["id"] for row in rows])
     nobodys = Concat(Value(f"{secrets.token_hex(8)} "), Cast("pk", CharField()))
     names = [name for key in table.keys for name in key if name != "id"]
@@ -82,13 +82,13 @@ def release_keys(table: Table, rows: list[TableRow]) -> None:
 
 
 def exchange(table: Table, column: str, values: Iterable[int], rows: list[TableRow]) -> None:
-    """Put ``rows`` in the place of those whose ``column`` has one of ``values``."""
+    """Replace the rows whose ``column`` has one of ``values`` by ``rows``."""
     table.model._default_manager.filter(**{f"{column}__in": values}).delete()
     table.model._default_manager.bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)
 
 
 def restart_sequences(tables: Iterable[Table]) -> None:
-    """Let the next ids be those above the highest ones, where nothing else is stored."""
+    """Restart the sequences of ids above the highest id of each table, where nothing else is stored."""
     with connection.cursor() as cursor:
         for table in tables:
             name = connection.ops.quote_name(table.model._meta.db_table)
@@ -99,7 +99,7 @@ def restart_sequences(tables: Iterable[Table]) -> None:
 
 
 def move_sequences(tables: Iterable[Table]) -> None:
-    """Let the next ids lie above the highest ones. No sequence goes back: it may serve others at this moment."""
+    """Move the sequences of ids above the highest id of each table; never back, since others may use them now."""
     with connection.cursor() as cursor:
         for table in tables:
             name = connection.ops.quote_name(table.model._meta.db_table)
@@ -111,7 +111,7 @@ def move_sequences(tables: Iterable[Table]) -> None:
 
 
 def analyze(tables: Iterable[Table]) -> None:
-    """Tell the planner of the rows."""
+    """Update the planner's statistics of the tables."""
     names = ", ".join(connection.ops.quote_name(table.model._meta.db_table) for table in tables)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {names}")

@@ -1,4 +1,4 @@
-"""The import itself, from the first byte to the last row: all of it, or nothing."""
+"""Importing a snapshot: all of it, or nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from instances.snapshot.problems import Problems, SnapshotError, shown
 from instances.snapshot.reader import JSONStreamReader
 from instances.snapshot.tables import INSTANCES, JOBS
 
-NOT_STORED = ("install_uuid", "cluster_host_id")  # the environment tells them
+NOT_STORED = ("install_uuid", "cluster_host_id")  # settings of the environment here
 LISTS = (*Content.LISTS, "unified_jobs")
 
 
@@ -37,8 +37,8 @@ def import_snapshot(
 ) -> Imported:
     """Read the snapshot in ``stream`` into the database, in one transaction.
 
-    Ids are kept and no value is computed. Records whose ids are stored are updated and the others stay, unless
-    ``replace`` removes everything first. ``announce`` is told what is being done: "Reading", "Writing".
+    Ids are stored unchanged and no value is computed. Records whose ids are stored are updated and the others stay,
+    unless ``replace`` deletes everything first. ``announce`` is called with each phase: "Reading", "Writing".
 
     Raises SnapshotError if the stream does not hold a snapshot or its records do not fit together, and
     django.db.DatabaseError if the database refuses them for another reason. In both cases nothing is written.
@@ -66,7 +66,7 @@ def import_snapshot(
 
 
 def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Problems) -> None:
-    """Take in the lists in the order of the file; raise SnapshotError if any record is wrong by itself."""
+    """Read the lists in the order of the file; raise SnapshotError if any record is invalid by itself."""
     seen = set()
     for key in reader.members():
         if key in seen:

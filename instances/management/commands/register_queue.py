@@ -42,10 +42,10 @@ class Command(ErrorReportingCommand):
         )
 
     def handle(self, *args: Any, queuename: str, hostnames: list[str], **options: Any) -> None:
-        asked = {
+        arguments = {
             "policy_instance_percentage": options["instance_percent"],
             "policy_instance_minimum": options["instance_minimum"],
         }
-        policy = {name: value for name, value in asked.items() if value is not None}
+        policy = {name: value for name, value in arguments.items() if value is not None}
         outcome = register_queue(queuename, policy, hostnames)
         self.conclude(MESSAGES[outcome].format(queuename), changed=outcome is not Outcome.UNCHANGED)

@@ -1,4 +1,4 @@
-"""``manage.py unlock_login``: let passwords be tried again."""
+"""``manage.py unlock_login``: unlock logins after too many wrong passwords."""
 
 from argparse import ArgumentParser
 from typing import Any

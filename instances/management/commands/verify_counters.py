@@ -1,4 +1,4 @@
-"""``manage.py verify_counters``: compare the counters with the jobs, and mend them."""
+"""``manage.py verify_counters``: compare the counters with the jobs, and repair them."""
 
 import json
 from argparse import ArgumentParser
@@ -46,7 +46,9 @@ class Command(ErrorReportingCommand):
 
 def as_text(found: list[CounterDrift], repaired: bool) -> str:
     lines = [
-        f"{each}: {figure} is {kept}, counted {counted}" for each in found for figure, kept, counted in each.figures()
+        f"{each}: {figure} is {stored}, counted {counted}"
+        for each in found
+        for figure, stored, counted in each.figures()
     ]
     if not lines:
         return "All counters agree with the jobs."
@@ -56,8 +58,8 @@ def as_text(found: list[CounterDrift], repaired: bool) -> str:
 
 def as_json(found: list[CounterDrift], repaired: bool) -> str:
     drift = [
-        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": kept, "counted": counted}
+        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": stored, "counted": counted}
         for each in found
-        for figure, kept, counted in each.figures()
+        for figure, stored, counted in each.figures()
     ]
     return json.dumps({"drift": drift, "repaired": repaired})
