@@ -245,7 +245,7 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     instance.save(update_fields=[*fields, "capacity"])
     if "peers" in values:
         set_peers(instance, values["peers"])
-    let_control_nodes_peer(instance)
+    update_control_node_links(instance)
     if reason or instance.enabled != was_enabled:
         save_disabled_reason(instance, reason)
     conditions.store([instance], now, watch, earlier={instance.pk: earlier})
@@ -304,7 +304,7 @@ def set_peers(instance: Instance, peers: list[Instance]) -> None:
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
-def let_control_nodes_peer(instance: Instance) -> None:
+def update_control_node_links(instance: Instance) -> None:
     """Let the control and hybrid nodes peer to ``instance``, or not, as its ``peers_from_control_nodes`` says.
 
     AWX does so after each change of an execution or hop node in Kubernetes, until the node is being removed.

@@ -237,23 +237,23 @@ def enabled(instance: Instance, health: NodeHealth) -> Finding:
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
     """The current conditions of an instance that was read ``with_conditions()``; nothing is stored. One query."""
     now = now or timezone.now()
-    noted = {condition.type: condition for condition in instance.conditions.all()}
+    stored = {condition.type: condition for condition in instance.conditions.all()}
     found = findings(instance, MIRRORING if instance.is_mirrored else Watch.here(now), now)
     if Type.REACHABLE not in found:
-        found[Type.REACHABLE] = stored_loss(noted.get(Type.REACHABLE)) or down(
+        found[Type.REACHABLE] = stored_loss(stored.get(Type.REACHABLE)) or down(
             None, health_of(instance).lost_since or now
         )
     return [
-        condition(instance, kind, found[kind], transition(found[kind], noted.get(kind), found[kind].status, None))
+        condition(instance, kind, found[kind], transition(found[kind], stored.get(kind), found[kind].status, None))
         for kind in Type
     ]
 
 
-def stored_loss(noted: Condition | None) -> Finding | None:
+def stored_loss(stored: Condition | None) -> Finding | None:
     """The stored Reachable of a lost node, which the last inspection computed from the links; None if missing."""
-    if noted is None or noted.status != Status.FALSE or noted.reason not in (Reason.DOWN, Reason.CUT_OFF):
+    if stored is None or stored.status != Status.FALSE or stored.reason not in (Reason.DOWN, Reason.CUT_OFF):
         return None
-    return Finding(Status.FALSE, Reason(noted.reason), noted.message, noted.last_transition)
+    return Finding(Status.FALSE, Reason(stored.reason), stored.message, stored.last_transition)
 
 
 def condition(
@@ -265,16 +265,18 @@ def condition(
     )
 
 
-def transition(finding: Finding, noted: Condition | None, earlier: str | None, now: datetime | None) -> datetime | None:
+def transition(
+    finding: Finding, stored: Condition | None, earlier: str | None, now: datetime | None
+) -> datetime | None:
     """When the condition changed to the status of ``finding``; None where that is not known.
 
     ``earlier``: its status until now, stored or not; None where there was none. ``now``: when the change was found, if
     it is to be stored.
     """
-    before = [status for status in (noted.status if noted else None, earlier) if status is not None]
+    before = [status for status in (stored.status if stored else None, earlier) if status is not None]
     if not before or any(status != finding.status for status in before):
         return finding.since or now
-    return (noted.last_transition if noted else None) or finding.since
+    return (stored.last_transition if stored else None) or finding.since
 
 
 def store(
@@ -289,14 +291,14 @@ def store(
     ``earlier``: by id, the findings before the change that is being stored; empty for a new instance.
     """
     by_pk = {instance.pk: instance for instance in instances}
-    noted = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
+    stored = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
     changed = []
     for pk, instance in by_pk.items():
         for kind, finding in findings(instance, watch, now, blockers).items():
-            known = noted.get((pk, kind))
+            known = stored.get((pk, kind))
             before = finding if earlier is None else earlier[pk].get(kind)
-            is_as_noted = known is not None and (known.status, known.reason, known.message) == finding[:3]
-            if not is_as_noted or (before is not None and before.status != finding.status):
+            is_unchanged = known is not None and (known.status, known.reason, known.message) == finding[:3]
+            if not is_unchanged or (before is not None and before.status != finding.status):
                 since = transition(finding, known, before.status if before else None, now)
                 changed.append(condition(instance, kind, finding, since))
     Condition.objects.bulk_create(

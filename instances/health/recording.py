@@ -19,7 +19,7 @@ from instances.models import Instance, NodeHealth
 State = Instance.NodeState
 SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
 LOCAL_FAULTS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
-ANSWERED = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
+ANSWERING_OUTCOMES = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
 TIMES_AND_FIGURES = frozenset(
     {"last_seen", "last_health_check", "health_check_started", "cpu", "memory"}
 )  # what every report moves
@@ -41,7 +41,7 @@ def record(pk: int, report: NodeReport, check: datetime | None = None, now: date
     instance.health = health
     watch = conditions.Watch.here()
     earlier = conditions.findings(instance, watch, now)
-    if report.outcome in ANSWERED:
+    if report.outcome in ANSWERING_OUTCOMES:
         record_sighting(instance, health, now)
     health.check_outcome = report.outcome
     health.save()

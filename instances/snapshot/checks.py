@@ -62,7 +62,7 @@ def check_references(table: Table, content: Content, target: Table, problems: Pr
     for row in content.rows[table]:
         for column in references:
             if row.values[column.attname] in unknown:
-                reason = nothing_has(target.model, row.values[column.attname])
+                reason = missing_reference(target.model, row.values[column.attname])
                 problems.add(within(row.place, column.key), reason)
 
 
@@ -74,7 +74,7 @@ def unknown_ids(wanted: set[int], content: Content, target: Table, *, replace: b
     return unknown
 
 
-def nothing_has(model: type[models.Model], pk: int) -> str:
+def missing_reference(model: type[models.Model], pk: int) -> str:
     return f"no {model._meta.verbose_name} has the id {pk}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from instances.snapshot.checks import nothing_has, unknown_ids
+from instances.snapshot.checks import missing_reference, unknown_ids
 from instances.snapshot.columns import Column, clean
 from instances.snapshot.content import Content
 from instances.snapshot.problems import AT_MOST, Problems, shown
@@ -53,7 +53,7 @@ class Jobs:
         first_of = dict(execute(GROUPS_OF_JOBS))
         unknown = unknown_ids(set(first_of), content, GROUPS, replace=replace)
         for index, group in sorted((first_of[group], group) for group in unknown):
-            self._problems.add(f"unified_jobs[{index}].instance_group", nothing_has(GROUPS.model, group))
+            self._problems.add(f"unified_jobs[{index}].instance_group", missing_reference(GROUPS.model, group))
 
     def write(self) -> None:
         """Write the staged jobs, over those with the same ids."""

@@ -35,10 +35,10 @@ class Table:
         """The columns, and combinations of columns, that no two rows share."""
         meta = self.model._meta
         attnames = {field.name: field.attname for field in meta.concrete_fields}
-        named: list[Sequence[str]] = [[field.name] for field in meta.concrete_fields if field.unique]
-        named += meta.unique_together
-        named += [rule.fields for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
-        keys = [tuple(attnames[name] for name in names) for names in named]
+        names_of_keys: list[Sequence[str]] = [[field.name] for field in meta.concrete_fields if field.unique]
+        names_of_keys += meta.unique_together
+        names_of_keys += [rule.fields for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
+        keys = [tuple(attnames[name] for name in names) for names in names_of_keys]
         filled = {self.owner, *(column.attname for column in self.columns)}
         return [key for key in keys if filled.issuperset(key)]
 
