@@ -114,7 +114,7 @@ def log_account_changes(sender: Any, instance: User, created: bool, update_field
 
 
 def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
-    """Whether the same password is stored in another way, as Django does at a login."""
+    """Whether only the hash of the same password changed, as Django does at a login."""
     return user._password is None and set(update_fields or ()) == {"password"}
 
 

@@ -62,7 +62,7 @@ def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where the capacity of a node comes from, number by number."""
+    """The numbers from which the capacity of a node is computed."""
 
     cpu: Decimal
     forks_per_cpu: int

@@ -54,7 +54,7 @@ def checked_percentage(group: InstanceGroup | None, percentage: int) -> int:
 
 
 def checked_policy(group: InstanceGroup | None, value: Any) -> Any:
-    """A value of one of the policy fields; a container group has no policy, so nothing but the empty one."""
+    """A valid value of a policy field; raises ValidationError unless it is empty for a container group."""
     if group and group.is_container_group and value:
         raise ValidationError("Containerized instances may not be managed via the API")
     return value
@@ -90,7 +90,7 @@ def with_credential(credential: int) -> QuerySet[InstanceGroup]:
 
 
 def check_together(values: dict[str, Any]) -> None:
-    """Raise ValidationError if these values, each of which may be, may not be together or do not fit their columns."""
+    """Raise ValidationError if these values, each of them valid, are not valid together or do not fit their columns."""
     columns = {column.name for column in InstanceGroup._meta.concrete_fields}
     InstanceGroup(**values).clean_fields(exclude=columns - values.keys())
     if values.get("credential") is not None and not values.get("is_container_group"):
@@ -98,7 +98,7 @@ def check_together(values: dict[str, Any]) -> None:
         raise ValidationError({"is_container_group": reason})
 
 
-# --- doing it
+# --- changes
 
 
 @transaction.atomic
@@ -154,7 +154,7 @@ def refuse_deletion(group: InstanceGroup) -> None:
 
 
 def refuse_move(instance: Instance) -> None:
-    """Raise ValidationError if nobody may put ``instance`` into a group or take it out by hand."""
+    """Raise ValidationError if the memberships of ``instance`` may not be changed by hand."""
     if instance.node_type == Instance.NodeType.CONTROL:
         raise ValidationError(f"Cannot change instance group membership of control-only node: {instance.hostname}.")
     if instance.node_type == Instance.NodeType.HOP:
@@ -163,7 +163,7 @@ def refuse_move(instance: Instance) -> None:
 
 @transaction.atomic
 def attach(group_pk: int, instance: Instance) -> None:
-    """Make ``instance`` a member, by policy too, so that it stays one."""
+    """Associate ``instance`` with the group, and add it to policy_instance_list, so that policies do not remove it."""
     refuse_move(instance)
     group: InstanceGroup = lock_record(InstanceGroup, group_pk)
     group.instances.add(instance)
@@ -174,7 +174,7 @@ def attach(group_pk: int, instance: Instance) -> None:
 
 @transaction.atomic
 def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
-    """End the membership; ``noun`` is what AWX calls the instance in its refusal."""
+    """Disassociate ``instance`` from the group; ``noun`` is what AWX calls the instance in its error message."""
     refuse_move(instance)
     group: InstanceGroup = lock_record(InstanceGroup, group_pk)
     if instance.node_type == Instance.NodeType.HYBRID and group.name == CONTROL_PLANE:

@@ -1,8 +1,7 @@
-"""Django's password hashers, of which only a few work at once.
+"""Django's password hashers, with a limit of how many hashes are computed at once.
 
-Each takes a core for half a second, and anybody can have one done by sending a password. What is beyond the bound is
-refused at once rather than waited for: who waits holds a thread that could answer others. Those that work do so in
-threads of their own, to which the system gives what the others leave.
+A hash takes a core for half a second, and any client can cause one by sending a password. Beyond the limit a request
+fails at once instead of blocking a thread that could serve others. Hashes are computed in threads of low priority.
 """
 
 import os
@@ -21,13 +20,13 @@ NICE = 10  # as nice(1) has it: a tenth of what others get, where both want it
 
 
 class HashingBusyError(Exception):
-    """As many passwords are being hashed as may be, and others wait already."""
+    """The limit of concurrent hashes is reached, and so is the number of threads that may wait."""
 
     wait = 1  # seconds, after which to try again
 
 
 class Slots:
-    """So many threads may work at once; as many more wait for them, and none beyond."""
+    """A semaphore with ``number`` slots, for which at most ``number`` threads may wait."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -36,7 +35,7 @@ class Slots:
         self.mine = threading.local()
 
     def refuse_if_full(self) -> None:
-        """Raise HashingBusyError if there is no place even to wait."""
+        """Raise HashingBusyError if too many threads wait already."""
         if self.waiting >= self.number:
             raise HashingBusyError
 
@@ -79,7 +78,7 @@ slots = Slots(settings.PASSWORD_HASHES_AT_ONCE)  # of this process
 
 
 def lower_priority() -> None:
-    """Let the system prefer other threads to this one. Elsewhere than on Linux it would be the whole process."""
+    """Lower the priority of this thread. Only on Linux: elsewhere it would be that of the whole process."""
     if sys.platform == "linux":
         os.nice(NICE)
 
@@ -88,7 +87,7 @@ threads = ThreadPoolExecutor(settings.PASSWORD_HASHES_AT_ONCE, "password", lower
 
 
 class BoundedHasher(hashers.BasePasswordHasher):
-    """Mixin: ``encode``, which verifying goes through too, is done within a slot."""
+    """Mixin: ``encode()``, which ``verify()`` calls too, runs in a slot."""
 
     def encode(self, *args: Any, **kwargs: Any) -> str:
         with slots.slot():

@@ -68,7 +68,7 @@ LONGEST_HOSTNAME = Instance._meta.get_field("hostname").max_length or 0
 
 
 def refuse_control_characters(hostname: str) -> None:
-    """Validator: of what the API refuses, all that nobody else may bring in either."""
+    """Validator of hostnames from any source: raises ValidationError for control characters."""
     if IN_A_LINE.search(hostname):
         raise ValidationError("control characters in hostnames are illegal")
 
@@ -119,7 +119,7 @@ def checked_node_state(instance: Instance | None, node_state: str) -> str:
 
 
 def checked_listener_port(instance: Instance | None, port: int | None) -> int | None:
-    """A port, which can be set and cleared. As in AWX, 0 counts as none until it is found to be too low."""
+    """A port, which can be set and cleared, but not changed. As in AWX, 0 counts as none here and is refused later."""
     own = instance.listener_port if instance else None
     if port and own and port != own:
         raise ValidationError("Cannot change listener port.")
@@ -136,7 +136,7 @@ def checked_peers_from_control_nodes(instance: Instance | None, value: bool) -> 
 
 
 def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
-    """Raise ValidationError if an instance with these ``values`` (``peers``: instances) may not be."""
+    """Raise ValidationError if these ``values`` (``peers``: instances) are not valid together for the instance."""
 
     def will_be(name: str) -> Any:
         return values.get(name, getattr(instance or Instance(), name))
@@ -194,13 +194,13 @@ CHECKS: dict[str, Callable[[Instance | None, Any], Any]] = {
 
 
 def checked(instance: Instance | None, values: dict[str, Any]) -> dict[str, Any]:
-    """These ``values``, each and all together as ``instance`` may have them."""
+    """The valid ``values``; raises ValidationError if one, or all together, are not valid for the instance."""
     values = {name: CHECKS[name](instance, value) if name in CHECKS else value for name, value in values.items()}
     check_together(instance, values)
     return values
 
 
-# --- doing it
+# --- changes
 
 
 def lock_instance(pk: int) -> Instance:
@@ -277,14 +277,14 @@ def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instanc
 
 @transaction.atomic
 def add_peer(pk: int, peer: Instance) -> None:
-    """Let the instance peer to one more."""
+    """Add a peer to the instance."""
     instance = lock_instance(pk)
     change(instance, checked(instance, {"peers": [*instance.peers.all(), refetch(peer)]}))
 
 
 @transaction.atomic
 def remove_peer(pk: int, peer: Instance) -> None:
-    """Let the instance peer to one less."""
+    """Remove a peer from the instance."""
     instance = lock_instance(pk)
     change(instance, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
 

@@ -10,7 +10,7 @@ INDENT = "    "
 class LineFormatter(logging.Formatter):
     """One line for each record; the lines of a traceback follow indented.
 
-    So no text of others, such as a hostname or what a node answers, looks like a record of its own or reaches the
+    So text from other sources, such as a hostname or a node's output, cannot look like a record, nor reach the
     reader's terminal unescaped.
     """
 

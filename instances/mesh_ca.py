@@ -72,7 +72,7 @@ class MeshCA:
         return private_pem(key), builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-# --- reading it
+# --- reading the files
 
 
 def configured() -> MeshCA:
@@ -118,7 +118,7 @@ def signing_key_in(pem: bytes) -> SigningKey:
 
 
 def public_key_in(pem: bytes) -> bytes:
-    """The public key alone, whatever else the file holds: it is handed out."""
+    """Only the public key, whatever else the file has, since it becomes part of install bundles."""
     try:
         return public_pem(load_pem_public_key(pem))
     except (ValueError, UnsupportedAlgorithm):

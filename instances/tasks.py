@@ -30,13 +30,13 @@ RETENTION_HOURS = 24  # for which the admin shows a job that succeeded
 
 
 class Backoff(BaseRetryStrategy):
-    """Again after 1, 2, 4, … seconds, LONGEST_PAUSE at most, until the task succeeds."""
+    """Retry after 1, 2, 4, … seconds, LONGEST_PAUSE at most, until the task succeeds."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
         return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts, 10), LONGEST_PAUSE)})
 
 
-# --- what is done
+# --- tasks
 
 
 @app.task(name="apply_policies", queueing_lock="apply_policies", retry=Backoff())
@@ -46,7 +46,7 @@ def apply_policies() -> int:
     try:
         return policies.apply_policies()
     except Exception:
-        logger.exception("The policies could not be applied; this will be tried again.")
+        logger.exception("The policies could not be applied; this will be retried.")
         if is_queued("apply_policies"):  # the next job of the kind is the next try; two cannot wait
             return 0
         raise
@@ -62,7 +62,7 @@ def deprovision(pk: int) -> None:
         logger.info("%s is not removed yet: it has active jobs.", node)
         raise
     except Exception:
-        logger.exception("Instance %s could not be removed; this will be tried again.", pk)
+        logger.exception("Instance %s could not be removed; this will be retried.", pk)
         raise
     if removed:
         logger.info("Instance %s was removed from the mesh.", pk)
@@ -79,7 +79,7 @@ def health_check(pk: int) -> None:
 @app.periodic(cron="0 * * * *")
 @app.task(name="tidy", queueing_lock="tidy", pass_context=True)
 async def delete_finished(context: JobContext, timestamp: int) -> None:
-    """Forget the jobs that succeeded more than KEPT_FOR hours ago."""
+    """Delete the jobs that succeeded more than RETENTION_HOURS ago."""
     await builtin_tasks.remove_old_jobs(context, max_hours=RETENTION_HOURS)
 
 
@@ -90,7 +90,7 @@ def fold_counters(timestamp: int) -> None:
     counters.fold()
 
 
-# --- when it is done
+# --- queueing them
 
 
 def instance_changed(instance: Instance) -> None:
@@ -113,7 +113,7 @@ def check_health(instances: Iterable[Instance]) -> None:
 
 
 def policies_changed() -> None:
-    """Queue the policies once the transaction is committed, so that the run which follows sees what it changed."""
+    """Queue apply_policies after the commit of the transaction, so that it sees the changes."""
     transaction.on_commit(queue_policies, robust=True)
 
 

@@ -16,18 +16,18 @@ def escape_character(found: re.Match[str]) -> str:
 
 
 def visible(text: object) -> str:
-    """The text for a page: a sign in the place of each invisible character that turns its direction, and the code of
-    each control character."""
+    """The text for a page, with U+FFFD for each character that changes its direction, and control characters as
+    codes."""
     return CONTROL.sub(escape_character, TURNING.sub(REPLACEMENT, str(text)))
 
 
 def isolated(text: object) -> str:
-    """The same, so that its own direction does not leak out of it either: for attributes, where no element can."""
+    """The same between isolating characters, so that its direction does not affect other text: for attributes."""
     return f"\u2068{visible(text)}\u2069"
 
 
 def escaped(text: object) -> str:
-    """The text for a terminal: the code of each control character and of each that turns its direction."""
+    """The text for a terminal, with control characters and those that change its direction as codes."""
     return CONTROL.sub(escape_character, TURNING.sub(escape_character, str(text)))
 
 

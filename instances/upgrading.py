@@ -17,7 +17,7 @@ def register() -> None:
 
 
 def replaced_migrations() -> set[str]:
-    """The names of the migrations whose place others took."""
+    """The names of the migrations that squashed migrations replace."""
     migrations = MigrationLoader(None).disk_migrations.values()
     return {name for migration in migrations for app, name in migration.replaces if app == APP}
 

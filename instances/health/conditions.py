@@ -25,7 +25,7 @@ Blockers = Mapping[int, list[str]]  # id of a node that is cut off -> the hostna
 
 
 class Reason(models.TextChoices):
-    """Why a condition is what it is, HealthChecked's more special ones (``NodeHealth.Check``) aside."""
+    """The reasons of conditions; HealthChecked has those of ``NodeHealth.Check`` too."""
 
     SEEN = "SeenInTime", "It was seen, or reported itself, and was not found lost since"
     SEEN_ONCE = "SeenOnceAfterLoss", "It was seen again after it was lost, and does not count as back yet"

@@ -59,7 +59,7 @@ def parse_time(text: object) -> datetime | None:
 
 
 def storable(name: str) -> str:
-    """A hostname of the mesh, as far as the database can hold it: no NUL, no half of a character, not too long."""
+    """A hostname of the mesh as the database can store it: without NUL and halves of characters, 250 characters."""
     return name.replace("\0", "").encode("utf-8", "replace").decode()[:250]
 
 
@@ -237,7 +237,7 @@ class Inspection:
         unknown = before if self.error else sorted(names)
         new = sorted(set(unknown) - set(before))
         if new:
-            logger.warning("On the mesh, but no instance: %s.", ", ".join(map(repr, new)))
+            logger.warning("The mesh has nodes that are not registered as instances: %s.", ", ".join(map(repr, new)))
         own = MeshInspection(
             inspector=self.inspector,
             began=self.now,

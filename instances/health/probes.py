@@ -43,7 +43,7 @@ def probe(hostname: str, timeout: float | None = None) -> NodeReport:
 
 
 def answer_of(hostname: str, timeout: float) -> bytes:
-    """What ansible-runner prints of the node. Raises ProbeError."""
+    """The output of ansible-runner about the node. Raises ProbeError."""
     match settings.HEALTH_PROBE:
         case "receptor":
             from instances.health import receptor
@@ -75,7 +75,7 @@ def own_report() -> NodeReport:
 
 
 def local_worker_info(timeout: float) -> bytes:
-    """What ``ansible-runner worker --worker-info`` prints here: LARGEST_OUTPUT + 1 bytes of it at most.
+    """The output of ``ansible-runner worker --worker-info`` here: its first LARGEST_OUTPUT + 1 bytes.
 
     ``timeout`` in seconds; then it is killed with all that it started. Raises ProbeError.
     """

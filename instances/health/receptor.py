@@ -46,7 +46,7 @@ CUT_OFF = (  # what Receptor writes where the mesh does not bring a work unit to
 
 
 def status(timeout: float = ANSWER_WITHIN) -> dict[str, Any]:
-    """What Receptor's command ``status`` answers, under Receptor's keys.
+    """The answer to Receptor's command ``status``, with Receptor's keys.
 
     ``timeout`` in seconds. Raises ProbeError(NO_RECEPTOR) where there is no answer in time, or none that is an object.
     """
@@ -55,7 +55,7 @@ def status(timeout: float = ANSWER_WITHIN) -> dict[str, Any]:
 
 
 def worker_info(node: str, timeout: float) -> bytes:
-    """What ``ansible-runner worker --worker-info`` prints on ``node``: LARGEST_OUTPUT + 1 bytes of it at most.
+    """The output of ``ansible-runner worker --worker-info`` on ``node``: its first LARGEST_OUTPUT + 1 bytes.
 
     ``timeout`` in seconds. The work unit is released in any case. Raises ProbeError.
     """
@@ -85,7 +85,7 @@ def worker_info(node: str, timeout: float) -> bytes:
 
 
 class ReceptorRefusedError(Exception):
-    """Receptor answered a line that begins with "ERROR:"; the text is the rest of it."""
+    """Receptor answered with a line that begins with "ERROR:"; the message is the rest of it."""
 
 
 class Control(ReceptorControl):  # type: ignore[misc]
@@ -118,14 +118,14 @@ class Control(ReceptorControl):  # type: ignore[misc]
         self.handshake()
 
     def limit(self) -> None:
-        """Let the next call of the socket end in time. Raises TimeoutError where the time is over."""
+        """Set the timeout of the socket for its next call. Raises TimeoutError after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time is over")
         self._socket.settimeout(min(left, ANSWER_WITHIN))
 
     def readstr(self) -> str:
-        """A line. Raises RefusedError, OSError, or ValueError where it is far too long or no UTF-8."""
+        """A line. Raises ReceptorRefusedError, OSError, or ValueError where it is far too long or not UTF-8."""
         line = bytearray()
         while not line.endswith(b"\n"):
             self.limit()
@@ -162,7 +162,8 @@ def translate_errors() -> Iterator[None]:
 
 
 def send_command(command: str, deadline: float) -> dict[str, Any]:
-    """The object that Receptor answers to ``command``. Raises OSError, ValueError, RuntimeError or RefusedError."""
+    """The object that Receptor answers to ``command``. Raises OSError, ValueError, RuntimeError or
+    ReceptorRefusedError."""
     with Control(deadline) as control:
         answer = control.simple_command(command)
     if not isinstance(answer, dict):
@@ -202,7 +203,7 @@ def wait_for_end(unit: str, deadline: float) -> dict[str, Any]:
 
 
 def results(unit: str, deadline: float) -> bytes:
-    """What the unit printed, LARGEST_OUTPUT + 1 bytes of it at most."""
+    """The output of the work unit: its first LARGEST_OUTPUT + 1 bytes."""
     output = bytearray()
     with Control(deadline) as control:
         stream, file = control.get_work_results(unit, return_socket=True)

@@ -62,7 +62,7 @@ def record_sighting(instance: Instance, health: NodeHealth, at: datetime) -> Non
 
 
 def apply(report: NodeReport, instance: Instance, health: NodeHealth, now: datetime) -> None:
-    """Set the figures, the errors and, where health decides about it, the state."""
+    """Set the figures, the errors and, in CHECKABLE_STATES, the state. Nothing is saved."""
     instance.last_health_check = now
     if instance.health_check_started is not None:  # which lies in the future if the clock was put back since
         instance.health_check_started = min(instance.health_check_started, now)

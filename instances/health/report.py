@@ -88,7 +88,7 @@ def parse_report(output: bytes) -> NodeReport:
     if not isinstance(document, Mapping):
         if LACKS_WORKER_INFO in text:
             raise old_runner()
-        raise ProbeError(Check.GARBAGE, f"What the node answered is no report: {excerpt(text)}")
+        raise ProbeError(Check.GARBAGE, f"The node's answer is not a report: {excerpt(text)}")
     return parse_mapping(document)
 
 
@@ -144,12 +144,12 @@ def is_number(value: Any, most: float) -> bool:
 
 
 def storable(text: str) -> str:
-    """``text`` as the database takes it: without NUL and halves of surrogate pairs."""
+    """``text`` as the database can store it: without NUL and halves of surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def shortened(text: str) -> str:
-    """``text`` as the database takes it, cut where it is far too long."""
+    """``storable(text)``, cut after LONGEST_ERRORS characters."""
     clean = storable(text)
     return clean if len(clean) <= LONGEST_ERRORS else clean[:LONGEST_ERRORS] + " …"
 

@@ -13,7 +13,7 @@ from instances.text import escaped, in_one_line
 
 
 class EscapedOutput(OutputWrapper):
-    """A stream on which no text of others moves the cursor, changes colours or turns the direction of what follows."""
+    """A stream that escapes control characters and characters that change the direction of text."""
 
     def write(self, msg: object = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
         super().write(escaped(msg), style_func, ending)

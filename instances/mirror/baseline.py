@@ -57,8 +57,8 @@ def node_baseline(node_type: str, reported: ReportedLoad, counted: Load) -> Load
         impact = 0
         if rest:
             raise ImpactError(
-                "What a control node there consumes is no multiple of AWX_CONTROL_NODE_TASK_IMPACT: "
-                "set it here as it is there."
+                "The consumed capacity of a control node is not a multiple of AWX_CONTROL_NODE_TASK_IMPACT: "
+                "set it to the value that the mirrored AWX has."
             )
     jobs_running = reported.jobs_running - counted.jobs_running
     return Load(reported.jobs_total - counted.jobs_total, jobs_running, impact, controlled)

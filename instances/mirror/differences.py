@@ -53,7 +53,7 @@ def keyed(rows: Iterable[Values], *key: str) -> dict[Hashable, Values]:
 
 
 def by_id(wanted: list[Values], stored: "QuerySet[Any]") -> Difference:
-    """The difference to the rows ``stored``, of the columns that are wanted."""
+    """The difference between the rows ``wanted`` and the rows ``stored``, by id, in the columns of ``wanted``."""
     rows = stored.values(*wanted[0]) if wanted else stored.values("id")
     return Difference.of(keyed(wanted, "id"), keyed(rows, "id"))
 
@@ -64,12 +64,12 @@ def remove(table: Table, difference: Difference) -> None:
 
 
 def write(table: Table, difference: Difference) -> None:
-    """Write what is new and changed; stored rows may exchange their unique values."""
+    """Insert the new rows and update the changed ones; stored rows may swap their unique values."""
     database.upsert(table, [TableRow("", values) for values in (*difference.changed, *difference.new)])
 
 
 def exchange(table: Table, difference: Difference) -> None:
-    """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
+    """Write a table of references: delete the gone and changed rows, then insert, since rows may swap references."""
     replaced = [*difference.gone, *(values["id"] for values in difference.changed)]
     inserted = [TableRow("", values) for values in (*difference.changed, *difference.new)]
     database.exchange(table, "id", replaced, inserted)

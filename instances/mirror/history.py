@@ -87,7 +87,7 @@ def count_left_out() -> dict[str, int]:
 
 
 def left_out_by_kind(mirror: Mirror) -> dict[str, int]:
-    """How many records are left out of each kind of which any is: what the last sync read, and ended jobs. One query.
+    """How many records of the last sync, and ended jobs, are left out, for each kind that has any. One query.
 
     A job that has not ended is among the jobs of the last sync, wherever else it is counted.
     """
@@ -102,7 +102,7 @@ def number_left_out(mirror: Mirror) -> int:
 
 
 def left_out_names(mirror: Mirror) -> list[str]:
-    """The first of these records, each in a line: why ended jobs are left out was logged when they were read."""
+    """A line for each of the first of these records; the reasons of ended jobs were logged when they were read."""
     ended = LeftOutJob.objects.filter(ended=True).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]
     return [*map(str, mirror.left_out_names), *(f"job {pk}, which has ended, is left out." for pk in ended)]
 

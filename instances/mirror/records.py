@@ -36,7 +36,7 @@ class ReportedLoad:
 
 @dataclass
 class Records:
-    """Records of one AWX, in the shape of its API, all of about the same moment.
+    """Records of one AWX, in the shape of its API, read at about the same time.
 
     ``links`` have the ids of their ends as ``source`` and ``target``, groups those of their members as ``instances``,
     and, like jobs, a ``failure`` where not all of them could be read;
@@ -130,7 +130,7 @@ class MirroredRows:
         return {row.values["id"]: row.values for row in rows}
 
     def distinct(self, kind: str, table: Table, rows: list[TableRow]) -> list[TableRow]:
-        """The rows, of those with the same unique values only the first."""
+        """The rows without those whose unique values an earlier row has; these are left out."""
         keys = {column.attname: column.key for column in table.columns}
         for key in table.keys:
             first: dict[Any, TableRow] = {}
@@ -197,7 +197,7 @@ class MirroredRows:
         return self.names.get((kind, pk), f"{kind.noun} {pk}")
 
     def missing(self, *references: tuple[RecordKind, int, dict[int, Values]]) -> list[str]:
-        """Why what refers to these ids is left out; nothing where they all have a row."""
+        """The reasons to leave out a record that refers to these ids; empty where all of them have a row."""
         return [
             f"{self.name(kind, pk)} is left out" if (kind, pk) in self.names else f"no {kind.noun} has the id {pk}"
             for kind, pk, valid in references
@@ -206,7 +206,7 @@ class MirroredRows:
 
 
 def refuse_incomplete_records(records: Records) -> None:
-    """Refuse records that lack a field: a snapshot may leave out what has a default, but a mirror invents nothing."""
+    """Raise SnapshotError if a record lacks a field: unlike a snapshot, a mirror must not fill in defaults."""
     problems = Problems()
     for kind, records_of_kind in (
         (NODES, records.instances),
@@ -249,7 +249,7 @@ def reported_load(record: Record, name: str, number: int, problems: Problems) ->
 
 
 def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values], list[LeftOut]]:
-    """The rows of ``job_record()``'s records; a group that is not known, such as a deleted one, is none."""
+    """The rows of ``job_record()``'s records, and those left out; an unknown group, such as a deleted one, is none."""
     rows, left_out = [], []
     for number, job in enumerate(jobs):
         odd = OddRecord(f"unified_jobs[{number}]")
@@ -293,7 +293,7 @@ def with_capabilities_of_superusers(representation: Record) -> Record:
 
 
 def job_record(representation: Record, failure: str = "") -> Record:
-    """AWX's own record of a job as one of a snapshot, with the impact that follows from it.
+    """A job of AWX's API as a record of a snapshot, with the task impact computed from it.
 
     ``failure``: why its impact could not be read, so that the job is left out.
     """

@@ -31,7 +31,7 @@ class OccupiedError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sync is to make of this service."""
+    """The options of a sync: the ``url`` of AWX, and ``every`` how many seconds it is repeated."""
 
     url: str
     every: float | None = None
@@ -60,7 +60,7 @@ def refuse_if_occupied(plan: Plan) -> None:
 
 
 def is_first_sync(plan: Plan) -> bool:
-    """Whether nothing here came from that AWX yet."""
+    """Whether this service has no mirror of that AWX yet."""
     return not Mirror.objects.filter(url=plan.url).exists()
 
 
@@ -145,9 +145,9 @@ def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]"
 
 
 def write_users(accounts: list[Values], roles: set[tuple[int, int, str]]) -> Counts:
-    """Accounts and what they may see, by username: ids differ, and an account of this service's own stays as it is.
+    """Write the mirrored accounts and their roles, by username, since ids differ; accounts of this service's own stay.
 
-    Who was mirrored has no password here until somebody sets one.
+    Mirrored accounts have no usable password here until an administrator sets one.
     """
     fields = [column.attname for column in ACCOUNTS.columns if column.attname != "id"]
     wanted = {account["username"]: {name: account[name] for name in fields} for account in accounts}
@@ -167,7 +167,7 @@ def write_users(accounts: list[Values], roles: set[tuple[int, int, str]]) -> Cou
 
 
 def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Count:
-    """Roles on groups of the users ``ids``: AWX's id of each, and the one here."""
+    """Write the roles on groups of the users in ``ids``, which maps the ids in AWX to those here."""
     key = ("instance_group_id", "user_id", "role")
     wanted = {(group, ids[user], role) for group, user, role in roles if user in ids}
     return write_tuples(key, wanted, InstanceGroupRole.objects.filter(user_id__in=ids.values()))
@@ -177,12 +177,12 @@ def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Cou
 
 
 def remove_ended_jobs() -> None:
-    """Remove what another AWX left, which may be millions: by one statement, and uncounted."""
+    """Delete the ended jobs of another AWX, which may be millions, by one statement."""
     UnifiedJob.objects.exclude(status__in=UNFINISHED).delete()
 
 
 def write_jobs(jobs: list[Values]) -> Count:
-    """The jobs that have not ended, and those that had not when they were last seen here."""
+    """Write the jobs that have not ended, and those that had not at the last sync."""
     stored = UnifiedJob.objects.filter(Q(status__in=UNFINISHED) | Q(pk__in=[job["id"] for job in jobs]))
     difference = by_id(jobs, stored)
     remove(JOBS, difference)
@@ -190,7 +190,7 @@ def write_jobs(jobs: list[Values]) -> Count:
     return difference.count
 
 
-# --- how it went
+# --- the result of a sync
 
 
 def store_result(plan: Plan, version: str, began: datetime, counts: Counts, left_out: list[LeftOut]) -> None:
@@ -218,7 +218,7 @@ def store_failure(reason: str) -> None:
 
 
 def detach() -> Mirror | None:
-    """Make the records this service's own, to be changed by anybody; what was mirrored, or None if nothing was.
+    """End the mirror, so that its records can be changed here; return the mirror, or None if there was none.
 
     Jobs that have not ended are deleted: no sync would report their end. Mirrored accounts stay, without the superuser
     and auditor flags of AWX, which will revoke none here any more. Raises SyncRunningError during a sync.

@@ -76,7 +76,7 @@ def missing() -> None:
 
 
 def converter(field: Field) -> Convert:
-    """What turns a JSON value into one of ``field``."""
+    """The function that converts a JSON value to a value of ``field``."""
     convert = converter_of(field)
     return (lambda value: None if value is None else convert(value)) if field.null else convert
 

@@ -49,7 +49,7 @@ def wrong_kind(expected: str, value: Any) -> Invalid:
 
 
 def shown(value: Any) -> str:
-    """A JSON value as a message repeats it: short, and in ASCII since a terminal may not accept anything else."""
+    """A JSON value for a message: short, and in ASCII, since a terminal may not accept anything else."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
