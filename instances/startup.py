@@ -51,9 +51,7 @@ def refuse_weak_key() -> None:
 def refuse_debugging_in_public(host: str) -> None:
     """Raise CommandError where Django's pages for debugging would be shown beyond this machine."""
     if settings.DEBUG and not is_loopback(host):
-        raise CommandError(
-            f"DEBUG shows internals of the service to anybody who reaches {host}: bind 127.0.0.1, or unset it."
-        )
+        raise CommandError(f"DEBUG shows the service's insides to whoever reaches {host}: bind 127.0.0.1, or unset it.")
 
 
 def is_loopback(host: str) -> bool:

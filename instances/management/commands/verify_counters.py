@@ -15,13 +15,13 @@ from instances.management.refusing import ErrorReportingCommand
 
 class Command(ErrorReportingCommand):
     help = (
-        "Recount the jobs and print each figure of a node, a group or a kind of job that the database keeps wrongly. "
-        "Ends with 1 if there is any that was not mended."
+        "Recount the jobs and print each figure of a node, a group or a kind of job that is stored wrongly. "
+        "Ends with 1 if there is any that was not repaired."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--repair", action="store_true", help="mend them; changes of jobs wait meanwhile, readers do not"
+            "--repair", action="store_true", help="correct them; changes of jobs wait meanwhile, readers do not"
         )
         parser.add_argument("--format", choices=["text", "json"], default="text", help="of the output (default: text)")
 
@@ -52,7 +52,7 @@ def as_text(found: list[CounterDrift], repaired: bool) -> str:
     ]
     if not lines:
         return "All counters agree with the jobs."
-    end = "were wrong and are mended." if repaired else "are wrong; --repair mends them."
+    end = "were wrong and are repaired." if repaired else "are wrong; --repair corrects them."
     return "\n".join([*lines, f"{len(lines)} figures {end}"])
 
 
