@@ -104,7 +104,7 @@ def log_account_changes(sender: Any, instance: User, created: bool, update_field
         return
     before: dict[str, Any] = vars(instance).pop("before_change", None) or {}
     changed = {name for name, value in before.items() if getattr(instance, name) != value}
-    if "password" in changed and not is_only_hashed_anew(instance, update_fields):
+    if "password" in changed and not is_rehash(instance, update_fields):
         log_event("password changed", user=instance.username)
     if "username" in changed:
         log_event("account renamed", user=instance.username, before=before["username"])
@@ -113,7 +113,7 @@ def log_account_changes(sender: Any, instance: User, created: bool, update_field
             log_event("rank changed", user=instance.username, rank=name, value=getattr(instance, name))
 
 
-def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
+def is_rehash(user: Any, update_fields: Any) -> bool:
     """Whether only the hash of the same password changed, as Django does at a login."""
     return user._password is None and set(update_fields or ()) == {"password"}
 

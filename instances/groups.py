@@ -162,7 +162,7 @@ def refuse_move(instance: Instance) -> None:
 
 
 @transaction.atomic
-def attach(group_pk: int, instance: Instance) -> None:
+def associate(group_pk: int, instance: Instance) -> None:
     """Associate ``instance`` with the group, and add it to policy_instance_list, so that policies do not remove it."""
     refuse_move(instance)
     group: InstanceGroup = lock_record(InstanceGroup, group_pk)
@@ -173,7 +173,7 @@ def attach(group_pk: int, instance: Instance) -> None:
 
 
 @transaction.atomic
-def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
+def disassociate(group_pk: int, instance: Instance, noun: str = "node") -> None:
     """Disassociate ``instance`` from the group; ``noun`` is what AWX calls the instance in its error message."""
     refuse_move(instance)
     group: InstanceGroup = lock_record(InstanceGroup, group_pk)

@@ -184,7 +184,7 @@ class Links:
 def connect(source: str, hostnames: list[str], exactly: bool = False) -> Links:
     """Let ``source`` dial these nodes, and with ``exactly`` no others."""
     lock_links()
-    instance, peers = ends(source, hostnames)
+    instance, peers = endpoints(source, hostnames)
     links = {link.target_id: link for link in InstanceLink.objects.filter(source=instance)}
     check_listening(peers)
     check_acyclic(instance, [peer for peer in peers if peer.pk not in links])
@@ -200,11 +200,11 @@ def connect(source: str, hostnames: list[str], exactly: bool = False) -> Links:
 def disconnect(source: str, hostnames: list[str]) -> Links:
     """Let ``source`` dial these nodes no longer."""
     lock_links()
-    instance, peers = ends(source, hostnames)
+    instance, peers = endpoints(source, hostnames)
     return Links(removed=remove(instance, [peer.pk for peer in peers]))
 
 
-def ends(source: str, hostnames: list[str]) -> tuple[Instance, list[Instance]]:
+def endpoints(source: str, hostnames: list[str]) -> tuple[Instance, list[Instance]]:
     """The instances at both ends of the links."""
     found = lock_by_hostname([source, *hostnames])
     if source in hostnames:

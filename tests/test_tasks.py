@@ -49,8 +49,8 @@ CHANGES: dict[str, Callable[[InstanceGroup, Instance], object]] = {
     "a new group": lambda group, node: groups.create({"name": "new"}),
     "a group": lambda group, node: change_group(group, {"policy_instance_minimum": 1}),
     "no group any more": lambda group, node: groups.delete(group.pk),
-    "a new member": lambda group, node: groups.attach(group.pk, node),
-    "no member any more": lambda group, node: groups.detach(group.pk, node),
+    "a new member": lambda group, node: groups.associate(group.pk, node),
+    "no member any more": lambda group, node: groups.disassociate(group.pk, node),
 }
 
 
@@ -84,7 +84,7 @@ def test_a_refused_change_queues_nothing(
 ) -> None:
     hop = Instance.objects.create(hostname="hop-1", node_type="hop")
     with django_capture_on_commit_callbacks(execute=True), pytest.raises(ValidationError):
-        groups.attach(edge.pk, hop)
+        groups.associate(edge.pk, hop)
     assert queued() == []
 
 

@@ -20,7 +20,7 @@ class EndedJobs:
         """Copy the jobs that are not here yet, and remove those that AWX has removed."""
         end = history.copied_to()
         if not self.agrees(end):
-            self.mend(end)
+            self.recopy(end)
         for jobs in self.reader.ended_jobs(history.copied_to()):
             self.write(jobs)
             if self.is_late:
@@ -36,7 +36,7 @@ class EndedJobs:
         """Whether AWX has as many jobs up to that id as were read."""
         return self.reader.count_jobs(up_to) == history.count_read(up_to)
 
-    def mend(self, end: int) -> None:
+    def recopy(self, end: int) -> None:
         """Copy anew from the first job up to ``end`` that is not as in AWX, until the numbers agree again.
 
         That job is found by halving: AWX removes its oldest jobs, so all that are gone often lie before one page.

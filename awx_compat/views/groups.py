@@ -17,7 +17,13 @@ from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
-from awx_compat.views.membership import describes_membership, moved, record_in, refuse_hidden, wants_detaching
+from awx_compat.views.membership import (
+    change_membership,
+    describes_membership,
+    get_record_in_body,
+    is_disassociation,
+    refuse_hidden,
+)
 from instances import groups as domain
 from instances import versions
 from instances.messages import GROUP_IN_USE
@@ -132,11 +138,11 @@ class InstancesOfGroup(OfGroup, ListView):
     @describes_membership
     def post(self, request: Request, key: str) -> Response:
         self.group  # noqa: B018 - refuses whoever may not see the group
-        instance = record_in(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
+        instance = get_record_in_body(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
         self.permitted()
         refuse_hidden(instance)
-        move = domain.detach if wants_detaching(request) else domain.attach
-        return moved(move, self.group.pk, instance)
+        move = domain.disassociate if is_disassociation(request) else domain.associate
+        return change_membership(move, self.group.pk, instance)
 
 
 @extend_schema(methods=["GET"], summary="The jobs sent to a group")

@@ -29,12 +29,12 @@ from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import (
     MembershipError,
+    change_membership,
     describes_membership,
     does_not_exist,
+    get_record_in_body,
     id_in_body,
-    moved,
-    record_in,
-    wants_detaching,
+    is_disassociation,
 )
 from instances import groups as domain
 from instances import lifecycle, mesh_ca, versions
@@ -152,13 +152,13 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
     @describes_membership
     def post(self, request: Request, key: str) -> Response:
         self.instance  # noqa: B018 - refuses whoever may not see the instance
-        if wants_detaching(request):
-            group = record_in(request, InstanceGroup.objects.all(), missing='"id" is required to disassociate')
-            return moved(domain.detach, group.pk, self.permitted(), "instance")
+        if is_disassociation(request):
+            group = get_record_in_body(request, InstanceGroup.objects.all(), missing='"id" is required to disassociate')
+            return change_membership(domain.disassociate, group.pk, self.permitted(), "instance")
         if id_in_body(request) is None:
             self.refuse_creation(request)
-        group = record_in(request, InstanceGroup.objects.all(), missing="")
-        return moved(domain.attach, group.pk, self.permitted())
+        group = get_record_in_body(request, InstanceGroup.objects.all(), missing="")
+        return change_membership(domain.associate, group.pk, self.permitted())
 
     def refuse_creation(self, request: Request) -> NoReturn:
         """AWX takes a body without an id for a new group, which it checks, and then fails to find."""

@@ -35,7 +35,7 @@ class MembershipError(APIException):
         super().__init__({"msg": reason})
 
 
-def record_in(request: Request, records: VisibleQuerySet, missing: str) -> Any:
+def get_record_in_body(request: Request, records: VisibleQuerySet, missing: str) -> Any:
     """The record whose ``id`` is in the body, of all ``records``; MembershipError(``missing``) where there is no id."""
     pk = id_in_body(request)
     if pk is None:
@@ -55,7 +55,7 @@ def id_in_body(request: Request) -> int | None:
 
 
 def refuse_hidden(record: Any) -> None:
-    """Raise PermissionDenied if the user who asks does not see the ``record_in()`` the body."""
+    """Raise PermissionDenied if the user who asks does not see the ``get_record_in_body()`` the body."""
     if not record.is_visible:
         raise PermissionDenied
 
@@ -64,7 +64,7 @@ def does_not_exist(records: VisibleQuerySet) -> ParseError:
     return ParseError(f"{records.model._meta.object_name} matching query does not exist.")
 
 
-def wants_detaching(request: Request) -> bool:
+def is_disassociation(request: Request) -> bool:
     """Whether the body has the key ``disassociate``, whatever its value."""
     return "disassociate" in body_of(request)
 
@@ -75,10 +75,10 @@ def body_of(request: Request) -> dict[str, Any]:
     return body or {}
 
 
-def moved(move: Callable[..., None], *arguments: Any) -> Response:
-    """The answer after ``move``, a function of the domain's."""
+def change_membership(change: Callable[..., None], *arguments: Any) -> Response:
+    """Associate or disassociate by the domain's function ``change``; the response, or MembershipError."""
     try:
-        move(*arguments)
+        change(*arguments)
     except ValidationError as error:
         raise MembershipError(error.messages[0]) from None
     return Response(status=status.HTTP_204_NO_CONTENT)

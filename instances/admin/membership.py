@@ -157,9 +157,9 @@ def move(group: InstanceGroup, members: set[Instance]) -> None:
     """Let the group have exactly these members."""
     present = set(group.instances.all())
     for instance in sorted(members - present, key=lambda one: one.hostname):
-        groups.attach(group.pk, instance)
+        groups.associate(group.pk, instance)
     for instance in sorted(present - members, key=lambda one: one.hostname):
-        groups.detach(group.pk, instance)
+        groups.disassociate(group.pk, instance)
 
 
 admin.site.unregister(Group)  # django.contrib.auth.admin brings it; nothing here asks for Django's permissions
