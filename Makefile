@@ -31,7 +31,7 @@ lint: $(VENV)/dev ## Check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive awx_compat instances settings
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive awx_compat fleet instances settings
 
 types: $(VENV)/dev ## Check types
 	$(BIN)/mypy

@@ -53,7 +53,6 @@ urlpatterns = [
     path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
     path("login/", login.Login.as_view()),
     path("logout/", login.logout),
-    path("fleet/v1/", include("awx_compat.fleet.urls")),
     path("v2/", root.VersionRoot.as_view()),
     path("v2/ping/", root.Ping.as_view()),
     path("v2/config/", config.Config.as_view()),

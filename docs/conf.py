@@ -8,7 +8,7 @@ project = "AWX-compatible instance service"
 html_title = project
 extensions = ["myst_parser"]
 html_theme = "furo"
-html_favicon = "../awx_compat/pages/static/pages/icon.svg"
+html_favicon = "../awx_compat/static/awx_compat/icon.svg"
 html_show_copyright = html_show_sphinx = html_copy_source = False
 html_static_path, html_css_files = ["_static"], ["site.css"]
 html_permalinks_icon = "#"

@@ -1,13 +1,13 @@
-"""Failures of the database itself, as opposed to errors of a statement, and limits of time for statements."""
+"""Failures of the database itself, limits of time for statements, and fetching in one statement."""
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 from django import db
+from django.db.models import QuerySet
 from procrastinate.exceptions import ConnectorException
 from psycopg import errors
 
@@ -64,16 +64,17 @@ def limit_statements(milliseconds: int) -> Iterator[None]:
                 cursor.execute("RESET statement_timeout")
 
 
-WORKER_LOGGERS = ("procrastinate", "asyncio")  # the worker itself logs the database's failures that these log
+def fetch_in_one_statement(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
+    """The rows of each of the querysets, which are made by ``values()``. One statement, so all are of one moment.
 
-
-class OneLineFilter(logging.Filter):
-    """A logging filter that reduces each failure of the database to one line, without a traceback."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if error is None or not failed(error):
-            return True
-        record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
-        record.exc_info = record.exc_text = None
-        return not record.name.startswith(WORKER_LOGGERS)
+    The values are those of JSON: times are strings in ISO 8601.
+    """
+    parts: list[str] = []
+    params: list[Any] = []
+    for queryset in querysets:
+        sql, own = queryset.query.sql_with_params()
+        parts.append(f"(SELECT json_agg(part) FROM ({sql}) AS part)")  # noqa: S608 - made of a compiled query
+        params.extend(own)
+    with db.connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", params)
+        return [values or [] for values in cursor.fetchone()]

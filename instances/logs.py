@@ -2,6 +2,7 @@
 
 import logging
 
+from instances.database import failed, reason
 from instances.text import escaped, in_one_line
 
 INDENT = "    "
@@ -26,3 +27,18 @@ class LineFormatter(logging.Formatter):
 
 def indented(text: str) -> str:
     return INDENT + escaped(text).replace("\n", f"\n{INDENT}")
+
+
+WORKER_LOGGERS = ("procrastinate", "asyncio")  # the worker itself logs the database's failures that these log
+
+
+class OneLineFilter(logging.Filter):
+    """A logging filter that reduces each failure of the database to one line, without a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not failed(error):
+            return True
+        record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
+        record.exc_info = record.exc_text = None
+        return not record.name.startswith(WORKER_LOGGERS)

@@ -8,7 +8,7 @@ from django.db import models
 
 from instances import capacity
 from instances.models import Instance
-from instances.severity import Severity, SeverityChoices
+from instances.models.fields import Severity, SeverityChoices
 
 State, NodeType = Instance.NodeState, Instance.NodeType
 

@@ -100,7 +100,7 @@ MIRROR_MAX_SECONDS = read.int("MIRROR_MAX_SECONDS", 3600, validate=env.positive)
 # --- applications
 INSTALLED_APPS = [
     "awx_compat",
-    "awx_compat.pages",
+    "fleet",
     "instances",
     "oauth2_provider",
     "rest_framework",
@@ -269,7 +269,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "request_id": {"()": "django_guid.log_filters.CorrelationId"},
-        "one_line": {"()": "instances.database.OneLineFilter"},
+        "one_line": {"()": "instances.logs.OneLineFilter"},
     },
     "formatters": {
         "line": {

@@ -5,7 +5,8 @@ from awx_compat.openapi import serving
 
 urlpatterns = [
     path("api/", include("awx_compat.urls")),
-    path("", include("awx_compat.pages.urls")),
+    path("api/fleet/v1/", include("fleet.urls")),
+    path("", include("fleet.pages.urls")),
     path("api/schema/", serving.schema, name="schema"),
     path("api/docs/", serving.swagger_ui),
     path("api/redoc/", serving.redoc),

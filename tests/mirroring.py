@@ -3,8 +3,8 @@
 import threading
 from typing import Any
 
-from awx_compat.mirror.client import Access
-from awx_compat.mirror.syncing import Sync
+from awx_compat.awx_client.client import Access
+from awx_compat.awx_client.syncing import Sync
 from instances.mirror.writing import Counts, Plan
 from tests.service import connected_to
 

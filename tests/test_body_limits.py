@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from awx_compat.fleet.views import LARGEST_REPORT, ROOT
 from awx_compat.parsers import BodyError, JSONParser
 from bench import processes
+from fleet.views import LARGEST_REPORT, ROOT
 from instances import node_tokens
 from instances.models import Instance, User
 from tests import slow

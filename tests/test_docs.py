@@ -15,7 +15,7 @@ from tests.service import PROJECT
 DOCS = PROJECT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 AT_THE_TOP = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
-OWN_APPS = {"awx_compat", "instances"}
+OWN_APPS = {"awx_compat", "fleet", "instances"}
 
 
 def relative(path: Path) -> str:
@@ -146,7 +146,9 @@ CITATION = re.compile(r'docs/([\w/-]+\.md), ("[^"\n]+"(?:, "[^"\n]+")*)')
 
 
 def modules() -> list[Path]:
-    return [path for folder in ("awx_compat", "instances", "settings") for path in (PROJECT / folder).rglob("*.py")]
+    return [
+        path for folder in ("awx_compat", "fleet", "instances", "settings") for path in (PROJECT / folder).rglob("*.py")
+    ]
 
 
 def test_cited_pages_and_headings_exist() -> None:
@@ -170,7 +172,7 @@ def test_cited_pages_and_headings_exist() -> None:
 def test_files_that_contributing_names_exist() -> None:
     """Paths with a folder; of tests and of modules beside them the name alone is given."""
     text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    paths = re.findall(r"`((?:awx_compat|instances|settings|tests|bench|docs)/[\w./-]*)`", text)
+    paths = re.findall(r"`((?:awx_compat|fleet|instances|settings|tests|bench|docs)/[\w./-]*)`", text)
     assert len(paths) > 40
     assert [path for path in paths if not (PROJECT / path).exists()] == []
     named = re.findall(r"`((?:browser/)?test_\w+\.py)`", text)

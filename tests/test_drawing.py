@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from awx_compat.pages import drawing, grouping, layout, names
-from awx_compat.pages.drawing import Drawing
-from awx_compat.pages.grouping import Kind, Link
-from awx_compat.pages.layout import Graph, Layout
+from fleet.pages import drawing, grouping, layout, names
+from fleet.pages.grouping import Kind, Link
+from fleet.pages.layout import Graph, Layout
+from fleet.pages.shapes import Drawing, Piece
 from instances.models import Instance, User
 from instances.text import TURNING
 from tests.mesh import link, node
@@ -204,7 +204,7 @@ def rendered(told: Drawing) -> str:
     return render_to_string("pages/topology.html", {"drawing": told, "request": RequestFactory().get("/?q=x")})
 
 
-def pieces(told: Drawing) -> dict[str, drawing.Piece]:
+def pieces(told: Drawing) -> dict[str, Piece]:
     return {piece.part.nodes[0].hostname: piece for piece in told.pieces}
 
 

@@ -13,8 +13,8 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
-from awx_compat.pages import views
 from awx_compat.views import errors
+from fleet.pages import views
 from instances.models import InstanceGroup, User
 from instances.querysets import InstanceQuerySet
 from tests.conftest import client_of

@@ -184,7 +184,7 @@ def test_jobs_that_have_ended_are_counted_but_not_copied(pair: Pair) -> None:
 
 
 def test_with_all_jobs_they_are_copied_too_and_nothing_else_moves(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("awx_compat.mirror.client.PAGE_SIZE", 7)
+    monkeypatch.setattr("awx_compat.awx_client.client.PAGE_SIZE", 7)
     mesh = RandomMesh(seed=8, nodes=6)
     pair.load(mesh)
     pair.sync(all_jobs=True)
@@ -199,7 +199,7 @@ def test_with_all_jobs_they_are_copied_too_and_nothing_else_moves(pair: Pair, mo
 
 
 def test_a_copy_of_all_jobs_goes_on_where_it_stopped(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("awx_compat.mirror.client.PAGE_SIZE", 5)
+    monkeypatch.setattr("awx_compat.awx_client.client.PAGE_SIZE", 5)
     pair.load(RandomMesh(seed=9, nodes=6))
     pages: list[int] = []
     write_page = writing_pages(monkeypatch, pages, fail_at=3)
@@ -235,7 +235,7 @@ def writing_pages(monkeypatch: pytest.MonkeyPatch, pages: list[int], fail_at: in
 @pytest.mark.parametrize("which", ["first", "last", "some"])
 def test_jobs_that_awx_removes_go_here_too(pair: Pair, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
     """The first one that is gone is found by halving, and the copy is over once the numbers agree again."""
-    monkeypatch.setattr("awx_compat.mirror.client.PAGE_SIZE", 3)
+    monkeypatch.setattr("awx_compat.awx_client.client.PAGE_SIZE", 3)
     mesh = RandomMesh(seed=10, nodes=6)
     pair.load(mesh)
     pair.sync(all_jobs=True)

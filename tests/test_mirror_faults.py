@@ -29,16 +29,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker, Settings
 
-from awx_compat.mirror import client, reading
-from awx_compat.mirror.client import (
-    ATTEMPTS,
-    LONGEST_RETRY_AFTER,
+from awx_compat.awx_client import client, reading
+from awx_compat.awx_client.client import ATTEMPTS, LONGEST_RETRY_AFTER, Source
+from awx_compat.awx_client.errors import (
     AccessRefusedError,
     ChangingError,
     LimitError,
     NotAWXError,
     RetryLaterError,
-    Source,
     SourceError,
     StoppedError,
     UnreachableError,

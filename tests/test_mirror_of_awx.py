@@ -20,8 +20,9 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from awx_compat.mirror.client import Access, ChangingError, NotAWXError, UnreachableError
-from awx_compat.mirror.syncing import Sync
+from awx_compat.awx_client.client import Access
+from awx_compat.awx_client.errors import ChangingError, NotAWXError, UnreachableError
+from awx_compat.awx_client.syncing import Sync
 from instances.health import conditions
 from instances.mirror import guard, writing
 from instances.mirror.reported import GROUPS, INSTANCES

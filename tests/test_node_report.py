@@ -24,7 +24,7 @@ from ansible_runner.utils import capacity
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
-from awx_compat import node_report
+from fleet import node_report
 from tests.service import PROJECT, manage, new_database, served
 
 ADMIN = {"Authorization": "Bearer oracle-admin-token"}
@@ -41,7 +41,7 @@ class Agent:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.script = Path(shutil.copy(PROJECT / "awx_compat" / "node_report.py", folder))
+        self.script = Path(shutil.copy(PROJECT / "fleet" / "node_report.py", folder))
         self.token_file = folder / "token"
         self.token_file.write_text(TOKEN + "\n")
 

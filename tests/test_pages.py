@@ -13,8 +13,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from awx_compat import csp
-from awx_compat.pages.table import natural
-from awx_compat.pages.templatetags.pages import ago, gibibytes, plain
+from fleet.pages.table import natural
+from fleet.templatetags.pages import ago, gibibytes, plain
 from instances import capacity, overview
 from instances.models import Instance, InstanceGroup, LeftOutJob, Mirror, User
 from instances.overview import Standing

@@ -9,8 +9,8 @@ import pytest
 
 from instances.locks import Lock
 from instances.models import Condition, Instance, InstanceLink, UnifiedJob
+from instances.models.fields import Severity, SeverityChoices
 from instances.overview import FAULTY, Standing
-from instances.severity import Severity, SeverityChoices
 from tests.service import PROJECT
 
 # What OpenAPI describes beside the code is held against it by tests of its own.
@@ -18,7 +18,7 @@ ELSEWHERE = ("migrations", "openapi")
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for folder in ("instances", "awx_compat", "settings"):
+    for folder in ("instances", "awx_compat", "fleet", "settings"):
         for path in sorted((PROJECT / folder).rglob("*.py")):
             if not set(ELSEWHERE) & set(path.parts):
                 yield path.relative_to(PROJECT), ast.parse(path.read_text())

@@ -8,7 +8,6 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
 from awx_compat import paths
-from awx_compat.fleet import examples as fleet
 from awx_compat.serializers import common, group, instance, job, mesh, ping, role, service, token, user
 from instances.models import InstanceGroup, InstanceGroupRole
 from instances.querysets import INCLUDED_ROLES
@@ -270,7 +269,6 @@ SHAPES: dict[Any, Any] = {
     service.JobGraphSerializer: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
     mesh.MeshDrawingSerializer: {"nodes": [MESH_NODE, HOP_NODE], "links": [LINK]},
     ping.PingSerializer: PING,
-    **fleet.SHAPES,
 }
 # What the bodies of these operations are shown as instead.
 ANSWERS: dict[str, Any] = {
@@ -311,7 +309,6 @@ BODIES: dict[str, dict[str, Any]] = {
     **{f"{lists}_create": {"for reading": NEW_TOKEN} for lists in TOKEN_LISTS},
     "tokens_update": {"for changes too": {"description": "dashboards", "scope": "write"}},
     "tokens_partial_update": {"another description": {"description": "reports"}},
-    **fleet.BODIES,
 }
 
 

@@ -60,7 +60,7 @@ class Peers(OpenApiSerializerFieldExtension):
 class MetricsExtension(OpenApiSerializerExtension):
     """Figures by their names, which no serializer lists."""
 
-    target_class = "awx_compat.serializers.metrics.MetricsSerializer"
+    target_class = "awx_compat.serializers.service.MetricsSerializer"
 
     def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         metric = auto_schema.resolve_serializer(self.target.child, direction).ref

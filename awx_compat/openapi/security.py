@@ -39,15 +39,3 @@ class SessionScheme(OpenApiAuthenticationExtension):
             "description": "The session that the form at /api/login/ begins. A change also needs the header "
             "`X-CSRFToken` with the value of the cookie `csrftoken`.",
         }
-
-
-class NodeTokenScheme(OpenApiAuthenticationExtension):
-    target_class = "awx_compat.fleet.authentication.NodeTokenAuthentication"
-    name = "nodeToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "The token of one node, as `manage.py issue_node_token` prints it; for its reports alone.",
-        }

@@ -148,3 +148,29 @@ class JobGraphSerializer(serializers.Serializer[Any]):
     """The jobs that ended, by day."""
 
     jobs = JobSeriesSerializer(help_text="Those that ended well and those that failed.")
+
+
+# For the document alone: ``as_json()`` of ``metrics.py`` makes the body.
+
+
+class SampleSerializer(serializers.Serializer[Any]):
+    """One value of a metric."""
+
+    labels = serializers.DictField(child=serializers.CharField(), help_text="What it is the value of.")
+    value = serializers.FloatField(help_text="The value.")
+
+
+class MetricSerializer(serializers.Serializer[Any]):
+    """A metric and its values."""
+
+    help_text = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
+        help_text="What it measures, as Prometheus tells it."
+    )
+    type = serializers.CharField(help_text="`gauge`.")
+    samples = SampleSerializer(many=True, help_text="Its values.")
+
+
+class MetricsSerializer(serializers.Serializer[Any]):
+    """Metrics by their names."""
+
+    child = MetricSerializer

@@ -125,7 +125,7 @@ def prefers_page(request: HttpRequest) -> bool:
 def page(request: HttpRequest, status: HTTPStatus, title: str, reason: str) -> HttpResponse:
     """The page of an error. Where the service itself failed it tells no user, so that it needs no database."""
     told_to = None if status in WITHOUT_DATABASE else request
-    text = render_to_string("pages/error.html", {"title": title, "reason": reason}, told_to)
+    text = render_to_string("awx_compat/error.html", {"title": title, "reason": reason}, told_to)
     response = HttpResponse(text, status=status)
     add_never_cache_headers(response)
     return response

@@ -6,9 +6,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.browsable import BrowsableRenderer
+from awx_compat.metrics import MetricsCollector, as_json, as_text
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
-from awx_compat.serializers.metrics import MetricsCollector, MetricsSerializer, as_json, as_text
+from awx_compat.serializers.service import MetricsSerializer
 from awx_compat.views.base import ApiView
 from instances import versions
 from instances.mirror import guard

@@ -13,7 +13,7 @@ from awx_compat.serializers.ping import PingSerializer, ping
 from awx_compat.serializers.service import ApiRootSerializer, OAuthRootSerializer
 from awx_compat.views.base import ApiView
 from instances import versions
-from instances.fetching import fetch_in_one_statement
+from instances.database import fetch_in_one_statement
 from instances.models import Instance, InstanceGroup
 
 COLLECTIONS = (

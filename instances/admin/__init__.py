@@ -9,7 +9,8 @@ forms.py       forms whose values are checked by the domain
 show.py        how names, times, shares and states are shown
 lists.py       filters, and lists of records that are too many to be counted
 site.py        the site and its first page, with overview.py
-nodes.py       instances          links.py    their links        membership.py  groups, roles and users
+nodes.py       instances, with removal.py: what ends where they are removed
+links.py       their links        membership.py  groups, roles and users
 jobs.py        AWX's jobs         queue.py    background jobs    secrets.py     tokens of users and of nodes
 state.py       the mirror, and the looks at the mesh
 """

@@ -6,10 +6,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import RegexValidator
+from django.db import transaction
 from django.db.models import Model
 
+from instances import tokens
 from instances.text import TURNING
 
 Check = Callable[[Any, Any], Any]
@@ -109,3 +112,29 @@ class ReasonForm(forms.Form):
         widget=forms.TextInput(attrs={"size": 60, "autofocus": True}),
         help_text="It is shown with the node until it is enabled again, and kept in the history.",
     )
+
+
+class RevokesTokens(forms.Form):
+    """Part of a form whose ``save()`` returns the user."""
+
+    revoke_tokens = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Revoke all tokens of this user",
+        help_text="A token goes on working with a new password unless it is revoked.",
+    )
+
+    @transaction.atomic
+    def save(self, commit: bool = True) -> Any:
+        user = super().save(commit)  # type: ignore[misc]
+        if self.cleaned_data["revoke_tokens"]:
+            tokens.revoke_all(user)
+        return user
+
+
+class UserPasswordForm(RevokesTokens, AdminPasswordChangeForm):
+    """A superuser sets the password of somebody."""
+
+
+class OwnPasswordForm(RevokesTokens, PasswordChangeForm):
+    """Somebody changes the own password."""

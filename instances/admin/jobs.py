@@ -11,8 +11,7 @@ from instances.admin import show
 from instances.admin.base import UncountedAdmin
 from instances.admin.lists import ActivityFilter, JobGroupFilter
 from instances.models import UnifiedJob
-from instances.models.fields import HIGHEST_ID
-from instances.severity import Severity
+from instances.models.fields import HIGHEST_ID, Severity
 
 Status = UnifiedJob.Status
 

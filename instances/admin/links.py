@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -15,8 +16,8 @@ from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
 from instances.locking import lock_links
 from instances.models import Instance, InstanceLink
+from instances.models.fields import Severity
 from instances.reader import Reader
-from instances.severity import Severity
 
 State = InstanceLink.State
 
@@ -92,3 +93,24 @@ class LinkAdmin(MeshAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         lifecycle.remove_peer(obj.source_id, obj.target)
+
+
+def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
+    """For each link of the node: whether it starts there, the other end, and the state; read once for a page.
+
+    Only those are told of which the reader sees both ends.
+    """
+    if not hasattr(node, "told_links"):
+        seen = Instance.objects.visible_to(node.reader)
+        links = InstanceLink.objects.filter(Q(source=node, target__in=seen) | Q(target=node, source__in=seen))
+        both = links.select_related("source", "target").order_by("source__hostname", "target__hostname")
+        node.told_links = [
+            (
+                link.source_id == node.pk,
+                show.link(link.target if link.source_id == node.pk else link.source),
+                link.get_link_state_display(),
+            )
+            for link in both
+        ]
+    told: list[tuple[bool, SafeString, str]] = node.told_links
+    return told

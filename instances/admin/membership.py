@@ -15,8 +15,7 @@ from django.utils.safestring import SafeString
 from instances import accounts, groups
 from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
-from instances.admin.forms import CheckedForm, LinesField, ManyPicker
-from instances.admin.passwords import UserPasswordForm
+from instances.admin.forms import CheckedForm, LinesField, ManyPicker, UserPasswordForm
 from instances.locking import lock_record
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from instances.reader import Reader

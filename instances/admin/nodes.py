@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -19,19 +18,19 @@ from instances import lifecycle, overview
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
+from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter, StandingFilter
-from instances.formatting import gibibytes
+from instances.admin.removal import REMOVAL, consequences, named
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
-from instances.models import Condition, Instance, InstanceGroup, InstanceLink, UnifiedJob
+from instances.models import Condition, Instance
+from instances.models.fields import Severity
 from instances.reader import Reader
-from instances.severity import Severity
+from instances.text import gibibytes
 
 State, Status = Instance.NodeState, Condition.Status
 REASONS = dict(conditions.REASONS)
-MOST_JOBS = 20  # active jobs that are named before a node is removed
 LATEST = 5  # entries of the history on a node's page
-REMOVAL = {"node_state": State.DEPROVISIONING}
 
 
 class InstanceForm(CheckedForm):
@@ -314,27 +313,6 @@ class InstanceAdmin(MeshAdmin):
         )
 
 
-def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
-    """For each link of the node: whether it starts there, the other end, and the state; read once for a page.
-
-    Only those are told of which the reader sees both ends.
-    """
-    if not hasattr(node, "told_links"):
-        seen = Instance.objects.visible_to(node.reader)
-        links = InstanceLink.objects.filter(Q(source=node, target__in=seen) | Q(target=node, source__in=seen))
-        both = links.select_related("source", "target").order_by("source__hostname", "target__hostname")
-        node.told_links = [
-            (
-                link.source_id == node.pk,
-                show.link(link.target if link.source_id == node.pk else link.source),
-                link.get_link_state_display(),
-            )
-            for link in both
-        ]
-    told: list[tuple[bool, SafeString, str]] = node.told_links
-    return told
-
-
 def offers(node: Instance) -> list[tuple[str, str, bool]]:
     """The actions on the page of a node: the name, what it is called there, and whether it can be of use."""
     leaves = node.node_type in lifecycle.INSTALLABLE and node.node_state != State.DEPROVISIONING
@@ -351,66 +329,3 @@ def begin_check(node: Instance) -> None:
         raise ValidationError("Only execution nodes are checked when somebody asks for it.")
     if not start.start(node.pk):
         raise ValidationError("A health check is already in progress.")
-
-
-def named(nodes: list[Instance]) -> SafeString | str:
-    rows = ((show.name(node), node.get_node_type_display(), node.get_node_state_display()) for node in nodes)
-    return show.table("Nodes", ("Node", "Type", "State"), rows)
-
-
-def consequences(nodes: list[Any]) -> SafeString | str:
-    """What the removal of each node ends. Four queries, however many nodes there are."""
-    groups = InstanceGroup.objects.only("name").order_by("name")
-    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), Prefetch("peers_from"))
-    ends, jobs = ends_of({node.pk for node in nodes}), active_jobs(nodes)
-    rows = (
-        (
-            show.name(node),
-            refusal(node) or "yes",
-            told_jobs(node, jobs.get(node.hostname, [])),
-            show.names(ends[node.pk]),
-            show.names(group.name for group in node.rampart_groups.all()),
-        )
-        for node in nodes
-    )
-    return show.table(
-        "Nodes and what ends", ("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows
-    )
-
-
-def ends_of(pks: set[int]) -> dict[int, list[str]]:
-    """By the id of each node, its links."""
-    ends: dict[int, list[str]] = {pk: [] for pk in pks}
-    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
-    for link in links.order_by("pk"):
-        for pk in pks & {link.source_id, link.target_id}:
-            ends[pk].append(str(link))
-    return ends
-
-
-def refusal(node: Instance) -> str:
-    """Why the node cannot be deprovisioned; "" if it can."""
-    try:
-        lifecycle.checked(node, REMOVAL)
-    except ValidationError as error:
-        return " ".join(error.messages)
-    return ""
-
-
-def active_jobs(nodes: list[Instance]) -> dict[str, list[int]]:
-    """By hostname, the ids of active jobs of these nodes: the newest, and only so many as are there and are told."""
-    hostnames = [node.hostname for node in nodes if node.load.jobs_running]
-    number = min(MOST_JOBS, sum(node.load.jobs_running for node in nodes))
-    jobs = UnifiedJob.objects.active().filter(execution_node__in=hostnames).order_by("-pk")
-    found: dict[str, list[int]] = {}
-    for hostname, pk in jobs.values_list("execution_node", "pk")[:number] if number > 0 else ():
-        found.setdefault(hostname, []).append(pk)
-    return found
-
-
-def told_jobs(node: Instance, pks: list[int]) -> str:
-    if node.load.jobs_running <= 0:
-        return "none"
-    more = node.load.jobs_running - len(pks)
-    ids = ", ".join([*map(str, pks), *([f"{more} more"] if more > 0 else [])])
-    return f"{node.load.jobs_running}: {ids}"

@@ -15,9 +15,9 @@ from instances import node_tokens, tokens
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
-from instances.formatting import ago
 from instances.models import Instance, NodeToken
 from instances.reader import Reader
+from instances.text import ago
 
 SHOWN = 8  # last characters of a checksum
 FINGERPRINT = "The end of the token's SHA-256: printf %s TOKEN | sha256sum"

@@ -12,8 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from instances.formatting import NEVER, ago, exact
-from instances.text import isolated, visible
+from instances.text import NEVER, ago, exact, isolated, visible
 
 NOTHING = "—"
 HIGH = 0.7  # the share in use from which on a bar is yellow

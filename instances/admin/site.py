@@ -36,7 +36,7 @@ class MeshSite(admin.AdminSite):
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         from django.contrib.auth.views import PasswordChangeView  # both need the models
 
-        from instances.admin.passwords import OwnPasswordForm
+        from instances.admin.forms import OwnPasswordForm
 
         request.current_app = self.name
         view = PasswordChangeView.as_view(

@@ -4,10 +4,8 @@ from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, JobCount, NodeLoad
-from instances.models.login import LoginFailures
 from instances.models.mirror import LeftOutJob, Mirror
-from instances.models.token import LONGEST_DESCRIPTION, TokenNote
-from instances.models.user import User
+from instances.models.user import LONGEST_DESCRIPTION, LoginFailures, TokenNote, User
 
 __all__ = [
     "LONGEST_DESCRIPTION",

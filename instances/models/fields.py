@@ -1,6 +1,7 @@
-"""Kinds of column that several models share."""
+"""Kinds of column and of choices that several models share."""
 
 import json
+from enum import StrEnum
 from typing import Any
 
 from django.db import models
@@ -49,3 +50,23 @@ class Timestamped(models.Model):
             if kwargs.get("update_fields") is not None:
                 kwargs["update_fields"] = {*kwargs["update_fields"], "modified"}
         super().save(*args, **kwargs)
+
+
+class Severity(StrEnum):
+    GOOD = "good"
+    QUIET = "quiet"  # neither good nor bad
+    UNSURE = "unsure"  # to be watched
+    BAD = "bad"
+
+
+class SeverityChoices(models.TextChoices):
+    """Choices of which each has a severity. A mirrored AWX may be newer, and have values that are none of them."""
+
+    @property
+    def severity(self) -> Severity:
+        raise NotImplementedError
+
+    @classmethod
+    def severity_of(cls, value: str, unknown: Severity) -> Severity:
+        """The severity of ``value``, or ``unknown`` where it is none of the choices."""
+        return cls(value).severity if value in cls else unknown

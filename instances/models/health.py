@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from instances.severity import Severity, SeverityChoices
+from instances.models.fields import Severity, SeverityChoices
 
 
 class NodeHealth(models.Model):

@@ -8,10 +8,9 @@ from django.db.models import Q
 
 from instances import capacity
 from instances.capacity import Explanation, Load
-from instances.models.fields import NameField, Timestamped
+from instances.models.fields import NameField, Severity, SeverityChoices, Timestamped
 from instances.models.link import InstanceLink
 from instances.querysets import InstanceQuerySet
-from instances.severity import Severity, SeverityChoices
 from instances.text import visible
 
 HIGHEST_PORT = 65535

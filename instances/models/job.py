@@ -2,9 +2,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from instances.models.fields import NameField, VerbatimJSONField
+from instances.models.fields import NameField, Severity, SeverityChoices, VerbatimJSONField
 from instances.querysets import ACTIVE, UnifiedJobQuerySet
-from instances.severity import Severity, SeverityChoices
 
 
 class UnifiedJob(models.Model):

@@ -1,7 +1,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from instances.severity import Severity, SeverityChoices
+from instances.models.fields import Severity, SeverityChoices
 
 
 class InstanceLink(models.Model):

@@ -1,7 +1,10 @@
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
 
 from instances.models.fields import NameField
 from instances.querysets import UserQuerySet
@@ -45,3 +48,45 @@ class User(AbstractUser):
     def sees_everything(self) -> bool:
         """Whether every instance, group and job is visible to this user."""
         return self.reader.sees_everything
+
+
+class LoginFailures(models.Model):
+    """How many wrong passwords were sent lately for a name, from an address, or for a name from an address.
+
+    Users sometimes type a password into the field of the name, so only a digest of the name is stored.
+    """
+
+    name = models.CharField(max_length=64, help_text="The digest of the name; empty is any.")
+    address = models.CharField(max_length=50, help_text="The address, or of IPv6 its network; empty is any.")
+    failures = models.PositiveIntegerField(default=0)
+    until = models.DateTimeField(help_text="When these failures are forgotten.")
+    known_until = models.DateTimeField(null=True, help_text="How long the address counts as one of who has the name.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "address"], name="one_count_of_failures")]
+        indexes = [models.Index(fields=["address"]), models.Index(fields=["until"])]
+
+    def __str__(self) -> str:
+        return f"{self.failures} until {self.until}"
+
+
+LONGEST_DESCRIPTION = 1_000  # characters
+
+
+class TokenNote(models.Model):
+    """What its owner wrote about an access token; the token itself is django-oauth-toolkit's."""
+
+    token = models.OneToOneField(
+        settings.OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="note"
+    )
+    description = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("description"), LONGEST_DESCRIPTION), name="token_note_length"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.description

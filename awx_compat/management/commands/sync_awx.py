@@ -1,6 +1,5 @@
 """``manage.py sync_awx``: mirror a live AWX."""
 
-import logging
 import signal
 import socket
 import ssl
@@ -12,28 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import httpx
-import orjson
 from django.core.management.base import CommandError
 from django.db import DatabaseError, close_old_connections
-from django.utils import timezone
-from tqdm import tqdm
 
-from awx_compat.mirror.client import Access, LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
-from awx_compat.mirror.syncing import Sync
+from awx_compat.awx_client.client import Access
+from awx_compat.awx_client.errors import LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
+from awx_compat.awx_client.progress import Progress
+from awx_compat.awx_client.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import ErrorReportingCommand
 from instances.messages import NO_MIRROR
 from instances.mirror import writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import SyncRunningError
-from instances.mirror.left_out import LeftOut
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
-from instances.text import escaped
 
 FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, SyncRunningError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
@@ -271,86 +267,3 @@ def summary(url: str, counts: Counts, seconds: float) -> str:
         for kind, count in counts.items()
     )
     return f"Synced {url} in {seconds:.1f} s: {kinds}."
-
-
-LOGGERS = [logging.getLogger(name) for name in ("awx_compat.mirror", "instances.mirror")]
-
-
-class Progress(logging.Handler):
-    """What happens, for who looks at a terminal a bar and sentences, and otherwise a JSON object in each line.
-
-    A record that is left out is named once, and again once it was mirrored meanwhile, however often it is synced.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
-        self.stream = stream
-        self.named: set[LeftOut] = set()
-        self.naming_now: set[LeftOut] = set()
-        self.told_once: set[str] = set()
-        self.bar = tqdm(
-            desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
-        )
-
-    def __enter__(self) -> "Progress":
-        for logger in LOGGERS:
-            logger.addHandler(self)
-            logger.propagate = False
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-        for logger in LOGGERS:
-            logger.removeHandler(self)
-            logger.propagate = True
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "once", False):
-            self.tell_once(record.getMessage())
-            return
-        left_out: LeftOut | None = getattr(record, "left_out", None)
-        if left_out is None:
-            self.tell("waiting", record.getMessage())
-            return
-        if left_out not in self.named:
-            self.tell("left out", record.getMessage(), kind=left_out.kind)
-        self.naming_now.add(left_out)
-
-    def tell_once(self, message: str) -> None:
-        if message not in self.told_once:
-            self.told_once.add(message)
-            self.tell("warning", message)
-
-    @contextmanager
-    def naming(self) -> Iterator[None]:
-        """Remember which records the sync within names; one that fails may not have come to all of them."""
-        self.naming_now = set()
-        try:
-            yield
-        except BaseException:
-            self.named |= self.naming_now
-            raise
-        self.named = self.naming_now
-
-    def read(self, name: str, done: int, of: int) -> None:
-        """``done`` of the ``of`` records of a list are read."""
-        if not self.is_log:
-            self.bar.set_description_str(name, refresh=False)
-            self.bar.total, self.bar.n = of, done
-            self.bar.refresh()
-        elif done == of:
-            self.tell("read", f"{of} {name} read", list=name, records=of)
-
-    @property
-    def is_log(self) -> bool:
-        """Whether nobody looks at a terminal."""
-        return bool(self.bar.disable)
-
-    def tell(self, event: str, message: str, **figures: Any) -> None:
-        message = escaped(message)
-        if self.is_log:
-            line = {"time": timezone.now(), "event": event, "message": message, **figures}
-            print(orjson.dumps(line).decode(), file=self.stream, flush=True)
-        else:
-            self.bar.clear()
-            print(message, file=sys.stdout, flush=True)

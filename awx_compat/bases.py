@@ -1,0 +1,25 @@
+"""What other apps of this project build views on: all that they may import of ``awx_compat``."""
+
+from awx_compat.authentication import bearer_token
+from awx_compat.exceptions import BodyTooLarge
+from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
+from awx_compat.paths import name_in
+from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.views.base import ApiView, id_in, is_id
+from awx_compat.views.errors import page as error_page
+from awx_compat.views.instances import OfInstance
+
+__all__ = [
+    "ApiView",
+    "BodyTooLarge",
+    "ErrorResponse",
+    "ErrorSerializer",
+    "IsSuperuserOrAuditor",
+    "OfInstance",
+    "bearer_token",
+    "detail",
+    "error_page",
+    "id_in",
+    "is_id",
+    "name_in",
+]

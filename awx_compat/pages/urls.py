@@ -1,9 +1,0 @@
-from django.urls import path
-
-from awx_compat.pages import views
-
-urlpatterns = [
-    path("", views.home, name="home"),
-    path("nodes/<int:pk>/", views.node, name="node"),
-    path("favicon.ico", views.icon),
-]

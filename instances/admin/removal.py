@@ -1,0 +1,77 @@
+"""What ends where nodes are removed, told before it is done."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Prefetch, Q, prefetch_related_objects
+from django.utils.safestring import SafeString
+
+from instances import lifecycle
+from instances.admin import show
+from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
+
+MOST_JOBS = 20  # active jobs that are named before a node is removed
+REMOVAL = {"node_state": Instance.NodeState.DEPROVISIONING}
+
+
+def named(nodes: list[Instance]) -> SafeString | str:
+    rows = ((show.name(node), node.get_node_type_display(), node.get_node_state_display()) for node in nodes)
+    return show.table("Nodes", ("Node", "Type", "State"), rows)
+
+
+def consequences(nodes: list[Any]) -> SafeString | str:
+    """What the removal of each node ends. Four queries, however many nodes there are."""
+    groups = InstanceGroup.objects.only("name").order_by("name")
+    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), Prefetch("peers_from"))
+    ends, jobs = ends_of({node.pk for node in nodes}), active_jobs(nodes)
+    rows = (
+        (
+            show.name(node),
+            refusal(node) or "yes",
+            told_jobs(node, jobs.get(node.hostname, [])),
+            show.names(ends[node.pk]),
+            show.names(group.name for group in node.rampart_groups.all()),
+        )
+        for node in nodes
+    )
+    return show.table(
+        "Nodes and what ends", ("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows
+    )
+
+
+def ends_of(pks: set[int]) -> dict[int, list[str]]:
+    """By the id of each node, its links."""
+    ends: dict[int, list[str]] = {pk: [] for pk in pks}
+    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
+    for link in links.order_by("pk"):
+        for pk in pks & {link.source_id, link.target_id}:
+            ends[pk].append(str(link))
+    return ends
+
+
+def refusal(node: Instance) -> str:
+    """Why the node cannot be deprovisioned; "" if it can."""
+    try:
+        lifecycle.checked(node, REMOVAL)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
+
+
+def active_jobs(nodes: list[Instance]) -> dict[str, list[int]]:
+    """By hostname, the ids of active jobs of these nodes: the newest, and only so many as are there and are told."""
+    hostnames = [node.hostname for node in nodes if node.load.jobs_running]
+    number = min(MOST_JOBS, sum(node.load.jobs_running for node in nodes))
+    jobs = UnifiedJob.objects.active().filter(execution_node__in=hostnames).order_by("-pk")
+    found: dict[str, list[int]] = {}
+    for hostname, pk in jobs.values_list("execution_node", "pk")[:number] if number > 0 else ():
+        found.setdefault(hostname, []).append(pk)
+    return found
+
+
+def told_jobs(node: Instance, pks: list[int]) -> str:
+    if node.load.jobs_running <= 0:
+        return "none"
+    more = node.load.jobs_running - len(pks)
+    ids = ", ".join([*map(str, pks), *([f"{more} more"] if more > 0 else [])])
+    return f"{node.load.jobs_running}: {ids}"
