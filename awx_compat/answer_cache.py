@@ -1,25 +1,27 @@
-"""Answers from memory: a WSGI middleware around Django's handler.
+"""A cache of whole responses: WSGI middleware around Django's handler.
 
-A view that says which rows its answers are made of (``depends_on``) has them kept here, each with the versions of the
-rows that it was made of. The very same request of the same reader is answered from memory while one statement reads the
-same versions: so the database confirmed every answer in its own request, whoever wrote there and whenever. What depends
-on anything else, as on the time of day, says nothing and is not kept.
+A view that declares which rows its responses depend on (``depends_on``) has them cached, each with the versions of
+these rows. The same request of the same user is answered from the cache if one statement finds the same versions: so
+the database confirms every cached response during the request, whoever wrote to it and whenever. A view whose responses
+depend on anything else, such as the time of day, declares nothing and is not cached.
 
-Of the first request is only remembered which rows its answer depends on. Asked for the second time, the versions are
-read before and after, and the answer is kept. So what is asked for once costs hardly more than without the cache.
+The first request only notes the dependencies of its response. The second is answered in one transaction that sees one
+state of the database, and its response is cached with the versions in that state. So a request that is never repeated
+costs hardly more than without the cache.
 """
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from cachetools import LRUCache
-from django.db import Error, connection
-from django.http import HttpResponse
+from django.db import Error, connection, transaction
+from django.http import HttpRequest, HttpResponse
 from django_guid.utils import get_id_from_header
 
 from instances.prepared import preparing_cursor
@@ -28,150 +30,161 @@ from instances.versions import Dependencies
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 METHODS = ("GET", "HEAD", "OPTIONS")
-REQUEST = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.url_scheme")  # beside its headers
-# What proxies and tracers tell each request apart by, and no answer depends on.
-TRACES = frozenset(
+REQUEST_KEYS = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.url_scheme")  # beside its headers
+# Headers by which proxies and tracers identify a request; no response depends on them.
+TRACE_HEADERS = frozenset(
     f"HTTP_{name}" for name in ("X_API_REQUEST_ID", "X_REQUEST_ID", "X_AMZN_TRACE_ID", "TRACEPARENT", "TRACESTATE")
 )
+CACHE_FILL = "awx_compat.cache_fill"  # the key, in the WSGI environment, of the response that is to be cached
 REQUEST_ID = "X-API-Request-Id"
-OF_EACH_REQUEST = frozenset({"X-API-Time", "X-API-Total-Time", REQUEST_ID})
-SIZE_OF_THE_REST = 3_000  # bytes that an answer takes in memory beside its body
-MAKERS = 64  # answers that may be made anew at once, each by one thread
-LARGEST_PART = 4  # of the cache that one answer may take: a quarter
+PER_REQUEST_HEADERS = frozenset({"X-API-Time", "X-API-Total-Time", REQUEST_ID})
+ENTRY_OVERHEAD = 3_000  # bytes of memory that an entry takes beside its body
+FILL_LOCKS = 64  # entries that can be filled at once, each by one thread
+LARGEST_SHARE = 4  # an entry may take a quarter of the cache
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
-    """What an answer depends on: the rows, with the parameters that name them, and how long credentials are valid."""
+class CacheDependencies:
+    """What a response depends on: rows, the parameters that select them, and the expiry of the token."""
 
     rows: Dependencies
     params: Mapping[str, Any]
     until: float = float("inf")  # seconds since 1970
 
 
-class State(NamedTuple):
-    """The versions of rows, and the snapshot of the database that they were read from."""
-
-    versions: tuple[str, ...]
-    snapshot: str
-
-
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An answer, with the versions of the rows that it was made of; without them, only what it depends on."""
+class CacheEntry:
+    """A response and the versions of the rows that it was rendered from; before it is cached, its dependencies alone.
 
-    basis: Basis
+    The state of the database that it was rendered from was read after ``began``, in seconds of ``perf_counter()``.
+    """
+
+    dependencies: CacheDependencies
     versions: tuple[str, ...] | None = None
+    began: float = 0.0
     status: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
     @property
     def size(self) -> int:
-        return SIZE_OF_THE_REST + len(self.body)
+        return ENTRY_OVERHEAD + len(self.body)
 
-    def state(self) -> State | None:
-        """The versions of the rows now; None where they cannot be read, or are too many to be read."""
-        if connection.connection is None or time.time() >= self.basis.until:
+    def current_versions(self) -> tuple[str, ...] | None:
+        """The current versions of the rows; None where they cannot be read, are too many, or the token has expired."""
+        if connection.connection is None or time.time() >= self.dependencies.until:
             return None
         try:
             with preparing_cursor(connection) as cursor:
-                cursor.execute(self.basis.rows.sql, self.basis.params)
-                *versions, snapshot = cursor.fetchone()
+                cursor.execute(self.dependencies.rows.sql, self.dependencies.params)
+                versions: tuple[str, ...] = cursor.fetchone()
         except Error:
-            return None  # the request itself will tell why
-        return None if None in versions else State(tuple(versions), snapshot)
+            return None  # the view reports the failure
+        return None if None in versions else versions
 
-    def answer(self, environ: Mapping[str, Any], start_response: Any, started: float) -> list[bytes]:
-        start_response(self.status, [*self.headers, *headers_of_this_request(environ, started)])
+    def respond(self, environ: Mapping[str, Any], start_response: Any, started: float) -> list[bytes]:
+        start_response(self.status, [*self.headers, *per_request_headers(environ, started)])
         return [self.body]
 
 
+@dataclass(slots=True)
+class CacheFill:
+    """A response that is rendered to be cached: ``versions`` are those of the state that it is rendered from."""
+
+    entry: CacheEntry
+    began: float
+    versions: tuple[str, ...] | None = None
+
+
+def read_one_state(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Django middleware: render a response that is to be cached from one state of the database, with its versions."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        fill: CacheFill | None = request.META.get(CACHE_FILL)
+        response: HttpResponse | None = None
+        if fill:
+            with contextlib.suppress(Error), transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                fill.versions = fill.entry.current_versions()
+                response = get_response(request)
+        return get_response(request) if response is None else response
+
+    return middleware
+
+
 class AnswerCache:
-    """A WSGI application that answers as ``application`` does, with at most ``size`` bytes of answers from memory."""
+    """A WSGI application that responds as ``application`` does, with a cache of at most ``size`` bytes."""
 
     def __init__(self, application: Application, size: int) -> None:
         self.application, self.size = application, size
-        self.entries: LRUCache[bytes, Entry] = LRUCache(size, getsizeof=lambda entry: entry.size)
+        self.entries: LRUCache[bytes, CacheEntry] = LRUCache(size, getsizeof=lambda entry: entry.size)
         self.lock = Lock()
-        self.making = [Lock() for _ in range(MAKERS)]
+        self.fill_locks = [Lock() for _ in range(FILL_LOCKS)]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not is_cacheable(environ):
             return self.application(environ, start_response)
-        started, key = time.perf_counter(), key_of(environ)
+        started, key = time.perf_counter(), cache_key(environ)
         entry = self.get(key)
-        state = entry.state() if entry else None
-        if entry is None or state is None:
-            return self.make(environ, start_response, key)
-        if state.versions == entry.versions:
-            return entry.answer(environ, start_response, started)
-        with self.making[key[0] % len(self.making)]:
-            return self.renew(environ, start_response, started, key, entry)
+        versions = entry.current_versions() if entry else None
+        if entry is None or versions is None:
+            return self.forward(environ, start_response, key)
+        if versions == entry.versions:
+            return entry.respond(environ, start_response, started)
+        with self.fill_locks[key[0] % len(self.fill_locks)]:
+            newer = self.get(key) or entry
+            if newer.began > started:  # another thread has read the state, and filled the entry, during this request
+                return newer.respond(environ, start_response, started)
+            return self.forward(environ, start_response, key, newer)
 
-    def renew(
-        self, environ: dict[str, Any], start_response: Any, started: float, key: bytes, entry: Entry
+    def forward(
+        self, environ: dict[str, Any], start_response: Any, key: bytes, entry: CacheEntry | None = None
     ) -> Iterable[bytes]:
-        """Make the answer anew, and keep it if nothing at all was committed meanwhile.
-
-        It could be of a state that was there for that moment only, between two in which the rows are the same. One
-        thread does so at a time; who waited for it may find in memory what it made.
-        """
-        before, newer = entry.state(), self.get(key)
-        if newer and before and newer.versions == before.versions:
-            return newer.answer(environ, start_response, started)
-        return self.make(environ, start_response, key, before and (entry, before))
-
-    def make(
-        self,
-        environ: dict[str, Any],
-        start_response: Any,
-        key: bytes,
-        known: tuple[Entry, State] | None = None,
-    ) -> Iterable[bytes]:
-        """Let the application answer. It is kept if ``known``, of an earlier answer, still is the state after it."""
+        """The application's response; with the ``entry`` of an earlier one, rendered from one state, and cached."""
         head: list[Any] = []
 
         def start(status: str, headers: Any, error: Any = None) -> Any:
             head[:] = status, headers
             return start_response(status, headers, error)
 
+        fill = environ[CACHE_FILL] = entry and CacheFill(entry, time.perf_counter())
         response = self.application(environ, start)
-        basis: Basis | None = getattr(response, "basis", None)
-        if basis is not None and isinstance(response, HttpResponse) and not response.cookies:
-            entry = Entry(basis)
-            if known and known[0].basis == basis and entry.state() == known[1]:
+        dependencies: CacheDependencies | None = getattr(response, "dependencies", None)
+        if dependencies is not None and isinstance(response, HttpResponse) and not response.cookies:
+            new = CacheEntry(dependencies)
+            if fill and fill.versions and fill.entry.dependencies == dependencies:
                 status, headers = head
-                kept = tuple(pair for pair in headers if pair[0] not in OF_EACH_REQUEST)
-                entry = Entry(basis, known[1].versions, status, kept, response.content)
-            self.put(key, entry)
+                cached = tuple(pair for pair in headers if pair[0] not in PER_REQUEST_HEADERS)
+                new = CacheEntry(dependencies, fill.versions, fill.began, status, cached, response.content)
+            self.put(key, new)
         return response
 
-    def get(self, key: bytes) -> Entry | None:
+    def get(self, key: bytes) -> CacheEntry | None:
         with self.lock:
             return self.entries.get(key)
 
-    def put(self, key: bytes, entry: Entry) -> None:
-        if entry.size <= self.size // LARGEST_PART:
+    def put(self, key: bytes, entry: CacheEntry) -> None:
+        if entry.size <= self.size // LARGEST_SHARE:
             with self.lock:
                 self.entries[key] = entry
 
 
 def is_cacheable(environ: Mapping[str, Any]) -> bool:
-    """Whether the request asks for something, and sends nothing."""
+    """Whether the request has a safe method and no body."""
     return environ["REQUEST_METHOD"] in METHODS and environ.get("CONTENT_LENGTH", "") in ("", "0")
 
 
-def key_of(environ: Mapping[str, Any]) -> bytes:
-    """A digest of all that an answer may depend on; credentials are in it, so it is what is kept of them."""
-    parts = [environ.get(name) for name in REQUEST]
-    headers = [pair for pair in environ.items() if pair[0].startswith("HTTP_") and pair[0] not in TRACES]
+def cache_key(environ: Mapping[str, Any]) -> bytes:
+    """A digest of all parts of a request that its response may depend on, credentials included."""
+    parts = [environ.get(name) for name in REQUEST_KEYS]
+    headers = [pair for pair in environ.items() if pair[0].startswith("HTTP_") and pair[0] not in TRACE_HEADERS]
     if any(name.startswith("HTTP_X_FORWARDED_") for name, _ in headers):
-        parts.append(environ.get("REMOTE_ADDR"))  # whether they are believed depends on who sends them
+        parts.append(environ.get("REMOTE_ADDR"))  # they count from trusted proxies alone
     return hashlib.sha256(repr((parts, headers)).encode("utf-8", "surrogatepass")).digest()
 
 
-def headers_of_this_request(environ: Mapping[str, Any], started: float) -> list[tuple[str, str]]:
+def per_request_headers(environ: Mapping[str, Any], started: float) -> list[tuple[str, str]]:
     seconds = f"{time.perf_counter() - started:.3f}s"
     request: Any = SimpleNamespace(headers={REQUEST_ID: environ.get("HTTP_X_API_REQUEST_ID")})
     request_id = get_id_from_header(request)

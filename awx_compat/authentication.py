@@ -1,4 +1,4 @@
-"""Who is asking: OAuth2 bearer tokens, HTTP basic, sessions. Wrong credentials count as none, as in AWX."""
+"""Authentication: OAuth2 bearer tokens, HTTP Basic, sessions. Wrong credentials count as none, as in AWX."""
 
 import hmac
 import secrets
@@ -44,15 +44,15 @@ def active_user(pk: int, username: str, password: str) -> QuerySet[Any]:
 
 
 class VerifiedCredentials:
-    """Who gave the right password within the last SECONDS, so that scripts need not wait for its slow hash each time.
+    """Credentials that were verified within the last SECONDS, so that scripts do not wait for the slow hash each time.
 
-    Passwords are not kept, only their hash under a key that ends with this process. The user is read anew each time:
-    a changed password or name, or a user who is not active any more, counts at once. What was verified from one address
-    is not verified from another, nor where no more passwords are tried: nobody finds one out by asking what is known.
+    Passwords are not stored, only their HMAC under a key of this process. The user is read in every request, so a
+    changed password or name, or a user who is deactivated, counts at once. Credentials verified from one address are
+    not verified from another, nor from a locked-out address: the cache does not help to guess a password.
     """
 
     SECONDS = 60
-    MOST = 1000  # credentials; beyond that all are forgotten, and cost one slow hash each again
+    MOST = 1000  # credentials; beyond that the cache is emptied
 
     def __init__(self) -> None:
         self.key = secrets.token_bytes(32)
@@ -63,14 +63,14 @@ class VerifiedCredentials:
         return hmac.digest(self.key, text, "sha256")
 
     def match(self, username: str, password: str, address: str) -> tuple[int, str] | None:
-        """Whom these credentials were verified for lately, and the hash that they matched; None if they were not."""
+        """The id of the user whose credentials these are, and the stored hash; None where they were not verified."""
         if is_locked_out(username, address):
             return None
         until, pk, matched = self.known.get(self.digest(username, password, address), (0.0, None, ""))
         return (pk, matched) if time.monotonic() < until else None
 
     def remember(self, user: Any, username: str, password: str, address: str) -> None:
-        """To be called when ``password`` was just found to be that of ``user``."""
+        """Cache that ``password`` was verified for ``user``."""
         if len(self.known) >= self.MOST:
             self.known.clear()
         self.known[self.digest(username, password, address)] = (time.monotonic() + self.SECONDS, user.pk, user.password)
@@ -98,7 +98,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
 
 
 class BasicAuthentication(authentication.BasicAuthentication):
-    """``Authorization: Basic``. Never asks for it: a browser would open a dialog."""
+    """``Authorization: Basic``. Sends no challenge: a browser would open a dialog."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         try:
@@ -109,7 +109,7 @@ class BasicAuthentication(authentication.BasicAuthentication):
             raise of_login(error) from None
 
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
-        if "\0" in userid:  # no user has such a name, and PostgreSQL would refuse to look for it
+        if "\0" in userid:  # PostgreSQL has no text with NUL, so no user has this name
             raise AuthenticationFailed
         match = verified.match(userid, password, address_of(request)) if request else None
         user = active_user(match[0], userid, match[1]) if match else None

@@ -1,4 +1,4 @@
-"""The API for people with a browser: each answer as a page, at the same address, with forms for its other methods.
+"""The browsable API: each response as a page, at the same address, with forms for the other methods.
 
 The page says nothing that OPTIONS, the OpenAPI document and the JSON do not say: its fields come from the metadata,
 their help from there or from the document's texts, its answer from the JSON renderer. A form's request is sent by a
@@ -32,12 +32,12 @@ PATH = re.compile(rf"(?<!\\)&quot;(/api/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
-    """Answers as pages, for who prefers ``text/html`` or asks with ``format=api``. The pages are not DRF's."""
+    """Renders HTML for clients that prefer ``text/html`` or send ``format=api``. The pages are not DRF's."""
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
         view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
         forms = forms_of(view, request, data) if response.status_code < 400 else []
-        told = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
+        content = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
         headers = headers_of(view, response, data)
         context = {
             "title": view.get_view_name(),
@@ -48,7 +48,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "response": response,
             "headers": headers.items(),
             "etag": headers.get("ETag", ""),
-            "content": linked(told.decode()),
+            "content": linked(content.decode()),
             "answered": answered(),
             "forms": forms,
             "csrf": get_token(request._request),
@@ -57,27 +57,27 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
 
 def forms_of(view: Any, request: Request, data: Any) -> list[dict[str, Any]]:
-    """For each method that changes something here, and that the reader may use, its fields and a body to begin with."""
-    offered = [method for method in CHANGING if method in view.allowed_methods and not view.lacks(method)]
-    methods = [method for method in offered if view.may(method)]
+    """For each writing method that the user may send: its fields, and a body to begin with."""
+    offered = [method for method in CHANGING if method in view.allowed_methods and not view.is_not_implemented(method)]
+    methods = [method for method in offered if view.has_permission_for(method)]
     if not methods:
         return []
     actions = view.metadata_class().determine_metadata(request, view).get("actions", {})
-    record = {} if request.method == "OPTIONS" else data  # what OPTIONS tells is not the record
+    record = {} if request.method == "OPTIONS" else data  # the response to OPTIONS is not the record
     return [form_of(method, fields_of(view, method, actions), record) for method in methods]
 
 
 def fields_of(view: Any, method: str, actions: dict[str, Any]) -> dict[str, Any]:
-    """What a body of ``method`` may hold, each with help. A list that records are put into takes nothing but ids."""
+    """The fields of a body of ``method``, with help texts. A list of associated records takes an id alone."""
     fields: dict[str, Any] = actions.get("PUT" if method == "PATCH" else method, {})
     if view.attaches:
         return {"id": {**fields["id"], "required": True}}
-    told = view.get_serializer().fields if fields else {}
-    return {name: {"help_text": descriptions.of_field(told[name]), **info} for name, info in fields.items()}
+    bound = view.get_serializer().fields if fields else {}
+    return {name: {"help_text": descriptions.of_field(bound[name]), **info} for name, info in fields.items()}
 
 
 def form_of(method: str, fields: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """The form, which begins with the ``record`` where there is one, else with what a new one needs."""
+    """The form, filled with the ``record`` where there is one, else with what a new one needs."""
     body: dict[str, Any] = {}
     if method == "PUT" and record:
         body = {name: record[name] for name in fields}
@@ -91,7 +91,7 @@ def form_of(method: str, fields: dict[str, Any], record: dict[str, Any]) -> dict
 
 
 def is_told(info: dict[str, Any]) -> bool:
-    """Whether the metadata tell a default that could be sent; AWX tells an object for one of the texts."""
+    """Whether the metadata have a default that could be sent; AWX's default of one text field is an object."""
     return "default" in info and (info["type"] != "string" or isinstance(info["default"], str))
 
 
@@ -111,24 +111,24 @@ def breadcrumbs(path: str) -> list[tuple[str, str]]:
 
 @functools.cache
 def answered() -> str:
-    """A regular expression, which the page's script uses too, of the paths of the API that GET answers."""
+    """A regular expression, which the page's script uses too, of the paths that GET is implemented for."""
     endpoints = EndpointEnumerator().get_api_endpoints()
     paths = {path for path, method, view in endpoints if method == "GET"}
     return f"^(?:{'|'.join('[^/{]+'.join(map(re.escape, KEY.split(path))) for path in sorted(paths))})$"
 
 
 def linked(text: str) -> SafeString:
-    """JSON as HTML: escaped, with links where it tells paths that GET answers, and nothing that turns its direction.
+    """JSON as HTML: escaped, paths that GET is implemented for as links, and without marks that turn its direction.
 
-    AWX tells many that this service has not. The HTML comes in blocks of lines, of which browsers lay out those that
-    are in sight.
+    AWX's responses have many paths that this service has not. The HTML is in blocks of lines, of which browsers lay out
+    the visible ones.
     """
     lines = PATH.sub(link, escape(visible(text))).split("\n")
     blocks = ("\n".join(lines[n : n + BLOCK]) for n in range(0, len(lines), BLOCK))
     return mark_safe("".join(f"<span>{block}\n</span>" for block in blocks))  # noqa: S308
 
 
-def link(found: re.Match[str]) -> str:
-    path = found[1]
+def link(match: re.Match[str]) -> str:
+    path = match[1]
     is_answered = re.match(answered(), path.partition("?")[0])
-    return f'&quot;<a href="{path}">{path}</a>&quot;' if is_answered else found[0]
+    return f'&quot;<a href="{path}">{path}</a>&quot;' if is_answered else match[0]

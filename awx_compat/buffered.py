@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 FORMS = (settings.LOGIN_URL, "/admin/login/")  # that take passwords
 PASSWORDS = 32  # requests of a process that wait until theirs are hashed, half a second each
 PAUSE = 1  # second, before a guess is refused
-BODIES = 16  # of the largest size, that a process keeps at once
+BODIES = 16  # of the largest size, that a process buffers at once
 WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 PORTS = {"http": "80", "https": "443"}
 TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
@@ -81,7 +81,7 @@ class Threads:
 
 
 def conclude(answered: asyncio.Future[None]) -> None:
-    if not answered.done():  # it is where nobody waits any more
+    if not answered.done():  # it is done where the client has gone
         answered.set_result(None)
 
 
@@ -89,8 +89,8 @@ class Application:
     """An RSGI application that answers as ``wsgi`` does, in at most ``threads`` threads.
 
     A body has at most ``settings.MAX_BODY_SIZE`` bytes and arrives within ``settings.BODY_TIMEOUT`` seconds. Those that
-    arrive or wait for a thread hold at most ``BODIES`` times that size together. Requests whose password must be hashed
-    have threads of their own, so that they may wait for each other and nobody else waits for them.
+    arrive or wait for a thread take at most ``BODIES`` times that size together. Requests whose password must be hashed
+    have threads of their own, so that other requests do not wait for them.
     """
 
     def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int) -> None:
@@ -108,7 +108,7 @@ class Application:
                 await self.receive(body, environ, protocol)
             await threads.answer(environ, protocol)
         except (LockedError, HashingBusyError) as error:
-            await asyncio.sleep(PAUSE)  # a crowd that guesses asks again as soon as it has its answer
+            await asyncio.sleep(PAUSE)  # clients that guess send the next request at once
             refusal = guesses.lockout_response(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
         except RequestAbortedError as refused:
@@ -128,21 +128,21 @@ class Application:
         return True
 
     async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:
-        """Read the body, but for one that is too large: ``environ`` has its length. Raises RequestAbortedError."""
+        """Read the body, unless CONTENT_LENGTH in ``environ`` says that it is too large. Raises RequestAbortedError."""
         if length_of(environ) > settings.MAX_BODY_SIZE:
             return
         try:
             async with asyncio.timeout(settings.BODY_TIMEOUT):
                 async for chunk in protocol:
-                    self.keep(chunk, body)
+                    self.buffer(chunk, body)
                     if body.tell() > settings.MAX_BODY_SIZE:
                         break
         except TimeoutError:
             raise RequestAbortedError(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
-        environ["CONTENT_LENGTH"] = str(body.tell())  # one in pieces has told none
+        environ["CONTENT_LENGTH"] = str(body.tell())  # a chunked body announces none
         body.seek(0)
 
-    def keep(self, chunk: bytes, body: io.BytesIO) -> None:
+    def buffer(self, chunk: bytes, body: io.BytesIO) -> None:
         if len(chunk) > self.free:
             raise RequestAbortedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
         self.free -= len(chunk)
@@ -150,7 +150,7 @@ class Application:
 
 
 def environ_of(scope: Any) -> dict[str, Any]:
-    """The request as WSGI (PEP 3333) tells it, without ``wsgi.input``."""
+    """The WSGI environment (PEP 3333) of the request, without ``wsgi.input``."""
     environ = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
@@ -170,7 +170,7 @@ def environ_of(scope: Any) -> dict[str, Any]:
     if scope.authority:  # what HTTP/2 has in place of the header
         environ["HTTP_HOST"] = scope.authority
     for name, value in scope.headers.items():
-        if "_" in name:  # which WSGI could not tell from one with "-", as that of a proxy
+        if "_" in name:  # WSGI cannot distinguish it from one with "-", such as a proxy's
             continue
         key = WITHOUT_PREFIX.get(name) or "HTTP_" + name.upper().replace("-", "_")
         separator = "; " if name == "cookie" else ","
@@ -189,7 +189,7 @@ def refuse(protocol: Any, refused: RequestAbortedError) -> None:
 
 
 async def discard(protocol: Any) -> None:
-    """Let the client send on for a while, so that it looks for the answer before it finds the connection closed."""
+    """Read on for a while, so that the client reads the response before the connection is closed."""
     with contextlib.suppress(Exception):
         async with asyncio.timeout(settings.BODY_TIMEOUT):
             async for _ in protocol:

@@ -38,7 +38,7 @@ def name_of(instance: Instance) -> str:
 
 
 def archive(instance: Instance, ca: MeshCA) -> bytes:
-    """The bundle of ``instance``, a .tar.gz, with a new key that exists nowhere else."""
+    """The bundle of ``instance``, a .tar.gz, with a new private key, which is not stored here."""
     key, certificate = ca.issue(instance.hostname)
     files = {
         "install_receptor.yml": as_yaml(playbook(instance)),
@@ -93,7 +93,7 @@ def playbook(instance: Instance) -> list[dict[str, Any]]:
 
 
 def inventory(instance: Instance) -> dict[str, Any]:
-    """One host; whoever runs the playbook replaces the user and the key by those of the machine."""
+    """An inventory of one host, with placeholders for the machine's user and key."""
     host = {
         "ansible_host": instance.hostname,
         "ansible_user": "username",
@@ -103,13 +103,13 @@ def inventory(instance: Instance) -> dict[str, Any]:
 
 
 def dialled_by(instance: Instance) -> Iterable[Instance]:
-    """The peers that listen, by hostname; nobody can dial the others."""
+    """The peers that listen, by hostname; the others cannot be dialled."""
     return instance.peers.exclude(listener_port=None).order_by("hostname")
 
 
 def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
     """What the roles of the collection ansible.receptor read; paths are those within the bundle."""
-    found: dict[str, Any] = {
+    variables: dict[str, Any] = {
         "receptor_user": "awx",
         "receptor_group": "awx",
         "receptor_verify": True,
@@ -117,7 +117,7 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
         "receptor_mintls13": False,
     }
     if instance.node_type == Instance.NodeType.EXECUTION:
-        found["receptor_work_commands"] = {
+        variables["receptor_work_commands"] = {
             "ansible-runner": {
                 "command": "ansible-runner",
                 "params": "worker",
@@ -125,8 +125,8 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
                 "verifysignature": True,
             }
         }
-        found["additional_python_packages"] = ["ansible-runner"]
-    found |= {
+        variables["additional_python_packages"] = ["ansible-runner"]
+    variables |= {
         "custom_worksign_public_keyfile": WORK_KEY_FILE,
         "custom_tls_certfile": CERTIFICATE_FILE,
         "custom_tls_keyfile": KEY_FILE,
@@ -135,8 +135,8 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
         "receptor_listener": instance.listener_port is not None,
     }
     if instance.listener_port is not None:
-        found["receptor_port"] = instance.listener_port
+        variables["receptor_port"] = instance.listener_port
     dialled = [{"host": peer.hostname, "port": peer.listener_port, "protocol": "tcp"} for peer in peers]
     if dialled:
-        found["receptor_peers"] = dialled
-    return found
+        variables["receptor_peers"] = dialled
+    return variables

@@ -30,7 +30,7 @@ def header(**more: str) -> str:
 
 
 def allowing(view: Callable[..., Any], **more: str) -> Callable[..., Any]:
-    """The view, whose pages need ``more`` than the policy allows."""
+    """The view with ``more`` sources in its policy."""
     policy = header(**more)
 
     @functools.wraps(view)

@@ -1,7 +1,7 @@
 """ETags of single records, which AWX has not: ``"<time of the last change>-<hash of the answer>"``.
 
-Who reads compares the whole, since the load of a record changes without the record. Who changes compares the time
-alone: that guards against overwriting somebody else's change, and a job that began meanwhile is none.
+A read compares the whole ETag, since the load of a record changes without the record. A change compares the time
+alone: that guards against overwriting a concurrent change, and a job that began meanwhile is none.
 """
 
 import zlib
@@ -45,7 +45,7 @@ def known_to(request: Request) -> list[str]:
 
 
 def conclude(request: Request, response: HttpResponse, modified: datetime) -> None:
-    """Give the rendered ``response`` its ETag, and make it a 304 where the client has it already."""
+    """Set the ETag of the rendered ``response``, and make it a 304 where ``If-None-Match`` has that ETag."""
     etag = of(modified, response.content)
     response["ETag"] = etag
     known = known_to(request) if request.method in ("GET", "HEAD") else []

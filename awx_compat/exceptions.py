@@ -40,11 +40,11 @@ RETRY_AFTER = 2  # seconds; a database that restarts is seldom away for longer
 
 
 class NotWritable(APIException):
-    """The method is AWX's, and this service does not have it yet."""
+    """501: the method is AWX's, and this service does not implement it."""
 
     status_code = status.HTTP_501_NOT_IMPLEMENTED
     default_detail = "This service cannot change records yet."
-    default_code = "not_writable"
+    default_code = "not_implemented"
 
 
 class NotAvailable(APIException):
@@ -99,10 +99,9 @@ def of_query(error: Exception, asks_for_less: bool) -> Exception:
 
 
 def log_failure(error: BaseException, response: HttpResponse, request: HttpRequest) -> None:
-    """Log the database's failure in one line, in place of Django's of the ``response`` that tells of it.
+    """Log the database's failure in one line, in place of Django's line about the ``response``.
 
-    The session is emptied, in memory alone: it is not stored with such an answer, and who looks into it on the way out
-    does not ask the database once more.
+    The session is emptied, in memory alone: so no middleware reads it from the failed database once more.
     """
     if hasattr(request, "session"):
         request.session.clear()
@@ -110,9 +109,9 @@ def log_failure(error: BaseException, response: HttpResponse, request: HttpReque
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """The answer to ``error``, for DRF's EXCEPTION_HANDLER. One that nobody foresaw is logged and becomes a 500.
+    """The response to ``error``, for DRF's EXCEPTION_HANDLER. An unexpected error is logged and becomes a 500.
 
-    Where the database failed, None for who reads pages: ``views.errors`` has the page, which asks it for nothing.
+    Where the database failed, None for a browser: ``views.errors`` renders that page, without a query.
     """
     is_too_slow = isinstance(error.__cause__, QueryCanceled)
     if database.failed(error) and not is_too_slow:
@@ -148,7 +147,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 def database_failed(error: Exception, request: Any) -> Response | None:
     """503: the database, not the request, is at fault. It is away, restarts, or ended what two waited for.
 
-    Of a change that was being committed nobody knows whether it was made.
+    Whether a change was committed is unknown.
     """
     if request.accepted_renderer.format != "json":
         return None

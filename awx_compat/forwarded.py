@@ -1,7 +1,7 @@
-"""What a proxy tells of the client that it forwards, believed from TRUSTED_PROXIES alone.
+"""The client's address by X-Forwarded-For, which is trusted from TRUSTED_PROXIES alone.
 
-Source: X-Forwarded-For is a list to whose right each proxy adds the address that it was asked from. So from the right
-the entries are true as long as it was a trusted proxy that added them; the first one that is none is the client.
+Each proxy appends the address of its client to the right of the list. So from the right the entries are true as long as
+a trusted proxy added them; the first address that is no trusted proxy is the client.
 """
 
 from collections.abc import Iterable, Mapping
@@ -63,15 +63,15 @@ class Proxies:
         return address is not None and self.trusts(address)
 
     def client_of(self, environ: Mapping[str, Any]) -> str:
-        """The address of who asks: the peer, or the client that a trusted one tells."""
+        """The address of the client: the peer, or the forwarded one where the peer is a trusted proxy."""
         peer = environ.get("REMOTE_ADDR", "")
         forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
-        return self.told(peer, forwarded_for) if forwarded_for and self.trusts_peer(peer) else str(peer)
+        return self.forwarded(peer, forwarded_for) if forwarded_for and self.trusts_peer(peer) else str(peer)
 
-    def told(self, peer: str, forwarded_for: str) -> str:
-        """The address of the client for whom the trusted ``peer`` asks: the last one that a trusted proxy told.
+    def forwarded(self, peer: str, forwarded_for: str) -> str:
+        """The address of the client behind the trusted ``peer``: the last one that a trusted proxy added.
 
-        An entry that names no address ends the search: what stands left of it nobody vouches for.
+        An entry that is no address ends the search: entries left of it are unverified.
         """
         client = peer
         for entry in reversed(forwarded_for.split(",")):

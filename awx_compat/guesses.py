@@ -29,7 +29,7 @@ class LockoutResponse(NamedTuple):
 
 
 class SentCredentials(BasicAuthentication):
-    """What ``Authorization: Basic`` holds: a name and a password that nobody has looked at."""
+    """The name and password of ``Authorization: Basic``, not verified."""
 
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
         return userid, password
@@ -38,7 +38,7 @@ class SentCredentials(BasicAuthentication):
 def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
     """Whether the request of a WSGI ``environ`` has a Basic password that is to be hashed. No query.
 
-    Raises LockedError where no password is tried for that name from that address, as far as it is known here.
+    Raises LockedError where this process knows the name or the address to be locked out.
     """
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     if authorization[:6].lower() != "basic ":
@@ -55,12 +55,12 @@ def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
 
 def lockout_response(error: LockedError | HashingBusyError) -> LockoutResponse:
     """What answers a guess that is refused so."""
-    told = of_login(error)
-    body = json.dumps({"detail": str(told.detail)}).encode()
+    refusal = of_login(error)
+    body = json.dumps({"detail": str(refusal.detail)}).encode()
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
         "Retry-After": str(error.wait),
     }
-    return LockoutResponse(HTTPStatus(told.status_code), list(headers.items()), body)
+    return LockoutResponse(HTTPStatus(refusal.status_code), list(headers.items()), body)

@@ -1,4 +1,4 @@
-"""OPTIONS as AWX answers it; its command line builds its arguments from this.
+"""OPTIONS as AWX responds to it; AWX's command line builds its arguments from this.
 
 Everything is read off the view: its serializer's fields, its filters, its search fields.
 """
@@ -52,7 +52,7 @@ SerializerClass = Any  # a class of serializers
 
 
 class Metadata(SimpleMetadata):
-    """Describes a view, and for each method that the user may call the fields it reads or tells.
+    """Describes a view and, for each method that the user may call, the fields of its request or response.
 
     Of the request only the user's rights and the language count; fields are described once for each class.
     """
@@ -60,35 +60,35 @@ class Metadata(SimpleMetadata):
     label_lookup = KINDS
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
-        told: dict[str, Any] = {"name": view.get_view_name()}
+        body: dict[str, Any] = {"name": view.get_view_name()}
         serializer = view.get_serializer() if hasattr(view, "get_serializer") else None
         if serializer is not None and hasattr(view, "retrieve"):
-            told["description"] = describe(serializer.__class__, get_language())
-        told["renders"] = ["application/json", "text/html"]
-        told["parses"] = [parser.media_type for parser in view.parser_classes]
+            body["description"] = describe(serializer.__class__, get_language())
+        body["renders"] = ["application/json", "text/html"]
+        body["parses"] = [parser.media_type for parser in view.parser_classes]
         if serializer is None:
-            return told
-        told["actions"] = dict(actions(view, serializer))
+            return body
+        body["actions"] = dict(actions(view, serializer))
         model = model_of(serializer)
         if model is None:
-            return told
-        told["types"] = types_of(serializer)
+            return body
+        body["types"] = types_of(serializer)
         if getattr(view, "search_fields", ()):
-            told["search_fields"] = list(view.search_fields)
-            told["related_search_fields"] = view.filterset_class.related_searches()
+            body["search_fields"] = list(view.search_fields)
+            body["related_search_fields"] = view.filterset_class.related_searches()
         if model is InstanceGroup:
-            told["object_roles"] = InstanceGroupRole.Role.values
+            body["object_roles"] = InstanceGroupRole.Role.values
         if hasattr(view, "list"):
-            told["max_page_size"] = Pagination.max_page_size
-        return told
+            body["max_page_size"] = Pagination.max_page_size
+        return body
 
 
 def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Description]]]:
     """The fields of each method, in AWX's order of methods."""
-    if "POST" in view.allowed_methods and view.may("POST"):
+    if "POST" in view.allowed_methods and view.has_permission_for("POST"):
         yield "POST", written_on_post(view, serializer)
     yield "GET", fields_of_answer(serializer.__class__, get_language())
-    if "PUT" in view.allowed_methods and view.may("PUT"):
+    if "PUT" in view.allowed_methods and view.has_permission_for("PUT"):
         yield "PUT", written(serializer)
 
 
@@ -113,14 +113,14 @@ def writable(serializer_class: SerializerClass) -> list[str]:
 
 @functools.cache
 def fields_of_answer(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
-    """Each field as an answer has it, in this language, which is the active one."""
+    """Each field of a response, with its texts in this language, which is the active one."""
     serializer = serializer_class()
     return {name: told_field(serializer, name) for name in serializer.fields}
 
 
 @functools.cache
 def fields_of_request(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
-    """Each field as a request would have it, those included that none may have; likewise."""
+    """Each field of a request, read-only ones included, likewise."""
     serializer = serializer_class()
     return {name: written_field(serializer, name) for name in serializer.fields}
 
@@ -179,7 +179,7 @@ def limits(field: serializers.Field[Any, Any, Any, Any], *names: str) -> dict[st
 
 
 def model_of(serializer: Any) -> Any:
-    """The model of the records that are told; None where what is told is no record."""
+    """The model of the rendered records; None where the response has no records."""
     return getattr(getattr(serializer, "Meta", None), "model", None)
 
 
@@ -202,7 +202,7 @@ def choices(serializer: Any, field: Any) -> dict[str, Any]:
 
 
 def default(serializer: Any, name: str) -> dict[str, Any]:
-    """What the field is, where a request leaves it out: the serializer's default before the model's."""
+    """The value of a field that a request leaves out: the serializer's default, else the model's."""
     field = serializer.fields[name]
     if name in getattr(serializer, "told_defaults", {}):
         return {"default": serializer.told_defaults[name]}

@@ -1,4 +1,4 @@
-"""Of every request and answer, whoever makes that: who asks, what is refused unread, and the headers."""
+"""Django middleware for every request: the client's address, limits, and headers of the responses."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from instances.hashing import HashingBusyError
 
 
 def forwarded_client(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Put the client's address into REMOTE_ADDR; drop what is forwarded by who is not trusted to."""
+    """Put the client's address into REMOTE_ADDR; drop the X-Forwarded headers of peers that are no trusted proxy."""
     proxies = Proxies(settings.TRUSTED_PROXIES)
 
     def answer(request: HttpRequest) -> HttpResponse:
@@ -34,7 +34,7 @@ def forwarded_client(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
 
 
 def policy_of_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Send the policy with every page, whoever made it, that has none of its own."""
+    """Send the Content-Security-Policy with every HTML response that has none of its own."""
     policy = csp.header()
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -64,7 +64,7 @@ def refuse_null_characters(
 def refuse_large_bodies(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer requests whose body has more than MAX_BODY_SIZE bytes with 413, and leave the body unread."""
+    """Respond to bodies of more than MAX_BODY_SIZE bytes with 413, without reading them."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_BODY_SIZE:
@@ -75,7 +75,7 @@ def refuse_large_bodies(
 
 
 class LoginRefusals:
-    """Answer for the forms, of the pages, the administration and OAuth, whose passwords are not looked at now."""
+    """Respond with 429 or 503 to the login forms (pages, admin, OAuth) whose password was not verified."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -87,8 +87,8 @@ class LoginRefusals:
         return errors.login_refused(request, error) if isinstance(error, LockedError | HashingBusyError) else None
 
 
-def tell_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Let the log of logins and rights tell who asked, and from which address."""
+def record_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Note the user and the address of the request for the audit log."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         token = audit.origin.set(audit.Origin(request, request.META.get("REMOTE_ADDR", "")))
@@ -103,10 +103,10 @@ def tell_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 def dialect_headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Add ``X-API-Total-Time`` (seconds), ``Vary: Origin`` and, to somebody's session, ``Session-Timeout``.
+    """Add ``X-API-Total-Time`` (seconds), ``Vary: Origin`` and, in a user's session, ``Session-Timeout``.
 
-    Also ``Cache-Control``, which AWX has not: what one user was told no cache gives to another, nor to the same one
-    without asking whether it still holds.
+    Also ``Cache-Control``, which AWX has not: no proxy may give the response for one user to another, and a browser
+    has to revalidate it.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -115,7 +115,7 @@ def dialect_headers(
         patch_vary_headers(response, ["Origin"])
         response.headers.setdefault("Cache-Control", "private, no-cache")
         if response.status_code == HTTPStatus.NOT_MODIFIED:
-            del response["Content-Length"]  # Django's, of no content: it would be that of the whole
+            del response["Content-Length"]  # it would be the length of the whole response, which Django took for 0
         if request.session.accessed and SESSION_KEY in request.session:
             response["Session-Timeout"] = str(settings.SESSION_COOKIE_AGE)
         response["X-API-Total-Time"] = f"{time.perf_counter() - started:.3f}s"

@@ -26,7 +26,7 @@ class StablePaginator(Paginator):
         return super().page(number)
 
     def first_page(self) -> Page:
-        """The first page, by one query where it is the only one: a list that it holds whole need not be counted."""
+        """The first page, by one query where it is the only one: the count is then known."""
         records = self.object_list[0 : self.per_page + 1]
         if len(records) <= self.per_page:
             self.count = len(records)
@@ -34,14 +34,14 @@ class StablePaginator(Paginator):
 
 
 class UncountedPaginator(StablePaginator):
-    """The first page of a list whose length nobody wants to know; AWX has no other page of it."""
+    """The first page of a list without a count; AWX has no further page of it."""
 
     count = 200
     num_pages = 1
 
 
 class Pagination(PageNumberPagination):
-    """``next`` and ``previous`` are paths, by ids. With ``count_disabled``, of any value, results alone are told."""
+    """``next`` and ``previous`` are paths, by ids. With ``count_disabled``, of any value, only results."""
 
     page_size = 25
     page_size_query_param = "page_size"
@@ -59,9 +59,9 @@ class Pagination(PageNumberPagination):
         return super().paginate_queryset(queryset, request, view)
 
     def get_page_number(self, request: Request, paginator: Any) -> Any:
-        """As it is asked for; DRF would take an empty ``page`` for the first one."""
-        asked: Any = request.query_params.get(self.page_query_param, 1)
-        return paginator.num_pages if asked in self.last_page_strings else asked
+        """The requested page; DRF would take an empty ``page`` for the first one."""
+        page: Any = request.query_params.get(self.page_query_param, 1)
+        return paginator.num_pages if page in self.last_page_strings else page
 
     def get_paginated_response(self, data: Any) -> Response:
         return super().get_paginated_response(data) if self.counted else Response({"results": data})
@@ -74,7 +74,7 @@ class Pagination(PageNumberPagination):
 
     def link(self, number: int) -> str:
         url = self.view.address()
-        asked = self.request.GET.get(self.page_size_query_param, "")
-        if asked.isascii() and asked.isdecimal() and int(asked[:20]) > self.max_page_size:
+        size = self.request.GET.get(self.page_size_query_param, "")
+        if size.isascii() and size.isdecimal() and int(size[:20]) > self.max_page_size:
             url = replace_query_param(url, self.page_size_query_param, self.max_page_size)
         return replace_query_param(url, self.page_query_param, number)

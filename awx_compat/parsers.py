@@ -9,7 +9,7 @@ from rest_framework.exceptions import ParseError
 
 HINT = "\nPossible cause: trailing comma."
 
-# In JSON that could be read: a whole surrogate pair, one half of such, which is no text that could be stored or told
+# In JSON that could be read: a whole surrogate pair, one half of such, which is no text that could be stored or sent
 # (group 1), or any other escape. UTF-8 itself holds no halves.
 ESCAPES = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)")
 

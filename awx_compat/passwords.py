@@ -1,4 +1,4 @@
-"""Whether a name and a password are somebody's: asked by the forms, by Basic and by whatever else takes passwords."""
+"""Verification of passwords, for the forms, HTTP Basic and every other login."""
 
 from typing import Any
 

@@ -16,11 +16,6 @@ def record(collection_name: str, key: object, *sub: str) -> str:
     return "/".join((f"{ROOT}{collection_name}", str(key), *sub, ""))
 
 
-def named(collection_name: str, name: str) -> str:
-    """The path of a record by its name."""
-    return record(collection_name, name.translate(RESERVED_IN_NAMES))
-
-
 def name_in(path_segment: str) -> str:
     """The name that a path's segment, already percent-decoded, stands for."""
     return path_segment.replace("[+]", "+")

@@ -15,7 +15,7 @@ class IsAuthenticated(permissions.IsAuthenticated):
 
 
 class ReadingNeedsWrite(IsAuthenticated):
-    """What makes a new secret when it is read, so that a token with the scope "read" alone does not get it."""
+    """For a GET that creates a secret: needs a token with the scope "write"."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         scope = getattr(request.auth, "scope", None)
@@ -24,7 +24,7 @@ class ReadingNeedsWrite(IsAuthenticated):
 
 
 class ChangesNeedSuperuser(IsAuthenticated):
-    """Everybody may ask; only superusers change anything. Methods that the view has not are refused as such."""
+    """Every user may read; only superusers may change. Methods that the view lacks stay 405."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not super().has_permission(request, view):
@@ -34,7 +34,7 @@ class ChangesNeedSuperuser(IsAuthenticated):
 
 
 class MovesNeedSuperuser(IsAuthenticated):
-    """The groups of an instance: superusers put it in and take it out. Asked once the body was found to make sense."""
+    """The groups of an instance: superusers associate and disassociate. Checked after the body was validated."""
 
     def has_object_permission(self, request: Request, view: Any, instance: Any) -> bool:
         return request.method in permissions.SAFE_METHODS or bool(request.user.is_superuser)

@@ -9,7 +9,9 @@ from rest_framework.utils import encoders
 
 # The kinds of value that orjson would write in another way than DRF are left to DRF's encoder.
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-EXPONENT = re.compile(rb"(?:^|[:,\[])-?(?:[0-9.]+e|0\.0000)")  # of floats that Python writes with an exponent
+# Floats that Python writes with an exponent; and what is found ten times faster, and hardly any text without them has.
+EXPONENT = re.compile(rb"(?:^|[:,\[])-?(?:[0-9.]+e|0\.0000)")
+PERHAPS_EXPONENT = re.compile(rb"e[-+]?[0-9]+(?:[,}\]]|$)")
 _encoder = encoders.JSONEncoder()
 
 
@@ -19,7 +21,7 @@ def encoded(value: Any) -> bytes | None:
         text = orjson.dumps(value, _encoder.default, OPTIONS)
     except TypeError:
         return None
-    if EXPONENT.search(text):
+    if (b"0.0000" in text or PERHAPS_EXPONENT.search(text)) and EXPONENT.search(text):
         return None
     if b"\xe2\x80" in text:  # DRF escapes these two, which JavaScript once took for the ends of lines
         return text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")

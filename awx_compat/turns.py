@@ -1,7 +1,7 @@
 """How many slow statements a process has at once.
 
-Each thread that waits for the database is one that answers nobody else. So of what may be slow one is answered at a
-time and a few may wait for it, which leaves a thread for everything else; whoever comes when these are waiting, or
+A thread that waits for the database serves no other request. So of queries that may be slow one runs at a time and a
+few may wait for it, which leaves a thread for everything else; a request that comes when these are waiting, or
 waits too long, reads 503 and when to try again.
 """
 
@@ -23,7 +23,7 @@ class Turns:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait until it is one's turn. Raises TryAgain where that takes too long."""
+        """Wait for a free slot. Raises TryAgain where that takes too long."""
         with _held(self.places, LONGEST_WAIT_TO_WAIT), _held(self.answered, LONGEST_WAIT):
             yield
 

@@ -20,7 +20,7 @@ from awx_compat.views import (
 )
 
 TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
-# Collections that AWX's command line looks at before it does anything with users.
+# Collections that AWX's command line reads before any command about users.
 NOT_KEPT = {
     "projects": "Projects",
     "inventories": "Inventories",
@@ -31,7 +31,7 @@ NOT_KEPT = {
 }
 NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
-# Django tries them one after the other: what is asked for most comes first.
+# Django tries them in this order: the most frequent requests come first.
 urlpatterns = [
     path("v2/instances/", instances.InstanceList.as_view()),
     path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
@@ -48,7 +48,7 @@ urlpatterns = [
     path("v2/instance_groups/<key>/jobs/", groups.JobsOfGroup.as_view()),
     path("", root.ApiRoot.as_view()),
     path("o/", root.OAuthRoot.as_view()),
-    # Leads back to the application that asked, which is elsewhere.
+    # Redirects to the OAuth application, which is on another host.
     path("o/authorize/", csp.allowing(AuthorizationView.as_view(), form_action="https:")),
     path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
     path("login/", login.Login.as_view()),

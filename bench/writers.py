@@ -27,15 +27,14 @@ class Written:
 
 
 @contextmanager
-def mesh_at_work(url: str) -> Iterator[None]:
-    """Meanwhile every node has its heartbeats, and jobs go from state to state, one at a time."""
+def mesh_at_work(url: str, with_jobs: bool) -> Iterator[None]:
+    """Meanwhile every node has its heartbeats; ``with_jobs``, jobs go from state to state, one at a time."""
     crowd, stopped = Crowd(url), threading.Event()
     beats, steps = itertools.cycle(zip(crowd.nodes)), crowd.steps(crowd.jobs, random.Random(0))
     with ThreadPoolExecutor(2) as pool:
-        working = [
-            pool.submit(change_steadily, url, HEARTBEAT, beats, HEARTBEAT_SECONDS / len(crowd.nodes), stopped),
-            pool.submit(change_steadily, url, CHANGE, steps, 1 / CHANGES_IN_A_SECOND, stopped),
-        ]
+        working = [pool.submit(change_steadily, url, HEARTBEAT, beats, HEARTBEAT_SECONDS / len(crowd.nodes), stopped)]
+        if with_jobs:
+            working.append(pool.submit(change_steadily, url, CHANGE, steps, 1 / CHANGES_IN_A_SECOND, stopped))
         try:
             yield
         finally:

@@ -49,13 +49,12 @@ class Rows:
 class Dependencies:
     """All rows that an answer is made of.
 
-    ``sql`` selects one row with the versions of them, a column for each of ``rows``; NULL where these are too many. Its
-    last column is the snapshot: two that are equal have no commit between them.
+    ``sql`` selects one row with the versions of them, a column for each of ``rows``; NULL where these are too many.
     """
 
     def __init__(self, *rows: Rows) -> None:
         self.rows = rows
-        self.sql = f"SELECT {', '.join(f'({each.sql})' for each in rows)}, pg_current_snapshot()::text"
+        self.sql = f"SELECT {', '.join(f'({each.sql})' for each in rows)}"
 
 
 _LINK, _NODE = InstanceLink._meta.db_table, Instance._meta.db_table

@@ -124,7 +124,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "awx_compat.middleware.tell_origin",
+    "awx_compat.middleware.record_origin",
     "awx_compat.middleware.dialect_headers",
     "awx_compat.middleware.refuse_large_bodies",
     "django.middleware.locale.LocaleMiddleware",
@@ -135,6 +135,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "awx_compat.answer_cache.read_one_state",
 ]
 ROOT_URLCONF = "settings.urls"
 WSGI_APPLICATION = "settings.wsgi.application"

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from awx_compat import answer_cache
-from awx_compat.answer_cache import AnswerCache
+from awx_compat.answer_cache import AnswerCache, CacheEntry
 from instances import tokens, versions
 from instances.models import (
     Instance,
@@ -65,7 +65,7 @@ class Answer:
     @property
     def lasting(self) -> dict[str, str]:
         """The headers that are the same for each request."""
-        return {name: value for name, value in self.headers.items() if name not in answer_cache.OF_EACH_REQUEST}
+        return {name: value for name, value in self.headers.items() if name not in answer_cache.PER_REQUEST_HEADERS}
 
 
 class Asking:
@@ -112,8 +112,8 @@ class Asking:
         return Answer(int(head[0][:3]), dict(head[1]), body)
 
     def fill(self, path: str, method: str = "GET", **more: Any) -> Answer:
-        """Ask until the answer comes from memory; it does not where anybody commits while it is made."""
-        for _ in range(50):
+        """Ask until the answer comes from memory."""
+        for _ in range(3):
             before = self.by_django
             answer = self.ask(path, method, **more)
             if self.by_django == before:
@@ -121,7 +121,7 @@ class Asking:
         raise AssertionError(f"{path} is never kept")
 
     def is_kept(self, path: str, method: str = "GET", **more: Any) -> bool:
-        for _ in range(5):
+        for _ in range(3):
             before = self.by_django
             self.ask(path, method, **more)
             if self.by_django == before:
@@ -254,6 +254,7 @@ CHANGES: dict[str, Callable[[User, Instance], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_nothing_is_answered_that_does_not_hold(
     change: Callable[[User, Instance], Any], admin: User, auditor: User, bob: User, mesh: Instance
@@ -288,29 +289,91 @@ def elsewhere(statement: str) -> None:
         other.execute(statement)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_what_is_committed_while_it_is_made_counts(when: str, asking: Asking) -> None:
-    """Once the versions were read: before Django reads the rows, or after."""
+@pytest.fixture
+def within(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
+    """What is to be done once the versions were read that an answer will be kept with, and before the rows are."""
+    steps: list[Callable[[], Any]] = []
+    read = CacheEntry.current_versions
+
+    def read_and_go_on(entry: CacheEntry) -> Any:
+        versions = read(entry)
+        while connection.in_atomic_block and steps:
+            steps.pop()()
+        return versions
+
+    monkeypatch.setattr(CacheEntry, "current_versions", read_and_go_on)
+    return steps
+
+
+@pytest.mark.parametrize("when", ["before", "within", "after"])
+def test_what_is_committed_while_it_is_made_counts(when: str, asking: Asking, within: list[Callable[[], Any]]) -> None:
+    def change() -> None:
+        elsewhere("UPDATE instances_instance SET errors = 'meanwhile'")
+
     asking.ask(INSTANCE)
-    setattr(asking, when, lambda: elsewhere("UPDATE instances_instance SET errors = 'meanwhile'"))
+    if when == "within":
+        within.append(change)
+    else:
+        setattr(asking, when, change)
     asking.ask(INSTANCE)
     asking.before = asking.after = lambda: None
+    assert not within
     assert b"meanwhile" in asking.ask(INSTANCE).body
+    assert b"meanwhile" in asking.fill(INSTANCE).body
 
 
-def test_what_comes_and_goes_is_no_state_that_was_before(asking: Asking) -> None:
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_what_comes_and_goes_is_no_state_that_was_before(
+    when: str, asking: Asking, within: list[Callable[[], Any]]
+) -> None:
     """A right that is given while an answer is made, and taken again, leaves the rows as they were without it."""
     asking.fill(INSTANCE)
     elsewhere("CREATE TABLE role_kept AS SELECT * FROM instances_instancegrouprole")
+
+    def give() -> None:
+        elsewhere("INSERT INTO instances_instancegrouprole SELECT * FROM role_kept")
+
     try:
         elsewhere("DELETE FROM instances_instancegrouprole")
-        asking.before = lambda: elsewhere("INSERT INTO instances_instancegrouprole SELECT * FROM role_kept")
+        if when == "within":
+            within.append(give)
+        else:
+            asking.before = give
         asking.ask(INSTANCE)
         asking.before = lambda: None
         elsewhere("DELETE FROM instances_instancegrouprole")
         assert [asking.ask(INSTANCE).status for _ in range(3)] == [404, 404, 404]  # by its name
     finally:
         elsewhere("DROP TABLE role_kept")
+
+
+@pytest.mark.parametrize("path", [path for path, is_bobs in KEPT.items() if is_bobs])
+def test_it_is_kept_while_others_write(path: str, asking: Asking, within: list[Callable[[], Any]]) -> None:
+    """What concerns it not, committed while it is made, does not keep it from being kept."""
+    asking.ask(path)
+    within.append(lambda: elsewhere("UPDATE instances_mirror SET url = url"))
+    asking.ask(path)
+    before = asking.by_django
+    asking.ask(path)
+    assert (asking.by_django, within) == (before, [])
+
+
+def test_an_answer_that_cannot_be_kept_is_an_answer(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its versions cannot be read, as where the database failed in this moment."""
+    made = asking.fill(INSTANCE)
+    elsewhere("UPDATE instances_instance SET errors = 'changed'")
+    read = CacheEntry.current_versions
+
+    def fail(entry: CacheEntry) -> Any:
+        if connection.in_atomic_block:
+            raise Error
+        return read(entry)
+
+    monkeypatch.setattr(CacheEntry, "current_versions", fail)
+    for _ in range(3):
+        changed = asking.ask(INSTANCE)
+        assert (changed.status, b"changed" in changed.body) == (200, True)
+    assert made.status == 200
 
 
 def test_one_thread_makes_what_many_ask_for(asking: Asking) -> None:
@@ -331,6 +394,32 @@ def test_one_thread_makes_what_many_ask_for(asking: Asking) -> None:
     assert asking.by_django < before + 6
     assert all(b"changed" in body for body in bodies)
     assert len(bodies) == 6
+
+
+def test_who_asks_after_the_state_was_read_is_not_answered_from_it(
+    asking: Asking, within: list[Callable[[], Any]]
+) -> None:
+    """Though the thread that read it makes an answer of it, for which the other waits."""
+    asking.fill(INSTANCE)
+    elsewhere("UPDATE instances_instance SET errors = 'first'")
+    bodies: list[bytes] = []
+
+    def ask() -> None:
+        connection.ensure_connection()
+        bodies.append(asking.ask(INSTANCE).body)
+        connection.close()
+
+    other = threading.Thread(target=ask)
+
+    def change_and_ask() -> None:
+        elsewhere("UPDATE instances_instance SET errors = 'second'")
+        other.start()
+        other.join(0.5)  # it waits
+
+    within.append(change_and_ask)
+    assert b"first" in asking.ask(INSTANCE).body
+    other.join()
+    assert b"second" in bodies[0]
 
 
 def test_a_token_ends_at_its_time(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,12 +460,12 @@ def check_tables(path: str, *users: User) -> None:
             with connection.execute_wrapper(noting_into(statements)):
                 response = asking.handler(asking.environ(path, method), lambda *parts: None)  # type: ignore[arg-type]
                 response.close()
-            basis = getattr(response, "basis", None)
-            if basis is None:
+            dependencies = getattr(response, "dependencies", None)
+            if dependencies is None:
                 continue
             read = {table for sql in statements for table in re.findall(r'(?:FROM|JOIN) "(\w+)"', str(sql))}
             assert read or method == "OPTIONS"
-            declared = {rows.model._meta.db_table for rows in basis.rows.rows}
+            declared = {rows.model._meta.db_table for rows in dependencies.rows.rows}
             assert read <= declared, (path, method, read - declared)
 
 

@@ -531,14 +531,14 @@ def test_who_hashes_gives_way_to_others() -> None:
 
 
 def test_so_many_wait_and_none_beyond() -> None:
-    slots, let_go, began = hashing.Slots(2), threading.Event(), threading.Barrier(3)
+    slots, break_reference_cycles, began = hashing.Slots(2), threading.Event(), threading.Barrier(3)
     done: list[int] = []
 
     def work(number: int) -> None:
         with slots.slot(), slots.slot():  # as where verifying hashes within an attempt
             if number < 2:
                 began.wait(10)
-                let_go.wait(10)
+                break_reference_cycles.wait(10)
             done.append(number)
 
     working = [threading.Thread(target=work, args=[number]) for number in range(2)]
@@ -553,7 +553,7 @@ def test_so_many_wait_and_none_beyond() -> None:
     with pytest.raises(hashing.HashingBusyError), slots.slot():
         pass
     assert done == []
-    let_go.set()
+    break_reference_cycles.set()
     for thread in (*working, *waiting):
         thread.join(10)
     assert sorted(done) == [0, 1, 2, 3]

@@ -46,7 +46,7 @@ NAMES = {
     "mend": "repair",
     "mended": "repaired",
     "one_moment": "one_statement",
-    "record_in": "get_record_in_body",
+    "record_in": "get_record_from_body",
     "reopen": "disable_guard",
     "rows_of": "primary_objects; or what the rows are",
     "settle": "write_baselines",

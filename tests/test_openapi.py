@@ -27,7 +27,7 @@ from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
-from awx_compat.views.base import ApiView, not_writable
+from awx_compat.views.base import ApiView, not_implemented
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
 from tests.contract.recordings import Exchange, exchanges
@@ -194,7 +194,7 @@ class Shift(ApiView):
     """The present shift."""
 
     title = "Shift"
-    put = not_writable
+    put = not_implemented
 
     @extend_schema(
         request=ShiftSerializer,

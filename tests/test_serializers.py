@@ -22,6 +22,7 @@ from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from instances import tokens
 from instances.capacity import Load
 from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.reader import Reader
 
 pytestmark = pytest.mark.django_db
 
@@ -84,7 +85,7 @@ def test_every_serializer_tells_what_drf_would(
 ) -> None:
     assert records[kind]
     for reader in (admin, alice):
-        telling = serializer(context={"request": SimpleNamespace(user=reader)})
+        telling = serializer(context={"view": SimpleNamespace(reader=Reader.of(reader))})
         for record in records[kind]:
             told = telling.to_representation(record)
             expected = serializers.ModelSerializer.to_representation(telling, record)
@@ -125,7 +126,7 @@ def test_a_method_of_the_record_is_called() -> None:
 @pytest.mark.parametrize("serializer", [InstanceDetailSerializer, InstanceGroupDetailSerializer, UserDetailSerializer])
 def test_hardly_any_field_needs_drf(serializer: type[CompiledSerializer]) -> None:
     """A serializer makes its fields only when one of them is asked."""
-    telling: Any = serializer(context={"request": SimpleNamespace(user=User(is_superuser=True))})
+    telling: Any = serializer(context={"view": SimpleNamespace(reader=Reader.of(User(is_superuser=True)))})
     record = serializer.Meta.model(pk=1)
     record.load = record.own_load = record.load_in_service = Load()
     record.peer_hostnames, record.outgoing_links = [], []

@@ -42,13 +42,13 @@ def test_an_error_of_the_database_is_told_once_and_as_what_it_is(number: int, ad
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_is_freed_without_the_collector(admin: User, node: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[weakref.ref[Any]] = []
-    let_go = ApiView.let_go
+    break_reference_cycles = ApiView.break_reference_cycles
 
     def watched(view: ApiView, response: Any) -> None:
         held.extend(map(weakref.ref, (view, view.request, response)))
-        let_go(view, response)
+        break_reference_cycles(view, response)
 
-    monkeypatch.setattr(ApiView, "let_go", watched)
+    monkeypatch.setattr(ApiView, "break_reference_cycles", watched)
     application, token = WSGIHandler(), tokens.issue(admin)[1]
     paths = (f"/api/v2/instances/{node.pk}/", "/api/v2/instances/", "/api/v2/metrics/")
     gc.disable()

@@ -1,6 +1,6 @@
 """AWX's filter language: ``[or__|chain__][not__]<field>[__<relation's field>…][__<lookup>]=<value>``.
 
-What may be asked for is an allowlist: a filter set has one filter for each column of its model and, up to two
+Filters are an allowlist: a filter set has one filter for each column of its model and, up to two
 relations away, of the models below; each filter knows its lookups. Errors read as AWX words them, and come in its
 order: all parameters are understood first, then the conditions are applied.
 
@@ -15,7 +15,7 @@ columns.py     what may be filtered by: the models' columns, and the relations b
 transforms.py  expressions that are looked at in place of a column.
 values.py      what a text of the query string stands for.
 conditions.py  one column with its lookups, and one condition on it.
-limits.py      how much a query string may ask for.
+limits.py      bounds of a query string.
 filtersets.py  the filters of each model, and what they make of a query string.
 backends.py    the filter backends that views use.
 """

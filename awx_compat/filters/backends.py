@@ -1,4 +1,4 @@
-"""What narrows and orders a list by the query string: DRF's filter backends."""
+"""DRF filter backends: filters, search and order of a list by its query string."""
 
 from typing import Any
 
@@ -69,8 +69,8 @@ class OrderFilter(filters.BaseFilterBackend):
     """
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        asked = [str(value) for key, value in request.query_params.items() if key in ("order_by", "order")]
-        names = [name for name in ",".join(asked[-1:]).split(",") if name]
+        given = [str(value) for key, value in request.query_params.items() if key in ("order_by", "order")]
+        names = [name for name in ",".join(given[-1:]).split(",") if name]
         if len(names) > MOST_JOINS:
             raise ParseError(f"A list can be ordered by at most {MOST_JOINS} fields.")
         if not names or getattr(view, "filterset_class", None) is None:

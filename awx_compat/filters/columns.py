@@ -1,4 +1,4 @@
-"""What may be filtered by: the columns of each model, the relations that lead on from it, and what it is called."""
+"""The filterable columns and relations of each model, and their names in AWX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, 
 
 @dataclass(frozen=True)
 class Unkept:
-    """A model of AWX whose records are not kept here: of each, another record tells the id and some texts.
+    """A model of AWX that this service has not: another record has the id and some texts of each of its records.
 
     ``texts``: AWX's names for these and, as Django's paths, where they are beside the id.
     """
@@ -85,7 +85,7 @@ def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
 
 
 def is_filterable(model: type[models.Model], name: str) -> bool:
-    """Whether OPTIONS calls the field one to filter by: the columns are, relations to several records are not."""
+    """Whether OPTIONS calls the field filterable: columns are, relations to several records are not."""
     if name in RELATIONS[model]:
         return any(field.name == name for field in model._meta.concrete_fields)
     return name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())

@@ -20,7 +20,7 @@ from instances.models import UnifiedJob
 
 TEXT = frozenset({"contains", "startswith", "endswith", "iexact", "icontains", "istartswith", "iendswith"})
 PATTERNS = frozenset({"regex", "iregex"})
-OF_RELATED = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "isnull"})  # what can be asked of a relation's id
+OF_RELATED = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "isnull"})  # the lookups of a relation's id
 LOOKUPS = TEXT | PATTERNS | OF_RELATED
 # Columns of these kinds, AWX trusts, bring no record twice; with any other a list names each record once.
 UNREPEATED = (models.CharField, models.IntegerField, models.BooleanField, models.TextField)
@@ -42,11 +42,11 @@ class ColumnFilter(Filter):
         self.is_type = column is TYPE_OF_JOB
 
     def __deepcopy__(self, memo: Any) -> ColumnFilter:
-        return self  # it holds no state; a filter set need not copy hundreds of them for each request
+        return self  # it has no state; a filter set need not copy hundreds of them for each request
 
-    def value(self, lookup: str, asked: str | int) -> Any:
-        """What the column is compared with. Raises ParseError where ``asked`` does not stand for such a value."""
-        text = str(asked)
+    def value(self, lookup: str, raw: str | int) -> Any:
+        """The value to compare the column with. Raises ParseError where ``raw`` is no such value."""
+        text = str(raw)
         reject_null(text)
         if lookup == "isnull":
             return boolean(text)
@@ -62,11 +62,11 @@ class ColumnFilter(Filter):
             raise ParseError(f"{self.name} is not a text field and cannot be filtered by case-insensitive search")
         if self.is_json and self.is_nested:
             raise ParseError(f"Cannot resolve keyword '{self.name}' into field.")
-        value = self._typed(asked)
+        value = self._typed(raw)
         return value if lookup in TEXT else comparable(value)
 
     def condition(self, lookup: str, value: Any) -> Q:
-        """The condition of this lookup for a ``value()``. Raises ParseError for what such a column is not asked."""
+        """The condition of this lookup for a ``value()``. Raises ParseError for a lookup that the column has not."""
         if self.related is not None and lookup not in OF_RELATED:
             kind = "ManyToOneRel" if self.column.one_to_many else "ForeignKey"
             raise ParseError(f"Unsupported lookup '{lookup}' for {kind} or join on the field not permitted.")
@@ -88,7 +88,7 @@ class ColumnFilter(Filter):
         return disjunction(Q(**{f"{self.below(name)}__icontains": text}) for name in searched)
 
     def order(self, descending: bool) -> Any:
-        """What orders a list by this, for QuerySet.order_by()."""
+        """The expression for QuerySet.order_by()."""
         path = self.field_name
         if self.related is not None and self.related in ORDERS:
             path = self.below(ORDERS[self.related])
@@ -100,15 +100,15 @@ class ColumnFilter(Filter):
             return self.field_name.removesuffix(self.column.name) + dict(self.related.texts)[name]
         return f"{self.field_name}__{name}"
 
-    def _typed(self, asked: str | int) -> Any:
+    def _typed(self, raw: str | int) -> Any:
         if self.related is not None:
-            return related_id(self.name, str(asked))
+            return related_id(self.name, str(raw))
         if isinstance(self.column, models.BooleanField):
-            return boolean(str(asked))
+            return boolean(str(raw))
         if self.is_json:
-            return str(asked)
+            return str(raw)
         try:
-            return self.column.to_python(asked)
+            return self.column.to_python(raw)
         except ValidationError as error:
             raise ParseError(json.dumps(error.messages, ensure_ascii=False)) from None
         except TypeError as error:  # an integer where a time should be
@@ -117,7 +117,7 @@ class ColumnFilter(Filter):
 
 @dataclass(frozen=True)
 class FilterCondition:
-    """One parameter of the query string, understood."""
+    """One parsed parameter of the query string."""
 
     column: ColumnFilter
     lookup: str

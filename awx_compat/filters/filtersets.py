@@ -1,4 +1,4 @@
-"""The filters of each model, and what they make of a query string."""
+"""The filter set of each model, and the parsing of a query string."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class Understood:
             raise ParseError(TOO_MANY_CONDITIONS)
 
     def narrow(self, records: QuerySet[Any]) -> QuerySet[Any]:
-        """Those of ``records`` that are asked for; distinct where AWX makes them so."""
-        found = [column.search(text) for text, column in self.searches.items()]
-        for q in found if self.needs_every_term else ():
+        """The matching ``records``; distinct where AWX's query is."""
+        searches = [column.search(text) for text, column in self.searches.items()]
+        for q in searches if self.needs_every_term else ():
             records = records.filter(q)
         for condition in self._joined("chain"):
             records = records.filter(condition.q)
         all_of = [condition.q for condition in self._joined("")]
         any_of = [condition.q for condition in self._joined("or")]
-        records = records.filter(*all_of, disjunction(any_of), disjunction(() if self.needs_every_term else found))
+        records = records.filter(*all_of, disjunction(any_of), disjunction(() if self.needs_every_term else searches))
         repeats = self.searches or any(condition.column.repeats for condition in self.conditions)
         return records.distinct() if repeats else records
 
@@ -103,10 +103,10 @@ class Filters(FilterSet):
                 understood.search(self._searched(name), values)
                 continue
             for value in values:
-                asked = value if name == key else integer(value)
+                raw = value if name == key else integer(value)
                 join, negated, path, lookup = parsed(name)
                 column = self.find(path)
-                understood.add(FilterCondition(column, lookup, column.value(lookup, asked), join, negated))
+                understood.add(FilterCondition(column, lookup, column.value(lookup, raw), join, negated))
         return understood
 
     def _searched(self, name: str) -> ColumnFilter:
@@ -119,24 +119,24 @@ class Filters(FilterSet):
         return column
 
     def find(self, path: str) -> ColumnFilter:
-        """The filter of this path. Raises ParseError, or PermissionDenied for what nobody may filter by."""
-        found = self.filters.get(path)
-        if found is None:
+        """The filter of this path. Raises ParseError if there is none, PermissionDenied if it is never allowed."""
+        column = self.filters.get(path)
+        if column is None:
             raise unknown(self.model, path.split("__"))
-        return found
+        return column
 
 
 def may_be_slow(filterset: type[Filters], query: QueryDict) -> bool:
-    """Whether the database may need long for what a list is asked: for texts, for relations, and for jobs.
+    """Whether the query of a list may be slow: one with text lookups, through relations, or of jobs.
 
-    Jobs are many; what is asked of the other records' own columns is found at once.
+    Jobs are many; queries by the own columns of the other models are fast.
     """
     orders = {name.removeprefix("-") for key in ("order_by", "order") for name in query.get(key, "").split(",")}
-    asked = query.keys() - (RESERVED - {"search", "type"}) | orders - {""}
-    if not asked or "search" in asked or filterset.Meta.model is UnifiedJob:
-        return bool(asked)
+    parameters = query.keys() - (RESERVED - {"search", "type"}) | orders - {""}
+    if not parameters or "search" in parameters or filterset.Meta.model is UnifiedJob:
+        return bool(parameters)
     crossing: Any = filterset.base_filters
-    return any("__" in name or (name in crossing and crossing[name].crosses) for name in asked)
+    return any("__" in name or (name in crossing and crossing[name].crosses) for name in parameters)
 
 
 def parsed(key: str) -> tuple[str, bool, str, str]:
@@ -183,7 +183,7 @@ def _filters(
 
 
 def _texts(names: str, column: ColumnFilter) -> Iterator[tuple[str, ColumnFilter]]:
-    """The filters of what is told of records that are not kept."""
+    """The filters of models that this service has not."""
     for name in ("id", "pk"):
         yield f"{names}{name}", ColumnFilter(column.field_name, "id", models.BigAutoField())
     related: Any = column.related

@@ -1,4 +1,4 @@
-"""How much a query string may ask for. It must not be able to hold a worker.
+"""Bounds of a query string, so that no request can occupy a worker.
 
 The database's statement timeout bounds what these limits let through.
 """
@@ -37,7 +37,7 @@ TERMS = re.compile(r"[^,]+")
 
 
 def check_size(query: QueryDict) -> None:
-    """Count what the query string asks for, before any of it is understood. Raises ParseError for too much.
+    """Count the conditions of the query string before they are parsed. Raises ParseError for too many.
 
     Each term of a search is a condition; a phrase in quotes counts by its words.
     """

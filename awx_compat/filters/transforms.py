@@ -1,4 +1,4 @@
-"""What AWX's filters look at in place of a column itself: texts inside JSON, JSON as text, types of jobs."""
+"""Expressions that AWX filters by in place of a column: texts inside JSON, JSON as text, types of jobs."""
 
 from django.db import models
 

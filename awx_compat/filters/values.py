@@ -1,4 +1,4 @@
-"""What a text in a query string stands for. Raises ParseError, in AWX's words, for what is no such value."""
+"""Parsing of values in a query string. All raise ParseError, with AWX's message, for an invalid value."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def short(value: Decimal) -> Decimal:
 
 
 def in_utc(value: datetime) -> datetime:
-    """The same moment, or the first or last one that can be told: PostgreSQL reads no offset of 16 hours or more."""
+    """The same moment in UTC, or the first or last possible one: PostgreSQL reads no offset of 16 hours or more."""
     if timezone.is_naive(value):
         value = timezone.make_aware(value)
     try:
@@ -56,7 +56,7 @@ def integer(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        has_digits_alone = text.strip().lstrip("+-").isdecimal()  # so it is their number that Python does not take
+        has_digits_alone = text.strip().lstrip("+-").isdecimal()  # so there are too many of them for Python
         raise ParseError("A number has too many digits." if has_digits_alone else str(error)) from None
 
 
@@ -74,7 +74,7 @@ COSTLY = re.compile(
     r"(?P<escape>\\(?:u[0-9a-fA-F]{4}|U(?:000[0-9a-fA-F]|0010)[0-9a-fA-F]{4}|.))|(?P<character>[^\x00-\xff])|(?P<flags>\(\?[aiLmsx]*u)",
     re.DOTALL,
 )
-# What a later Python may understand otherwise is nothing that the log should tell of: PostgreSQL will read the pattern.
+# Warnings about patterns that a later Python may read otherwise are not logged: PostgreSQL reads the pattern.
 warnings.filterwarnings("ignore", message="Possible (nested )?set ", category=FutureWarning)
 NOT_COSTLY = {6: r"\u00ff", 10: r"\U000000ff"}  # by the length of the escape
 
@@ -82,8 +82,8 @@ NOT_COSTLY = {6: r"\u00ff", 10: r"\U000000ff"}  # by the length of the escape
 def pattern(text: str) -> str:
     """A regular expression. Raises ParseError where it is none, in Python's words, as AWX does.
 
-    Python is asked about another one that is as right or wrong as ``text``, at the same place, and costs nothing to
-    compile; only the database will use ``text`` itself.
+    Python compiles a short pattern in its place, which is valid or invalid at the same position; the database alone
+    uses ``text`` itself.
     """
     if len(text) > LONGEST_PATTERN:
         raise ParseError(f"A regular expression may have at most {LONGEST_PATTERN} characters.")

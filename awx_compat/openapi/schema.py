@@ -49,7 +49,7 @@ class Schema(AutoSchema):
     @property
     def is_refused(self) -> bool:
         """Whether this is a method of AWX's that this service does not have yet."""
-        return self.view.lacks(self.method)
+        return self.view.is_not_implemented(self.method)
 
     # --- names
 

@@ -1,8 +1,8 @@
 """What the API's serializers share: how a record is rendered, and the fields that every record begins with.
 
-DRF asks every field anew for every record where its value is and what becomes of it. For the kinds of field in
-``CONVERSIONS`` both follow from the declaration alone, so that a function can be made of them that does nothing else;
-all other kinds are asked as DRF asks them.
+DRF looks up the source and the conversion of every field for every record. For the field classes in ``CONVERSIONS``
+both follow from the declaration alone, so that they are compiled into one function; fields of all other classes are
+rendered by DRF's own methods.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Render = Callable[[Any, Any], Any]  # of a serializer and a record: the value of
 
 
 class CompiledSerializer(serializers.ModelSerializer[Any]):
-    """A serializer that tells records by functions made once for its class; in all else DRF's own."""
+    """A serializer whose fields are compiled into functions once for each class; everything else is DRF's."""
 
     def to_representation(self, record: Any) -> dict[str, Any]:
         try:
-            return {name: told(self, record) for name, told in compiled_fields(type(self))}
+            return {name: render(self, record) for name, render in compiled_fields(type(self))}
         except (AttributeError, KeyError):
             return super().to_representation(record)  # DRF knows what a field without a value means
 
 
 @functools.cache
 def compiled_fields(serializer: type[CompiledSerializer]) -> list[tuple[str, Render]]:
-    """The fields that are told, in their order, each with the function that gives its value."""
+    """The rendered fields, in their order, each with the function that renders its value."""
     bound = serializer()
     return [(name, renderer_of(field, bound)) for name, field in bound.fields.items() if not field.write_only]
 
@@ -60,7 +60,7 @@ def has_known_kind(field: Any) -> bool:
 
 
 def has_plain_source(field: Any, model: Any) -> bool:
-    """Whether the value is an attribute of the record, which nothing has to be called for."""
+    """Whether the value is an attribute of the record, rather than a method's result."""
     return field.source != "*" and not callable(getattr(model, field.source_attrs[0], None))
 
 
@@ -73,17 +73,17 @@ def of_value(value: Callable[[Any], Any]) -> Render:
 
 
 def of_converted_value(value: Callable[[Any], Any], conversion: Callable[[Any], Any]) -> Render:
-    def told(serializer: Any, record: Any) -> Any:
-        found = value(record)
-        return None if found is None else conversion(found)
+    def render(serializer: Any, record: Any) -> Any:
+        raw = value(record)
+        return None if raw is None else conversion(raw)
 
-    return told
+    return render
 
 
 def of_field(name: str) -> Render:
-    """As DRF does it; a field that is left out for some records is none of those here."""
+    """By DRF's own methods. Raises AttributeError for a field that is left out of this record."""
 
-    def told(serializer: Any, record: Any) -> Any:
+    def render(serializer: Any, record: Any) -> Any:
         field = serializer.fields[name]
         try:
             value = field.get_attribute(record)
@@ -92,7 +92,7 @@ def of_field(name: str) -> Render:
         is_none = (value.pk if isinstance(value, PKOnlyObject) else value) is None
         return None if is_none else field.to_representation(value)
 
-    return told
+    return render
 
 
 def of_boolean(field: serializers.BooleanField) -> Callable[[Any], Any]:
@@ -100,12 +100,12 @@ def of_boolean(field: serializers.BooleanField) -> Callable[[Any], Any]:
 
 
 def of_time(field: serializers.DateTimeField) -> Callable[[Any], Any]:
-    """Times come from the database in UTC, which is also what the service tells them in."""
+    """Times come from the database in UTC, and are rendered in UTC."""
 
-    def told(value: datetime) -> Any:
+    def convert(value: datetime) -> Any:
         return f"{value.isoformat()[:-6]}Z" if value.tzinfo is UTC else field.to_representation(value)
 
-    return told
+    return convert
 
 
 # By how DRF converts the values of a kind of field: what makes, of a field, a function that comes to the same; None for
@@ -167,6 +167,7 @@ class RecordSerializer(CompiledSerializer):
 
     record_type: ClassVar[str]
     collection: ClassVar[str]
+    collection_url: ClassVar[str]  # the path of the collection
     serializer_field_mapping = FIELDS_OF_COLUMNS
     serializer_choice_field = ChoiceField
 
@@ -175,8 +176,13 @@ class RecordSerializer(CompiledSerializer):
     related = ObjectField()
     summary_fields = ObjectField()
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "collection"):
+            cls.collection_url = paths.collection(cls.collection)
+
     def get_fields(self) -> dict[str, Any]:
-        """The fields as DRF makes them of the class, but only once: each serializer is given copies."""
+        """The fields that DRF builds of the class, built once: each serializer gets copies."""
         return {name: copied(field) for name, field in fields_of(type(self)).items()}
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
@@ -194,14 +200,20 @@ class RecordSerializer(CompiledSerializer):
 
     @functools.cached_property
     def reader(self) -> Reader:
-        """Who reads the records."""
-        return Reader.of(self.context["request"].user)
+        """The requesting user."""
+        reader: Reader = self.context["view"].reader
+        return reader
 
     def get_type(self, record: Model) -> str:
         return self.record_type
 
+    @classmethod
+    def url_of(cls, key: object) -> str:
+        """The path of the record with this id, or this name as paths have it."""
+        return f"{cls.collection_url}{key}/"
+
     def get_url(self, record: Model) -> str:
-        return paths.record(self.collection, record.pk)
+        return self.url_of(record.pk)
 
 
 @functools.cache
@@ -217,10 +229,10 @@ def copied(field: Any) -> Any:
 
 
 class NamedRecordSerializer(RecordSerializer):
-    """A record that is told by itself: with its named URL."""
+    """A record on its own path: with its named URL."""
 
     name_field: ClassVar[str]
 
     def get_related(self, record: Model) -> dict[str, str]:
-        named = paths.named(self.collection, getattr(record, self.name_field))
-        return {"named_url": named, **super().get_related(record)}  # type: ignore[misc]
+        name = getattr(record, self.name_field).translate(paths.RESERVED_IN_NAMES)
+        return {"named_url": self.url_of(name), **super().get_related(record)}  # type: ignore[misc]

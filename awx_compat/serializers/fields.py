@@ -34,7 +34,7 @@ class CharField(serializers.CharField):
 
 
 class PeersField(serializers.Field[Any, Any, Any, Any]):
-    """The hostnames of the peers; a request may name any that exist, each as often as it likes."""
+    """The hostnames of the peers; a request may name existing nodes, and repeat names."""
 
     default_error_messages = {
         "not_a_list": 'Expected a list of items but got type "{input_type}".',
@@ -49,11 +49,11 @@ class PeersField(serializers.Field[Any, Any, Any, Any]):
             self.fail("not_a_list", input_type=type(data).__name__)
         hostnames = [str(hostname) for hostname in data]
         findable = [hostname for hostname in hostnames if "\0" not in hostname]
-        found = {peer.hostname: peer for peer in Instance.objects.filter(hostname__in=findable)}
+        peers = {peer.hostname: peer for peer in Instance.objects.filter(hostname__in=findable)}
         for hostname in hostnames:
-            if hostname not in found:
+            if hostname not in peers:
                 self.fail("does_not_exist", hostname=hostname)
-        return list(found.values())
+        return list(peers.values())
 
 
 FIELDS_OF_COLUMNS = {

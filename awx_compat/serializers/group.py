@@ -203,7 +203,7 @@ class InstanceGroupSerializer(RecordSerializer):
 
     def get_related(self, group: InstanceGroup) -> dict[str, str]:
         subs = ("jobs", "instances", "access_list", "object_roles")
-        related = {sub: paths.record(self.collection, group.pk, sub) for sub in subs}
+        related = {sub: f"{self.get_url(group)}{sub}/" for sub in subs}
         if group.credential is not None:
             related["credential"] = paths.record("credentials", group.credential)
         return related

@@ -3,7 +3,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from awx_compat import paths
 from awx_compat.serializers.base import CompiledSerializer, NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import PathField
 from awx_compat.serializers.fields import PeersField
@@ -49,7 +48,7 @@ class InstanceSummarySerializer(serializers.Serializer[Any]):
 
 
 class InstanceSerializer(RecordSerializer):
-    """An instance in a list. The queryset brings ``with_load()`` and ``with_peers()``."""
+    """An instance in a list, of a queryset ``with_load()`` and ``with_peers()``."""
 
     record_type = "instance"
     collection = "instances"
@@ -176,7 +175,8 @@ class InstanceSerializer(RecordSerializer):
         subs.append("peers")
         if instance.node_type == Instance.NodeType.EXECUTION and self.reader.sees_everything:
             subs.append("health_check")
-        return {sub: paths.record(self.collection, instance.pk, sub) for sub in subs}
+        url = self.get_url(instance)
+        return {sub: f"{url}{sub}/" for sub in subs}
 
     @extend_schema_field(InstanceSummarySerializer)
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
@@ -192,13 +192,13 @@ def link_bodies(instance: Instance) -> list[dict[str, Any]]:
 
 
 def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
-    """A link as AWX tells of it, on an instance and on the mesh alike."""
+    """A link in AWX's shape, as instances and mesh_visualizer/ have it."""
     return {
         "id": pk,
         "url": "",
         "related": {
-            "source_instance": paths.record("instances", source.pk),
-            "target_instance": paths.record("instances", target_id),
+            "source_instance": InstanceSerializer.url_of(source.pk),
+            "target_instance": InstanceSerializer.url_of(target_id),
         },
         "source": source.hostname,
         "target": target,
@@ -215,13 +215,13 @@ class LinkedInstanceSerializer(InstanceSerializer):
 
 
 class CreatedInstanceSerializer(NamedRecordSerializer, InstanceSerializer):
-    """An instance that was just made; AWX tells no links of it yet."""
+    """An instance that was just created; AWX's response has no links of it."""
 
     name_field = "hostname"
 
 
 class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
-    """An instance by itself."""
+    """An instance on its own path."""
 
     name_field = "hostname"
 

@@ -7,7 +7,7 @@ from instances.models import UnifiedJob
 
 
 class UnifiedJobSerializer(RecordSerializer):
-    """A job of any kind, as AWX told of it, but for what depends on the reader and on the clock.
+    """A job of any kind, as AWX rendered it, except the fields that depend on the user and on the clock.
 
     The fields declared here are those that all kinds share, for OPTIONS; a job also has those of its kind.
     """
@@ -76,9 +76,9 @@ class UnifiedJobSerializer(RecordSerializer):
         return {**summary, "user_capabilities": dict.fromkeys(summary["user_capabilities"], False)}
 
     def to_representation(self, job: UnifiedJob) -> dict[str, Any]:
-        told = dict(job.representation)
-        if "summary_fields" in told:
-            told["summary_fields"] = self.get_summary_fields(job)
+        data = dict(job.representation)
+        if "summary_fields" in data:
+            data["summary_fields"] = self.get_summary_fields(job)
         if job.started is not None and job.finished is None:
-            told["elapsed"] = job.seconds_running
-        return told
+            data["elapsed"] = job.seconds_running
+        return data

@@ -1,4 +1,4 @@
-"""Roles on instance groups, and who holds them, in AWX's shape."""
+"""Roles on instance groups, and their users, in AWX's shape."""
 
 from typing import Any
 

@@ -84,7 +84,7 @@ class TokenSerializer(RecordSerializer):
     def get_related(self, token: Any) -> dict[str, str]:
         return {
             "user": paths.record("users", token.user_id),
-            "activity_stream": paths.record(self.collection, token.pk, "activity_stream"),
+            "activity_stream": f"{self.get_url(token)}activity_stream/",
         }
 
     @extend_schema_field(TokenSummarySerializer)

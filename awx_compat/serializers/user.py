@@ -3,7 +3,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from awx_compat import paths
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import CapabilitiesSerializer
 from instances.models import User
@@ -78,7 +77,7 @@ class UserSerializer(RecordSerializer):
         types = {"modified": {"type": "null"}, "external_account": {"type": "null"}}
 
     def get_related(self, user: User) -> dict[str, str]:
-        return {name: paths.record(self.collection, user.pk, name) for name in RELATED}
+        return {name: f"{self.get_url(user)}{name}/" for name in RELATED}
 
     @extend_schema_field(UserSummarySerializer)
     def get_summary_fields(self, user: User) -> dict[str, Any]:
@@ -92,7 +91,7 @@ class UserSerializer(RecordSerializer):
         }
 
     def covers_rights_of(self, user: User) -> bool:
-        """AWX would let an auditor delete whoever has no right that the auditor has not; a quirk that shows here."""
+        """As in AWX, an auditor may delete users who have no right beyond the auditor's, by this field alone."""
         is_ordinary = not (user.is_superuser or user.is_system_auditor or user.has_more_than_read)
         return self.reader.is_system_auditor and is_ordinary
 

@@ -1,10 +1,11 @@
-"""What all views of the API share: AWX's headers, and finding a record by its id or its name."""
+"""What all views of the API share: AWX's headers, and looking up a record by its id or its name."""
 
 import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from awx_compat import etags, paths
-from awx_compat.answer_cache import Basis
+from awx_compat.answer_cache import CacheDependencies
 from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
 from awx_compat.filters import may_be_slow
 from awx_compat.parsers import BodyError
@@ -40,68 +41,68 @@ class ApiView(APIView):
     """A view whose answers carry AWX's headers: X-API-Product-Name and -Version, X-API-Node, X-API-Time."""
 
     title: str  # what AWX calls the view
-    attaches = False  # whether POST puts a record that exists into this list
-    creates = True  # whether POST makes a new record
-    tells_version = True
-    named_record: Any = None  # that the path names, once it was found
-    is_missing = False  # whether that was looked for and not found
-    modified: datetime | None = None  # when the record that is told was changed
-    # All rows that the answers to GET and OPTIONS are made of; None where they are made of anything else as well.
+    attaches = False  # whether POST associates an existing record with the one that the path names
+    creates = True  # whether POST creates a record
+    has_version_header = True
+    record: Any = None  # that the path names, once it was read
+    is_missing = False  # whether the path names a record that does not exist, or that the reader may not see
+    modified: datetime | None = None  # when the rendered record was last changed
+    # All rows that responses to GET and OPTIONS depend on; None where they depend on anything else as well.
     depends_on: Dependencies | None = None
 
-    def named(self) -> tuple[Records, str] | None:
-        """All records of the kind of which the path names one, and the field of their names."""
+    def lookup(self) -> tuple[Records, str] | None:
+        """The queryset (by reader) and the name field of the record in the path; None where the path has no record."""
         return None
 
-    @property
+    @cached_property
     def reader(self) -> Reader:
-        """Who asks."""
+        """The requesting user, as visibility depends on it."""
         return Reader.of(self.request.user)
 
     def is_by_name(self) -> bool:
-        """Whether the path names a record by anything but its id."""
-        return self.named() is not None and not is_id(self.kwargs["key"])
+        """Whether the path names the record by its name rather than by its id."""
+        return self.lookup() is not None and not is_id(self.kwargs["key"])
 
-    def found(self, lock: bool = False) -> Any:
-        """The record that the path names, by its id or its name; with ``lock`` until the transaction ends.
+    def get_record(self, lock: bool = False) -> Any:
+        """The record that the path names by id or by name; with ``lock``, locked until the transaction ends.
 
-        Raises what AWX answers: NotFound for an id that does not exist, PermissionDenied for a record that the reader
-        may not see, NotFoundByName for a name of neither kind.
+        Raises, as AWX responds: NotFound for an id that does not exist, PermissionDenied for a record that the user
+        does not see, and NotFoundByName for a name in either case.
         """
-        named = self.named()
-        record = named and find(*named, self.kwargs["key"], self.reader, lock)
+        lookup = self.lookup()
+        record = lookup and find(*lookup, self.kwargs["key"], self.reader, lock)
         self.is_missing = record is None or not record.is_visible
         if not self.is_missing:
-            self.named_record = record
+            self.record = record
             return record
         if not is_id(self.kwargs["key"]):
             raise NotFoundByName
         raise NotFound if record is None else PermissionDenied
 
-    def subject(self) -> Any:
-        """The record that the right to change something here depends on; None where the user alone decides."""
+    def get_permission_object(self) -> Any:
+        """The record that object permissions are checked on; None where they depend on the user alone."""
         return None
 
-    def permitted(self) -> Any:
-        """The subject. Raises PermissionDenied where the user has no right to the request's method on it."""
-        subject = self.subject()
-        if subject is not None:
-            self.check_object_permissions(self.request, subject)
-        return subject
+    def get_permitted_object(self) -> Any:
+        """The object of the permissions. Raises PermissionDenied where the user lacks that for the request's method."""
+        record = self.get_permission_object()
+        if record is not None:
+            self.check_object_permissions(self.request, record)
+        return record
 
-    def may(self, method: str) -> bool:
-        """Whether the user who asks has the right to ``method`` here; to one that is lacking, superusers have it."""
+    def has_permission_for(self, method: str) -> bool:
+        """Whether the user may send ``method``; one that is not implemented counts as permitted to superusers alone."""
         with override_method(self, self.request, method) as request:
             try:
                 self.check_permissions(request)
-                self.permitted()
+                self.get_permitted_object()
             except (NotAuthenticated, NotFound, PermissionDenied):
                 return False
-        return not self.lacks(method) or bool(self.request.user.is_superuser)
+        return not self.is_not_implemented(method) or bool(self.request.user.is_superuser)
 
-    def lacks(self, method: str) -> bool:
-        """Whether ``method`` is one of AWX's that this service does not have yet."""
-        return getattr(type(self), method.lower()) is not_writable
+    def is_not_implemented(self, method: str) -> bool:
+        """Whether ``method`` is one of AWX's that this service does not implement."""
+        return getattr(type(self), method.lower()) is not_implemented
 
     def get_view_name(self) -> str:
         return self.title
@@ -114,7 +115,10 @@ class ApiView(APIView):
         try:
             super().perform_authentication(request)
         except Error:
-            request.user, request.auth = AnonymousUser(), None  # the error's answer would ask, and fail, once more
+            request.user, request.auth = (
+                AnonymousUser(),
+                None,
+            )  # rendering the error would authenticate, and fail, again
             raise
 
     @property
@@ -127,37 +131,37 @@ class ApiView(APIView):
         }
 
     def check_permissions(self, request: Request) -> None:
-        """Read the body first, as AWX does; then nothing is held yet that others would wait for while it comes.
+        """Read the body first, as AWX does, and before any lock is taken that others would wait for meanwhile.
 
-        That of somebody unknown is not read, nor is it where only the right to another method is asked for.
+        The body of an anonymous request is not read, nor is it where only the permission for another method is checked.
         """
         if request.user.is_authenticated and request._request.method not in SAFE_METHODS:
-            request.data  # noqa: B018 - is read when it is asked for first
+            request.data  # noqa: B018 - parses the body
         super().check_permissions(request)
 
     def handle_exception(self, error: Exception) -> Response:
         if isinstance(error, PermissionDenied) and self.is_by_name() and self.request.user.is_authenticated:
-            error = NotFoundByName()  # nor does AWX tell whether there is such a name
+            error = NotFoundByName()  # nor does AWX reveal whether the name exists
         if isinstance(error, NotFound) and self.is_by_name():
             self.headers = {"Vary": "Accept"}
-        self.tells_version = not isinstance(error, BodyError | UnsupportedMediaType)  # nor does AWX
+        self.has_version_header = not isinstance(error, BodyError | UnsupportedMediaType)  # as in AWX
         return super().handle_exception(error)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         if "X-API-Product-Name" in response:
-            if self.tells_version and request.user.is_authenticated:
+            if self.has_version_header and request.user.is_authenticated:
                 response["X-API-Product-Version"] = settings.AWX_VERSION
             response["X-API-Time"] = f"{time.perf_counter() - self.started:.3f}s"
         if isinstance(response, Response):
-            response.basis = self.basis(request, response)  # type: ignore[attr-defined]
-            response.add_post_render_callback(self.let_go)
+            response.dependencies = self.dependencies(request, response)  # type: ignore[attr-defined]
+            response.add_post_render_callback(self.break_reference_cycles)
         return response
 
-    def basis(self, request: Request, response: Response) -> Basis | None:
-        """What ``response`` depends on, if that is known and it is one for programs that tell who they are by a token.
+    def dependencies(self, request: Request, response: Response) -> CacheDependencies | None:
+        """What ``response`` depends on; None where that is not known, or credentials are no bearer token.
 
-        A session's answers renew its cookie, and what a password stands for is remembered for a minute only.
+        Responses to a session renew its cookie, and a verified password is cached for a minute only.
         """
         token: Any = request.auth
         if self.depends_on is None or request.method not in SAFE_METHODS or response.status_code != status.HTTP_200_OK:
@@ -165,24 +169,24 @@ class ApiView(APIView):
         if request.accepted_renderer.format == "api" or self.is_missing:
             return None
         if not self.authentication_classes:
-            return Basis(self.depends_on, {})
+            return CacheDependencies(self.depends_on, {})
         if token is None:
             return None
-        params = {"token": token.pk, "reader": token.user_id, "record": self.named_record and self.named_record.pk}
-        return Basis(self.depends_on, params, token.expires.timestamp())
+        params = {"token": token.pk, "reader": token.user_id, "record": self.record and self.record.pk}
+        return CacheDependencies(self.depends_on, params, token.expires.timestamp())
 
-    def let_go(self, response: Response) -> None:
-        """Forget what was answered: view, request and response know each other, and only the collector would notice.
+    def break_reference_cycles(self, response: Response) -> None:
+        """Let reference counting free the page at once: view, request and response refer to each other.
 
-        It comes the later the fewer objects are made, and a page is large.
+        Python's collector of cycles runs the later the fewer objects are made, and a page is large.
         """
         self.request.parser_context.clear()
         response.renderer_context.clear()  # type: ignore[attr-defined]
         vars(self).clear()
 
 
-def not_writable(view: ApiView, request: Request, **kwargs: Any) -> Response:
-    """A method that the view lacks."""
+def not_implemented(view: ApiView, request: Request, **kwargs: Any) -> Response:
+    """The handler of a method that AWX has and this service has not: answers 501."""
     raise NotWritable
 
 
@@ -191,27 +195,27 @@ class ListView(ApiView, ListAPIView[Any]):
 
     search_fields: tuple[str, ...] = ()
     ordering: tuple[str, ...] = ()  # as AWX's view has it; few have one
-    visible: Records | None = None  # the records that a reader sees, where they follow from the reader alone
+    visible: Records | None = None  # the queryset of a reader, where it depends on the reader alone
 
     def address(self) -> str:
-        """The path and query of this list, with the id of a record that the path names otherwise."""
+        """The path and query of this list, with the record's id in place of its name."""
         url = self.request.get_full_path()
         if not self.is_by_name():
             return url
         parts = urlsplit(url)
         above, _, below = parts.path.rstrip("/").rsplit("/", 2)
-        return parts._replace(path=f"{above}/{self.named_record.pk}/{below}/").geturl()
+        return parts._replace(path=f"{above}/{self.record.pk}/{below}/").geturl()
 
     @property
     def is_plain(self) -> bool:
-        """Whether all records are asked for, which takes no filter, search or order."""
+        """Whether the query has no filter, search or order."""
         return not self.request.query_params.keys() - PLAIN
 
     def get_queryset(self) -> Any:
         return type(self).visible(self.reader)  # type: ignore[misc]
 
     def get_listing(self) -> Listing:
-        """The records that the request asks for; all that its reader sees are a query that is compiled once."""
+        """The listing of the request; without filters it is a query that is compiled once for each kind of reader."""
         reader = self.reader
         if self.visible is None or reader.id is None or not self.is_plain:
             records = self.get_queryset()
@@ -220,12 +224,12 @@ class ListView(ApiView, ListAPIView[Any]):
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Ask the database now, or, where that may be slow, when it is one's turn, and not for long."""
+        """A query that may be slow waits for its turn, and has a time limit."""
         filterset: Any = getattr(self, "filterset_class", None)
         if filterset is None or self.is_plain or not may_be_slow(filterset, self.request.query_params):
             yield
             return
-        self.depends_on = None  # it reads other records than those that are listed
+        self.depends_on = None  # the filters read other tables
         with SLOW.turn(), database.limit_statements(settings.STATEMENT_TIMEOUT):
             yield
 
@@ -233,16 +237,16 @@ class ListView(ApiView, ListAPIView[Any]):
         with self.turn():
             listing: Any = self.get_listing()
             page: Any = self.paginate_queryset(listing)
-        render = self.get_serializer().to_representation  # a serializer of many refers to itself, and would stay
+        render = self.get_serializer().to_representation  # a ListSerializer refers to itself, which delays its release
         return self.get_paginated_response([render(record) for record in page])
 
     def create(self, request: Request, serializer_class: Any) -> Response:
-        """Make the record that ``request`` asks for, and tell it by ``serializer_class``."""
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        record = self.get_queryset().get(pk=asked.save().pk)
-        told = serializer_class(record, context=self.get_serializer_context()).data
-        return Response(told, status=status.HTTP_201_CREATED, headers={"Location": told["url"]})
+        """Create a record of the request's body, and render it with ``serializer_class``."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        record = self.get_queryset().get(pk=serializer.save().pk)
+        data = serializer_class(record, context=self.get_serializer_context()).data
+        return Response(data, status=status.HTTP_201_CREATED, headers={"Location": data["url"]})
 
 
 class DetailView(ApiView, RetrieveAPIView[Any]):
@@ -252,37 +256,37 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
 
     @staticmethod
     def records(reader: Any) -> Any:
-        """All records of the kind, with what is told of each to ``reader``."""
+        """All records, with the annotations that ``reader`` gets of each."""
         raise NotImplementedError
 
     def get_queryset(self) -> Any:
         return self.records(self.reader)
 
-    def named(self) -> tuple[Records, str] | None:
+    def lookup(self) -> tuple[Records, str] | None:
         return self.records, self.name_field
 
-    def subject(self) -> Any:
-        return self.found()
+    def get_permission_object(self) -> Any:
+        return self.get_record()
 
     def get_object(self) -> Any:
-        return self.permitted()
+        return self.get_permitted_object()
 
     def get_locked_object(self) -> Any:
-        """The record, locked until the transaction ends, so that what is checked now is still so when it is written.
+        """The record, locked until the transaction ends, so that what is checked now still holds when it is written.
 
-        The right to change it is looked at before, so that nobody without it makes others wait.
+        Permissions are checked before, so that users without them cannot make others wait.
         """
         self.get_object()
-        record = self.found(lock=True)
+        record = self.get_record(lock=True)
         self.check_object_permissions(self.request, record)
         return record
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        record = self.found()
+        record = self.get_record()
         return self.with_etag(request, Response(self.get_serializer(record).data), record)
 
     def change(self, request: Request, partial: bool = False) -> Response:
-        """Change the record as ``request`` asks, and render it as GET does."""
+        """Change the record by the request's body, and render it as GET does."""
         with transaction.atomic():
             record = self.get_locked_object()
             etags.refuse_if_known(request, record.modified)
@@ -301,7 +305,7 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         return response
 
     def changed(self, before: Any, record: Any) -> Any:
-        """``record``, as it is after a change, as the answer to that renders it; ``before`` is what it was."""
+        """The record as the response to a change renders it; ``before`` is a copy from before the change."""
         return record
 
 
@@ -310,15 +314,15 @@ def is_id(key: str) -> bool:
 
 
 def id_in(key: str) -> int:
-    """The id that a path's segment stands for; 0, which no record has, where it is none or too large for one."""
+    """The id in a path's segment; 0, which no record has, where it is no id or is too large for one."""
     return int(key) if is_id(key) and len(key) <= len(str(HIGHEST_ID)) else 0
 
 
 def find(records: Records, name_field: str, key: str, reader: Reader, lock: bool = False) -> Any:
-    """The record that ``key`` names, with ``is_visible``, whether ``reader`` sees it; None where there is none.
+    """The record with this ``key``, annotated with ``is_visible`` (to ``reader``); None where there is none.
 
-    ``key`` is an id where it is a number, and a name in ``name_field`` otherwise. ``records``: all of the kind, as a
-    function of who reads them.
+    ``key`` is an id where it is a number, and a value of ``name_field`` otherwise. ``records`` returns the queryset of
+    a reader.
     """
     by_id = is_id(key)
     value = id_in(key) if by_id else paths.name_in(key)
@@ -338,5 +342,5 @@ def record_with_visibility(
     records: Records, field: str, rank: tuple[Any, ...], lock: bool, value: int | str, reader_id: int
 ) -> Any:
     reader = Reader(reader_id, *rank)
-    found = records(reader).filter(**{field: value}).with_visibility(reader)
-    return lock_rows(found) if lock else found
+    matching = records(reader).filter(**{field: value}).with_visibility(reader)
+    return lock_rows(matching) if lock else matching

@@ -17,16 +17,16 @@ from awx_compat.serializers.service import (
     SystemSettingsSerializer,
     category,
 )
-from awx_compat.views.base import ApiView, not_writable
+from awx_compat.views.base import ApiView, not_implemented
 
 
 @extend_schema(methods=["POST"], summary="Set the licence")
 @extend_schema(methods=["DELETE"], summary="Remove the licence")
 class Config(ApiView):
-    """The version and the licence; AWX is open, and so is this."""
+    """The version and the licence, which is open, as AWX's."""
 
     title = "Configuration"
-    post = delete = not_writable
+    post = delete = not_implemented
 
     @extend_schema(responses=ConfigSerializer, summary="The version and the licence")
     def get(self, request: Request) -> Response:
@@ -69,7 +69,7 @@ class SettingCategory(ApiView):
 
     title = "Setting Detail"
     permission_classes = [IsSuperuserOrAuditor]
-    put = patch = delete = not_writable
+    put = patch = delete = not_implemented
 
     def get_serializer(self) -> SystemSettingsSerializer:
         if self.kwargs["slug"] not in CATEGORIES:

@@ -1,4 +1,4 @@
-"""The first page of AWX's web interface: counts of what this service keeps, and none of what it does not."""
+"""The first page of AWX's web interface: counts of the records that this service has, and 0 of all others."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Records that AWX keeps and this service does not: there are none, and lists say so in AWX's shape."""
+"""Collections that AWX has and this service has not: empty lists in AWX's shape."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.serializers.common import EmptyPageSerializer, only_page
-from awx_compat.views.base import ApiView, not_writable
+from awx_compat.views.base import ApiView, not_implemented
 
 
 @extend_schema(tags=["not kept"])
@@ -22,7 +22,7 @@ class EmptyList(ApiView):
 @extend_schema(methods=["POST"], summary="Make an organization")
 class Organizations(EmptyList):
     title = "Organizations"
-    post = not_writable
+    post = not_implemented
 
 
 class WorkflowApprovals(EmptyList):

@@ -1,4 +1,4 @@
-"""What is answered where no view of the API does: a page for who prefers one, as browsers do, else JSON."""
+"""Error responses outside of the API's views: a page where the client prefers HTML, as browsers do, else JSON."""
 
 import sys
 from http import HTTPStatus
@@ -26,15 +26,15 @@ PAGES = {
     HTTPStatus.NOT_FOUND: ("There is no such page", "Its address may be mistyped, or the page is gone."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         "Too much was sent",
-        "The service takes no files, and no more than it says in MAX_BODY_SIZE. Nothing was changed.",
+        "The service accepts no files, and no body larger than its setting MAX_BODY_SIZE. Nothing was changed.",
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "The service failed",
-        "Nothing is wrong with what you asked for. Try it again; if it fails again, tell who runs the service.",
+        "Nothing is wrong with your request. Try it again; if it fails again, tell the operator of this service.",
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         "The database does not answer",
-        "Nothing is wrong with what you asked for. Try it again in a moment. If it was a change, look first whether it "
+        "Nothing is wrong with your request. Try it again in a moment. If it was a change, look first whether it "
         "was made.",
     ),
 }
@@ -46,9 +46,9 @@ STALE_FORM = (
 )
 LOCKED = (
     "Too many wrong passwords came for this name or from your network, so for a while none is looked at, not even the "
-    "right one. Try again in {}, or ask who runs the service to unlock it."
+    "right one. Try again in {}, or ask the operator of this service to unlock it."
 )
-BUSY = "Many people log in at this moment. Nothing is wrong with what you sent: try it again in a few seconds."
+BUSY = "Many people log in at this moment. Nothing is wrong with your password: try again in a few seconds."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -68,7 +68,7 @@ def too_large(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The answer to an error that nobody foresaw, or to the database's, whatever part of the service it ended."""
+    """The response to an unexpected error, or to a failure of the database, in any part of the service."""
     error = sys.exception()
     if error is not None and database.failed(error):
         return database_failed(request, error)
@@ -83,24 +83,24 @@ def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 
 def login_refused(request: HttpRequest, error: LockedError | HashingBusyError) -> HttpResponse:
-    """The answer to a form whose password is not looked at."""
-    told = of_login(error)
-    status = HTTPStatus(told.status_code)
+    """The response to a login form whose password was not verified."""
+    refusal = of_login(error)
+    status = HTTPStatus(refusal.status_code)
     minutes = max(1, round(error.wait / 60))
     reason = (
         BUSY
         if status == HTTPStatus.SERVICE_UNAVAILABLE
         else LOCKED.format("a minute" if minutes == 1 else f"{minutes} minutes")
     )
-    response = _answer(request, status, str(told.detail), ("You cannot log in now", reason))
+    response = _answer(request, status, str(refusal.detail), ("You cannot log in now", reason))
     response["Retry-After"] = str(error.wait)
     response["Cache-Control"] = "no-store"
-    log_response("%s", told.detail, response=response, request=request, level="warning")  # no failure of the service
+    log_response("%s", refusal.detail, response=response, request=request, level="warning")  # no failure of the service
     return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The answer to a form without a valid CSRF token. AWX's answer to its clients is Django's page."""
+    """The response to a form without a valid CSRF token. AWX's clients get Django's page, as from AWX."""
     if not prefers_page(request):
         return csrf.csrf_failure(request, reason)
     return page(request, HTTPStatus.FORBIDDEN, *STALE_FORM)
@@ -123,7 +123,7 @@ def prefers_page(request: HttpRequest) -> bool:
 
 
 def page(request: HttpRequest, status: HTTPStatus, title: str, reason: str) -> HttpResponse:
-    """The page of an error. Where the service itself failed it tells no user, so that it needs no database."""
+    """An error page. Where the service itself failed, it names no user, so that it needs no database."""
     told_to = None if status in WITHOUT_DATABASE else request
     text = render_to_string("awx_compat/error.html", {"title": title, "reason": reason}, told_to)
     response = HttpResponse(text, status=status)

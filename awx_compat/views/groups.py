@@ -20,7 +20,7 @@ from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import (
     change_membership,
     describes_membership,
-    get_record_in_body,
+    get_record_from_body,
     is_disassociation,
     refuse_hidden,
 )
@@ -72,7 +72,7 @@ class InstanceGroupDetail(DetailView):
         return self.change(request, partial=True)
 
     def changed(self, before: Any, group: Any) -> Any:
-        """AWX answers the change of a container group with an empty policy unless it changed what is stored of that."""
+        """AWX renders the policy of a changed container group as empty unless the stored policy was changed."""
         if group.is_container_group and domain.policy_of(group) == domain.policy_of(before):
             vars(group).update(domain.NO_POLICY)
         return group
@@ -109,12 +109,12 @@ class OfGroup(ApiView):
     def owners(reader: Any) -> Any:
         return InstanceGroup.objects.all()
 
-    def named(self) -> Any:
+    def lookup(self) -> Any:
         return self.owners, "name"
 
     @cached_property
     def group(self) -> Any:
-        return self.found()
+        return self.get_record()
 
 
 @extend_schema(methods=["GET"], summary="The members of a group")
@@ -132,14 +132,14 @@ class InstancesOfGroup(OfGroup, ListView):
         members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.reader)
         return members.with_load().with_peers().with_links().order_by("hostname")
 
-    def subject(self) -> Any:
+    def get_permission_object(self) -> Any:
         return InstanceGroup.objects.with_administration_by(self.reader).get(pk=self.group.pk)
 
     @describes_membership
     def post(self, request: Request, key: str) -> Response:
-        self.group  # noqa: B018 - refuses whoever may not see the group
-        instance = get_record_in_body(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
-        self.permitted()
+        self.group  # noqa: B018 - raises PermissionDenied where the user does not see it
+        instance = get_record_from_body(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
+        self.get_permitted_object()
         refuse_hidden(instance)
         move = domain.disassociate if is_disassociation(request) else domain.associate
         return change_membership(move, self.group.pk, instance)
@@ -174,8 +174,8 @@ class RolesOfGroup(OfGroup):
         summary="The roles that a user can hold on a group",
     )
     def get(self, request: Request, key: str) -> Response:
-        asked = request.query_params.get("role_field")
-        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role if asked in (None, role)]
+        field = request.query_params.get("role_field")
+        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role if field in (None, role)]
         return Response(only_page(roles))
 
 

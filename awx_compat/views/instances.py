@@ -32,7 +32,7 @@ from awx_compat.views.membership import (
     change_membership,
     describes_membership,
     does_not_exist,
-    get_record_in_body,
+    get_record_from_body,
     id_in_body,
     is_disassociation,
 )
@@ -93,14 +93,14 @@ class InstanceDetail(DetailView):
         return self.change(request, partial=True)
 
     def get_locked_object(self) -> Any:
-        """The instance; the right to change it follows from who asks alone, and was looked at."""
+        """The instance; the permission to change it depends on the user alone, and was checked before."""
         lock_links()
-        return self.found(lock=True)
+        return self.get_record(lock=True)
 
     def changed(self, before: Any, instance: Any) -> Any:
         if "peers" in self.request.data:
             instance.read_links()
-        instance.capacity = instance.exact_capacity  # AWX tells the percentage of what it has not truncated
+        instance.capacity = instance.exact_capacity  # AWX's percentage is of the capacity before it is truncated
         return instance
 
 
@@ -111,12 +111,12 @@ class OfInstance(ApiView):
     def owners(reader: Any) -> Any:
         return Instance.objects.all()
 
-    def named(self) -> Any:
+    def lookup(self) -> Any:
         return self.owners, "hostname"
 
     @cached_property
     def instance(self) -> Any:
-        return self.found()
+        return self.get_record()
 
 
 @extend_schema(methods=["GET"], summary="The nodes that an instance opens links to")
@@ -146,25 +146,27 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
         groups = InstanceGroup.objects.filter(instances=self.instance).visible_to(self.reader)
         return groups.with_load().with_administration_by(self.reader).order_by("id")
 
-    def subject(self) -> Any:
+    def get_permission_object(self) -> Any:
         return self.instance
 
     @describes_membership
     def post(self, request: Request, key: str) -> Response:
-        self.instance  # noqa: B018 - refuses whoever may not see the instance
+        self.instance  # noqa: B018 - raises PermissionDenied where the user does not see it
         if is_disassociation(request):
-            group = get_record_in_body(request, InstanceGroup.objects.all(), missing='"id" is required to disassociate')
-            return change_membership(domain.disassociate, group.pk, self.permitted(), "instance")
+            group = get_record_from_body(
+                request, InstanceGroup.objects.all(), missing='"id" is required to disassociate'
+            )
+            return change_membership(domain.disassociate, group.pk, self.get_permitted_object(), "instance")
         if id_in_body(request) is None:
             self.refuse_creation(request)
-        group = get_record_in_body(request, InstanceGroup.objects.all(), missing="")
-        return change_membership(domain.associate, group.pk, self.permitted())
+        group = get_record_from_body(request, InstanceGroup.objects.all(), missing="")
+        return change_membership(domain.associate, group.pk, self.get_permitted_object())
 
     def refuse_creation(self, request: Request) -> NoReturn:
-        """AWX takes a body without an id for a new group, which it checks, and then fails to find."""
+        """AWX validates a body without an id as that of a new group, which it then fails to find."""
         self.get_serializer(data=request.data).is_valid(raise_exception=True)
         try:
-            domain.refuse_move(self.permitted())
+            domain.refuse_move(self.get_permitted_object())
         except ValidationError as error:
             raise MembershipError(error.messages[0]) from None
         raise does_not_exist(InstanceGroup.objects.all())
@@ -190,11 +192,11 @@ class InstanceHealthCheck(OfInstance, DetailView):
     permission_classes = [IsSuperuserOrAuditor]
     serializer_class = HealthCheckSerializer
 
-    def subject(self) -> Any:
-        return super().found()
+    def get_permission_object(self) -> Any:
+        return super().get_record()
 
-    def found(self, lock: bool = False) -> Any:
-        instance = super().found(lock)
+    def get_record(self, lock: bool = False) -> Any:
+        instance = super().get_record(lock)
         if not health_checks.is_checked_on_demand(instance):
             raise NotFound
         return instance
@@ -212,7 +214,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
 
 
 class InstallBundle(OfInstance, DetailView):
-    """What has to be installed on a node, for the nodes that are installed so. It holds a private key of the mesh."""
+    """The install bundle of an execution or hop node. It contains a private key of the mesh."""
 
     title = "Install Bundle"
     permission_classes = [ReadingNeedsWrite]

@@ -1,4 +1,4 @@
-"""Beginning and ending a session, as AWX's web interface and command line do it: forms, not JSON."""
+"""Login and logout, as AWX's web interface and command line use them: forms, not JSON."""
 
 from django.conf import settings
 from django.contrib import auth
@@ -21,7 +21,7 @@ def set_logged_in(response: HttpResponse, logged_in: bool) -> None:
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class Login(views.LoginView):
-    """GET shows the form; POST username, password and next begins a session (302), or refuses it (401)."""
+    """GET shows the form; POST of username, password and next begins a session (302), or responds with 401."""
 
     template_name = "awx_compat/login.html"
     next_page = "/api/"
@@ -40,9 +40,9 @@ class Login(views.LoginView):
 
 @never_cache
 def logout(request: HttpRequest) -> HttpResponse:
-    """End the session, also on GET: AWX's clients follow a link here. It leads to ``next``, as AWX's does.
+    """End the session, also on GET: AWX's clients follow a link here. Redirects to ``next``, as in AWX.
 
-    Without a ``next`` of this service it leads browsers to the first page, and AWX's clients to /api/.
+    Without a ``next`` on this service, browsers are redirected to the first page, and AWX's clients to /api/.
     """
     auth.logout(request)
     target = request.GET.get("next", "")

@@ -1,6 +1,6 @@
-"""POST to a list below a record: the body names a record, which is put into the list or taken out of it.
+"""POST to a list below a record: associates the record in the body with it, or disassociates the two.
 
-AWX first looks whether the id is one, then whether it exists, then at the rights, and then at the kinds of both.
+As in AWX, the id is validated first, then looked up; then permissions are checked, then the types of both records.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ from instances.reader import Reader
 describes_membership = extend_schema(
     request=MembershipSerializer,
     responses={204: None, 400: BAD_MEMBERSHIP},
-    summary="Put a record into the list, or take it out",
+    summary="Associate a record, or disassociate it",
 )
 
 
 class MembershipError(APIException):
-    """AWX's answer to a membership that may not be, or is not understood."""
+    """400: AWX's response to an invalid body, or to a membership that is not allowed."""
 
     status_code = status.HTTP_400_BAD_REQUEST
 
@@ -35,19 +35,19 @@ class MembershipError(APIException):
         super().__init__({"msg": reason})
 
 
-def get_record_in_body(request: Request, records: VisibleQuerySet, missing: str) -> Any:
-    """The record whose ``id`` is in the body, of all ``records``; MembershipError(``missing``) where there is no id."""
+def get_record_from_body(request: Request, records: VisibleQuerySet, missing: str) -> Any:
+    """The one of ``records`` whose ``id`` is in the body; MembershipError(``missing``) if the body has none."""
     pk = id_in_body(request)
     if pk is None:
         raise MembershipError(missing)
-    found = records.filter(pk=pk).with_visibility(Reader.of(request.user)).first()
-    if found is None:
+    record = records.filter(pk=pk).with_visibility(Reader.of(request.user)).first()
+    if record is None:
         raise does_not_exist(records)
-    return found
+    return record
 
 
 def id_in_body(request: Request) -> int | None:
-    """The id in the body. As in AWX, true is 1, and all that is empty is no id."""
+    """The id in the body, or None. As in AWX, true is 1, and every empty value is no id."""
     pk = body_of(request).get("id")
     if pk and not isinstance(pk, int):
         raise MembershipError('"id" field must be an integer.')
@@ -55,7 +55,7 @@ def id_in_body(request: Request) -> int | None:
 
 
 def refuse_hidden(record: Any) -> None:
-    """Raise PermissionDenied if the user who asks does not see the ``get_record_in_body()`` the body."""
+    """Raise PermissionDenied where the user does not see the record of ``get_record_from_body()``."""
     if not record.is_visible:
         raise PermissionDenied
 
@@ -70,13 +70,13 @@ def is_disassociation(request: Request) -> bool:
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """The object that was sent; null counts as an empty one."""
+    """The object in the body; null counts as an empty one."""
     body: Any = request.data
     return body or {}
 
 
 def change_membership(change: Callable[..., None], *arguments: Any) -> Response:
-    """Associate or disassociate by the domain's function ``change``; the response, or MembershipError."""
+    """204 after ``change``, a function of ``instances.groups``; raises MembershipError for its ValidationError."""
     try:
         change(*arguments)
     except ValidationError as error:

@@ -45,7 +45,7 @@ class FiguresPage(BrowsableRenderer):
 
 
 def without_figures(data: Any) -> Any:
-    """``data`` as JSON can tell it: figures, or what came in their place."""
+    """``data`` as JSON: metrics, or an error."""
     return as_json(data) if isinstance(data, MetricsCollector) else data
 
 
@@ -63,7 +63,7 @@ class Metrics(ApiView):
     )
     def get(self, request: Request) -> Response:
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
-        may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query
+        may_be_mirror = not instances or instances[0].is_mirrored  # saves a service that is no mirror one query
         mirror = guard.current() if may_be_mirror else None
         if mirror is not None:
             self.depends_on = None  # how old its figures are follows from the time

@@ -1,4 +1,4 @@
-"""The entry points: what the API offers, how the service is, who asks."""
+"""The entry points of the API: its versions, its collections, ping, OAuth2."""
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -36,7 +36,7 @@ COLLECTIONS = (
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class ApiRoot(ApiView):
-    """The versions of the API. Hands out the CSRF token that /api/login/ asks for."""
+    """The versions of the API. Sets the CSRF cookie that /api/login/ needs."""
 
     title = "REST API"
     permission_classes = [AllowAny]
@@ -71,7 +71,7 @@ class VersionRoot(ApiView):
 
 
 class Ping(ApiView):
-    """Whether the service is up, and what it serves; for anybody, so it looks at no credentials."""
+    """Whether the service is up, and what it serves; without authentication."""
 
     title = "Ping"
     depends_on = versions.HEALTH

@@ -31,18 +31,18 @@ class TokenList(ListView):
 
     def post(self, request: Request, key: str = "") -> Response:
         refuse_application(request)
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         owner: Any = request.user
-        token, raw = tokens.issue(owner, asked.validated_data["scope"], asked.validated_data["description"])
-        told = TokenSerializer(token, context={**self.get_serializer_context(), "raw_token": raw})
+        token, raw = tokens.issue(owner, serializer.validated_data["scope"], serializer.validated_data["description"])
+        issued = TokenSerializer(token, context={**self.get_serializer_context(), "raw_token": raw})
         location = paths.record("tokens", token.pk)
-        headers = {"Location": location, "Cache-Control": "no-store"}  # the only answer that holds the token
-        return Response(told.data, status=status.HTTP_201_CREATED, headers=headers)
+        headers = {"Location": location, "Cache-Control": "no-store"}  # the only response that contains the token
+        return Response(issued.data, status=status.HTTP_201_CREATED, headers=headers)
 
 
 def refuse_application(request: Request) -> None:
-    """Refuse a token for an OAuth2 application, in AWX's words: this service keeps none."""
+    """Refuse a token for an OAuth2 application with AWX's message: this service has no applications."""
     application = body_of(request).get("application")
     if application is None or application == "":
         return
@@ -54,7 +54,7 @@ def refuse_application(request: Request) -> None:
 
 
 class TokensOfUser(OfUser, TokenList):
-    """The tokens of one user. As in AWX, POST by whoever sees the user makes one of the user who asks."""
+    """The tokens of one user. As in AWX, POST creates a token of the requesting user, who must see this user."""
 
     title = "User Personal Access Tokens"
     visible = None  # but those of one user
@@ -62,11 +62,11 @@ class TokensOfUser(OfUser, TokenList):
     def get_queryset(self) -> Any:
         return tokens.visible_to(self.reader).filter(user=self.user)
 
-    def subject(self) -> User:
+    def get_permission_object(self) -> User:
         return self.user  # type: ignore[no-any-return]
 
     def post(self, request: Request, key: str = "") -> Response:
-        self.permitted()
+        self.get_permitted_object()
         return super().post(request)
 
 
@@ -75,7 +75,7 @@ class OfToken(ApiView):
 
     permission_classes = [ChangesNeedOwner]
 
-    def subject(self) -> Any:
+    def get_permission_object(self) -> Any:
         token = tokens.every().filter(pk=id_in(self.kwargs["key"])).first()
         if token is None:
             raise NotFound
@@ -93,10 +93,10 @@ class TokenDetail(OfToken, RetrieveUpdateDestroyAPIView[Any]):
     serializer_class = TokenSerializer
 
     def get_object(self) -> Any:
-        return self.permitted()
+        return self.get_permitted_object()
 
 
 class ActivityOfToken(OfToken, EmptyList):
     def get(self, request: Request, **kwargs: Any) -> Response:
-        self.permitted()
+        self.get_permitted_object()
         return super().get(request)

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from awx_compat.filters import UserFilters
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView, not_writable
+from awx_compat.views.base import ApiView, DetailView, ListView, not_implemented
 from awx_compat.views.empty import EmptyList
 from instances import versions
 from instances.models import User
@@ -20,7 +20,7 @@ class UserList(ListView):
     serializer_class = UserSerializer
     filterset_class = UserFilters
     search_fields = ("username", "first_name", "last_name", "email")
-    post = not_writable
+    post = not_implemented
 
     @staticmethod
     def visible(reader: Any) -> Any:
@@ -50,7 +50,7 @@ class UserDetail(DetailView):
     title = "User Detail"
     serializer_class = UserDetailSerializer
     name_field = "username"
-    put = patch = delete = not_writable
+    put = patch = delete = not_implemented
 
     @staticmethod
     def records(reader: Any) -> Any:
@@ -58,23 +58,23 @@ class UserDetail(DetailView):
 
 
 class OfUser(ApiView):
-    """A view below a user, who must be visible to the user who asks."""
+    """A view below a user, who must be visible to the requesting user."""
 
     @staticmethod
     def owners(reader: Any) -> Any:
         return User.objects.all()
 
-    def named(self) -> Any:
+    def lookup(self) -> Any:
         return self.owners, "username"
 
     @cached_property
     def user(self) -> Any:
-        return self.found()
+        return self.get_record()
 
 
 class NothingOfUser(OfUser, EmptyList):
-    """What AWX keeps about a user and this service does not."""
+    """A list of records that AWX has of a user and this service has not: always empty."""
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        self.user  # noqa: B018 - refuses whoever may not see the user
+        self.user  # noqa: B018 - raises PermissionDenied where the user is not visible
         return super().get(request)
