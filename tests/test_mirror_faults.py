@@ -32,17 +32,17 @@ from pytest_django import DjangoDbBlocker, Settings
 from awx_compat.awx_client import client, reading
 from awx_compat.awx_client.client import ATTEMPTS, LONGEST_RETRY_AFTER, Source
 from awx_compat.awx_client.errors import (
+    AccessRefusedError,
     ChangingError,
     LimitError,
     NotAWXError,
-    RefusedError,
     RetryLaterError,
     SourceError,
     StoppedError,
     UnreachableError,
 )
 from instances.mirror.baseline import ImpactError
-from instances.mirror.guard import BusyError
+from instances.mirror.guard import SyncRunningError
 from instances.snapshot import SnapshotError, import_snapshot
 from tests import mirroring
 from tests.factories import TIME, Record, group, instance, job, link, snapshot, user
@@ -459,8 +459,8 @@ def test_a_wish_for_too_long_ends_the_sync_at_once(seconds: str, site: Site, nap
 # --- what does not pass: one request, and what to do about it
 
 LASTING: dict[str, tuple[Fault, type[SourceError], int, str]] = {
-    "401": (says(401), RefusedError, 3, "the token, or the user and password, are not accepted"),
-    "403": (says(403), RefusedError, 3, "the token, or the user and password, are not accepted"),
+    "401": (says(401), AccessRefusedError, 3, "the token, or the user and password, are not accepted"),
+    "403": (says(403), AccessRefusedError, 3, "the token, or the user and password, are not accepted"),
     "400": (says(400), NotAWXError, 4, "no AWX is there"),
     "405": (says(405), NotAWXError, 4, "no AWX is there"),
     "301": (says(301, Location="https://awx.example.org/x"), NotAWXError, 4, "to https://awx.example.org: give the"),
@@ -487,7 +487,7 @@ def test_what_does_not_pass_is_not_asked_again(what: str, site: Site, naps: list
 
 def test_a_sync_of_one_request_at_a_time_asks_nothing_more_after_a_failure(site: Site) -> None:
     for number in range(site.requests["after"]):
-        site.refused(for_ever(number, says(403)), RefusedError)
+        site.refused(for_ever(number, says(403)), AccessRefusedError)
         assert len(site.proxy.asked) == number + 1
 
 
@@ -624,7 +624,7 @@ def test_a_version_that_is_not_known_is_refused(site: Site) -> None:
 
 
 def test_who_sees_only_a_part_is_refused(site: Site) -> None:
-    error = site.refused(at("/me/", tells(with_first({"is_superuser": False}))), RefusedError)
+    error = site.refused(at("/me/", tells(with_first({"is_superuser": False}))), AccessRefusedError)
     assert "a superuser or a system auditor is needed" in str(error)
 
 
@@ -1070,7 +1070,7 @@ def is_free(database: Database) -> bool:
 def test_only_one_sync_at_a_time_and_sigterm_ends_it(site: Site, hold: Hold, secrets: Secrets) -> None:
     with site.unchanged(), syncing(site, secrets) as process:
         assert hold.reached.wait(SOON)
-        with pytest.raises(BusyError):
+        with pytest.raises(SyncRunningError):
             site.sync()
         assert failed(manage(site.mirror, *arguments(site, secrets), check=False)) == (
             6,

@@ -19,11 +19,11 @@ from anyio.from_thread import start_blocking_portal
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from awx_compat.awx_client.errors import (
+    AccessRefusedError,
     ChangingError,
     FailingError,
     LimitError,
     NotAWXError,
-    RefusedError,
     RetryLaterError,
     SourceError,
     StoppedError,
@@ -181,7 +181,7 @@ class Source:
             return
         told = f"{self.host} answers {path} with {status}"
         if status in (401, 403):
-            raise RefusedError(f"{told}: the token, or the user and password, are not accepted.")
+            raise AccessRefusedError(f"{told}: the token, or the user and password, are not accepted.")
         if status in BUSY:
             raise UnreachableError(f"{told}.", retry_after(answer, told))
         if status >= 500 and status not in NEVER:
@@ -196,7 +196,9 @@ class Source:
     def failure(self, error: httpx.HTTPError, path: str) -> SourceError:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             reason = str(error).partition("CERTIFICATE_VERIFY_FAILED]")[2].split(" (_ssl")[0].strip()
-            return RefusedError(f"{self.host} is not trusted ({reason}): --ca-file names the CA of its certificate.")
+            return AccessRefusedError(
+                f"{self.host} is not trusted ({reason}): --ca-file names the CA of its certificate."
+            )
         if isinstance(error, httpx.TimeoutException):
             return UnreachableError(f"{self.host} did not answer {path} in time.")
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__

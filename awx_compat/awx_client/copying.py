@@ -2,7 +2,7 @@
 
 import time
 
-from awx_compat.awx_client.reading import Reader
+from awx_compat.awx_client.reading import AWXReader
 from instances.mirror import history
 from instances.mirror.differences import Count
 from instances.mirror.records import Record
@@ -11,7 +11,7 @@ from instances.mirror.records import Record
 class EndedJobs:
     """Copies from ``reader``, for no longer than about so many ``seconds`` where they are given."""
 
-    def __init__(self, reader: Reader, seconds: float | None = None) -> None:
+    def __init__(self, reader: AWXReader, seconds: float | None = None) -> None:
         self.reader = reader
         self.until = None if seconds is None else time.monotonic() + seconds
         self.counts: list[Count] = []
@@ -20,13 +20,13 @@ class EndedJobs:
         """Copy the jobs that are not here yet, and remove those that AWX has removed."""
         end = history.copied_to()
         if not self.agrees(end):
-            self.mend(end)
+            self.recopy(end)
         for jobs in self.reader.ended_jobs(history.copied_to()):
             self.write(jobs)
             if self.is_late:
                 break
         return Count(
-            total=history.kept(history.copied_to()),
+            total=history.count_copied(history.copied_to()),
             new=sum(count.new for count in self.counts),
             changed=sum(count.changed for count in self.counts),
             gone=sum(count.gone for count in self.counts),
@@ -36,7 +36,7 @@ class EndedJobs:
         """Whether AWX has as many jobs up to that id as were read."""
         return self.reader.count_jobs(up_to) == history.count_read(up_to)
 
-    def mend(self, end: int) -> None:
+    def recopy(self, end: int) -> None:
         """Copy anew from the first job up to ``end`` that is not as in AWX, until the numbers agree again.
 
         That job is found by halving: AWX removes its oldest jobs, so all that are gone often lie before one page.
@@ -45,11 +45,11 @@ class EndedJobs:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.agrees(middle) else (low, middle)
-        history.go_on_after(low)
+        history.set_copied_to(low)
         for jobs in self.reader.ended_jobs(low):
             self.write(jobs)
             if self.agrees(end):
-                history.go_on_after(max(end, history.copied_to()))
+                history.set_copied_to(max(end, history.copied_to()))
                 return
             if self.is_late:
                 return

@@ -7,7 +7,7 @@ class SourceError(Exception):
     exit_code = 1
 
 
-class RefusedError(SourceError):
+class AccessRefusedError(SourceError):
     """AWX does not know who asks, or does not let them see everything."""
 
     exit_code = 3

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from awx_compat import paths
 from awx_compat.awx_client import rights
 from awx_compat.awx_client.client import Source
-from awx_compat.awx_client.errors import ChangingError, FailingError, NotAWXError, RefusedError
+from awx_compat.awx_client.errors import AccessRefusedError, ChangingError, FailingError, NotAWXError
 from instances.groups import UNFINISHED
-from instances.lifecycle import refusal_of_hostname
+from instances.lifecycle import hostname_error
 from instances.mirror.left_out import LeftOut
-from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
+from instances.mirror.records import Record, Records, job_record, needs_detail, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ Announce = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Reader:
+class AWXReader:
     """Reads one mesh from ``source``, by so many requests at the same time."""
 
     source: Source
@@ -53,7 +53,7 @@ class Reader:
         if not (isinstance(version, str) and re.fullmatch(KNOWN_VERSIONS, version)):
             raise NotAWXError(f"{self.source.host} tells the version {shown(version)}: it must be 23.x or 24.x.")
         if not sees_everything(self.me):
-            raise RefusedError(
+            raise AccessRefusedError(
                 f"{shown(self.me.get('username'))} sees only a part of {self.source.host}: "
                 "a superuser or a system auditor is needed."
             )
@@ -231,7 +231,7 @@ class Reader:
         except ChangingError:  # it has just been deleted; the next sync will know
             return self.seen_by_superusers(told)
         if isinstance(answer, FailingError):
-            return of_job(told, failure=in_words(answer))
+            return job_record(told, failure=in_words(answer))
         return self.seen_by_superusers(answer)
 
     def detail(self, told: Record) -> Record:
@@ -241,7 +241,7 @@ class Reader:
         return detail
 
     def seen_by_superusers(self, job: Record) -> Record:
-        return of_job(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
+        return job_record(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
         """All jobs above that id, page by page."""
@@ -259,7 +259,7 @@ class Reader:
 def warn_of_hostnames(instances: list[Record]) -> None:
     """Name what is mirrored as it is, though nobody could give such a name here."""
     for instance in instances:
-        if reason := refusal_of_hostname(instance["hostname"]):
+        if reason := hostname_error(instance["hostname"]):
             text = "The API would refuse the hostname %s: %s"
             logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 

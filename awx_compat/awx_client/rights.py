@@ -40,7 +40,7 @@ def are_assigned(root: Record) -> bool:
 
 def on_group(group: Record) -> str:
     """What an operator is told if they cannot be read."""
-    return f"access to {INSTANCE_GROUPS.named(group)}"
+    return f"access to {INSTANCE_GROUPS.describe(group)}"
 
 
 def of_team(team: Record) -> str:

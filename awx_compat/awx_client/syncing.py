@@ -10,10 +10,10 @@ from awx_compat.awx_client.client import Access, Source
 from awx_compat.awx_client.copying import EndedJobs
 from awx_compat.awx_client.errors import SourceError
 from awx_compat.awx_client.limits import Limits
-from awx_compat.awx_client.reading import Announce, Reader
+from awx_compat.awx_client.reading import Announce, AWXReader
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
-from instances.mirror.guard import alone
+from instances.mirror.guard import sync_lock
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 
@@ -32,23 +32,23 @@ class Sync:
     def run(self) -> Counts:
         """Make this service tell what AWX tells; how many records of each kind there are, and what changed.
 
-        Raises BusyError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError: then nothing is
+        Raises SyncRunningError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError: then nothing is
         changed, but for whole pages of jobs that have ended.
         """
-        with alone():
+        with sync_lock():
             try:
                 return self.read_and_write()
             except (SourceError, SnapshotError, ImpactError, OccupiedError) as error:
-                writing.note_failure(str(error))
+                writing.store_failure(str(error))
                 raise
 
     def read_and_write(self) -> Counts:
         writing.refuse_if_occupied(self.plan)
-        keeps_ended = writing.keeps_ended_jobs(self.plan)
+        keeps_ended = writing.copies_all_jobs(self.plan)
         began = timezone.now()
         limits = Limits(settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES, settings.MIRROR_MAX_SECONDS)
         with Source(self.access, self.stopping, limits, self.pause) as source:
-            reader = Reader(source, self.announce, self.concurrency)
+            reader = AWXReader(source, self.announce, self.concurrency)
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
             if keeps_ended:
