@@ -188,11 +188,11 @@ def test_an_empty_list_says_what_is_so(path: str, root: Client, mirror: Mirror) 
     if path not in (MIRROR, USERS):
         page = shown(root.get(path))
         assert "There are no " in page
-        assert "These are all" not in page
+        assert "All records are shown" not in page
     answer = root.get(path, {"q": "Backup"} if path not in (QUEUE, MIRROR, LOOKS) else {}, follow=True)
     if path not in (QUEUE, MIRROR, LOOKS):
         assert re.search(r"No [a-z ]+ match\.", shown(answer))
-        assert "These are all" not in shown(answer)
+        assert "All records are shown" not in shown(answer)
 
 
 def test_a_list_of_jobs_says_what_its_search_finds(root: Client) -> None:
@@ -201,7 +201,7 @@ def test_a_list_of_jobs_says_what_its_search_finds(root: Client) -> None:
     assert "No jobs match." in page
     assert "What the search finds: The id of a job, or the whole hostname of its execution node." in page
     page = shown(root.get(JOBS))
-    assert "These are all." in page
+    assert "All records are shown." in page
     assert "There are no" not in page
 
 

@@ -430,7 +430,7 @@ def rectangles(svg: ElementTree.Element) -> Iterator[tuple[str, Rectangle]]:
 
 # --- the page
 
-CANNOT_BE_MADE = "The drawing cannot be made at the moment."
+CANNOT_BE_MADE = "The drawing is not available at the moment."
 
 
 @database

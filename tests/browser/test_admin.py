@@ -121,7 +121,7 @@ def test_a_removal_is_asked_for_and_can_be_left(operator: Page) -> None:
     operator.get_by_role("button", name="Deprovision").click()
     operator.get_by_role("heading", name="Deprovision nodes").wait_for()
     assert_accessible(operator)
-    operator.get_by_role("link", name="No, take me back").click()
+    operator.get_by_role("link", name="Cancel").click()
     operator.get_by_role("heading", name="Change instance").wait_for()
 
 
