@@ -142,7 +142,7 @@ def test_what_is_no_json_is_not_sent(page: Page, address: str) -> None:
     form = page.locator("form[data-method=PATCH]")
     form.get_by_label("JSON").fill("{enabled: no}")
     form.get_by_role("button").click()
-    assert "This is no JSON" in page.locator("#body-PATCH").evaluate("area => area.validationMessage")
+    assert "Invalid JSON" in page.locator("#body-PATCH").evaluate("area => area.validationMessage")
     assert page.locator("#method").inner_text() == "GET"
 
 

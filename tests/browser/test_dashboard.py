@@ -349,7 +349,7 @@ def test_old_figures_are_called_old(mesh: Page, problems: Problems) -> None:
     mesh.route("**/*", lambda route: route.abort("connectionrefused"))
     mesh.clock.run_for(10_000)
     expect(mesh.get_by_role("alert")).to_have_text(  # and a little older: the clock runs meanwhile
-        re.compile(r"^The service cannot be reached\. What you see is 1\d s old\.$"), use_inner_text=True
+        re.compile(r"^The service cannot be reached\. The data shown are 1\d s old\.$"), use_inner_text=True
     )
     assert len(hostnames(mesh)) == 15
     mesh.unroute("**/*")
