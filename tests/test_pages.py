@@ -322,7 +322,9 @@ def test_a_disabled_node_and_one_with_other_figures_are_explained(admin: User) -
     lost = node("lost", node_state="unavailable", capacity=0)
     assert "0 while the node is unavailable" in text(browser_of(admin), f"/nodes/{lost.pk}/")
     other = node("other", cpu_capacity=8)
-    assert "4 cores \u00d7 4 forks for each = 16; the reported capacity is" in text(browser_of(admin), f"/nodes/{other.pk}/")
+    assert "4 cores \u00d7 4 forks for each = 16; the reported capacity is" in text(
+        browser_of(admin), f"/nodes/{other.pk}/"
+    )
 
 
 def test_a_node_that_has_not_reported_is_not_calculated(admin: User) -> None:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows beside the bodies below /api/fleet/v1/."""
+"""Examples of bodies below /api/fleet/v1/ for the OpenAPI document."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ MIRROR = {
     "failed": "2023-12-20T23:10:00.000000Z",
     "failure": "The AWX did not answer.",
 }
-MESH_LOOK = {
+MESH_INSPECTION = {
     "began": "2023-12-21T11:44:49.250000Z",
     "seconds": 0.31,
     "error": "",
@@ -70,13 +70,13 @@ SHAPES: dict[Any, Any] = {
     serializers.FleetRootSerializer: ROOT,
     serializers.ConditionsSerializer: CONDITIONS,
     serializers.ReportedSerializer: REPORTED,
-    serializers.MeshSerializer: MESH_LOOK,
+    serializers.MeshSerializer: MESH_INSPECTION,
     serializers.MirrorSerializer: MIRROR,
     serializers.MirrorPingSerializer: {name: MIRROR[name] for name in serializers.MirrorPingSerializer.Meta.fields},
 }
 BODIES = {
     "fleet_instances_report_create": {
-        "all is well": REPORT,
-        "it cannot run jobs": {"errors": ["Podman is not installed."]},
+        "healthy node": REPORT,
+        "node that cannot run jobs": {"errors": ["Podman is not installed."]},
     },
 }

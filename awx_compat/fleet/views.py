@@ -18,7 +18,7 @@ from awx_compat.fleet.serializers import (
     ReportedSerializer,
     ReportSerializer,
 )
-from awx_compat.openapi.errors import ErrorSerializer, Refusal, detail
+from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.views.base import ApiView
 from awx_compat.views.instances import OfInstance
@@ -31,17 +31,15 @@ from instances.models import Instance, MeshInspection, Mirror
 LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
-NO_MIRROR_HERE = Refusal("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
+NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
 class FleetRoot(ApiView):
-    """What there is beside AWX's own API."""
+    """The extensions of AWX's API."""
 
     title = "Fleet"
 
-    @extend_schema(
-        operation_id="fleet_retrieve", responses=FleetRootSerializer, summary="What there is beside AWX's own API"
-    )
+    @extend_schema(operation_id="fleet_retrieve", responses=FleetRootSerializer, summary="The extensions of AWX's API")
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
         here = {"mesh": "mesh/", "mirror": "mirror/"}
@@ -49,7 +47,7 @@ class FleetRoot(ApiView):
 
 
 class Report(ApiView):
-    """Takes what a node tells of itself, from that node alone."""
+    """Accepts a node's report of itself, with the node's own token."""
 
     title = "Node Report"
     authentication_classes = [NodeTokenAuthentication]
@@ -61,17 +59,17 @@ class Report(ApiView):
             raise BodyTooLarge(LARGEST_REPORT)
 
     @extend_schema(
-        request=ReportSerializer, responses={200: ReportedSerializer}, summary="Take what a node tells of itself"
+        request=ReportSerializer, responses={200: ReportedSerializer}, summary="Send a node's report of itself"
     )
     def post(self, request: Request, key: str) -> Response:
-        told = ReportSerializer(data=request.data)
-        told.is_valid(raise_exception=True)
+        report = ReportSerializer(data=request.data)
+        report.is_valid(raise_exception=True)
         instance: Any = request.auth.instance  # type: ignore[union-attr]
-        return Response(ReportedSerializer(record(instance.pk, told.report(instance))).data)
+        return Response(ReportedSerializer(record(instance.pk, report.report(instance))).data)
 
 
 class Conditions(OfInstance):
-    """The conditions of an instance: whether it is seen, checked, reachable, and since when."""
+    """The conditions of an instance: whether the node is seen, checked and reachable, and since when."""
 
     title = "Instance Conditions"
 
@@ -86,12 +84,12 @@ class Conditions(OfInstance):
 
 
 class Mesh(ApiView):
-    """How the last look at the mesh went, and which nodes on it nobody registered."""
+    """The last inspection of the mesh, and the nodes on it that are not registered as instances."""
 
     title = "Mesh Inspection"
     permission_classes = [IsSuperuserOrAuditor]
 
-    @extend_schema(responses=MeshSerializer, summary="The last look at the mesh")
+    @extend_schema(responses=MeshSerializer, summary="The last inspection of the mesh")
     def get(self, request: Request) -> Response:
         last = MeshInspection.objects.order_by("-began").first()
         return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)
@@ -105,7 +103,7 @@ def mirror_or_404() -> Mirror:
 
 
 class MirrorState(ApiView):
-    """Which AWX this service mirrors, how old what it tells is, and how the last syncs went."""
+    """The mirrored AWX, the age of its data here, and the results of the last syncs."""
 
     title = "Mirror"
     permission_classes = [IsSuperuserOrAuditor]
@@ -117,7 +115,7 @@ class MirrorState(ApiView):
 
 
 class MirrorPing(ApiView):
-    """For monitoring, without credentials: 200 while the mirror is fresh, 503 once it is older than it should be."""
+    """For monitoring, without credentials: 200 while the mirror is up to date, 503 once it is stale."""
 
     title = "Mirror Ping"
     permission_classes = [AllowAny]
@@ -127,14 +125,14 @@ class MirrorPing(ApiView):
         responses={
             200: MirrorPingSerializer,
             404: NO_MIRROR_HERE,
-            503: Refusal(
+            503: ErrorResponse(
                 "MirrorStale",
-                "The mirror is older than it should be, or the database is too busy.",
+                "The mirror is stale, or the database is too busy.",
                 (MirrorPingSerializer, ErrorSerializer),
                 {"age": 341.208, "oldest": 91.5, "stale": True},
             ),
         },
-        summary="Whether the mirror is fresh, for monitoring",
+        summary="Whether the mirror is up to date, for monitoring",
     )
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()

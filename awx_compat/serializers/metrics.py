@@ -14,13 +14,13 @@ from instances.querysets import ACTIVE
 JobNumbers = Iterable[tuple[str, str, str, int]]  # hostname, status, launch type, number of jobs
 
 
-# For the document alone: ``as_json()`` makes the body.
+# The serializers are for the OpenAPI document alone: ``as_json()`` makes the body.
 
 
 class SampleSerializer(serializers.Serializer[Any]):
     """One value of a metric."""
 
-    labels = serializers.DictField(child=serializers.CharField(), help_text="What it is the value of.")
+    labels = serializers.DictField(child=serializers.CharField(), help_text="Labels of the value.")
     value = serializers.FloatField(help_text="The value.")
 
 
@@ -28,10 +28,10 @@ class MetricSerializer(serializers.Serializer[Any]):
     """A metric and its values."""
 
     help_text = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
-        help_text="What it measures, as Prometheus tells it."
+        help_text="Prometheus' help text of the metric."
     )
     type = serializers.CharField(help_text="`gauge`.")
-    samples = SampleSerializer(many=True, help_text="Its values.")
+    samples = SampleSerializer(many=True, help_text="The values of the metric.")
 
 
 class MetricsSerializer(serializers.Serializer[Any]):
@@ -116,15 +116,15 @@ class Figures:
         def alone(name: str, text: str, value: float) -> GaugeMetricFamily:
             return _gauge(f"awx_mirror_{name}", text, [({}, value)])
 
-        yield alone("age_seconds", "Seconds since AWX told what this mirror tells", mirror.age())
-        yield alone("stale", "Whether that is longer ago than it should be", mirror.is_stale())
-        yield alone("sync_duration_seconds", "How long the last sync took", mirror.seconds)
+        yield alone("age_seconds", "Age of the mirrored data in seconds", mirror.age())
+        yield alone("stale", "Whether the mirrored data are too old", mirror.is_stale())
+        yield alone("sync_duration_seconds", "Duration of the last sync in seconds", mirror.seconds)
         yield alone("sync_failures", "Syncs that failed since the last one that succeeded", mirror.failures)
         yield alone("sync_failures_total", "Syncs that failed since the mirror began", mirror.failures_total)
         records = [({"kind": kind}, count["total"]) for kind, count in sorted(mirror.records.items())]
         yield _gauge("awx_mirror_records", "Records that the last sync read", records)
         left_out = [({"kind": kind}, number) for kind, number in sorted(mirror.left_out.items())]
-        yield _gauge("awx_mirror_records_left_out", "Records of AWX that this service cannot hold", left_out)
+        yield _gauge("awx_mirror_records_left_out", "Records of the mirrored AWX that are left out here", left_out)
 
 
 def _labels(instance: Instance, *more: str) -> dict[str, str]:
@@ -140,14 +140,14 @@ def _gauge(name: str, text: str, samples: list[tuple[dict[str, str], Any]]) -> G
 
 
 def as_text(figures: Figures) -> bytes:
-    """In Prometheus' text format."""
+    """The figures in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(figures)
     return generate_latest(registry)
 
 
 def as_json(figures: Figures) -> dict[str, Any]:
-    """In the JSON that AWX makes of it."""
+    """The figures in AWX's JSON format."""
     return {
         metric.name: {
             "help_text": metric.documentation,

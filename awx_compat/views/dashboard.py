@@ -1,4 +1,4 @@
-"""The first page of AWX's web interface: counts of what this service keeps, and none of what it does not."""
+"""The first page of AWX's web interface: counts of the records here, and 0 for records that are not stored here."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.openapi.errors import Refusal
+from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.serializers.service import DashboardSerializer, JobGraphSerializer, RefusedQuerySerializer, dashboard
 from awx_compat.views.base import ApiView
 from instances.models import UnifiedJob, User
@@ -31,7 +31,7 @@ class Dashboard(ApiView):
 
 
 class JobGraph(ApiView):
-    """How many jobs ended well and how many did not, on each day of a ``period``, as [seconds since 1970, number]."""
+    """Numbers of jobs that succeeded and failed on each day of a ``period``, as [seconds since 1970, number]."""
 
     title = "Dashboard Jobs Graphs"
 
@@ -40,19 +40,19 @@ class JobGraph(ApiView):
             OpenApiParameter(
                 "period",
                 {"type": "string", "enum": list(PERIODS), "default": "month"},
-                description="How far back.",
+                description="The period that ends now.",
             ),
         ],
         responses={
             200: JobGraphSerializer,
-            400: Refusal(
+            400: ErrorResponse(
                 "UnknownPeriod",
                 "There is no such period.",
                 (RefusedQuerySerializer,),
                 {"error": UNKNOWN_PERIOD.format("year")},
             ),
         },
-        summary="How many jobs ended well or not, by day",
+        summary="Numbers of jobs that succeeded and failed, by day",
     )
     def get(self, request: Request) -> Response:
         period = request.query_params.get("period", "month")

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from awx_compat import bundle
 from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.openapi.errors import Refusal
+from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
@@ -221,7 +221,7 @@ class InstallBundle(OfInstance, DetailView):
     @extend_schema(
         responses={
             (200, "application/gzip"): bytes,
-            400: Refusal(
+            400: ErrorResponse(
                 "NotInstallable",
                 "Only execution and hop nodes are installed so.",
                 (MessageSerializer,),

@@ -1,6 +1,6 @@
-"""POST to a list below a record: the body names a record, which is put into the list or taken out of it.
+"""POST to a list below a record: associates the record that the body names, or disassociates it.
 
-AWX first looks whether the id is one, then whether it exists, then at the rights, and then at the kinds of both.
+AWX's checks come in this order: the id's type, the record's existence, the user's rights, the kinds of both records.
 """
 
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from awx_compat.serializers.common import MembershipSerializer
 from instances.querysets import VisibleQuerySet
 from instances.reader import Reader
 
-# What POST to such a list is, for the OpenAPI document.
+# POST to such a list in the OpenAPI document.
 describes_membership = extend_schema(
     request=MembershipSerializer,
     responses={204: None, 400: BAD_MEMBERSHIP},
-    summary="Put a record into the list, or take it out",
+    summary="Associate or disassociate a record",
 )
 
 
 class Refused(APIException):
-    """AWX's answer to a membership that may not be, or is not understood."""
+    """AWX's answer to a membership that is not allowed, or to an invalid body."""
 
     status_code = status.HTTP_400_BAD_REQUEST
 
@@ -47,7 +47,7 @@ def record_in(request: Request, records: VisibleQuerySet, missing: str) -> Any:
 
 
 def id_in_body(request: Request) -> int | None:
-    """The id in the body. As in AWX, true is 1, and all that is empty is no id."""
+    """The id in the body; None without one. As in AWX, true is 1, and an empty value of any type is no id."""
     pk = body_of(request).get("id")
     if pk and not isinstance(pk, int):
         raise Refused('"id" field must be an integer.')
@@ -55,7 +55,7 @@ def id_in_body(request: Request) -> int | None:
 
 
 def refuse_hidden(record: Any) -> None:
-    """Raise PermissionDenied if the user who asks does not see the ``record_in()`` the body."""
+    """Raise PermissionDenied if the requesting user does not see ``record``, which the body names."""
     if not record.is_visible:
         raise PermissionDenied
 
@@ -70,7 +70,7 @@ def wants_detaching(request: Request) -> bool:
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """The object that was sent; null counts as an empty one."""
+    """The JSON object of the request; null counts as an empty object."""
     body: Any = request.data
     return body or {}
 

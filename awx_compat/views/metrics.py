@@ -37,19 +37,19 @@ class FiguresRenderer(JSONRenderer):
 
 
 class FiguresPage(BrowsableRenderer):
-    """The page of that JSON."""
+    """The JSON as a page."""
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
         return super().render(without_figures(data), accepted_media_type, renderer_context)
 
 
 def without_figures(data: Any) -> Any:
-    """``data`` as JSON can tell it: figures, or what came in their place."""
+    """``data`` as JSON values: the body of the figures, or an error's body unchanged."""
     return as_json(data) if isinstance(data, Figures) else data
 
 
 class Metrics(ApiView):
-    """Figures for Prometheus: text, JSON with ``format=json``, or a page of that."""
+    """Figures for Prometheus: as text, as JSON with ``format=json``, or as a page."""
 
     title = "Metrics"
     depends_on: Dependencies | None = versions.FIGURES
@@ -62,8 +62,8 @@ class Metrics(ApiView):
     )
     def get(self, request: Request) -> Response:
         instances = list(Instance.objects.in_service().with_load().with_mirror().order_by("hostname"))
-        may_be_mirror = not instances or instances[0].is_mirrored  # saves who is none a query
+        may_be_mirror = not instances or instances[0].is_mirrored  # saves services that are no mirror a query
         mirror = guard.current() if may_be_mirror else None
         if mirror is not None:
-            self.depends_on = None  # how old its figures are follows from the time
+            self.depends_on = None  # the age of the mirror changes with the time
         return Response(Figures(instances, JobCount.objects.by_node(), mirror))

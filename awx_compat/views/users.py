@@ -14,7 +14,7 @@ from instances.models import User
 
 
 @extend_schema(methods=["GET"], summary="List the users")
-@extend_schema(methods=["POST"], summary="Make a user")
+@extend_schema(methods=["POST"], summary="Create a user")
 class UserList(ListView):
     title = "Users"
     serializer_class = UserSerializer
@@ -27,9 +27,9 @@ class UserList(ListView):
         return User.objects.visible_to(reader).with_rights().order_by("username")
 
 
-@extend_schema(methods=["GET"], summary="The user who asks, as a list of one")
+@extend_schema(methods=["GET"], summary="The requesting user, as a list of one record")
 class Me(ListView):
-    """The user who asks, as a list of one."""
+    """The requesting user, as a list of one record."""
 
     title = "Me"
     depends_on = versions.READER
@@ -58,7 +58,7 @@ class UserDetail(DetailView):
 
 
 class OfUser(ApiView):
-    """A view below a user, who must be visible to the user who asks."""
+    """A view below a user, who must be visible to the requesting user."""
 
     @staticmethod
     def owners(reader: Any) -> Any:
@@ -73,8 +73,8 @@ class OfUser(ApiView):
 
 
 class NothingOfUser(OfUser, EmptyList):
-    """What AWX keeps about a user and this service does not."""
+    """Records of a user that AWX stores and this service does not."""
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        self.user  # noqa: B018 - refuses whoever may not see the user
+        self.user  # noqa: B018 - raises an error if the reader may not see the user
         return super().get(request)

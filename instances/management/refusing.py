@@ -13,14 +13,14 @@ from instances.text import escaped, in_one_line
 
 
 class EscapedOutput(OutputWrapper):
-    """A stream on which no text of others moves the cursor, changes colours or turns the direction of what follows."""
+    """A stream that escapes control characters, which could move the cursor or change colours or the text direction."""
 
     def write(self, msg: object = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
         super().write(escaped(msg), style_func, ending)
 
 
 class EscapingCommand(BaseCommand):
-    """A command that may tell what others wrote."""
+    """A command whose output may contain texts from users, nodes or a mirrored AWX."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, *args: Any, **options: Any) -> None:
         super().__init__(stdout, stderr, *args, **options)
@@ -36,7 +36,7 @@ class EscapingCommand(BaseCommand):
 
 
 class RefusingCommand(EscapingCommand):
-    """A command whose refusals, and the database's, are one line each and no traceback."""
+    """A command that reports validation errors and database errors in one line, without a traceback."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
@@ -47,13 +47,13 @@ class RefusingCommand(EscapingCommand):
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
             if database.is_away(error):
-                raise  # as of every command; manage.py tells
+                raise  # manage.py prints the message, for all commands
             if refused := guard.refusal(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
     def warn_of_hostnames(self, hostnames: Iterable[str]) -> None:
-        """Name the first that the API would not have taken: they are kept, as AWX keeps what its installer gives it."""
+        """Warn of hostnames that the API would refuse, naming the first. As in AWX's installer they are accepted."""
         refused = [(name, reason) for name in hostnames if (reason := refusal_of_hostname(name))]
         if refused:
             name, reason = refused[0]
@@ -61,7 +61,7 @@ class RefusingCommand(EscapingCommand):
             self.stderr.write(f"Warning: the API would refuse the hostname {in_one_line(name)}{others}: {reason}")
 
     def conclude(self, message: str, changed: bool) -> None:
-        """Tell what happened, and a change in the words by which AWX's installers know it."""
+        """Print the message and, after a change, the line by which AWX's installer detects changes."""
         self.stdout.write(message)
         if changed:
             self.stdout.write("(changed: True)")
