@@ -1,4 +1,4 @@
-"""Links between instances. They are made and ended with the rules for the peers of their source."""
+"""Links between instances, created and removed by the rules for the peers of their source."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def end(name: str, help_text: str) -> forms.ModelChoiceField:
 
 
 class LinkForm(CheckedForm):
-    source = end("source", "An execution or hop node: what control and hybrid nodes connect to follows from the nodes.")
-    target = end("target", "It needs a listener port.")
+    source = end("source", "An execution or hop node. The peers of control and hybrid nodes are set automatically.")
+    target = end("target", "A node with a listener port.")
 
     def check_together(self, record: Any, values: dict[str, Any]) -> None:
         lifecycle.checked(values["source"], {"peers": [*values["source"].peers.all(), values["target"]]})
@@ -42,7 +42,7 @@ class LinkAdmin(MeshAdmin):
     list_filter = ["link_state"]
     list_select_related = ["source", "target"]
     search_fields = ["source__hostname", "target__hostname"]
-    search_help_text = "A part of the hostname of either end"
+    search_help_text = "Part of the hostname of the source or target"
     ordering = ["source__hostname", "target__hostname"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -61,7 +61,7 @@ class LinkAdmin(MeshAdmin):
         return settings.IS_K8S and super().may_write(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # a link is another one where it joins others
+        return False  # a link between other nodes is another link
 
     @admin.display(description="from", ordering="source__hostname")
     def shown_source(self, link: InstanceLink) -> SafeString:
@@ -83,7 +83,7 @@ class LinkAdmin(MeshAdmin):
     def shown_state(self, link: InstanceLink) -> SafeString:
         return show.badge(State.severity_of(link.link_state, Severity.UNSURE), link.get_link_state_display())
 
-    def hold(self, pk: int) -> None:
+    def lock_record(self, pk: int) -> None:
         hold_links()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -1,4 +1,4 @@
-"""Forms that set a password, and end the tokens that whoever knew the old one may have made."""
+"""Forms that set a password, and revoke the tokens that were issued with the old one."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from instances import tokens
 
 
 class RevokesTokens(forms.Form):
-    """Part of a form whose ``save()`` returns the user."""
+    """Mixin for a form whose ``save()`` returns the user."""
 
     revoke_tokens = forms.BooleanField(
         required=False,
         initial=True,
         label="Revoke all tokens of this user",
-        help_text="A token goes on working with a new password unless it is revoked.",
+        help_text="Tokens stay valid after a change of password unless they are revoked.",
     )
 
     @transaction.atomic
@@ -28,8 +28,8 @@ class RevokesTokens(forms.Form):
 
 
 class UserPasswordForm(RevokesTokens, AdminPasswordChangeForm):
-    """A superuser sets the password of somebody."""
+    """A superuser sets the password of a user."""
 
 
 class OwnPasswordForm(RevokesTokens, PasswordChangeForm):
-    """Somebody changes the own password."""
+    """A user changes the own password."""
