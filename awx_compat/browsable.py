@@ -1,8 +1,7 @@
-"""The API for people with a browser: each answer as a page, at the same address, with forms for its other methods.
+"""The API as pages for browsers: each answer as a page, at the same address, with forms for the other methods.
 
-The page says nothing that OPTIONS, the OpenAPI document and the JSON do not say: its fields come from the metadata,
-their help from there or from the document's texts, its answer from the JSON renderer. A form's request is sent by a
-script, as JSON, and the answer shown in place.
+All contents come from the JSON renderer, the metadata of OPTIONS and the OpenAPI document: the answer from the first,
+fields and help texts from the others. A script sends the forms as JSON and shows the answer in the page.
 """
 
 import functools
@@ -26,18 +25,18 @@ from instances.text import REPLACEMENT, visible
 INDENTED = "application/json; indent=4"
 BLOCK = 100  # lines
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-KEY = re.compile(r"\{\w+\}")  # in a path that stands for many
+KEY = re.compile(r"\{\w+\}")  # a parameter in a path
 # A whole string of escaped JSON that is a path of the API.
 PATH = re.compile(rf"(?<!\\)&quot;(/api/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot;")
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
-    """Answers as pages, for who prefers ``text/html`` or asks with ``format=api``. The pages are not DRF's."""
+    """Answers as pages, for clients that prefer ``text/html`` or send ``format=api``. The pages replace DRF's."""
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
         view, request, response = (renderer_context[name] for name in ("view", "request", "response"))
         forms = forms_of(view, request, data) if response.status_code < 400 else []
-        told = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
+        body = JSONRenderer().render(data, INDENTED, {}) if data is not None else b""
         headers = headers_of(view, response, data)
         context = {
             "title": view.get_view_name(),
@@ -48,7 +47,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "response": response,
             "headers": headers.items(),
             "etag": headers.get("ETag", ""),
-            "content": linked(told.decode()),
+            "content": linked(body.decode()),
             "answered": answered(),
             "forms": forms,
             "csrf": get_token(request._request),
@@ -57,27 +56,27 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
 
 def forms_of(view: Any, request: Request, data: Any) -> list[dict[str, Any]]:
-    """For each method that changes something here, and that the reader may use, its fields and a body to begin with."""
+    """For each changing method of the view that the user may call: the method's fields and an initial body."""
     offered = [method for method in CHANGING if method in view.allowed_methods and not view.lacks(method)]
     methods = [method for method in offered if view.may(method)]
     if not methods:
         return []
     actions = view.metadata_class().determine_metadata(request, view).get("actions", {})
-    record = {} if request.method == "OPTIONS" else data  # what OPTIONS tells is not the record
+    record = {} if request.method == "OPTIONS" else data  # the body of OPTIONS is not the record
     return [form_of(method, fields_of(view, method, actions), record) for method in methods]
 
 
 def fields_of(view: Any, method: str, actions: dict[str, Any]) -> dict[str, Any]:
-    """What a body of ``method`` may hold, each with help. A list that records are put into takes nothing but ids."""
+    """The fields of a body of ``method``, with help texts. For a list of members, only the id."""
     fields: dict[str, Any] = actions.get("PUT" if method == "PATCH" else method, {})
     if view.attaches:
         return {"id": {**fields["id"], "required": True}}
-    told = view.get_serializer().fields if fields else {}
-    return {name: {"help_text": descriptions.of_field(told[name]), **info} for name, info in fields.items()}
+    declared = view.get_serializer().fields if fields else {}
+    return {name: {"help_text": descriptions.of_field(declared[name]), **info} for name, info in fields.items()}
 
 
 def form_of(method: str, fields: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """The form, which begins with the ``record`` where there is one, else with what a new one needs."""
+    """The form, filled with the ``record``'s values or, without a record, with the required fields of a new one."""
     body: dict[str, Any] = {}
     if method == "PUT" and record:
         body = {name: record[name] for name in fields}

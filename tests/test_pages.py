@@ -96,8 +96,8 @@ def test_jobs_are_told_to_those_who_may_see_jobs(admin: User, bob: User, edge: I
 
 
 def test_a_node_that_is_not_there_is_not_found(admin: User) -> None:
-    assert "No such node" in text(browser_of(admin), "/nodes/7/", status=404)
-    assert "No such node" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
+    assert "Node not found" in text(browser_of(admin), "/nodes/7/", status=404)
+    assert "Node not found" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
 
 
 def test_links_within_the_dashboard_lead_somewhere(admin: User, alice: User) -> None:

@@ -1,6 +1,6 @@
 """The mesh as a drawing: a column for each layer, a box for each node, a line for each link or bundle of links.
 
-What shares a box is decided in ``grouping``, where things stand in ``layout``, what a box is called in ``names``.
+``grouping`` decides which nodes share a box, ``layout`` computes the positions, ``names`` shortens the labels.
 """
 
 from collections import Counter, defaultdict
@@ -29,18 +29,18 @@ from instances.text import isolated
 # Lengths in pixels.
 BOX_WIDTH, BOX_HEIGHT = 208, 44
 CLOSED_HEIGHT = 70
-CHARACTERS, FIGURES = 24, 32  # of a name, and of what stands below it, that fit into a box
+CHARACTERS, FIGURES = 24, 32  # that fit into a box: of the name, and of the figures below it
 PADDING, FRAME_HEADING = 8, 26
-ROWS, COLUMNS = 16, 6  # of a frame, before it becomes wider, and before it becomes higher again
-HEADING, TOGGLE = 58, 32  # over the columns of a tier, and what opens or closes it
+ROWS, COLUMNS = 16, 6  # of a frame: columns are added after ROWS boxes, up to COLUMNS; then rows are added
+HEADING, TOGGLE = 58, 32  # heights of a tier's heading and of the button that opens or closes the tier
 MARGIN = 10
-HEADING_WIDTH = 256  # which the columns of a tier have at least
-COUNT_WIDTH, DIGIT = 20, 6  # of a mark and the space beside it; of a digit of its number
+HEADING_WIDTH = 256  # least width of a tier's columns
+COUNT_WIDTH, DIGIT = 20, 6  # widths of a mark with its space, and of a digit of the number beside it
 HEADING_CHARACTERS = 36  # that fit over a column
-LABEL_CHARACTER, LABEL_LINE, LABEL_GAP = 6.4, 13, 3  # of the text at a bundle; between it and a box
-MOST = 300  # nodes of a tier that are drawn; any part of it can be opened by itself
-NAMED = 4  # neighbours of a node that are told by name
-ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)  # of a line: where its label may stand, the best place first
+LABEL_CHARACTER, LABEL_LINE, LABEL_GAP = 6.4, 13, 3  # of a line's label: character width, line height, gap to a box
+MOST = 300  # nodes of a tier that are drawn; any part of a tier can be opened by itself
+NAMED = 4  # neighbours of a node that are listed by name
+ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)  # positions of a label as shares of a line, the best first
 
 MIXED = "mixed"
 IN_WORDS = {"removing": "being removed", "adding": "being added", "established": "established"}
@@ -53,10 +53,10 @@ class Box:
     instance: Instance
     label: str
     standing: Standing
-    told: str  # all of its name, how it is, and its links
+    description: str  # full name, state and links, as text
     x: int = 0
     y: int = 0
-    near: str = ""  # keys of the parts it is linked to, where not all lines of its own part are its lines
+    near: str = ""  # keys of linked parts, if the node does not share all lines of its own part
 
     @property
     def key(self) -> str:
@@ -64,12 +64,12 @@ class Box:
 
     @property
     def shows_load(self) -> bool:
-        """Whether a node's load is written into its box; otherwise its state matters more."""
+        """Whether the box shows the node's load; otherwise the box shows the state."""
         return self.standing == Standing.READY and self.instance.capacity > 0
 
     @property
     def figures(self) -> str:
-        """What is written below the node's name."""
+        """The text below the node's name."""
         if self.shows_load:
             return f"{self.instance.consumed_capacity} / {self.instance.capacity}"
         if self.standing == Standing.READY and tier(self.instance) != Tier.HOP:
@@ -79,7 +79,7 @@ class Box:
 
 @dataclass(slots=True)
 class Piece:
-    """A part of the mesh as it is drawn: the box of a node, a frame around several, or one box for several."""
+    """A drawn part of the mesh: the box of a node, a frame around several nodes, or one box for several nodes."""
 
     part: Part
     label: str  # of its first node
@@ -90,7 +90,7 @@ class Piece:
     left_out: int = 0
     x: int = 0
     y: int = 0
-    query: str = ""  # of the address that opens or closes it; "" where that cannot be done
+    query: str = ""  # query string of the address that opens or closes the part; "" if there is none
 
     @property
     def key(self) -> str:
@@ -110,17 +110,17 @@ class Piece:
 
     @property
     def more(self) -> int:
-        """How many nodes it stands for beside the one that it names."""
+        """The number of nodes beside the one that the label names."""
         return self.number - 1
 
     @property
     def close_x(self) -> int:
-        """Where what closes a frame stands, in its upper right corner."""
+        """The position of the button that closes a frame, in its upper right corner."""
         return self.x + self.width - 58
 
     @property
     def counts(self) -> list[tuple[int, Standing, int]]:
-        """The standings, each with the place in the box where it stands."""
+        """The numbers of nodes by standing, each with its position in the box."""
         right = self.width - 12
         places = []
         for each, number in reversed(self.standings):
@@ -130,7 +130,7 @@ class Piece:
 
     @property
     def standings(self) -> list[tuple[Standing, int]]:
-        """How many of its nodes stand in each way, the worst first, without those that none does."""
+        """The numbers of nodes by standing, the worst first, without zeros."""
         numbers = self.sums.standings
         return [(each, numbers[each]) for each in Standing if numbers[each]]
 
@@ -140,29 +140,29 @@ class Piece:
 
     @property
     def shown(self) -> str:
-        """The texts in the box of several nodes, in their order."""
+        """The texts in the box of several nodes, in reading order."""
         numbers = [str(number) for _, number in self.standings]
         return " ".join(
             filter(None, [f"{self.label} and {self.more} more", *numbers, self.load, f"Show {self.number}"])
         )
 
     @property
-    def told(self) -> str:
-        """What the box of several nodes tells, in words."""
+    def description(self) -> str:
+        """The box of several nodes, in words."""
         standings = ", ".join(counted(number, each) for each, number in self.standings)
-        texts = [f"{isolated(self.label)} and {self.more} more", standings, self.load, self.told_inner]
+        texts = [f"{isolated(self.label)} and {self.more} more", standings, self.load, self.inner_links]
         return "; ".join(filter(None, texts))
 
     @property
-    def told_inner(self) -> str:
-        """The links between its nodes, which no line shows."""
+    def inner_links(self) -> str:
+        """The links between the part's own nodes, which are not drawn as lines."""
         return among(self.part.inner)
 
     @property
     def heading(self) -> str:
-        """What stands over the nodes of a frame."""
+        """The heading of a frame."""
         hidden = f"{self.left_out} more are in the table below" if self.left_out else ""
-        return "; ".join(filter(None, [f"{self.number} nodes", self.told_inner, hidden]))
+        return "; ".join(filter(None, [f"{self.number} nodes", self.inner_links, hidden]))
 
 
 @dataclass(slots=True)
@@ -170,14 +170,14 @@ class Line:
     """The links between two parts."""
 
     key: str
-    ends: str  # the keys of the two
+    ends: str  # the keys of both parts
     path: str
-    state: str  # of all of them, or MIXED
+    state: str  # of all links, or MIXED
     is_bundle: bool
     title: str
     label: tuple[str, ...] = ()  # lines of text
-    label_x: int = 0  # its middle
-    label_y: int = 0  # its upper edge
+    label_x: int = 0  # of the label's middle
+    label_y: int = 0  # of the label's upper edge
     urgent: bool = False  # some links are being removed
 
 
@@ -188,15 +188,15 @@ class Band:
     tier: Tier
     pieces: list[Piece]
     sums: Sums
-    names: str  # what was left out of the names
+    names: str  # the pattern of the names: beginning and ending that the labels leave out
     x: int
     width: int
-    opens: str = ""  # queries of addresses that open and close the whole tier; "" where there is nothing to
+    opens: str = ""  # query strings of the addresses that open and close the whole tier; "" if not applicable
     closes: str = ""
 
     @property
-    def told(self) -> str:
-        """What its heading tells below its name."""
+    def summary(self) -> str:
+        """The text of the heading below the tier's name."""
         sums = self.sums
         nodes = f"{sums.nodes} node{'s' * (sums.nodes != 1)}"
         return nodes if self.tier == Tier.HOP else f"{nodes}, {sums.consumed} of {sums.capacity} forks"
@@ -216,7 +216,7 @@ class Drawing:
     height: int
     bands: list[Band]
     lines: list[Line]
-    failed: bool = False  # there is no layout, and nothing can be shown
+    failed: bool = False  # without a layout nothing can be drawn
 
     @property
     def pieces(self) -> Iterator[Piece]:
@@ -224,7 +224,7 @@ class Drawing:
 
 
 def draw(instances: Iterable[Instance], links: Iterable[Link], opened: Collection[str]) -> Drawing:
-    """The drawing of these nodes, ordered as they come, with the links between any two of them."""
+    """The drawing of these nodes, in their given order, with the links between them."""
     return _Drafting(group(instances, links, opened)).drawing()
 
 
@@ -235,7 +235,7 @@ class _Drafting:
         for node in mesh.nodes.values():
             by_tier[tier(node)].append(node.hostname)
         self.names = {which: shortened(hostnames, CHARACTERS) for which, hostnames in by_tier.items()}
-        self.room = Counter(dict.fromkeys(by_tier, MOST))  # for more nodes of each tier
+        self.room = Counter(dict.fromkeys(by_tier, MOST))  # further nodes that can be drawn, by tier
         self.pieces = {part: self.piece(part) for part in mesh.parts}
 
     def drawing(self) -> Drawing:
@@ -285,24 +285,25 @@ class _Drafting:
         return self.names[tier(node)].labels[node.hostname]
 
     def box(self, node: Instance) -> Box:
-        told = f"{isolated(node.hostname)}, {node.node_type}, {self.told_state(node)}. {self.told_links(node)}"
-        return Box(node, self.label(node), standing(node), told)
+        state, links = self.describe_state(node), self.describe_links(node)
+        description = f"{isolated(node.hostname)}, {node.node_type}, {state}. {links}"
+        return Box(node, self.label(node), standing(node), description)
 
-    def told_state(self, node: Instance) -> str:
+    def describe_state(self, node: Instance) -> str:
         load = f", {node.consumed_capacity} of {node.capacity} forks in use" if node.capacity else ""
         return state_in_words(node) + load
 
-    def told_links(self, node: Instance) -> str:
-        """ "Linked to hop-1, hop-2 (being removed) and 3 more."."""
+    def describe_links(self, node: Instance) -> str:
+        """A sentence as "Linked to hop-1, hop-2 (being removed) and 3 more."."""
         near = sorted(self.mesh.neighbours[node.pk].items(), key=lambda item: urgency(item[1]))
         if not near:
-            return "Linked to no node that is shown."
-        told = [
+            return "Linked to no visible node."
+        names = [
             isolated(self.label(self.mesh.nodes[pk])) + ("" if state == "established" else f" ({in_words(state)})")
             for pk, state in near[:NAMED]
         ]
         more = f" and {len(near) - NAMED} more" if len(near) > NAMED else ""
-        return f"Linked to {', '.join(told)}{more}."
+        return f"Linked to {', '.join(names)}{more}."
 
     def bands(self) -> list[Band]:
         by_tier: dict[Tier, list[Piece]] = defaultdict(list)
@@ -322,33 +323,33 @@ class _Drafting:
     ) -> tuple[Line, list[layout.Point]]:
         states = Counter(state for *_, state in links)
         state = next(iter(states)) if len(states) == 1 else MIXED
-        told = told_states(states) if len(links) > 1 else in_words(state)
+        description = describe_states(states) if len(links) > 1 else in_words(state)
         line = Line(
             key=f"{first.key}--{second.key}",
             ends=f"{first.key} {second.key}",
             path=path(curve),
             state=state,
             is_bundle=len(links) > 1,
-            title=f"{isolated(self.told_end(first))} to {isolated(self.told_end(second))}: {told}",
+            title=f"{isolated(self.describe_end(first))} to {isolated(self.describe_end(second))}: {description}",
             label=short_states(states) if len(links) > 1 else (),
             urgent=states["removing"] > 0,
         )
         return line, curve
 
-    def told_end(self, part: Part) -> str:
+    def describe_end(self, part: Part) -> str:
         if part.kind is Kind.NODE:
             return part.nodes[0].hostname
         return f"{len(part.nodes)} {part.tier.label.lower()} nodes"
 
 
 def grid(number: int) -> tuple[int, int]:
-    """Columns and rows of so many boxes."""
+    """The numbers of columns and rows of a frame with this number of boxes."""
     columns = min(COLUMNS, max(1, ceil(number / ROWS)))
     return columns, ceil(number / columns)
 
 
 def place(piece: Piece, x: float, y: float) -> None:
-    """Put the piece there, and its nodes into it, column by column."""
+    """Set the positions of the piece and of its boxes, column by column."""
     piece.x, piece.y = round(x), round(y)
     if not piece.framed:
         for box in piece.boxes:
@@ -374,8 +375,8 @@ def changing(states: Counter[str]) -> list[str]:
     return sorted(states.keys() - {"established"}, key=lambda state: (urgency(state), state))
 
 
-def told_states(states: Counter[str]) -> str:
-    """ "2 of 20 being removed, 1 of 20 being added"; "20 established"."""
+def describe_states(states: Counter[str]) -> str:
+    """A text as "2 of 20 being removed, 1 of 20 being added" or "20 established"."""
     total = states.total()
     if not changing(states):
         return f"{total} established"
@@ -383,7 +384,7 @@ def told_states(states: Counter[str]) -> str:
 
 
 def short_states(states: Counter[str]) -> tuple[str, ...]:
-    """The same for where there is little room, as short lines; () where nothing changes."""
+    """The states of a bundle as short lines; () if all links are established."""
     if not changing(states):
         return ()
     first, *others = changing(states)
@@ -395,16 +396,16 @@ def short_states(states: Counter[str]) -> tuple[str, ...]:
 
 
 def among(states: Counter[str]) -> str:
-    """ "6 links among them", with how many of these change."""
+    """A text as "6 links among them", with the numbers of links that are changing."""
     total = states.total()
     if not total:
         return ""
-    told = f", {told_states(states)}" if changing(states) else ""
-    return f"{total} link{'s' * (total != 1)} among them{told}"
+    changes = f", {describe_states(states)}" if changing(states) else ""
+    return f"{total} link{'s' * (total != 1)} among them{changes}"
 
 
 def label_lines(lines: list[tuple[Line, list[layout.Point]]], pieces: list[Piece]) -> None:
-    """Put each label on its line where it covers no box and no other label; without such a place there is none."""
+    """Place each label on its line without covering a box or another label; a label without such a place is removed."""
     taken = [(piece.x, piece.y, piece.x + piece.width, piece.y + piece.height) for piece in pieces]
     ends = Counter(end for line, _ in lines for end in line.ends.split())
     for line, curve in lines:
@@ -423,7 +424,7 @@ def label_lines(lines: list[tuple[Line, list[layout.Point]]], pieces: list[Piece
 
 
 def label_places(curve: list[layout.Point], width: float, fan: int) -> Iterator[layout.Point]:
-    """Where the middle of a label may stand: beside the end where fewer other lines end, or else along the line."""
+    """Possible positions of a label's middle: beside the end with fewer other lines, then along the line."""
     (left, begin), (right, end) = curve[0], curve[-1]
     if fan > 0:
         yield right - width / 2 - LABEL_GAP, end
@@ -437,7 +438,7 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def point_on(curve: list[layout.Point], share: float) -> layout.Point:
-    """The point after this share of the pieces of a Bézier curve."""
+    """The point at this share, 0 to 1, of a Bézier curve."""
     pieces = (len(curve) - 1) // 3
     number = min(int(share * pieces), pieces - 1)
     t = share * pieces - number
