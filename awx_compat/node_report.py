@@ -134,10 +134,10 @@ class Service:
                 time.sleep(pause)
         return self.post(body, token)
 
-    def pause(self, attempt: int, asked: float) -> float:
+    def pause(self, attempt: int, requested: float) -> float:
         """The seconds before the next attempt: doubled each time, with jitter so that nodes do not retry at once."""
         longest = min(LONGEST_BACKOFF, self.backoff * 2 ** min(attempt, 16))
-        return max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - no secret
+        return max(requested, random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
     def post(self, body: dict[str, Any], token: str) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked

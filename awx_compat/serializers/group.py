@@ -193,8 +193,8 @@ class InstanceGroupSerializer(RecordSerializer):
         """Raise PermissionDenied if the reader changes a policy without the right to; unchanged values are allowed."""
         if groups.may_set_policies(self.reader):
             return
-        told = self.to_representation(self.instance)
-        if any(self.initial_data[name] != told[name] for name in groups.OF_THE_MESH if name in self.initial_data):
+        current = self.to_representation(self.instance)
+        if any(self.initial_data[name] != current[name] for name in groups.OF_THE_MESH if name in self.initial_data):
             raise PermissionDenied(MESH_ALONE)
 
     def create(self, values: dict[str, Any]) -> InstanceGroup:

@@ -76,9 +76,9 @@ class UnifiedJobSerializer(RecordSerializer):
         return {**summary, "user_capabilities": dict.fromkeys(summary["user_capabilities"], False)}
 
     def to_representation(self, job: UnifiedJob) -> dict[str, Any]:
-        told = dict(job.representation)
-        if "summary_fields" in told:
-            told["summary_fields"] = self.get_summary_fields(job)
+        record = dict(job.representation)
+        if "summary_fields" in record:
+            record["summary_fields"] = self.get_summary_fields(job)
         if job.started is not None and job.finished is None:
-            told["elapsed"] = job.seconds_running
-        return told
+            record["elapsed"] = job.seconds_running
+        return record

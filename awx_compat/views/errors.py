@@ -45,8 +45,8 @@ STALE_FORM = (
     "submit the form again.",
 )
 LOCKED = (
-    "There were too many wrong passwords for this name or from your network. For a while no password is checked, not "
-    "even the right one. Try again in {}, or ask the operator of this service to unlock the login."
+    "Too many wrong passwords for this name or from your network. For a while no password is checked, not even the right "
+    "one. Try again in {}, or contact the operator of this service to unlock the login."
 )
 BUSY = "Too many logins at this moment. Your password was not checked: try again in a few seconds."
 
@@ -84,18 +84,18 @@ def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 def login_refused(request: HttpRequest, error: LockedError | BusyError) -> HttpResponse:
     """The answer to a login form whose password is not checked."""
-    told = of_login(error)
-    status = HTTPStatus(told.status_code)
+    refusal = of_login(error)
+    status = HTTPStatus(refusal.status_code)
     minutes = max(1, round(error.wait / 60))
     reason = (
         BUSY
         if status == HTTPStatus.SERVICE_UNAVAILABLE
         else LOCKED.format("a minute" if minutes == 1 else f"{minutes} minutes")
     )
-    response = _answer(request, status, str(told.detail), ("You cannot log in now", reason))
+    response = _answer(request, status, str(refusal.detail), ("You cannot log in now", reason))
     response["Retry-After"] = str(error.wait)
     response["Cache-Control"] = "no-store"
-    log_response("%s", told.detail, response=response, request=request, level="warning")  # no failure of the service
+    log_response("%s", refusal.detail, response=response, request=request, level="warning")  # no failure of the service
     return response
 
 
@@ -124,8 +124,8 @@ def prefers_page(request: HttpRequest) -> bool:
 
 def page(request: HttpRequest, status: HTTPStatus, title: str, reason: str) -> HttpResponse:
     """The page of an error. Where the service itself failed, the page shows no user: this needs the database."""
-    told_to = None if status in WITHOUT_DATABASE else request
-    text = render_to_string("pages/error.html", {"title": title, "reason": reason}, told_to)
+    page_request = None if status in WITHOUT_DATABASE else request
+    text = render_to_string("pages/error.html", {"title": title, "reason": reason}, page_request)
     response = HttpResponse(text, status=status)
     add_never_cache_headers(response)
     return response

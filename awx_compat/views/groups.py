@@ -168,8 +168,8 @@ class RolesOfGroup(OfGroup):
         summary="The roles that a user can hold on a group",
     )
     def get(self, request: Request, key: str) -> Response:
-        asked = request.query_params.get("role_field")
-        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role if asked in (None, role)]
+        wanted = request.query_params.get("role_field")
+        roles = [role_body(self.group, role) for role in InstanceGroupRole.Role if wanted in (None, role)]
         return Response(only_page(roles))
 
 

@@ -82,9 +82,9 @@ class Ping(ApiView):
     def get(self, request: Request) -> Response:
         instances = Instance.objects.exclude(node_type=Instance.NodeType.HOP).order_by("hostname")
         groups = InstanceGroup.objects.with_members().order_by("name")
-        told = ("hostname", "node_type", "uuid", "last_seen", "capacity", "version")
-        told_of_groups = ("name", "is_container_group", "max_forks", "members_capacity", "member_hostnames")
-        return Response(ping(*values_of_one_moment(instances.values(*told), groups.values(*told_of_groups))))
+        columns = ("hostname", "node_type", "uuid", "last_seen", "capacity", "version")
+        group_columns = ("name", "is_container_group", "max_forks", "members_capacity", "member_hostnames")
+        return Response(ping(*values_of_one_moment(instances.values(*columns), groups.values(*group_columns))))
 
 
 class OAuthRoot(ApiView):

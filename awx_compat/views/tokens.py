@@ -31,14 +31,14 @@ class TokenList(ListView):
 
     def post(self, request: Request, key: str = "") -> Response:
         refuse_application(request)
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         owner: Any = request.user
-        token, raw = tokens.issue(owner, asked.validated_data["scope"], asked.validated_data["description"])
-        told = TokenSerializer(token, context={**self.get_serializer_context(), "raw_token": raw})
+        token, raw = tokens.issue(owner, serializer.validated_data["scope"], serializer.validated_data["description"])
+        body = TokenSerializer(token, context={**self.get_serializer_context(), "raw_token": raw})
         location = paths.record("tokens", token.pk)
         headers = {"Location": location, "Cache-Control": "no-store"}  # the only answer that holds the token
-        return Response(told.data, status=status.HTTP_201_CREATED, headers=headers)
+        return Response(body.data, status=status.HTTP_201_CREATED, headers=headers)
 
 
 def refuse_application(request: Request) -> None:

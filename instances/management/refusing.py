@@ -42,7 +42,7 @@ class RefusingCommand(EscapingCommand):
         try:
             return super().execute(*args, **options)
         except ValidationError as error:
-            raise CommandError(told(error)) from None
+            raise CommandError(message_of(error)) from None
         except UnicodeEncodeError:
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
@@ -67,7 +67,7 @@ class RefusingCommand(EscapingCommand):
             self.stdout.write("(changed: True)")
 
 
-def told(error: ValidationError) -> str:
+def message_of(error: ValidationError) -> str:
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())

@@ -103,8 +103,8 @@ class Command(RefusingCommand):
                     self.follow(sync, progress, follow)
             except FAILURES as error:
                 if not progress.is_log:
-                    raise CommandError(told(error), returncode=exit_code(error)) from None
-                progress.tell("failed", told(error), exit_code=exit_code(error))
+                    raise CommandError(message_of(error), returncode=exit_code(error)) from None
+                progress.report("failed", message_of(error), exit_code=exit_code(error))
                 raise SystemExit(exit_code(error)) from None
 
     def detach(self) -> None:
@@ -121,7 +121,7 @@ class Command(RefusingCommand):
         with progress.naming():
             counts = sync.run()
         seconds = time.monotonic() - began
-        progress.tell(
+        progress.report(
             "synced",
             summary(sync.plan.url, counts, seconds),
             seconds=round(seconds, 3),
@@ -146,10 +146,10 @@ class Command(RefusingCommand):
             except FAILURES as error:
                 if isinstance(error, OccupiedError | LimitError) or (is_first and exit_code(error) not in PASSING):
                     raise
-                progress.tell("failed", told(error))
+                progress.report("failed", message_of(error))
                 pause = max(pause, getattr(error, "seconds", 0.0))
             except DatabaseError as error:
-                progress.tell("failed", f"Database error: {' '.join(str(error).split())}")
+                progress.report("failed", f"Database error: {' '.join(str(error).split())}")
                 close_old_connections()
                 with suppress(DatabaseError):
                     writing.note_failure("The database failed.")
@@ -170,7 +170,7 @@ def exit_code(error: Exception) -> int:
     return 1
 
 
-def told(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     match error:
         case SnapshotError():
             return f"The AWX's records are invalid: {'; '.join(str(error).splitlines())}"
@@ -201,11 +201,11 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
     if options["insecure"] and options["ca_file"]:
         raise CommandError("--insecure and --ca-file exclude each other", returncode=2)
     if options["insecure"]:
-        progress.tell(
+        progress.report(
             "warning", "The certificate of the AWX is not verified: another server could get the credentials."
         )
     if url.startswith("http:") and not names_this_machine(httpx.URL(url).host):
-        progress.tell("warning", "The credentials are sent unencrypted, since --url is not https.")
+        progress.report("warning", "The credentials are sent unencrypted, since --url is not https.")
     return Access(
         url,
         token=secret_in(token_file) if token_file else "",
@@ -293,7 +293,7 @@ class Progress(logging.Handler):
         self.stream = stream
         self.named: set[LeftOut] = set()
         self.naming_now: set[LeftOut] = set()
-        self.told_once: set[str] = set()
+        self.reported_once: set[str] = set()
         self.bar = tqdm(
             desc="reading", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
@@ -312,20 +312,20 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "once", False):
-            self.tell_once(record.getMessage())
+            self.report_once(record.getMessage())
             return
         left_out: LeftOut | None = getattr(record, "left_out", None)
         if left_out is None:
-            self.tell("waiting", record.getMessage())
+            self.report("waiting", record.getMessage())
             return
         if left_out not in self.named:
-            self.tell("left out", record.getMessage(), kind=left_out.kind)
+            self.report("left out", record.getMessage(), kind=left_out.kind)
         self.naming_now.add(left_out)
 
-    def tell_once(self, message: str) -> None:
-        if message not in self.told_once:
-            self.told_once.add(message)
-            self.tell("warning", message)
+    def report_once(self, message: str) -> None:
+        if message not in self.reported_once:
+            self.reported_once.add(message)
+            self.report("warning", message)
 
     @contextmanager
     def naming(self) -> Iterator[None]:
@@ -345,14 +345,14 @@ class Progress(logging.Handler):
             self.bar.total, self.bar.n = of, done
             self.bar.refresh()
         elif done == of:
-            self.tell("read", f"{of} {name} read", list=name, records=of)
+            self.report("read", f"{of} {name} read", list=name, records=of)
 
     @property
     def is_log(self) -> bool:
-        """Whether nobody looks at a terminal."""
+        """Whether the output is not a terminal."""
         return bool(self.bar.disable)
 
-    def tell(self, event: str, message: str, **figures: Any) -> None:
+    def report(self, event: str, message: str, **figures: Any) -> None:
         message = escaped(message)
         if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}

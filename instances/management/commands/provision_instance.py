@@ -42,8 +42,8 @@ class Command(RefusingCommand):
         )
 
     def handle(self, *args: Any, hostname: str, node_type: str, **options: Any) -> None:
-        asked = {name: options[name] for name in ("uuid", "ip_address", "listener_port")}
-        given = {name: value for name, value in asked.items() if value is not None}
+        options_given = {name: options[name] for name in ("uuid", "ip_address", "listener_port")}
+        given = {name: value for name, value in options_given.items() if value is not None}
         outcome = provision(hostname, node_type, given)
         if outcome is Outcome.CREATED:
             self.warn_of_hostnames([hostname])

@@ -42,10 +42,10 @@ class Command(RefusingCommand):
         )
 
     def handle(self, *args: Any, queuename: str, hostnames: list[str], **options: Any) -> None:
-        asked = {
+        options_given = {
             "policy_instance_percentage": options["instance_percent"],
             "policy_instance_minimum": options["instance_minimum"],
         }
-        policy = {name: value for name, value in asked.items() if value is not None}
+        policy = {name: value for name, value in options_given.items() if value is not None}
         outcome = register_queue(queuename, policy, hostnames)
         self.conclude(TOLD[outcome].format(queuename), changed=outcome is not Outcome.UNCHANGED)

@@ -46,7 +46,7 @@ class Command(RefusingCommand):
 
 def as_text(found: list[Difference], repaired: bool) -> str:
     lines = [
-        f"{each}: {figure} is {kept}, counted {counted}" for each in found for figure, kept, counted in each.figures()
+        f"{each}: {figure} is {value}, counted {counted}" for each in found for figure, value, counted in each.figures()
     ]
     if not lines:
         return "All counters agree with the jobs."
@@ -56,8 +56,8 @@ def as_text(found: list[Difference], repaired: bool) -> str:
 
 def as_json(found: list[Difference], repaired: bool) -> str:
     drift = [
-        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": kept, "counted": counted}
+        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": value, "counted": counted}
         for each in found
-        for figure, kept, counted in each.figures()
+        for figure, value, counted in each.figures()
     ]
     return json.dumps({"drift": drift, "repaired": repaired})

@@ -91,9 +91,9 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
             install_signal_handlers=False,
         )
     )
-    asked = asyncio.create_task(stopping.wait())
-    loops.callback(asked.cancel)
-    await asyncio.wait((worker, asked), return_when=asyncio.FIRST_COMPLETED)
+    stop = asyncio.create_task(stopping.wait())
+    loops.callback(stop.cancel)
+    await asyncio.wait((worker, stop), return_when=asyncio.FIRST_COMPLETED)
     if not worker.done():
         worker.cancel()  # the jobs that were begun are finished
     with contextlib.suppress(asyncio.CancelledError):
