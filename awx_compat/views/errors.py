@@ -45,8 +45,8 @@ STALE_FORM = (
     "submit the form again.",
 )
 LOCKED = (
-    "Too many wrong passwords for this name or from your network. For a while no password is checked, not even the right "
-    "one. Try again in {}, or contact the operator of this service to unlock the login."
+    "Too many wrong passwords for this name or from your network. For a while no password is checked, not even the "
+    "right one. Try again in {}, or contact the operator of this service to unlock the login."
 )
 BUSY = "Too many logins at this moment. Your password was not checked: try again in a few seconds."
 
