@@ -53,7 +53,7 @@ format: $(VENV)/dev ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: $(VENV)/dev ## Write the OpenAPI document anew, into openapi.yaml
+openapi: $(VENV)/dev ## Regenerate openapi.yaml
 	DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py spectacular --file openapi.yaml --validate --fail-on-warn
 
 lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt

@@ -1,8 +1,7 @@
 """The browsable API: each response as a page, at the same address, with forms for the other methods.
 
-The page says nothing that OPTIONS, the OpenAPI document and the JSON do not say: its fields come from the metadata,
-their help from there or from the document's texts, its answer from the JSON renderer. A form's request is sent by a
-script, as JSON, and the answer shown in place.
+All contents come from the JSON renderer, the metadata of OPTIONS and the OpenAPI document: the answer from the first,
+fields and help texts from the others. A script sends the forms as JSON and shows the answer in the page.
 """
 
 import functools
@@ -26,7 +25,7 @@ from instances.text import REPLACEMENT, visible
 INDENTED = "application/json; indent=4"
 BLOCK = 100  # lines
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-KEY = re.compile(r"\{\w+\}")  # in a path that stands for many
+KEY = re.compile(r"\{\w+\}")  # a parameter in a path
 # A whole string of escaped JSON that is a path of the API.
 PATH = re.compile(rf"(?<!\\)&quot;(/api/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot;")
 

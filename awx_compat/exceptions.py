@@ -1,4 +1,4 @@
-"""Errors as AWX words them. Whatever goes wrong, a client reads JSON and never a traceback."""
+"""Errors with AWX's messages. Clients get each error as JSON, never a traceback."""
 
 from typing import Any
 
@@ -35,26 +35,26 @@ MEDIA_TYPE_HINT = (
 PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # parameters that no query is long because of
 NOT_UNDERSTOOD = "The request could not be understood."
 SERVER_ERROR = "A server error has occurred."
-DATABASE_FAILED = "The database does not answer as it should. Try again."
+DATABASE_FAILED = "The database is unavailable or failed. Try again."
 RETRY_AFTER = 2  # seconds; a database that restarts is seldom away for longer
 
 
 class NotWritable(APIException):
-    """501: the method is AWX's, and this service does not implement it."""
+    """AWX has this method; this service does not implement it yet."""
 
     status_code = status.HTTP_501_NOT_IMPLEMENTED
-    default_detail = "This service cannot change records yet."
+    default_detail = "This service does not implement this method yet."
     default_code = "not_implemented"
 
 
 class NotAvailable(APIException):
-    """The service is set up without what this needs."""
+    """A setting that the request needs is missing."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
 
 
 class TryAgain(NotAvailable):
-    """The same request may succeed in a moment: the answer has ``Retry-After``."""
+    """The same request may succeed in a moment. The answer has ``Retry-After``."""
 
     wait = RETRY_AFTER
 
@@ -69,39 +69,40 @@ class BodyTooLarge(APIException):
 
 
 class PreconditionFailed(APIException):
-    """The record has not the state for which the change is meant."""
+    """The record is not in the state that ``If-Match`` or ``If-None-Match`` requires."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_detail = messages.STALE
 
 
 class Conflict(APIException):
-    """Somebody else wrote at the same moment what this cannot go with."""
+    """A concurrent change conflicts with this one."""
 
     status_code = status.HTTP_409_CONFLICT
     default_detail = messages.CONFLICT
 
 
 class NotFoundByName(NotFound):
-    """No record that the user may see has this name. AWX answers as if there were no such path."""
+    """No visible record has this name. AWX answers like for an unknown path."""
 
     default_detail = "Not found."
 
 
 def of_query(error: Exception, asks_for_less: bool) -> Exception:
-    """What a client reads of the database's refusal of its query string: the fault is the client's."""
+    """The error to answer where the database refused a query because of the client's query string."""
     if isinstance(error.__cause__, QueryCanceled):
-        reason = "The query takes too long to answer; ask for less."
+        reason = "The query takes too long. Use fewer conditions or a smaller page."
         return ParseError(reason) if asks_for_less else NotAvailable(reason)
     if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
-        return ParseError("The query holds a value that the database cannot use.")
+        return ParseError("The query has a value that the database cannot process.")
     return error
 
 
 def log_failure(error: BaseException, response: HttpResponse, request: HttpRequest) -> None:
-    """Log the database's failure in one line, in place of Django's line about the ``response``.
+    """Log the database's failure in one line, in place of Django's line for ``response``.
 
-    The session is emptied, in memory alone: so no middleware reads it from the failed database once more.
+    The session is cleared in memory only: it is not stored with such a response, and middlewares that read the session
+    afterwards make no query.
     """
     if hasattr(request, "session"):
         request.session.clear()
@@ -111,7 +112,7 @@ def log_failure(error: BaseException, response: HttpResponse, request: HttpReque
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """The response to ``error``, for DRF's EXCEPTION_HANDLER. An unexpected error is logged and becomes a 500.
 
-    Where the database failed, None for a browser: ``views.errors`` renders that page, without a query.
+    Returns None where the database failed and the client prefers pages: ``views.errors`` renders one without queries.
     """
     is_too_slow = isinstance(error.__cause__, QueryCanceled)
     if database.failed(error) and not is_too_slow:
@@ -133,7 +134,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(error, IntegrityError | ObjectDoesNotExist):
         error = Conflict()
     response = exception_handler(error, context)
-    if isinstance(error, NotWritable | TooManyLogins):  # of which Django's own log would make the service's failure
+    if isinstance(error, NotWritable | TooManyLogins):  # Django's own log line would be an error of the service
         log_response("%s", error.detail, response=response, request=context["request"]._request, level="warning")
     if response is None:
         request = context["request"]
@@ -145,9 +146,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def database_failed(error: Exception, request: Any) -> Response | None:
-    """503: the database, not the request, is at fault. It is away, restarts, or ended what two waited for.
+    """503: the database is away, restarts, or ended a deadlock. The request is not the cause.
 
-    Whether a change was committed is unknown.
+    If the failure came during a commit, it is unknown whether the change was made.
     """
     if request.accepted_renderer.format != "json":
         return None

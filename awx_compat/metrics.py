@@ -89,15 +89,15 @@ class MetricsCollector:
         def alone(name: str, text: str, value: float) -> GaugeMetricFamily:
             return _gauge(f"awx_mirror_{name}", text, [({}, value)])
 
-        yield alone("age_seconds", "Seconds since AWX told what this mirror tells", mirror.age())
-        yield alone("stale", "Whether that is longer ago than it should be", mirror.is_stale())
-        yield alone("sync_duration_seconds", "How long the last sync took", mirror.seconds)
+        yield alone("age_seconds", "Age of the mirrored data in seconds", mirror.age())
+        yield alone("stale", "Whether the mirrored data are too old", mirror.is_stale())
+        yield alone("sync_duration_seconds", "Duration of the last sync in seconds", mirror.seconds)
         yield alone("sync_failures", "Syncs that failed since the last one that succeeded", mirror.failures)
         yield alone("sync_failures_total", "Syncs that failed since the mirror began", mirror.failures_total)
         records = [({"kind": kind}, count["total"]) for kind, count in sorted(mirror.records.items())]
         yield _gauge("awx_mirror_records", "Records that the last sync read", records)
         left_out = [({"kind": kind}, number) for kind, number in sorted(mirror.left_out.items())]
-        yield _gauge("awx_mirror_records_left_out", "Records of AWX that this service cannot hold", left_out)
+        yield _gauge("awx_mirror_records_left_out", "Records of the mirrored AWX that are left out here", left_out)
 
 
 def _labels(instance: Instance, *more: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""What AWX has not: reports that nodes make themselves, the conditions of instances, the last look at the mesh."""
+"""The API that AWX does not have: nodes' own reports, conditions of instances, the last mesh inspection, the mirror."""

@@ -1,4 +1,4 @@
-"""Nodes that report themselves, each with a token that is good for nothing else."""
+"""Authentication of nodes that report themselves, each with a token for this purpose alone."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from instances.models import Instance, NodeToken
 
 
 class NodeTokenNeeded(APIException):
-    """The request has no token of a node, or one that is not valid."""
+    """The request has no valid token of a node."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
-    default_detail = "A valid node token is needed: Authorization: Bearer <token>."
+    default_detail = "A valid node token is required: Authorization: Bearer <token>."
     default_code = "node_token_needed"
     auth_header = "Bearer realm=api"
 
 
 class NodeTokenAuthentication(authentication.BaseAuthentication):
-    """``Authorization: Bearer <node token>``. ``request.auth`` is the NodeToken, ``request.user`` nobody."""
+    """``Authorization: Bearer <node token>``. ``request.auth`` is the NodeToken, ``request.user`` is anonymous."""
 
     def authenticate(self, request: Request) -> tuple[Any, NodeToken]:
         raw = bearer_token(request)
@@ -36,12 +36,12 @@ class NodeTokenAuthentication(authentication.BaseAuthentication):
 
 
 class IsTheNodeItself(permissions.BasePermission):
-    """The token is of the instance in the path. Whether another instance exists is told to no node."""
+    """The token belongs to the instance in the path. For other instances, existing or not, the answer is the same."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return isinstance(request.auth, NodeToken) and is_named_by(view.kwargs["key"], request.auth.instance)
 
 
 def is_named_by(key: str, instance: Instance) -> bool:
-    """Whether the path's ``key``, an id or a hostname, means ``instance``."""
+    """Whether the path's ``key``, an id or a hostname, names ``instance``."""
     return instance.pk == id_in(key) if is_id(key) else instance.hostname == name_in(key)

@@ -1,9 +1,9 @@
-"""``awx-node-report``: a node tells the service its version, CPUs and memory, once or every so many seconds.
+"""``awx-node-report``: a node reports its version, CPUs and memory to the service, once or periodically.
 
-For nodes that the service cannot ask through the mesh. It needs Python 3.9 and, to have anything to tell,
-ansible-runner; nothing of the service. This file alone can be copied to a node: ``python3 node_report.py --help``.
+For nodes that the service cannot check through the mesh. Needs Python 3.9 and ansible-runner, and no other file of the
+service: this file can be copied to a node and run with ``python3 node_report.py --help``.
 
-Ends with 0 if all is well, 1 if the report was refused or could not be sent, 2 if it was called wrongly.
+Exit codes: 0 the report was accepted, 1 it was refused or could not be sent, 2 the arguments are invalid.
 """
 
 from __future__ import annotations
@@ -35,43 +35,43 @@ from typing import Any, NoReturn
 OK, FAILED, USAGE = 0, 1, 2
 TOKEN_VARIABLE = "AWX_NODE_TOKEN"  # noqa: S105 - the name of a variable
 MOST_CPU = 999.9  # what the service can store
-LONGEST_UUID = 40  # characters, likewise
+LONGEST_UUID = 40  # characters that the service can store
 LONGEST_ERROR = 2_000  # characters
 LARGEST_ANSWER = 2**20  # bytes
-LONGEST_TIME = 1e6  # seconds; no option sets a longer one
+LONGEST_TIME = 1e6  # seconds; the maximum of all options
 LONGEST_BACKOFF = 60.0  # seconds
 LONGEST_ASKED_PAUSE = 3600.0  # seconds that a service may make a node wait by Retry-After
 
 
 class ReportRefusedError(Exception):
-    """Sending the report again would not help."""
+    """The report cannot be sent, and retries would fail too."""
 
 
 class UnsentError(Exception):
-    """The report may get through later; ``pause`` is how many seconds the service asks to wait."""
+    """The report may be sent later. ``pause``: the seconds to wait that the service requests."""
 
     def __init__(self, text: str, pause: float = 0) -> None:
         super().__init__(text)
         self.pause = pause
 
 
-# --- what is told
+# --- the report
 
 
 def report() -> dict[str, Any]:
-    """The body of a report: version, cpu, memory in bytes and uuid, and ``errors`` where one cannot be found."""
+    """The body of a report: version, cpu, memory in bytes and uuid, and ``errors`` if one cannot be determined."""
     try:
         version = importlib.metadata.version("ansible-runner")
         capacity = importlib.import_module("ansible_runner.utils.capacity")
     except Exception as error:  # a broken installation can raise anything
-        return {"errors": [f"ansible-runner cannot be used: {told(error)}"]}
+        return {"errors": [f"ansible-runner cannot be used: {message_of(error)}"]}
     body: dict[str, Any] = {"version": version}
     errors = []
     for name, find in (("cpu", capacity.get_cpu_count), ("memory", capacity.get_mem_in_bytes)):
         try:
             body[name] = positive(find())
         except Exception as error:
-            errors.append(f"ansible-runner finds no {name}: {told(error)}")
+            errors.append(f"ansible-runner cannot determine {name}: {message_of(error)}")
     if "cpu" in body:
         body["cpu"] = min(body["cpu"], MOST_CPU)
     return {**body, **identity(capacity), **({"errors": errors} if errors else {})}
@@ -85,24 +85,24 @@ def positive(value: Any) -> int:
 
 
 def identity(capacity: Any) -> dict[str, str]:
-    """The node's uuid, if ansible-runner can keep one: a node whose home is read-only runs jobs all the same."""
+    """The node's uuid, if ansible-runner can store one: nodes with a read-only home run jobs without."""
     try:
         uuid = str(capacity.ensure_uuid())
     except Exception as error:
-        say(f"The node has no uuid: {told(error)}")
+        say(f"The node has no uuid: {message_of(error)}")
         return {}
     return {"uuid": uuid} if 0 < len(uuid) <= LONGEST_UUID else {}
 
 
-def told(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     return one_line(f"{type(error).__name__}: {error}")[:LONGEST_ERROR]
 
 
-# --- sending it
+# --- sending the report
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The token is for the host that was named, and for no other."""
+    """Follows no redirects: the token must not be sent to another host."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -110,7 +110,7 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class ReportTarget:
-    """Where reports go, and how hard to try; times in seconds."""
+    """The service that gets the reports, with timeout and retries. Times are in seconds."""
 
     url: str
     hostname: str
@@ -124,7 +124,7 @@ class ReportTarget:
         return f"{self.url.rstrip('/')}/api/fleet/v1/instances/{urllib.parse.quote(self.hostname, safe='')}/report/"
 
     def send(self, body: dict[str, Any], token: str) -> dict[str, Any]:
-        """The service's answer. Retries where that may help; raises ReportRefusedError or UnsentError in the end."""
+        """Send the report, return the answer. Raises ReportRefusedError, or UnsentError after all retries."""
         for attempt in range(self.retries):
             try:
                 return self.post(body, token)
@@ -134,10 +134,10 @@ class ReportTarget:
                 time.sleep(pause)
         return self.post(body, token)
 
-    def pause(self, attempt: int, asked: float) -> float:
-        """The seconds before the next attempt: doubled each time, and spread so that nodes do not come all at once."""
+    def pause(self, attempt: int, requested: float) -> float:
+        """The seconds before the next attempt: doubled each time, with jitter so that nodes do not retry at once."""
         longest = min(LONGEST_BACKOFF, self.backoff * 2 ** min(attempt, 16))
-        return max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - no secret
+        return max(requested, random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
     def post(self, body: dict[str, Any], token: str) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
@@ -173,21 +173,21 @@ def whole(response: http.client.HTTPResponse) -> bytes:
 
 
 def answer(status: int, content: bytes) -> dict[str, Any]:
-    """What the service says to a report. Raises ReportRefusedError if somebody else answered."""
+    """The service's answer to a report. Raises ReportRefusedError if another program answered."""
     try:
         said = json.loads(content)
     except ValueError:
         said = None
     if status != http.HTTPStatus.OK or not isinstance(said, dict) or "node_state" not in said:
-        raise ReportRefusedError(f"What answered with status {status} is not the service; look at --url.")
+        raise ReportRefusedError(f"The answer (status {status}) does not come from the service; check --url.")
     return said
 
 
 def failure(error: urllib.error.HTTPError) -> Exception:
-    """What an answer that is no success means."""
+    """The error for an answer with another status than 200."""
     if 300 <= error.code < 400:
         target = one_line(error.headers.get("Location", "nowhere"))
-        return ReportRefusedError(f"The service redirects to {target}, which is not followed; look at --url.")
+        return ReportRefusedError(f"The service redirects to {target}, which is not followed; check --url.")
     text = f"The service answered {error.code}: {reason_in(error)}"
     if error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500:
         return UnsentError(text, asked_pause(error.headers.get("Retry-After", "")))
@@ -195,7 +195,7 @@ def failure(error: urllib.error.HTTPError) -> Exception:
 
 
 def reason_in(error: urllib.error.HTTPError) -> str:
-    """Why the service did not take the report, on one line."""
+    """The reason why the service refused the report, on one line."""
     try:
         said = json.loads(error.read(LARGEST_ANSWER))
     except (OSError, http.client.HTTPException, ValueError):
@@ -206,7 +206,7 @@ def reason_in(error: urllib.error.HTTPError) -> str:
 
 
 def asked_pause(header: str) -> float:
-    """The seconds that ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date) asks for; 0 if it asks for nothing."""
+    """The seconds in ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date); 0 without a valid value."""
     if re.fullmatch(r"[0-9]{1,9}", header.strip()):
         seconds = float(header)
     else:
@@ -217,35 +217,45 @@ def asked_pause(header: str) -> float:
     return min(max(seconds, 0), LONGEST_ASKED_PAUSE)
 
 
-# --- how it is called
+# --- arguments
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="awx-node-report",
-        description="Report this node's version, CPUs and memory to the service, with the token that "
-        '"manage.py issue_node_token HOSTNAME" made for it.',
-        epilog=f"Without --token-file the token is read from the variable {TOKEN_VARIABLE}. "
-        "Ends with 0 if all is well, 1 if the report was refused or could not be sent, 2 if it was called wrongly.",
+        description="Report this node's version, CPUs and memory to the service, with a token from "
+        '"manage.py issue_node_token HOSTNAME".',
+        epilog=f"Without --token-file the token is read from the environment variable {TOKEN_VARIABLE}. "
+        "Exit codes: 0 the report was accepted, 1 it was refused or could not be sent, 2 the arguments are invalid.",
     )
     parser.add_argument(
-        "--url", required=True, type=service_url, help="where the service is, as https://awx.example.org"
+        "--url", required=True, type=service_url, help="address of the service, as https://awx.example.org"
     )
-    parser.add_argument("--hostname", default=socket.gethostname(), help="the instance's (default: %(default)s)")
-    parser.add_argument("--token-file", metavar="FILE", help="read for each report, so that it can be replaced")
-    parser.add_argument("--every", type=seconds, metavar="SECONDS", help="go on reporting (default: report once)")
-    parser.add_argument("--retries", type=count, default=5, metavar="N", help="of each report (default: %(default)s)")
+    parser.add_argument(
+        "--hostname", default=socket.gethostname(), help="hostname of the instance (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="file with the token, read for each report so that it can be replaced"
+    )
+    parser.add_argument("--every", type=seconds, metavar="SECONDS", help="period of reports (default: report once)")
+    parser.add_argument(
+        "--retries", type=count, default=5, metavar="N", help="number of retries of each report (default: %(default)s)"
+    )
     parser.add_argument(
         "--backoff",
         type=seconds,
         default=1.0,
         metavar="SECONDS",
-        help="before the first retry, then twice as many each time (default: %(default)s)",
+        help="pause before the first retry, doubled each time (default: %(default)s)",
     )
     parser.add_argument(
-        "--timeout", type=seconds, default=30.0, metavar="SECONDS", help="of each attempt (default: %(default)s)"
+        "--timeout",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="timeout of each attempt (default: %(default)s)",
     )
-    parser.add_argument("--ca-file", metavar="FILE", help="the only CAs to trust, as PEM (default: the system's)")
+    parser.add_argument("--ca-file", metavar="FILE", help="PEM file with the CAs to trust in place of the system's")
     return parser
 
 
@@ -256,7 +266,7 @@ def service_url(text: str) -> str:
     except ValueError:
         usable = False
     if not usable or "@" in parts.netloc or parts.query or parts.fragment or not re.fullmatch("[!-~]+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no address as https://awx.example.org")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address such as https://awx.example.org")
     return text
 
 
@@ -275,7 +285,7 @@ def count(text: str) -> int:
 
 
 def read_token(file: str | None) -> str:
-    """The token. Raises ValueError, with a text for people, if there is none to be read."""
+    """The token. Raises ValueError with a message for users if it cannot be read."""
     if file is None:
         source, text = f"The variable {TOKEN_VARIABLE}", os.environ.get(TOKEN_VARIABLE, "")
     else:
@@ -288,12 +298,12 @@ def read_token(file: str | None) -> str:
         except UnicodeDecodeError:
             text = ""
     if not re.fullmatch("[!-~]+", text.strip()):
-        raise ValueError(f"{source} holds no token.")
+        raise ValueError(f"{source} does not contain a token.")
     return text.strip()
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Checks certificates and names. Raises ValueError, with a text for people, if ``ca_file`` is of no use."""
+    """A context that verifies certificates. Raises ValueError with a message for users if ``ca_file`` is invalid."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
@@ -308,11 +318,11 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-# --- doing it
+# --- running
 
 
 def report_once(service: ReportTarget, token_file: str | None) -> bool:
-    """Send one report, and tell on one line what became of it: whether it was taken."""
+    """Send one report and print its result. Returns whether it was accepted."""
     try:
         body = report()
         said = service.send(body, read_token(token_file))
@@ -326,7 +336,7 @@ def report_once(service: ReportTarget, token_file: str | None) -> bool:
 
 
 def report_every(period: float, once: Callable[[], bool]) -> NoReturn:
-    """Report at every ``period`` seconds, whatever becomes of each report."""
+    """Report every ``period`` seconds, also after failures."""
     while True:
         began = time.monotonic()
         once()
@@ -338,16 +348,16 @@ def say(text: str) -> None:
 
 
 def one_line(value: object) -> str:
-    """Text of others as it may be logged: short, and without line breaks and control characters."""
+    """A text from outside for the log: short, without line breaks and control characters."""
     text = " ".join(str(value).split())
     return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_ERROR]
 
 
 @contextlib.contextmanager
 def ending_at_a_signal(status: int) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the process with this status, at once and whatever it waits for.
+    """Let SIGTERM and SIGINT end the process with this status at once, even while it waits.
 
-    A handler of Python's own would run only after a call that began to wait a moment before the signal came.
+    A signal handler in Python would run only after a blocking call that has just begun.
     """
     signals = {signal.SIGTERM, signal.SIGINT}
     blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -372,7 +382,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     if options.url.startswith("http:") and not is_loopback(options.url):
-        say("Warning: the token goes over the network unencrypted; use https.")
+        say("Warning: the token is sent unencrypted; use https.")
     service = ReportTarget(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
     with ending_at_a_signal(FAILED if options.every is None else OK):
         if options.every is None:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows of /api/fleet/v1/: examples of the bodies, and how a node says which it is."""
+"""Examples of bodies below /api/fleet/v1/ for the OpenAPI document, and the security scheme of node tokens."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ MIRROR = {
     "failed": "2023-12-20T23:10:00.000000Z",
     "failure": "The AWX did not answer.",
 }
-MESH_LOOK = {
+MESH_INSPECTION = {
     "began": "2023-12-21T11:44:49.250000Z",
     "seconds": 0.31,
     "error": "",
@@ -68,8 +68,8 @@ ROOT = {
     "report": "/api/fleet/v1/instances/{key}/report/",
 }
 REPORTS = {
-    "all is well": REPORT,
-    "it cannot run jobs": {"errors": ["Podman is not installed."]},
+    "healthy node": REPORT,
+    "node that cannot run jobs": {"errors": ["Podman is not installed."]},
 }
 
 
@@ -89,5 +89,5 @@ class NodeTokenScheme(OpenApiAuthenticationExtension):
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "The token of one node, as `manage.py issue_node_token` prints it; for its reports alone.",
+            "description": "The token of a node, printed by `manage.py issue_node_token`; only for the node's reports.",
         }

@@ -1,4 +1,4 @@
-"""The bodies below /api/fleet/v1/. Unlike AWX's, numbers and texts are what JSON calls so, and nothing is converted."""
+"""The bodies below /api/fleet/v1/. Unlike in AWX's API, values must have the right JSON type and are not converted."""
 
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,7 @@ from instances.models import Condition, Instance, MeshInspection, Mirror
 
 
 class TextField(serializers.CharField):
-    """A text; a number is none."""
+    """A text. Numbers are not converted to texts."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -58,7 +58,7 @@ class BytesField(serializers.Field[Any, Any, Any, Any]):
     {"oneOf": [{"type": "string", "maxLength": LONGEST_ERRORS}, {"type": "array", "items": {"type": "string"}}]}
 )
 class ErrorsField(TextField):
-    """A text, or a list of texts, which become lines of one."""
+    """A text, or a list of texts, which are joined as lines."""
 
     default_error_messages = {"invalid": "Must be a string or a list of strings."}
 
@@ -71,7 +71,7 @@ class ErrorsField(TextField):
 
 
 class ReportSerializer(serializers.Serializer[Any]):
-    """What a node tells of itself. Only what is told changes; a node without ``errors`` tells its figures."""
+    """A node's report. Omitted fields stay unchanged; ``cpu`` and ``memory`` are required without ``errors``."""
 
     version = TextField(
         required=False,
@@ -79,35 +79,38 @@ class ReportSerializer(serializers.Serializer[Any]):
         max_length=LONGEST_VERSION - len(RUNNER),
         help_text="The version of the node's ansible-runner, or of AWX on a control or hybrid node.",
     )
-    cpu = CoresField(required=False, help_text="CPUs.")
+    cpu = CoresField(required=False, help_text="Number of CPUs.")
     memory = BytesField(required=False, help_text="Memory in bytes.")
     uuid = TextField(required=False, allow_blank=True, max_length=LONGEST_UUID, help_text="UUID of the node.")
     errors = ErrorsField(  # type: ignore[assignment] # DRF takes the fields out of the class
-        required=False, allow_blank=True, max_length=LONGEST_ERRORS, help_text="Why the node cannot run jobs."
+        required=False,
+        allow_blank=True,
+        max_length=LONGEST_ERRORS,
+        help_text="The errors because of which the node cannot run jobs.",
     )
 
-    def validate(self, told: dict[str, Any]) -> dict[str, Any]:
-        missing = [name for name in ("cpu", "memory") if not told.get(name)]
-        if missing and not told.get("errors"):
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in ("cpu", "memory") if not values.get(name)]
+        if missing and not values.get("errors"):
             raise serializers.ValidationError({name: self.fields[name].error_messages["required"] for name in missing})
-        return told
+        return values
 
     def report(self, instance: Instance) -> NodeReport:
-        """What was told, as a report of ``instance``. Only once it is valid."""
-        told = self.validated_data
-        version = told.get("version", "")
+        """The validated data as a report of ``instance``. Call ``is_valid()`` first."""
+        values = self.validated_data
+        version = values.get("version", "")
         return NodeReport(
             version=version if instance.node_type in CONTROLLING else runner_version(version),
-            cpu=told.get("cpu", Decimal(0)),
-            memory=told.get("memory", 0),
-            uuid=told.get("uuid", ""),
-            errors=told.get("errors", ""),
-            outcome=Check.NODE_ERRORS if told.get("errors") else Check.PASSED,
+            cpu=values.get("cpu", Decimal(0)),
+            memory=values.get("memory", 0),
+            uuid=values.get("uuid", ""),
+            errors=values.get("errors", ""),
+            outcome=Check.NODE_ERRORS if values.get("errors") else Check.PASSED,
         )
 
 
 class ReportedSerializer(serializers.ModelSerializer[Instance]):
-    """What became of the instance by its report."""
+    """The state of the instance after its report."""
 
     health_check_pending = serializers.BooleanField(read_only=True)
     next_report_within = serializers.SerializerMethodField(
@@ -127,54 +130,62 @@ class ReportedSerializer(serializers.ModelSerializer[Instance]):
 class ConditionSerializer(serializers.ModelSerializer[Condition]):
     """One aspect of an instance's health."""
 
-    reason = serializers.ChoiceField(choices=REASONS, read_only=True, help_text="Why, in one word.")
+    reason = serializers.ChoiceField(
+        choices=REASONS, read_only=True, help_text="The reason for the status, as one word."
+    )
 
     class Meta:
         model = Condition
         fields = ("type", "status", "reason", "message", "last_transition")
         read_only_fields = fields
         extra_kwargs = {
-            "status": {"help_text": "Whether it holds."},
-            "message": {"help_text": "Why, in words."},
+            "status": {"help_text": "Whether the condition is met."},
+            "message": {"help_text": "The reason for the status, in words."},
         }
 
 
 class ConditionsSerializer(serializers.Serializer[Any]):
-    """All of them, in the order of ``Condition.Type``."""
+    """All conditions of an instance, in the order of ``Condition.Type``."""
 
-    count = serializers.IntegerField(read_only=True, help_text="How many there are.")
+    count = serializers.IntegerField(read_only=True, help_text="Number of conditions.")
     results = ConditionSerializer(many=True, read_only=True, help_text="The conditions.")
 
 
 class MeshSerializer(serializers.Serializer[MeshInspection]):
-    """The last look at the mesh; ``began`` is null where there was none yet."""
+    """The last inspection of the mesh; ``began`` is null before the first one."""
 
-    began = serializers.DateTimeField(read_only=True, allow_null=True, help_text="When it began.")
-    seconds = serializers.FloatField(read_only=True, help_text="How long it took.")
-    error = serializers.CharField(read_only=True, help_text="Why it failed; empty where it did not.")
+    began = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Time at which the inspection began.")
+    seconds = serializers.FloatField(read_only=True, help_text="Duration of the inspection in seconds.")
+    error = serializers.CharField(read_only=True, help_text="The error if the inspection failed; otherwise empty.")
     unknown_nodes = serializers.ListField(
-        child=serializers.CharField(), read_only=True, help_text="Hostnames on the mesh that no instance has."
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Hostnames on the mesh that are not registered as instances.",
     )
-    overdue = serializers.BooleanField(read_only=True, help_text="Whether there should have been another since.")
+    overdue = serializers.BooleanField(read_only=True, help_text="Whether the next inspection is overdue.")
 
 
 class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
-    mesh = serializers.CharField(read_only=True, help_text="The last look at the mesh.")
+    mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
-    report = serializers.CharField(read_only=True, help_text="Where a node reports itself.")
+    report = serializers.CharField(read_only=True, help_text="Path to which a node sends its own report.")
 
 
 class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):
-    """How old the mirror is, and whether that is too old."""
+    """The age of the mirror, and whether it is stale."""
 
-    age = serializers.SerializerMethodField(help_text="Seconds since the moment at which AWX told what is here.")
+    age = serializers.SerializerMethodField(help_text="Age of the mirrored data in seconds.")
     oldest = serializers.FloatField(
-        read_only=True, allow_null=True, help_text="The age from which on it is stale; null where nothing says so."
+        read_only=True,
+        allow_null=True,
+        help_text="The age in seconds from which on the mirror is stale; null without such a limit.",
     )
-    stale = serializers.BooleanField(source="is_stale", read_only=True, help_text="Whether it is too old.")
+    stale = serializers.BooleanField(
+        source="is_stale", read_only=True, help_text="Whether the mirrored data are too old."
+    )
 
     class Meta:
         model = Mirror
@@ -185,32 +196,32 @@ class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):
 
 
 class RecordsOfKindSerializer(serializers.Serializer[Any]):
-    """The records of one kind, and what the last sync did to them."""
+    """Numbers of records of one kind in the last sync."""
 
-    total = serializers.IntegerField(help_text="How many there are.")
-    new = serializers.IntegerField(help_text="How many it made.")
-    changed = serializers.IntegerField(help_text="How many it changed.")
-    gone = serializers.IntegerField(help_text="How many it deleted.")
+    total = serializers.IntegerField(help_text="Records after the sync.")
+    new = serializers.IntegerField(help_text="Records that the sync created.")
+    changed = serializers.IntegerField(help_text="Records that the sync changed.")
+    gone = serializers.IntegerField(help_text="Records that the sync deleted.")
 
 
 class MirrorSerializer(MirrorPingSerializer):
     """The mirror and its last syncs."""
 
-    seconds = serializers.FloatField(read_only=True, help_text="How long the last sync took.")
+    seconds = serializers.FloatField(read_only=True, help_text="Duration of the last sync in seconds.")
     records = serializers.DictField(
         child=RecordsOfKindSerializer(),
         read_only=True,
-        help_text="By kind, how many there are and what the last sync did to them.",
+        help_text="Numbers of records in the last sync, by kind.",
     )
     left_out = serializers.DictField(
         child=serializers.IntegerField(),
         read_only=True,
-        help_text="By kind, how many records AWX has that cannot be held here.",
+        help_text="Numbers of the AWX's records that are left out here, by kind.",
     )
     left_out_names = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
-        help_text=f"Which they are, and why: the first {MOST_NAMED} of the last sync, and of the jobs that have ended.",
+        help_text=f"The records left out, with reasons: the first {MOST_NAMED} of the last sync, and of ended jobs.",
     )
 
     class Meta(MirrorPingSerializer.Meta):

@@ -40,14 +40,14 @@ NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail
 
 
 class FleetRoot(ApiView):
-    """What there is beside AWX's own API."""
+    """The extensions of AWX's API."""
 
     title = "Fleet"
 
     @extend_schema(
         operation_id="fleet_retrieve",
         responses=FleetRootSerializer,
-        summary="What there is beside AWX's own API",
+        summary="The extensions of AWX's API",
         examples=openapi.answer(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
@@ -57,7 +57,7 @@ class FleetRoot(ApiView):
 
 
 class ReportView(ApiView):
-    """Takes what a node tells of itself, from that node alone."""
+    """Accepts a node's report of itself, with the node's own token."""
 
     title = "Node Report"
     authentication_classes = [NodeTokenAuthentication]
@@ -71,18 +71,18 @@ class ReportView(ApiView):
     @extend_schema(
         request=ReportSerializer,
         responses={200: ReportedSerializer},
-        summary="Take what a node tells of itself",
+        summary="Send a node's report of itself",
         examples=[*openapi.bodies(openapi.REPORTS), *openapi.answer(openapi.REPORTED)],
     )
     def post(self, request: Request, key: str) -> Response:
-        told = ReportSerializer(data=request.data)
-        told.is_valid(raise_exception=True)
+        report = ReportSerializer(data=request.data)
+        report.is_valid(raise_exception=True)
         instance: Any = request.auth.instance  # type: ignore[union-attr]
-        return Response(ReportedSerializer(record(instance.pk, told.report(instance))).data)
+        return Response(ReportedSerializer(record(instance.pk, report.report(instance))).data)
 
 
 class Conditions(OfInstance):
-    """The conditions of an instance: whether it is seen, checked, reachable, and since when."""
+    """The conditions of an instance: whether the node is seen, checked and reachable, and since when."""
 
     title = "Instance Conditions"
 
@@ -101,13 +101,15 @@ class Conditions(OfInstance):
 
 
 class MeshView(ApiView):
-    """How the last look at the mesh went, and which nodes on it nobody registered."""
+    """The last inspection of the mesh, and the nodes on it that are not registered as instances."""
 
     title = "Mesh Inspection"
     permission_classes = [IsSuperuserOrAuditor]
 
     @extend_schema(
-        responses=MeshSerializer, summary="The last look at the mesh", examples=openapi.answer(openapi.MESH_LOOK)
+        responses=MeshSerializer,
+        summary="The last inspection of the mesh",
+        examples=openapi.answer(openapi.MESH_INSPECTION),
     )
     def get(self, request: Request) -> Response:
         last = MeshInspection.objects.order_by("-began").first()
@@ -122,7 +124,7 @@ def mirror_or_404() -> Mirror:
 
 
 class MirrorState(ApiView):
-    """Which AWX this service mirrors, how old what it tells is, and how the last syncs went."""
+    """The mirrored AWX, the age of its data here, and the results of the last syncs."""
 
     title = "Mirror"
     permission_classes = [IsSuperuserOrAuditor]
@@ -138,7 +140,7 @@ class MirrorState(ApiView):
 
 
 class MirrorPing(ApiView):
-    """For monitoring, without credentials: 200 while the mirror is fresh, 503 once it is older than it should be."""
+    """For monitoring, without credentials: 200 while the mirror is up to date, 503 once it is stale."""
 
     title = "Mirror Ping"
     permission_classes = [AllowAny]
@@ -150,12 +152,12 @@ class MirrorPing(ApiView):
             404: NO_MIRROR_HERE,
             503: ErrorResponse(
                 "MirrorStale",
-                "The mirror is older than it should be, or the database is too busy.",
+                "The mirror is stale, or the database is too busy.",
                 (MirrorPingSerializer, ErrorSerializer),
                 {"age": 341.208, "oldest": 91.5, "stale": True},
             ),
         },
-        summary="Whether the mirror is fresh, for monitoring",
+        summary="Whether the mirror is up to date, for monitoring",
         examples=openapi.answer({name: openapi.MIRROR[name] for name in MirrorPingSerializer.Meta.fields}),
     )
     def get(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ read = env.Environment()
 DEBUG = read.bool("DEBUG", False)
 SECRET_KEY = read.str("SECRET_KEY", validate=env.not_empty)
 ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-# Whose X-Forwarded-For and -Proto are believed; the middleware drops those of all others.
+# Proxies whose X-Forwarded-For and -Proto are trusted; the middleware drops these headers of other clients.
 TRUSTED_PROXIES = read.list("TRUSTED_PROXIES", ["127.0.0.0/8", "::1", env.UNIX], validate=env.peers)
 CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [], subcast=str)
 DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
@@ -34,14 +34,12 @@ SYSTEM_TASK_ABS_MEM = read.str("SYSTEM_TASK_ABS_MEM", "", validate=env.memory_qu
 SYSTEM_UUID = read.str("SYSTEM_UUID", "", validate=env.short_uuid)  # of the node that the service runs on
 
 # --- health; seconds throughout
-# How health checks are done: "receptor" through the mesh, "local" on this machine, "agent" is to wait for the node's
-# own report. Without any, none can be started.
+# How health checks run: "receptor" through the mesh, "local" on this machine; "agent" waits for the node's own report.
+# Empty: no health check can be started.
 HEALTH_PROBE = read.str("HEALTH_PROBE", "", validate=env.validate.OneOf(["", "receptor", "local", "agent"]))
 HEALTH_CHECK_TIMEOUT = read.int("HEALTH_CHECK_TIMEOUT", 120, validate=env.between(5, 86_400))
 RECEPTOR_SOCKET = read.str("RECEPTOR_SOCKET", "")  # the control socket of this node's Receptor
-RECEPTOR_TLS_CLIENT = read.str(
-    "RECEPTOR_TLS_CLIENT", ""
-)  # the name of Receptor's tls-client with which nodes are asked
+RECEPTOR_TLS_CLIENT = read.str("RECEPTOR_TLS_CLIENT", "")  # the name of Receptor's tls-client for connections to nodes
 RECEPTOR_SIGN_WORK = read.bool("RECEPTOR_SIGN_WORK", True)  # nodes that install bundles set up refuse unsigned work
 RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD = read.int("RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD", 60, validate=env.positive)
 CLUSTER_NODE_HEARTBEAT_PERIOD = read.int("CLUSTER_NODE_HEARTBEAT_PERIOD", 60, validate=env.positive)
@@ -52,19 +50,19 @@ EXECUTION_NODE_REMEDIATION_CHECKS = read.int("EXECUTION_NODE_REMEDIATION_CHECKS"
 if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
     read.refuse("RECEPTOR_SOCKET", "Must name Receptor's control socket where HEALTH_PROBE is receptor.")
 
-# The mesh's CA and the public half of the key that signs work, as paths of PEM files: "manage.py create_mesh_ca" makes
-# a set. Without them no install bundle can be made.
+# The mesh's CA and the public key that verifies work, as paths of PEM files: "manage.py create_mesh_ca" creates them.
+# Without them install bundles are not available.
 RECEPTOR_CA_CERT = read.str("RECEPTOR_CA_CERT", "")
 RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
 RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
-# Days that a new certificate is valid, of a node or of the CA itself. Receptor reads no revocation list.
+# Days for which a new certificate of a node or of the CA is valid. Receptor reads no revocation list.
 RECEPTOR_CERTIFICATE_DAYS = read.int("RECEPTOR_CERTIFICATE_DAYS", 3650, validate=env.between(1, 36_500))
 
 # --- the database
-# The client library waits for 2 seconds at least, and for as long for each host that the URL names.
+# libpq waits at least 2 seconds, for each host in the URL.
 DATABASE_CONNECT_TIMEOUT = read.int("DATABASE_CONNECT_TIMEOUT", 2, validate=env.between(2, 3600))  # seconds
-# What the WSGI application sets for its processes (settings/wsgi.py); a command has all its time.
-STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is never
+# The WSGI application sets another default for its processes (settings/wsgi.py); commands have no limit.
+STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is no limit
 DATABASES = {
     "default": env.database(
         read.str("DATABASE_URL", "", validate=env.postgresql_url),
@@ -73,28 +71,28 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "settings.embedded" and not env.can_be_written(DATA_DIR):
-    read.refuse("DATA_DIR", "Must be a folder that can be written to, or can be made.")
+    read.refuse("DATA_DIR", "Must be a writable folder, or one that can be created.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- what clients may send, and how long they may take; bytes and seconds
+# --- limits of requests, in bytes and seconds
 MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_000, validate=env.between(65_536))
 HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
-FILE_UPLOAD_HANDLERS: list[str] = []  # nothing here takes files
+FILE_UPLOAD_HANDLERS: list[str] = []  # no view accepts files
 
-# --- answers from memory, which the database confirms in each request; bytes of a process, 0 is none
+# --- the cache of answers, each confirmed by the database in the request; bytes per process, 0 is no cache
 ANSWER_CACHE_SIZE = read.int("ANSWER_CACHE_SIZE", 16_000_000, validate=env.not_negative)
 
 # --- the background work
-# How often a worker says that it is alive, in seconds; when it has missed three, others take over its jobs.
+# Seconds between two heartbeats of a worker; other workers take over the jobs of one that missed three.
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 
 # --- the mirror of a live AWX
-# Age of the mirrored data in seconds from which on it is stale; 0 is three times the period of "sync_awx --follow".
+# Age in seconds from which on a mirror is stale; 0: three periods of "sync_awx --follow", and the time of a sync.
 MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)
-# The most that one sync reads before it is given up; what it holds in memory is about three times the bytes.
+# Limits of one sync, which ends when it exceeds one. The memory of a sync is about three times the bytes.
 MIRROR_MAX_RECORDS = read.int("MIRROR_MAX_RECORDS", 500_000, validate=env.positive)
-MIRROR_MAX_BYTES = read.int("MIRROR_MAX_BYTES", 2**30, validate=env.between(1, 2**40))  # unpacked
+MIRROR_MAX_BYTES = read.int("MIRROR_MAX_BYTES", 2**30, validate=env.between(1, 2**40))  # decompressed
 MIRROR_MAX_SECONDS = read.int("MIRROR_MAX_SECONDS", 3600, validate=env.positive)
 
 # --- applications
@@ -118,7 +116,7 @@ INSTALLED_APPS = [
 ]
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
-    "awx_compat.middleware.forwarded_client",  # first: the others read who asks, and whether it was by HTTPS
+    "awx_compat.middleware.forwarded_client",  # first: the others read the client's address and scheme
     "django_guid.middleware.guid_middleware",
     "awx_compat.middleware.policy_of_pages",
     "django.middleware.security.SecurityMiddleware",
@@ -284,13 +282,13 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
-        "django.request": {"level": "ERROR"},  # a client's mistake is answered, not logged
+        "django.request": {"level": "ERROR"},  # errors of clients are answered, not logged
         "django.security": {"level": "CRITICAL"},  # likewise
-        "django.security.csrf": {"level": LOG_LEVEL},  # which CSRF_TRUSTED_ORIGINS may solve
+        "django.security.csrf": {"level": LOG_LEVEL},  # may be solved by CSRF_TRUSTED_ORIGINS
         "django_guid": {"level": "ERROR"},
         "instances.audit": {"level": "INFO"},  # whatever LOG_LEVEL is
         "httpx": {"level": "WARNING"},  # each request of a sync
-        "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker
+        "psycopg.pool": {"level": "ERROR"},  # each attempt of the worker to connect
         "procrastinate": {"level": "WARNING"},  # instances.tasks logs the results of jobs
     },
 }

@@ -1,4 +1,4 @@
-"""The settings of ``make run``: a demonstration on this machine, which invents what a site must choose."""
+"""The settings of ``make run``: a demonstration on this machine, with a generated key and values for a demo mesh."""
 
 import os
 import secrets

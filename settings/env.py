@@ -1,8 +1,8 @@
 """Typed reads of the environment, for the settings modules.
 
-Every variable may instead be given as ``NAME_FILE``, the path of a file that holds the value, so that a secret
-need not stand in the environment. A value that cannot be used does not stop at the first one: ``seal()`` at
-the end of a settings module raises one ``SettingsError`` that names every bad variable, never its value.
+Every variable may instead be given as ``NAME_FILE``, the path of a file that contains the value, so that a secret
+need not be in the environment. Invalid values are collected: ``seal()`` at the end of a settings module raises one
+``SettingsError`` that names every invalid variable, never its value.
 """
 
 import os
@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 class SettingsError(ImproperlyConfigured):
-    """The environment holds values that cannot be used; the message has one line for each."""
+    """The environment has invalid values; the message has one line for each."""
 
 
 class Environment(FileAwareEnv):
@@ -39,11 +39,11 @@ class Environment(FileAwareEnv):
             return ""
 
     def refuse(self, name: str, text: str) -> None:
-        """Count the variable ``name`` among those that cannot be used, for a reason that involves others."""
+        """Report the variable ``name`` as invalid, for a reason that involves other variables."""
         self._errors[name].append(text)
 
     def seal(self) -> None:
-        """Raise SettingsError if any variable read so far could not be used."""
+        """Raise SettingsError if any variable read so far is invalid."""
         try:
             super().seal()
         except EnvValidationError as error:
@@ -66,7 +66,7 @@ not_empty = validate.Length(min=1, error="Must not be empty.")
 short_uuid = validate.Length(max=40, error="Must have at most 40 characters.")
 
 
-UNIX = "unix"  # the peers that come through a Unix socket, which have no address
+UNIX = "unix"  # peers on a Unix socket, which have no address
 
 
 def peers(entries: list[str]) -> None:
@@ -79,13 +79,13 @@ def peers(entries: list[str]) -> None:
 
 
 def cpu_quantity(value: str) -> None:
-    """Validator: ``value`` is empty, or CPUs as Kubernetes writes them."""
+    """Validator: ``value`` is empty, or CPUs in Kubernetes' notation."""
     if value and (cores(value) is None or not 0 < (cores(value) or 0) < 1000):
         raise ValidationError("Must be a number of CPUs above 0 and below 1000, as 4, 0.5 or 500m.")
 
 
 def memory_quantity(value: str) -> None:
-    """Validator: ``value`` is empty, or memory as Kubernetes writes it."""
+    """Validator: ``value`` is empty, or memory in Kubernetes' notation."""
     if value and not 0 < (bytes_of(value) or 0) < 2**63:
         raise ValidationError("Must be an amount of memory, as 2Gi, 512M or a number of bytes.")
 
@@ -102,19 +102,19 @@ SUFFIXES = (
 
 
 def cores(text: str) -> Decimal | None:
-    """The CPUs that ``500m`` or ``4`` means; None if it means none."""
+    """The number of CPUs of a text as ``500m`` or ``4``; None if it is invalid."""
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(m?)", text, re.ASCII)
     return None if found is None else Decimal(found[1]) / (1000 if found[2] else 1)
 
 
 def bytes_of(text: str) -> int | None:
-    """The bytes that ``2Gi``, ``512M`` or ``1024`` means; None if it means none."""
+    """The bytes of a text as ``2Gi``, ``512M`` or ``1024``; None if it is invalid."""
     found = re.fullmatch(r"(\d{1,19}(?:\.\d{1,9})?)([A-Za-z]{0,2})", text, re.ASCII)
     return None if found is None or found[2] not in SUFFIXES else int(Decimal(found[1]) * SUFFIXES[found[2]])
 
 
 def can_be_written(folder: Path) -> bool:
-    """Whether it is a folder that files can be made in, or can be made."""
+    """Whether ``folder`` is writable, or can be created."""
     there = next(each for each in (folder, *folder.parents) if os.path.exists(each))
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
@@ -131,7 +131,8 @@ def postgresql_url(value: str) -> None:
         raise ValidationError("Must name a database, as in postgresql://user:password@host:5432/name.")
 
 
-# After so many seconds, or milliseconds, without an answer from a server's machine its connections count as lost.
+# Connections count as lost after 4 seconds without an answer from the server's machine; keepalives in seconds,
+# tcp_user_timeout in milliseconds.
 LOST_SERVER = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 2, "tcp_user_timeout": 4_000}
 
 
@@ -139,7 +140,8 @@ def database(url: str | None, connect_timeout: int | None, statement_timeout: in
     """Django's description of the database that ``url`` names, or of the embedded PostgreSQL without one.
 
     ``url`` is what libpq reads: ``postgresql://user@host:port/name?sslmode=require`` or ``host=… dbname=…``.
-    ``connect_timeout`` is in seconds; one in ``url`` comes first. ``statement_timeout`` is in milliseconds, 0 is none.
+    ``connect_timeout`` is in seconds; one in ``url`` takes precedence. ``statement_timeout`` is in milliseconds, 0 is
+    no limit.
     """
     try:
         parts = conninfo_to_dict(url or "dbname=postgres")
@@ -147,8 +149,8 @@ def database(url: str | None, connect_timeout: int | None, statement_timeout: in
         parts = {}
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
-    # The tables are small and in memory, where looking into an index costs hardly more than reading on.
-    # What is prepared are look-ups, for which the database need not think of the values each time.
+    # The tables are small and in memory, where random reads cost hardly more than sequential ones. Prepared statements
+    # are look-ups, whose plan does not depend on the values.
     options = ["-c random_page_cost=1.1", "-c plan_cache_mode=force_generic_plan", str(parts.pop("options", ""))]
     if statement_timeout:
         options.append(f"-c statement_timeout={statement_timeout}")
@@ -158,8 +160,8 @@ def database(url: str | None, connect_timeout: int | None, statement_timeout: in
         **LOST_SERVER,
         **parts,
         "options": " ".join(filter(None, options)),
-        "prepare_threshold": 0,  # instances.rows asks for statements to be prepared; without a threshold none would be
+        "prepare_threshold": 0,  # instances.rows selects what is prepared; without a threshold nothing would be
     }
-    # Each thread keeps its connection, and asks with the first statement of a request whether it still lives: so the
-    # first request after a restart of the database is answered, and one that fails has not waited for other threads'.
+    # Each thread has a connection of its own, checked at the first statement of a request: so the first request after a
+    # restart of the database succeeds, and requests do not wait for connections of other threads.
     return {"ENGINE": engine, **known, "OPTIONS": described, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}

@@ -1,4 +1,4 @@
-"""The settings of the tests: those of the service, for a server that AWX's recordings were made on."""
+"""The settings of the tests: those of the service, with the values of the AWX that was recorded."""
 
 import os
 
@@ -15,7 +15,7 @@ for limit in ("LOGIN_FAILURE_LIMIT", "LOGIN_FAILURE_LIMIT_BY_NAME", "LOGIN_FAILU
 from settings import base, embedded
 from settings.base import *
 
-# A power cut may cost the tests their data, which nobody else has; waiting for the disk costs them half their time.
+# The tests' data may be lost in a power failure; waiting for the disk would take half of the tests' time.
 DATA_DIR = base.DATA_DIR / "tests"
 embedded.OPTIONS.update(fsync="off", full_page_writes="off", synchronous_commit="off")
 

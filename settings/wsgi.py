@@ -10,14 +10,18 @@ from django.core.wsgi import get_wsgi_application
 
 from settings.embedded.keeper import end_with_parent
 
-if multiprocessing.parent_process() is not None:  # a worker of "manage.py serve", which would keep the port
+if (
+    multiprocessing.parent_process() is not None
+):  # a worker of "manage.py serve" would otherwise survive its parent and occupy the port
     end_with_parent(signal.SIGKILL)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
-os.environ.setdefault("STATEMENT_TIMEOUT", "800")  # those of a slow list together; with all else it takes below 1 s
+os.environ.setdefault(
+    "STATEMENT_TIMEOUT", "800"
+)  # of all statements of a slow list together, so that its request takes less than 1 s
 handler = get_wsgi_application()
 cache_size = import_module("django.conf").settings.ANSWER_CACHE_SIZE
 application = import_module("awx_compat.answer_cache").AnswerCache(handler, cache_size) if cache_size else handler
-import_module("settings.urls")  # with all views, before anybody asks
-# What lives as long as the process: Python's collector need not look at it again, each time for 50 ms.
+import_module("settings.urls")  # imports all views before the first request
+# Permanent objects are frozen: otherwise each full garbage collection would scan them for 50 ms.
 gc.collect()
 gc.freeze()

@@ -177,7 +177,7 @@ def test_the_first_page_begins_with_what_is_wrong(root: Client) -> None:
     page = root.get(INDEX)
     numbers = {figure.label: figure.number for figure in page.context["figures"]}
     assert numbers == {"nodes": 3, "needs attention": 2, "disabled": 1, "ready": 0, "lost": 1}
-    assert "No worker runs" in shown(page)
+    assert "No worker is running" in shown(page)
     for figure in page.context["figures"]:
         assert root.get(figure.url).context["cl"].result_count == figure.number
 
@@ -188,20 +188,20 @@ def test_an_empty_list_says_what_is_so(path: str, root: Client, mirror: Mirror) 
     if path not in (MIRROR, USERS):
         page = shown(root.get(path))
         assert "There are no " in page
-        assert "These are all" not in page
+        assert "All records are shown" not in page
     answer = root.get(path, {"q": "Backup"} if path not in (QUEUE, MIRROR, LOOKS) else {}, follow=True)
     if path not in (QUEUE, MIRROR, LOOKS):
         assert re.search(r"No [a-z ]+ match\.", shown(answer))
-        assert "These are all" not in shown(answer)
+        assert "All records are shown" not in shown(answer)
 
 
 def test_a_list_of_jobs_says_what_its_search_finds(root: Client) -> None:
     make_jobs(1, name="Backup", status="running", execution_node="exec-1")
     page = shown(root.get(JOBS, {"q": "Backup"}))
     assert "No jobs match." in page
-    assert "What the search finds: The id of a job, or the whole hostname of its execution node." in page
+    assert "Search by: Job id or full hostname of the execution node." in page
     page = shown(root.get(JOBS))
-    assert "These are all." in page
+    assert "All records are shown." in page
     assert "There are no" not in page
 
 
@@ -235,7 +235,7 @@ def test_a_list_tells_the_state_the_load_and_when_a_node_was_seen(root: Client) 
     page = shown(root.get(NODES))
     assert 'value="6"' in page
     assert "6 of 10" in page
-    assert "2 running<br>3 in all" in page
+    assert "2 running<br>3 in total" in page
     assert "2 min ago" in page
     assert re.search(r"ago \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)</time>", page)
     assert "no disk" in page
@@ -593,7 +593,7 @@ def test_a_change_of_what_somebody_else_changed_is_refused(root: Client) -> None
     one = node("exec-1")
     sent = form_at(root, page_of(one)) | {"capacity_adjustment": "0.25"}
     change_node(one, {"capacity_adjustment": 2})
-    assert "Somebody changed this meanwhile" in errors_of(root.post(page_of(one), sent))
+    assert "This field was changed in the meantime" in errors_of(root.post(page_of(one), sent))
     one.refresh_from_db()
     assert one.capacity_adjustment == 2
 
@@ -631,7 +631,7 @@ def test_what_is_refused_at_the_last_moment_is_said_on_the_form(
 def test_disabling_asks_for_a_reason_and_keeps_it(root: Client) -> None:
     one, two = node("exec-1"), node("exec-2")
     asked = act(root, NODES, "disable", one, two)
-    assert "given no jobs" in shown(asked)
+    assert "gets no jobs" in shown(asked)
     assert "exec-1" in shown(asked)
     assert "This field is required." in shown(act(root, NODES, "disable", one, two, confirmed="yes", reason=" "))
     assert Instance.objects.filter(enabled=True).count() == 2
@@ -664,8 +664,8 @@ def test_a_health_check_begins_once(root: Client, settings: Any) -> None:
     one, hop = node("exec-1"), node("hop-1", node_type="hop")
     answer = act(root, NODES, "check_health", one, hop)
     assert told(answer) == [
-        "1 health checks begun.",
-        "<bdi>hop-1</bdi>: Only execution nodes are checked when somebody asks for it.",
+        "1 queued for a health check.",
+        "<bdi>hop-1</bdi>: Health checks can be started only for execution nodes.",
     ]
     one.refresh_from_db()
     assert one.health_check_pending
@@ -720,7 +720,7 @@ def test_the_question_before_a_removal_costs_few_queries(root: Client) -> None:
 def test_more_than_200_are_not_done_at_once(root: Client) -> None:
     Instance.objects.bulk_create(Instance(hostname=f"exec-{n}", enabled=False) for n in range(201))
     answer = act(root, NODES, "enable", *Instance.objects.all())
-    assert told(answer) == ["Choose at most 200 at once."]
+    assert told(answer) == ["Select at most 200 records."]
     assert not Instance.objects.filter(enabled=True).exists()
     act(root, NODES, "disable", select_across="1", confirmed="yes", reason="x")
     assert not LogEntry.objects.exists()
@@ -871,7 +871,7 @@ def test_a_token_is_shown_once(root: Client, admin: User) -> None:
 
 def test_a_token_is_revoked_after_a_question(root: Client, admin: User, alice: User) -> None:
     own, others = tokens.issue(admin)[0], tokens.issue(alice)[0]
-    assert "is refused from now on" in shown(act(root, TOKENS, "revoke", own, others))
+    assert "are refused from now on" in shown(act(root, TOKENS, "revoke", own, others))
     assert AccessToken.objects.count() == 2
     assert told(act(root, TOKENS, "revoke", own, others, confirmed="yes")) == ["2 revoked."]
     assert not AccessToken.objects.exists()
@@ -888,7 +888,7 @@ def test_owners_change_and_revoke_their_tokens_and_nobody_elses(
     assert [token.pk for token in newcomer.get(TOKENS).context["cl"].result_list] == [own.pk]
     assert len(watcher.get(TOKENS).context["cl"].result_list) == 2
     assert watcher.post(page_of(own), {"scope": "write"}).status_code == 403
-    assert "2 of them are not yours." in told(act(watcher, TOKENS, "revoke", own, others, confirmed="yes"))
+    assert "2 tokens belong to other users." in told(act(watcher, TOKENS, "revoke", own, others, confirmed="yes"))
     act(newcomer, TOKENS, "revoke", own, others, confirmed="yes")
     assert list(AccessToken.objects.all()) == [others]
 
@@ -918,7 +918,7 @@ def test_background_jobs_are_retried_and_cancelled(root: Client) -> None:
     assert "failed" in shown(root.get(page_of(failed)))
     answer = act(root, QUEUE, "retry", failed, waiting)
     assert told(answer)[0] == "1 queued again."
-    assert "It has not failed." in told(answer)[1]
+    assert "The job has not failed." in told(answer)[1]
     failed.refresh_from_db()
     assert failed.status == "todo"
     act(root, QUEUE, "cancel", waiting)
@@ -926,7 +926,7 @@ def test_background_jobs_are_retried_and_cancelled(root: Client) -> None:
     assert waiting.status == "cancelled"
     assert history(waiting) == ["Cancelled."]
     answer = act(browser_of(User.objects.get(username="admin")), QUEUE, "cancel", waiting)
-    assert "It does not wait." in told(answer)[0]
+    assert "The job is not waiting." in told(answer)[0]
 
 
 # --- users

@@ -88,7 +88,7 @@ def test_jobs_that_came_while_the_triggers_were_off_are_counted_by_a_repair(grou
     code, output = verify("--repair")
     assert code == 0
     assert "node exec-2: jobs_total is 0, counted 4" in output.splitlines()
-    assert output.splitlines()[-1].endswith("were wrong and are repaired.")
+    assert output.splitlines()[-1].endswith("were wrong and have been repaired.")
     assert counted() == recounted()
     assert verify() == (0, RIGHT)
 

@@ -233,7 +233,7 @@ def test_away(face: Face, outages: dict[str, Outage]) -> None:
         assert "<h1>The database does not answer</h1>" in answer.text
         assert answer.headers["Content-Security-Policy"]
     else:
-        assert answer.json() == {"detail": "The database does not answer as it should. Try again."}
+        assert answer.json() == {"detail": "The database is unavailable or failed. Try again."}
     assert outage.after == outage.before
 
 

@@ -255,7 +255,7 @@ def test_many_nodes_are_closed_by_what_they_are_linked_to_until_they_are_opened(
     links = [link for number, hop in enumerate(hops) for link in fan([hop], nodes[number::2])]
     told = drawn(links)
     assert [(piece.closed, piece.number) for piece in told.bands[1].pieces] == [(True, 30), (True, 30)]
-    assert {piece.told for piece in told.bands[1].pieces} == {
+    assert {piece.description for piece in told.bands[1].pieces} == {
         "\u2068exec-00\u2069 and 29 more; 30 ready; 0% in use",
         "\u2068exec-01\u2069 and 29 more; 30 ready; 0% in use",
     }
@@ -295,7 +295,7 @@ def test_links_in_a_state_that_is_not_known_are_drawn() -> None:
     nodes = [node(f"exec-{number:02}") for number in range(30)]
     told = drawn([*fan([hop], nodes[:29]), *fan([hop], nodes[29:], "resting")])
     assert " ".join(told.lines[0].label) == "1 of 30 resting"
-    assert "(resting)" in drawn(fan([hop], nodes[:2], "resting"), ["execution"]).bands[1].pieces[0].boxes[0].told
+    assert "(resting)" in drawn(fan([hop], nodes[:2], "resting"), ["execution"]).bands[1].pieces[0].boxes[0].description
 
 
 @database
@@ -350,7 +350,7 @@ def test_what_nobody_could_read_is_drawn_as_a_whole() -> None:
     assert sum(len(piece.boxes) for piece in told.pieces) == 48
     framed = next(piece for piece in told.pieces if piece.framed)
     for box in framed.boxes:  # each tells its own links, as the lines of the frame are not all its own
-        near = {told_end.key for told_end in told.pieces if told_end is not framed} & set(box.near.split())
+        near = {describe_end.key for describe_end in told.pieces if describe_end is not framed} & set(box.near.split())
         assert len(near) == len([link for link in links if box.instance.pk in link[:2]])
 
 
@@ -378,7 +378,7 @@ def test_each_box_tells_all_of_its_name_and_its_links() -> None:
     hops, execution = [node(f"hop-{number}", "hop") for number in range(6)], node(long, enabled=False)
     told = drawn([*fan(hops[:5], [execution]), (hops[5].pk, execution.pk, "removing")])
     box = pieces(told)[long].boxes[0]
-    assert box.told == (
+    assert box.description == (
         f"\u2068{long}\u2069, execution, Ready, disabled, 0 of 81 forks in use. "
         "Linked to \u2068hop-5\u2069 (being removed), "
         "\u2068hop-0\u2069, \u2068hop-1\u2069, \u2068hop-2\u2069 and 2 more."
@@ -430,14 +430,14 @@ def rectangles(svg: ElementTree.Element) -> Iterator[tuple[str, Rectangle]]:
 
 # --- the page
 
-CANNOT_BE_MADE = "The drawing cannot be made at the moment."
+CANNOT_BE_MADE = "The drawing is not available at the moment."
 
 
 @database
 @pytest.mark.django_db
 def test_the_page_is_shown_where_no_layout_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     node("exec-1")
-    layout.arranged.cache_clear()
+    layout.run_dot.cache_clear()
     client = Client()
     client.force_login(User.objects.create_superuser("root", password="x"))
     with monkeypatch.context() as broken:
@@ -447,7 +447,7 @@ def test_the_page_is_shown_where_no_layout_can_be_had(monkeypatch: pytest.Monkey
     assert CANNOT_BE_MADE in answer.content.decode()
     assert "exec-1" in answer.content.decode()
     assert CANNOT_BE_MADE in client.get("/").content.decode()  # it is not tried for each page
-    monkeypatch.setattr(layout, "REST", 0)
+    monkeypatch.setattr(layout, "RETRY_AFTER", 0)
     layout.failed.update(dict.fromkeys(layout.failed, time.monotonic()))
     assert CANNOT_BE_MADE not in client.get("/").content.decode()
 

@@ -49,7 +49,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_service(
     with connection.execute_wrapper(fail):
         answer = getattr(client, method)(f"/api/v2/instance_groups/{group.pk}/", {"name": "x"}, format="json")
     assert answer.status_code == 503
-    assert answer.json()["detail"].startswith("The database does not answer as it should. Try again.")
+    assert answer.json()["detail"].startswith("The database is unavailable or failed. Try again.")
     assert "couldn't get a connection" in caplog.text
     assert "Traceback" not in caplog.text
 

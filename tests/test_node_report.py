@@ -311,7 +311,7 @@ def test_an_answer_of_something_else_is_no_success(body: bytes, agent: Agent) ->
     with faulty(Answer(200, body)) as server:
         done = agent.report(server.url)
     assert done.returncode == 1
-    assert "is not the service" in done.stderr
+    assert "does not come from the service" in done.stderr
 
 
 def test_an_answer_that_is_cut_is_tried_again(agent: Agent) -> None:
@@ -407,7 +407,7 @@ def test_a_token_file_that_holds_none(content: bytes | None, agent: Agent) -> No
 def test_no_token_at_all(agent: Agent) -> None:
     done = agent.run("--url", "https://127.0.0.1:1")
     assert done.returncode == 2
-    assert "AWX_NODE_TOKEN holds no token" in done.stderr
+    assert "AWX_NODE_TOKEN does not contain a token" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,9 @@ def test_figures_that_cannot_be_found_are_errors(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(capacity, "get_mem_in_bytes", lambda: "The /proc/meminfo file could not found.")
     body = node_report.report()
-    assert body["errors"] == ["ansible-runner finds no memory: ValueError: The /proc/meminfo file could not found."]
+    assert body["errors"] == [
+        "ansible-runner cannot determine memory: ValueError: The /proc/meminfo file could not found."
+    ]
     assert "memory" not in body
     assert body["cpu"] == capacity.get_cpu_count()
 

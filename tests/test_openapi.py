@@ -140,7 +140,7 @@ def test_what_becomes_of_fields_that_are_left_out_is_told(document: Any) -> None
         "managed_by_policy": True,
     }
     told = document["components"]["schemas"]["InstanceGroupRequest"]["properties"]["is_container_group"]
-    assert told["description"].endswith("On creation `false`, where it is left out.")
+    assert told["description"].endswith("If omitted on creation: `false`.")
 
 
 def test_what_is_left_out_is_as_told(admin: User, settings: Any) -> None:
@@ -210,7 +210,7 @@ class Shift(ApiView):
 
 def test_what_a_new_view_declares_is_all_that_the_document_needs() -> None:
     """Its own words and refusals, and beside them what holds for all."""
-    with serving.making:
+    with serving.generation:
         told = SchemaGenerator(patterns=[route("api/v2/shift/", Shift.as_view())]).get_schema(public=True)
     begin, send = (told["paths"]["/api/v2/shift/"][method] for method in ("post", "put"))
     assert (begin["summary"], begin["description"]) == ("Begin a shift", "The present shift.")
@@ -297,11 +297,11 @@ def test_recorded_answers_are_as_described(document: Any, subtests: pytest.Subte
     ("query", "accept", "status", "media_type", "words"),
     [
         ("", "*/*", 200, "application/json", "Answers are `application/json`"),
-        ("", "text/html", 200, "text/html; charset=utf-8", "all who prefer `text/html`"),
+        ("", "text/html", 200, "text/html; charset=utf-8", "clients that prefer `text/html`"),
         ("?format=json", "text/html, */*;q=0.8", 200, "application/json", "`format=json`"),
         ("?format=api", "*/*", 200, "text/html; charset=utf-8", "`format=api` for the page"),
-        ("", "image/png", 406, "application/json", "Another `Accept` is refused with 406"),
-        ("?format=xml", "*/*", 404, "application/json", "another `format` with 404"),
+        ("", "image/png", 406, "application/json", "An unsupported `Accept` gets 406"),
+        ("?format=xml", "*/*", 404, "application/json", "an unknown `format` 404"),
     ],
 )
 def test_formats_are_as_the_text_at_the_beginning_says(

@@ -92,12 +92,12 @@ def test_jobs_are_told_to_those_who_may_see_jobs(admin: User, bob: User, edge: I
     assert text(browser_of(admin), path).count("payroll") == 2
     page = text(browser_of(bob), path)
     assert "payroll" not in page
-    assert "they take 6 forks" in page
+    assert "using 6 forks" in page
 
 
 def test_a_node_that_is_not_there_is_not_found(admin: User) -> None:
-    assert "No such node" in text(browser_of(admin), "/nodes/7/", status=404)
-    assert "No such node" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
+    assert "Node not found" in text(browser_of(admin), "/nodes/7/", status=404)
+    assert "Node not found" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
 
 
 def test_links_within_the_dashboard_lead_somewhere(admin: User, alice: User) -> None:
@@ -277,7 +277,7 @@ def test_a_page_of_the_table_has_a_hundred_rows(admin: User) -> None:
 def test_the_first_steps_are_told_where_there_are_no_nodes(admin: User, alice: User) -> None:
     assert "provision_instance" in text(browser_of(admin))
     page = text(browser_of(alice))
-    assert "You see no nodes" in page
+    assert "No nodes are visible to you" in page
     assert "provision_instance" not in page
 
 
@@ -318,11 +318,13 @@ def test_the_page_of_a_node_tells_the_formula_with_its_numbers(admin: User, sett
 def test_a_disabled_node_and_one_with_other_figures_are_explained(admin: User) -> None:
     disabled = node("off", enabled=False, capacity=0)
     page = text(browser_of(admin), f"/nodes/{disabled.pk}/")
-    assert "no: a node that is disabled is given no jobs" in page
+    assert "no: a disabled node gets no jobs" in page
     lost = node("lost", node_state="unavailable", capacity=0)
     assert "0 while the node is unavailable" in text(browser_of(admin), f"/nodes/{lost.pk}/")
     other = node("other", cpu_capacity=8)
-    assert "4 cores \u00d7 4 forks for each would be 16; told is" in text(browser_of(admin), f"/nodes/{other.pk}/")
+    assert "4 cores \u00d7 4 forks for each = 16; the reported capacity is" in text(
+        browser_of(admin), f"/nodes/{other.pk}/"
+    )
 
 
 def test_a_node_that_has_not_reported_is_not_calculated(admin: User) -> None:
@@ -442,7 +444,7 @@ def test_no_node_without_capacity_is_shown_as_overloaded(every_kind: None, admin
         page = text(client, f"/nodes/{own.pk}/")
         is_over = own.capacity > 0 and own.consumed_capacity > own.capacity
         assert ("bar-over" in page) == is_over
-        assert ("more than there is" in page) == is_over
+        assert ("more than the capacity" in page) == is_over
         assert ("over capacity" in page) == is_over
         if own.capacity == 0 and own.node_type != "hop":
             assert "still" in page or not own.consumed_capacity
@@ -571,10 +573,10 @@ def test_a_mirror_says_of_what_and_how_old(admin: User, bob: User, settings: Set
     assert "https://awx.example.org" in page
     assert "24.6.1" in page
     assert "7 s ago" in page
-    assert "Older than it should be" not in page
+    assert "Out of date" not in page
     assert "awx.example.org" not in text(browser_of(bob))
     Mirror.objects.update(began=now - timedelta(hours=1))
-    assert "Older than it should be" in text(browser_of(bob))
+    assert "Out of date" in text(browser_of(bob))
 
 
 @pytest.mark.parametrize("is_staff", [True, False])
@@ -590,7 +592,7 @@ def test_a_mirror_says_how_many_records_are_left_out_and_where_they_are_named(
     LeftOutJob.objects.bulk_create(LeftOutJob(pk=pk, ended=pk != 1) for pk in (1, 2, 3))
     with django_assert_num_queries(SESSION + 5):
         page = text(auditors)
-    assert "5 of its records are left out here" in page
+    assert "5 records of the mirrored AWX are left out here" in page
     where = "/admin/instances/mirror/1/change/" if is_staff else "/api/fleet/v1/mirror/"
     assert f'<a href="{where}">' in page
     assert auditors.get(where).status_code == 200

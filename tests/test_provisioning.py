@@ -281,7 +281,7 @@ def test_a_new_group(mesh: None) -> None:
     printed = run(
         "register_queue --queuename new --instance_percent 50 --instance_minimum 2 --hostnames exec-2,,exec-1"
     )
-    assert printed.startswith("The instance group new was made.")
+    assert printed.startswith("The instance group new was created.")
     group = InstanceGroup.objects.get(name="new")
     assert (group.policy_instance_percentage, group.policy_instance_minimum) == (50, 2)
     assert group.policy_instance_list == ["exec-2", "exec-1"]

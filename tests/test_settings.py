@@ -94,7 +94,7 @@ def test_the_data_lie_in_a_folder(tmp_path: Path) -> None:
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         done = start(SECRET_KEY="x", DATA_DIR=str(folder))
         assert done.returncode == 1
-        assert done.stderr.splitlines()[1:] == ["  DATA_DIR: Must be a folder that can be written to, or can be made."]
+        assert done.stderr.splitlines()[1:] == ["  DATA_DIR: Must be a writable folder, or one that can be created."]
         assert start(SECRET_KEY="x", DATA_DIR=str(folder), DATABASE_URL="dbname=x").returncode == 0
     assert start(SECRET_KEY="x", DATA_DIR=str(tmp_path / "new" / "folder")).returncode == 0
 

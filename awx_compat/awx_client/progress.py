@@ -1,4 +1,4 @@
-"""What a sync tells while it runs."""
+"""The progress output of a sync."""
 
 import logging
 import sys
@@ -27,7 +27,7 @@ class Progress(logging.Handler):
         self.stream = stream
         self.named: set[LeftOut] = set()
         self.naming_now: set[LeftOut] = set()
-        self.told_once: set[str] = set()
+        self.reported_once: set[str] = set()
         self.bar = tqdm(
             desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
@@ -46,20 +46,20 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "once", False):
-            self.tell_once(record.getMessage())
+            self.report_once(record.getMessage())
             return
         left_out: LeftOut | None = getattr(record, "left_out", None)
         if left_out is None:
-            self.tell("waiting", record.getMessage())
+            self.report("waiting", record.getMessage())
             return
         if left_out not in self.named:
-            self.tell("left out", record.getMessage(), kind=left_out.kind)
+            self.report("left out", record.getMessage(), kind=left_out.kind)
         self.naming_now.add(left_out)
 
-    def tell_once(self, message: str) -> None:
-        if message not in self.told_once:
-            self.told_once.add(message)
-            self.tell("warning", message)
+    def report_once(self, message: str) -> None:
+        if message not in self.reported_once:
+            self.reported_once.add(message)
+            self.report("warning", message)
 
     @contextmanager
     def naming(self) -> Iterator[None]:
@@ -79,14 +79,14 @@ class Progress(logging.Handler):
             self.bar.total, self.bar.n = of, done
             self.bar.refresh()
         elif done == of:
-            self.tell("read", f"{of} {name} read", list=name, records=of)
+            self.report("read", f"{of} {name} read", list=name, records=of)
 
     @property
     def is_log(self) -> bool:
         """Whether nobody looks at a terminal."""
         return bool(self.bar.disable)
 
-    def tell(self, event: str, message: str, **figures: Any) -> None:
+    def report(self, event: str, message: str, **figures: Any) -> None:
         message = escaped(message)
         if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}

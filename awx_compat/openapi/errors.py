@@ -1,4 +1,4 @@
-"""Refusals: for each status what it means, the shape of its body, and an example as the service words it."""
+"""Error responses: for each status its meaning, the schema of its body, and an example with the service's message."""
 
 from typing import Any, NamedTuple
 
@@ -16,20 +16,20 @@ from instances.models import Instance
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
-    """Why the request was refused."""
+    """An error."""
 
-    detail = serializers.CharField(help_text="The reason, in words.")
+    detail = serializers.CharField(help_text="The error message.")
 
 
 FIELD_ERRORS = {
     "type": "object",
-    "description": "By field, why it is refused; for a list, by the index of what is wrong in it.",
+    "description": "The errors by field; for a list, by the index of the invalid item.",
     "additionalProperties": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]},
 }
 
 
 class ErrorResponse(NamedTuple):
-    """Among the responses of ``extend_schema``: a status that the document tells once, as the component ``name``."""
+    """For the responses of ``extend_schema``: an error that the document has once, as the component ``name``."""
 
     name: str
     description: str
@@ -38,21 +38,21 @@ class ErrorResponse(NamedTuple):
 
 
 def detail(text: object) -> dict[str, str]:
-    """The body that tells this, in English whatever language is active where a view is imported first."""
+    """The body with this message, in English whatever language is active where a view is imported first."""
     with translation.override("en"):
         return {"detail": str(text)}
 
 
 BAD_QUERY = ErrorResponse(
     "BadQuery",
-    "A parameter is not understood.",
+    "A parameter is invalid.",
     (ErrorSerializer,),
     detail(unknown(Instance, ["colour"]).detail),
 )
 BAD_BODY = ErrorResponse(
     "BadBody",
-    "The body cannot be read (`detail`), or fields in it are refused: for each the reasons, under `__all__` those that "
-    "concern the whole.",
+    "The body cannot be parsed (`detail`), or fields in it are invalid: the errors by field, under `__all__` errors of "
+    "the record as a whole.",
     (ErrorSerializer, "FieldErrors"),
     {
         "hostname": ["This field must be unique."],
@@ -61,17 +61,15 @@ BAD_BODY = ErrorResponse(
 )
 BAD_MEMBERSHIP = ErrorResponse(
     "BadMembership",
-    "There is no such record, or it may not be put there. A body without an `id` counts as a new record, and what is "
-    "wrong with its fields is told.",
+    "There is no such record, or it cannot be associated. A body without an `id` counts as a new record; the answer "
+    "then has the errors of its fields.",
     (ErrorSerializer, MessageSerializer, "FieldErrors"),
     {"msg": "Cannot change instance group membership of hop node : hop-1.example.org."},
 )
-UNAUTHORIZED = ErrorResponse(
-    "Unauthorized", "No credentials, or none that are valid.", (ErrorSerializer,), detail(LOGIN_HINT)
-)
+UNAUTHORIZED = ErrorResponse("Unauthorized", "Missing or invalid credentials.", (ErrorSerializer,), detail(LOGIN_HINT))
 FORBIDDEN = ErrorResponse(
     "Forbidden",
-    "The user may not do this, or may not see the record; or the record is that of an AWX that is mirrored here.",
+    "The user may not do this, or may not see the record; or the record belongs to a mirrored AWX.",
     (ErrorSerializer,),
     detail(PermissionDenied.default_detail),
 )
@@ -80,16 +78,16 @@ NOT_FOUND = ErrorResponse(
 )
 NOT_ACCEPTABLE = ErrorResponse(
     "NotAcceptable",
-    "The header `Accept` asks for a format that there is not.",
+    "The header `Accept` names no supported format.",
     (ErrorSerializer,),
     detail(NotAcceptable.default_detail),
 )
 CONFLICT = ErrorResponse(
-    "Conflict", "Another change was made at the same moment.", (ErrorSerializer,), detail(Conflict.default_detail)
+    "Conflict", "A concurrent change conflicts with this one.", (ErrorSerializer,), detail(Conflict.default_detail)
 )
 PRECONDITION_FAILED = ErrorResponse(
     "PreconditionFailed",
-    "`If-Match` names another state than the record has, or `If-None-Match` names its state.",
+    "`If-Match` does not match the record's `ETag`, or `If-None-Match` matches it.",
     (ErrorSerializer,),
     detail(PreconditionFailed.default_detail),
 )
@@ -98,23 +96,24 @@ UNSUPPORTED_MEDIA_TYPE = ErrorResponse(
 )
 TOO_MANY_FAILURES = ErrorResponse(
     "TooManyFailures",
-    "Too many wrong passwords came for this name or from this address; `Retry-After` tells for how long none is tried.",
+    "Too many wrong passwords for this name or from this address; no password is checked for `Retry-After` seconds.",
     (ErrorSerializer,),
     detail(TooManyFailures(600).detail),
 )
-NOT_YET = ErrorResponse(
-    "NotYet",
-    "AWX has this method; this service does not have it yet.",
+NOT_IMPLEMENTED = ErrorResponse(
+    "NotImplemented",
+    "AWX has this method; this service does not implement it yet.",
     (ErrorSerializer,),
     detail(NotWritable.default_detail),
 )
 UNAVAILABLE = ErrorResponse(
     "Unavailable",
-    "The service is set up without what this needs, or the database is too busy, or too many passwords are checked.",
+    "A setting that this request needs is missing, the database is away or too busy, or too many passwords are being "
+    "checked.",
     (ErrorSerializer,),
     detail(messages.BUSY),
 )
-NOT_MODIFIED = ErrorResponse("NotModified", "The client has this state of the record already.", (), None)
+NOT_MODIFIED = ErrorResponse("NotModified", "The client already has the current state of the record.", (), None)
 BY_STATUS = {
     304: NOT_MODIFIED,
     401: UNAUTHORIZED,
@@ -125,26 +124,26 @@ BY_STATUS = {
     412: PRECONDITION_FAILED,
     415: UNSUPPORTED_MEDIA_TYPE,
     429: TOO_MANY_FAILURES,
-    501: NOT_YET,
+    501: NOT_IMPLEMENTED,
     503: UNAVAILABLE,
 }
 
 
-def response(schema: Any, refusal: ErrorResponse) -> dict[str, Any]:
-    """A reference to the response; ``schema``, drf-spectacular's, keeps it once for all operations."""
-    component = ResolvedComponent(refusal.name, ResolvedComponent.RESPONSE, described(schema, refusal), refusal.name)
+def response(schema: Any, error: ErrorResponse) -> dict[str, Any]:
+    """A reference to the response, which is registered once in drf-spectacular's ``schema`` for all operations."""
+    component = ResolvedComponent(error.name, ResolvedComponent.RESPONSE, described(schema, error), error.name)
     schema.registry.register_on_missing(component)
     reference: dict[str, Any] = component.ref
     return reference
 
 
-def described(schema: Any, refusal: ErrorResponse) -> dict[str, Any]:
-    if not refusal.shapes:
-        return {"description": refusal.description}
-    shapes = [shape_of(schema, shape) for shape in refusal.shapes]
+def described(schema: Any, error: ErrorResponse) -> dict[str, Any]:
+    if not error.shapes:
+        return {"description": error.description}
+    shapes = [shape_of(schema, shape) for shape in error.shapes]
     body = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
-    content = {"application/json": {"schema": body, "example": refusal.example}}
-    return {"description": refusal.description, "content": content}
+    content = {"application/json": {"schema": body, "example": error.example}}
+    return {"description": error.description, "content": content}
 
 
 def shape_of(schema: Any, shape: Any) -> dict[str, Any]:

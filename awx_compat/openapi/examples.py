@@ -1,4 +1,4 @@
-"""What is shown beside bodies. Tests hold every example against the schema of its body."""
+"""Examples of bodies. Tests validate each example against the schema of its body."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -27,13 +27,13 @@ def only(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def in_list(record: dict[str, Any]) -> dict[str, Any]:
-    """The record as a list tells it, without its named URL."""
+    """The record as in a list, without its named URL."""
     related = {name: path for name, path in record["related"].items() if name != "named_url"}
     return {**record, "related": related}
 
 
 def answered(view: Any) -> Any:
-    """The answer of a view that nothing stored changes."""
+    """The answer of a view that does not depend on the database."""
     return view.get(Request(HttpRequest())).data
 
 
@@ -238,7 +238,7 @@ PING = {
 MESH_NODE = only(INSTANCE, mesh.MeshNodeSerializer.Meta.fields)
 HOP_NODE = {**MESH_NODE, "id": 11, "hostname": "hop-1.example.org", "node_type": "hop"}
 
-# What each kind of body is shown as, or what makes that of the view.
+# The example of each kind of body, or a function that makes the example from the view.
 SHAPES: dict[Any, Any] = {
     instance.InstanceSerializer: IN_LIST,
     instance.LinkedInstanceSerializer: LINKED,
@@ -270,7 +270,7 @@ SHAPES: dict[Any, Any] = {
     mesh.MeshDrawingSerializer: {"nodes": [MESH_NODE, HOP_NODE], "links": [LINK]},
     ping.PingSerializer: PING,
 }
-# What the bodies of these operations are shown as instead.
+# Examples of single operations, in place of those in SHAPES.
 ANSWERS: dict[str, Any] = {
     "instances_create": {**INSTANCE, "summary_fields": IN_LIST["summary_fields"]},
     "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
@@ -293,9 +293,9 @@ BODIES: dict[str, dict[str, Any]] = {
         },
         "an execution node": {"hostname": "exec-9.example.org", "peers": ["hop-4.example.org"]},
     },
-    "instances_update": {"all of a node": REPLACED_INSTANCE},
+    "instances_update": {"all fields of a node": REPLACED_INSTANCE},
     "instances_partial_update": {
-        "take it out of service": {"enabled": False},
+        "disable the node": {"enabled": False},
         "halfway between CPUs and memory": {"capacity_adjustment": "0.50"},
         "remove the node": {"node_state": "deprovisioning"},
     },
@@ -304,10 +304,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "other policies": {"name": "edge", "policy_instance_percentage": 50, "policy_instance_minimum": 2}
     },
     "instance_groups_partial_update": {"other limits": {"max_forks": 50, "max_concurrent_jobs": 10}},
-    "instance_groups_instances_create": {"put in": {"id": 5}, "take out": {"id": 5, "disassociate": True}},
-    "instances_instance_groups_create": {"put in": {"id": 3}, "take out": {"id": 3, "disassociate": True}},
-    **{f"{lists}_create": {"for reading": NEW_TOKEN} for lists in TOKEN_LISTS},
-    "tokens_update": {"for changes too": {"description": "dashboards", "scope": "write"}},
+    "instance_groups_instances_create": {"associate": {"id": 5}, "disassociate": {"id": 5, "disassociate": True}},
+    "instances_instance_groups_create": {"associate": {"id": 3}, "disassociate": {"id": 3, "disassociate": True}},
+    **{f"{lists}_create": {"read-only token": NEW_TOKEN} for lists in TOKEN_LISTS},
+    "tokens_update": {"read and write token": {"description": "dashboards", "scope": "write"}},
     "tokens_partial_update": {"another description": {"description": "reports"}},
 }
 

@@ -9,7 +9,7 @@ from awx_compat.serializers.common import PATH
 
 
 def known_type(field: Any) -> dict[str, Any] | None:
-    """The schema of a field whose type ``Meta.types`` of its serializer tells, as the field itself does not."""
+    """The schema from ``Meta.types`` of the serializer, for fields whose class does not determine the type."""
     types = getattr(getattr(field.parent, "Meta", None), "types", {})
     return dict(types[field.field_name]) if field.field_name in types else None
 
@@ -32,12 +32,12 @@ class Id(OpenApiSerializerFieldExtension):
     target_class = "awx_compat.serializers.base.IdField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        null = ["null"] if self.target.read_only else []  # what may be null in a request, the field itself says
+        null = ["null"] if self.target.read_only else []  # allow_null of the field decides for requests
         return {"type": ["integer", *null]} if null else {"type": "integer"}
 
 
 class Related(OpenApiSerializerFieldExtension):
-    """``related``: paths by name; ``summary_fields``: what its method is declared to give, or any object."""
+    """``related``: paths by name; ``summary_fields``: the schema declared at its method, or any object."""
 
     target_class = "awx_compat.serializers.base.ObjectField"
 
@@ -58,7 +58,7 @@ class Peers(OpenApiSerializerFieldExtension):
 
 
 class MetricsExtension(OpenApiSerializerExtension):
-    """Figures by their names, which no serializer lists."""
+    """Metrics by name; no serializer lists the names."""
 
     target_class = "awx_compat.serializers.service.MetricsSerializer"
 

@@ -1,8 +1,8 @@
-"""The parameters of lists: pages, order, search, and AWX's filter language, each read off what applies them.
+"""The parameters of lists: pages, order, search, and AWX's filter language, each derived from the code that applies it.
 
 A filter has more forms than can be listed: ``[or__|chain__][not__]<path>[__<lookup>]``. Each column of the list's own
-model is a parameter of its own, which asks for an exact value. All the others are one parameter, ``filters``, an object
-whose keys become parameters; its patterns tell what may be asked of which kind of column, one relation away included.
+model is a parameter of its own, for an exact value. All other forms are one parameter, ``filters``, an object whose
+keys become parameters; its patterns define the lookups of each kind of column, including columns one relation away.
 """
 
 import re
@@ -20,7 +20,7 @@ from awx_compat.openapi import examples
 from awx_compat.pagination import Pagination
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
 
-# What a query string holds for each kind of column.
+# The schema of a value in the query string for each kind of column.
 TEXT: dict[str, Any] = {"type": "string", "pattern": r"^[^\x00]*$"}
 REGEX: dict[str, Any] = {**TEXT, "format": "regex", "maxLength": filters.LONGEST_PATTERN}
 INTEGER: dict[str, Any] = {"type": "integer"}
@@ -38,7 +38,7 @@ ENUMERATIONS = {
     for name, path in NAMES_OF_ENUMERATIONS.items()
     if name != "ConditionReason"  # two enumerations in one
 }
-# What filters are shown with: a record of each kind, and an order.
+# Examples for filters: a record of each kind, and an order.
 RECORDS: dict[type[models.Model], dict[str, Any]] = {
     Instance: examples.INSTANCE,
     InstanceGroup: examples.GROUP,
@@ -64,7 +64,7 @@ def query(name: str, schema: dict[str, Any], description: str, **more: Any) -> P
 
 
 def like(schema: dict[str, Any], value: Any) -> dict[str, Any]:
-    """The schema with an example. It is no example of the parameter: Swagger UI would send that, with all others."""
+    """The schema with an example. The parameter itself gets no example, as Swagger UI would send all of them."""
     if schema.get("type") == "number" and value is not None:
         value = float(value)
     return schema if value in (None, "", []) else {**schema, "examples": [value]}
@@ -87,9 +87,9 @@ def exact(path: str, column: filters.ColumnFilter, record: dict[str, Any]) -> Pa
     values = tuple(value for value, _ in getattr(column.column, "choices", None) or ())
     if values:
         schema = {"$ref": f"#/components/schemas/{ENUMERATIONS[values]}"}
-    what = "Records related to the one with this id." if column.related else f"Records whose `{path}` is this."
+    text = "Records related to the record with this id." if column.related else f"Records with this `{path}`."
     value = record.get(path)
-    return query(path, like(schema, None if isinstance(value, list) else value), what)
+    return query(path, like(schema, None if isinstance(value, list) else value), text)
 
 
 # --- the lookups
@@ -104,7 +104,7 @@ def lookups(filterset: type[filters.Filters]) -> dict[str, Any]:
         "type": "object",
         "description": f"Conditions on {model} records, as `not__{next(iter(near))}__in` with the value `1,2`.",
         "patternProperties": patterns,
-        "unevaluatedProperties": False,  # generators of clients that know no patterns still let names be added
+        "unevaluatedProperties": False,  # client generators without support for patterns still allow further names
     }
 
 
@@ -121,12 +121,12 @@ def _patterns(columns: dict[str, filters.ColumnFilter]) -> Iterator[tuple[str, d
     yield _pattern(columns, ["isnull"]), BOOLEAN
 
 
-def _pattern(paths: Iterable[str], asked: Iterable[str], required: bool = True) -> str:
-    names, suffixes = "|".join(sorted(paths)), "|".join(sorted(asked))
+def _pattern(paths: Iterable[str], lookups: Iterable[str], required: bool = True) -> str:
+    names, suffixes = "|".join(sorted(paths)), "|".join(sorted(lookups))
     return f"{PREFIXES}({names})(__({suffixes})){'' if required else '?'}$"
 
 
-# --- what drf-spectacular asks for
+# --- drf-spectacular's extensions
 
 
 class FieldFilterExtension(OpenApiFilterExtension):
@@ -140,18 +140,20 @@ class FieldFilterExtension(OpenApiFilterExtension):
         model = filterset._meta.model
         found = [exact(path, column, RECORDS[model]) for path, column in own(filterset).items()]
         found += [
-            query(name, TEXT, "Records with a related one whose name or description contains this.")
+            query(name, TEXT, "Records related to a record whose name or description contains this text.")
             for name in filterset.related_searches()
         ]
         schema = ResolvedComponent(
             f"{model.__name__}Filters", ResolvedComponent.SCHEMA, lookups(filterset), object=filterset
         )
         auto_schema.registry.register_on_missing(schema)
-        text = "Further conditions, each a parameter of its own: see *Filters* at the beginning."
+        text = "Further conditions, each a parameter of its own: see *Filters* in the introduction."
         found.append(query("filters", schema.ref, text, style="form", explode=True))
         if model is InstanceGroup:
             roles = {"type": "string", "enum": InstanceGroupRole.Role.values}
-            found.append(query("role_level", roles, "Groups on which the user has this role, or one that includes it."))
+            found.append(
+                query("role_level", roles, "Groups on which the user has this role, or a role that includes it.")
+            )
         return found
 
 
@@ -186,12 +188,12 @@ class OrderFilterExtension(OpenApiFilterExtension):
             return []
         name = f"-?({'|'.join(own(filterset))})"
         schema = {"type": "string", "pattern": f"^{name}(,{name}){{0,{filters.MOST_JOINS - 1}}}$"}
-        text = "Fields to order by, separated by commas, each with `-` to reverse it; related ones as in a filter."
+        text = "Fields to order by, separated by commas, with `-` for descending order; related fields as in a filter."
         return [query("order_by", like(schema, ORDERS[filterset._meta.model]), text)]
 
 
 class DescribedPagination(Pagination):
-    """What the document tells of pages."""
+    """Pagination with its parameters and its answer described for the document."""
 
     def get_schema_operation_parameters(self, view: Any) -> list[Parameter]:
         number = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "const": "last"}]}
@@ -202,7 +204,7 @@ class DescribedPagination(Pagination):
             query(
                 "count_disabled",
                 BOOLEAN,
-                "With any value, records are not counted: the first page is told, and nothing but its `results`.",
+                "With any value, records are not counted: the answer is the first page, with `results` only.",
                 allowEmptyValue=True,
             ),
         ]
@@ -211,12 +213,16 @@ class DescribedPagination(Pagination):
         path = {"type": ["string", "null"]}
         return {
             "type": "object",
-            "description": "A page. With `count_disabled`, `results` alone.",
+            "description": "A page. With `count_disabled`, only `results`.",
             "required": ["results"],
             "properties": {
                 "count": {"type": "integer", "minimum": 0, "description": "Records on all pages.", "example": 51},
                 "next": {**path, "description": "Path of the next page.", "example": "/api/v2/instances/?page=3"},
-                "previous": {**path, "description": "Path of the page before.", "example": "/api/v2/instances/?page=1"},
+                "previous": {
+                    **path,
+                    "description": "Path of the previous page.",
+                    "example": "/api/v2/instances/?page=1",
+                },
                 "results": schema,
             },
         }

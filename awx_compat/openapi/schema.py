@@ -1,4 +1,4 @@
-"""Reads a view for the OpenAPI document. What cannot be read off it, ``extend_schema`` declares beside it."""
+"""Reads a view for the OpenAPI document. What does not follow from the view's code is declared by ``extend_schema``."""
 
 import json
 from collections.abc import Iterator
@@ -21,23 +21,23 @@ from awx_compat.serializers.role import AccessSerializer
 from awx_compat.serializers.service import CATEGORIES
 from awx_compat.views.base import DetailView
 
-EXTENSIONS = (fields, security)  # imported so that drf-spectacular knows their classes
+EXTENSIONS = (fields, security)  # imported so that drf-spectacular finds their classes
 NO_PART_OF_NAMES = ("api", "v2", "v1")
 PAGING = ("page", "page_size", "count_disabled")
-FIRST = ("key", "search", "order_by", *PAGING)  # of the parameters, before all the fields
+FIRST = ("key", "search", "order_by", *PAGING)  # the parameters before those of fields
 CHANGES = ("PUT", "PATCH", "DELETE")
-TAGS = {"me": "users", "mesh_visualizer": "mesh"}  # where the first name in the path is none
+TAGS = {"me": "users", "mesh_visualizer": "mesh"}  # where the first name in the path is not a tag
 IF_NONE_MATCH = {
     "in": "header",
     "name": "If-None-Match",
     "schema": {"type": "string"},
-    "description": "The `ETag` of a state that the client has; it is not sent again (304).",
+    "description": "The `ETag` of the client's copy; if the record has not changed, it is not sent again (304).",
 }
 IF_MATCH = {
     "in": "header",
     "name": "If-Match",
     "schema": {"type": "string"},
-    "description": "The `ETag` of the state that the change is meant for; another one is refused (412).",
+    "description": "The `ETag` of the state to change; if the record has another one, the change is refused (412).",
 }
 ETAG = {"description": "The state of the record, for `If-Match` and `If-None-Match`.", "schema": {"type": "string"}}
 LOCATION = {"description": "The path of the new record.", "schema": {"type": "string"}}
@@ -47,8 +47,8 @@ class Schema(AutoSchema):
     """One method of one view."""
 
     @property
-    def is_refused(self) -> bool:
-        """Whether this is a method of AWX's that this service does not have yet."""
+    def is_not_implemented(self) -> bool:
+        """Whether AWX has this method and this service does not implement it yet."""
         return self.view.is_not_implemented(self.method)
 
     # --- names
@@ -73,12 +73,12 @@ class Schema(AutoSchema):
         return f"{self.view.title}: always empty" if is_empty else str(self.view.title)
 
     def get_description(self) -> str:
-        """The view's own docstring. Those of what it is made from are for readers of the code."""
+        """The view's own docstring. Docstrings of its base classes are for readers of the code."""
         own = vars(type(self.view)).get("__doc__") or ""
         return get_doc(type(self.view)).replace("``", "`") if own else ""
 
     def get_serializer_name(self, serializer: Any, direction: str) -> str:
-        """Kinds of records by their model: the serializers of one kind differ in ``related`` and the like alone."""
+        """The name of the model: the serializers of one kind of records differ only in fields like ``related``."""
         if isinstance(serializer, RecordSerializer):
             kind: str = serializer.Meta.model.__name__
             return "UserWithAccess" if isinstance(serializer, AccessSerializer) else kind
@@ -119,11 +119,11 @@ class Schema(AutoSchema):
         return [self.shared(parameter) for parameter in sorted(found, key=rank)]
 
     def _get_format_parameters(self) -> list[Parameter]:
-        told = {"description": "The format, where the header `Accept` does not say it.", "allowEmptyValue": True}
-        return [{**parameter, **told} for parameter in super()._get_format_parameters()]
+        described = {"description": "The format, if the header `Accept` does not decide it.", "allowEmptyValue": True}
+        return [{**parameter, **described} for parameter in super()._get_format_parameters()]
 
     def shared(self, parameter: Parameter) -> Parameter:
-        """A reference to the parameter, which the document tells once; or the parameter, where others differ."""
+        """A reference to the parameter, which is a shared component; or the parameter itself, if it is not shared."""
         owner = self.names_in_path()[0] if parameter["in"] == "path" else self.kind_of_records()
         is_common = parameter["in"] == "header" or parameter["name"] in PAGING
         name = parameter["name"] if is_common else f"{owner}_{parameter['name']}"
@@ -142,10 +142,10 @@ class Schema(AutoSchema):
     # --- bodies
 
     def get_request_serializer(self) -> Any:
-        return None if self.is_refused else super().get_request_serializer()
+        return None if self.is_not_implemented else super().get_request_serializer()
 
     def get_response_serializers(self) -> Any:
-        return {} if self.is_refused else super().get_response_serializers()
+        return {} if self.is_not_implemented else super().get_response_serializers()
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         answers = super()._get_response_bodies(direction)
@@ -156,8 +156,8 @@ class Schema(AutoSchema):
             headers = dict(self.headers(int(status)))
             if headers:
                 answer["headers"] = headers
-        usual = {str(status): errors.response(self, refusal) for status, refusal in sorted(self.refusals().items())}
-        return dict(sorted({**usual, **answers}.items()))
+        common = {str(status): errors.response(self, error) for status, error in sorted(self.error_responses().items())}
+        return dict(sorted({**common, **answers}.items()))
 
     def _get_response_for_code(self, response: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         if isinstance(response, errors.ErrorResponse):
@@ -172,17 +172,17 @@ class Schema(AutoSchema):
 
     @property
     def has_etag(self) -> bool:
-        """Whether the answers are of one record that tells when it changed."""
+        """Whether the answers are of one record with a time of its last change."""
         view = type(self.view)
-        if not issubclass(view, DetailView) or self.method not in ("GET", *CHANGES) or self.is_refused:
+        if not issubclass(view, DetailView) or self.method not in ("GET", *CHANGES) or self.is_not_implemented:
             return False
         is_record = view.get is DetailView.get or self.method in CHANGES
         model = view.serializer_class.Meta.model  # type: ignore[union-attr]
         return is_record and any(column.name == "modified" for column in model._meta.fields)
 
-    def refusals(self) -> dict[int, errors.ErrorResponse]:
-        """What the method may refuse beside what is declared, and with what body."""
-        statuses = sorted(set(self.usual_refusals()))
+    def error_responses(self) -> dict[int, errors.ErrorResponse]:
+        """The method's error responses beside those that the view declares, by status."""
+        statuses = sorted(set(self.common_error_statuses()))
         found = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}
         if self.takes_body:
             found[HTTPStatus.BAD_REQUEST] = errors.BAD_BODY
@@ -192,9 +192,9 @@ class Schema(AutoSchema):
 
     @property
     def takes_body(self) -> bool:
-        return self.method not in (*SAFE_METHODS, "DELETE") and not self.is_refused
+        return self.method not in (*SAFE_METHODS, "DELETE") and not self.is_not_implemented
 
-    def usual_refusals(self) -> Iterator[int]:
+    def common_error_statuses(self) -> Iterator[int]:
         permissions = type(self.view).permission_classes
         if AllowAny not in permissions:
             yield HTTPStatus.UNAUTHORIZED
@@ -203,7 +203,7 @@ class Schema(AutoSchema):
         if "{" in self.path or self._is_list_view() or len(self.view.renderer_classes) > 1:  # `format` can be unknown
             yield HTTPStatus.NOT_FOUND
         yield HTTPStatus.NOT_ACCEPTABLE
-        if self.is_refused:
+        if self.is_not_implemented:
             yield HTTPStatus.NOT_IMPLEMENTED
         elif self.method not in SAFE_METHODS:
             yield HTTPStatus.CONFLICT
@@ -216,9 +216,9 @@ class Schema(AutoSchema):
 
     @property
     def is_free_for_all(self) -> bool:
-        """Whether every user who is logged in may do this."""
+        """Whether every authenticated user may use this method."""
         restricted = IsSuperuserOrAuditor in type(self.view).permission_classes or "{" in self.path
-        has_filters = bool(getattr(self.view, "filterset_class", None))  # some columns are not for filters
+        has_filters = bool(getattr(self.view, "filterset_class", None))  # filters by secret columns are 403
         return self.method in SAFE_METHODS and not restricted and not has_filters
 
     # --- fields
@@ -234,13 +234,13 @@ class Schema(AutoSchema):
         known = fields.known_type(field) if isinstance(field, serializers.Field) else None
         if known is not None:
             meta = self._get_serializer_field_meta(field, direction)
-            meta.pop("nullable", None)  # the type says it
+            meta.pop("nullable", None)  # the type includes null
             return {**known, **meta}
-        told = super()._map_serializer_field(field, direction, bypass_extensions)
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
         least = getattr(field, "min_value", None)
-        if "pattern" in told and least is not None and least >= 0:
-            told["pattern"] = told["pattern"].replace("-?", "", 1)
-        return told
+        if "pattern" in schema and least is not None and least >= 0:
+            schema["pattern"] = schema["pattern"].replace("-?", "", 1)
+        return schema
 
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: str) -> Any:
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
@@ -249,16 +249,18 @@ class Schema(AutoSchema):
             schema["description"] = serializer.Meta.description
         if direction == "response" and model is not None:
             optional = getattr(serializer.Meta, "optional", ())
-            schema["required"] = sorted(schema["properties"].keys() - set(optional))  # whatever its default, it is told
+            schema["required"] = sorted(
+                schema["properties"].keys() - set(optional)
+            )  # answers have fields with defaults
         if direction == "request" and isinstance(serializer, RecordSerializer) and not serializer.partial:
-            for name, told in schema["properties"].items():
-                told.update(default_of(serializer.fields[name], told))
+            for name, field_schema in schema["properties"].items():
+                field_schema.update(default_of(serializer.fields[name], field_schema))
         if direction == "request" and serializer.partial:
             for name in getattr(serializer.Meta, "only_on_creation", ()):
                 schema["properties"].pop(name, None)
         if direction == "response" or serializer.partial:
-            for told in schema.get("properties", {}).values():
-                told.pop("default", None)  # what is left out of a PATCH stays as it is
+            for field_schema in schema.get("properties", {}).values():
+                field_schema.pop("default", None)  # fields that a PATCH omits stay unchanged
         return schema
 
     # --- examples
@@ -267,7 +269,7 @@ class Schema(AutoSchema):
         return examples.of(self.get_operation_id(), self.shape_of_answer(), self.view)
 
     def shape_of_answer(self) -> Any:
-        """The serializer of a successful answer; None where a serializer does not tell it."""
+        """The serializer of a successful answer; None where the answer has no serializer."""
         answer = self.get_response_serializers()
         shape = next(iter(answer.values()), None) if isinstance(answer, dict) else answer
         if isinstance(shape, serializers.BaseSerializer):
@@ -279,19 +281,19 @@ def rank(parameter: Parameter) -> int:
     return FIRST.index(parameter["name"]) if parameter["name"] in FIRST else len(FIRST)
 
 
-def default_of(field: Any, told: dict[str, Any]) -> dict[str, Any]:
-    """What a field is where a request leaves it out, as far as ``told`` does not say it yet.
+def default_of(field: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """Additions to the field's ``schema`` about its value if a request omits the field; empty if ``schema`` has them.
 
-    A field that the serializer declares has the default of its column on creation alone: PUT leaves it as it is.
+    A field that the serializer declares gets the default of its column only on creation: PUT leaves it unchanged.
     """
     if field.default is None:
         return {"default": None}
     column = None if field.source == "*" else columns_of(field).get(field.source)
     value = getattr(column, "default", None)
-    if "default" in told or field.required or value in (None, NOT_PROVIDED, "") or callable(value):
+    if "default" in schema or field.required or value in (None, NOT_PROVIDED, "") or callable(value):
         return {}
     shown = json.dumps(field.to_representation(value))
-    return {"description": f"{told['description']} On creation `{shown}`, where it is left out."}
+    return {"description": f"{schema['description']} If omitted on creation: `{shown}`."}
 
 
 def columns_of(field: Any) -> dict[str, Any]:
@@ -299,13 +301,13 @@ def columns_of(field: Any) -> dict[str, Any]:
 
 
 def complete(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
-    """A postprocessing hook: the texts of the document as a whole, and each value of an enumeration explained once."""
+    """A postprocessing hook: adds introduction and tags, and describes the values of each enumeration only once."""
     result["info"]["description"] = descriptions.ABOUT
     result["tags"] = [{"name": name, "description": text} for name, text in descriptions.TAGS.items()]
     for name, schema in result["components"]["schemas"].items():
-        for told in schema.get("properties", {}).values():
-            if "allOf" in told:
-                told["description"] = told.get("description", "").partition("\n\n*")[0]
+        for field_schema in schema.get("properties", {}).values():
+            if "allOf" in field_schema:
+                field_schema["description"] = field_schema.get("description", "").partition("\n\n*")[0]
         if name.endswith("Page"):
             schema["properties"]["results"].setdefault("description", "The records on this page.")
     return result

@@ -1,4 +1,4 @@
-"""How a client says who it is."""
+"""The authentication schemes of the OpenAPI document."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ class TokenScheme(OpenApiAuthenticationExtension):
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "An OAuth2 personal token: POST /api/v2/tokens/ makes one. "
-            "One with the scope `read` cannot change anything.",
+            "description": "An OAuth2 personal token, created by POST /api/v2/tokens/. "
+            "A token with the scope `read` cannot change anything.",
         }
 
 
@@ -36,6 +36,6 @@ class SessionScheme(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
-            "description": "The session that the form at /api/login/ begins. A change also needs the header "
+            "description": "The session of a login by the form at /api/login/. A change also needs the header "
             "`X-CSRFToken` with the value of the cookie `csrftoken`.",
         }

@@ -1,4 +1,4 @@
-"""The document at /api/schema/, in YAML or JSON. It is the same for everybody, and made once by each process."""
+"""The document at /api/schema/, in YAML or JSON. It is the same for all users, and generated once in each process."""
 
 import functools
 import threading
@@ -16,17 +16,17 @@ from awx_compat import csp
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
 
-making = threading.Lock()  # drf-spectacular looks for its extensions in a way that two threads must not at once
+generation = threading.Lock()  # drf-spectacular's search for extensions is not thread-safe
 
 
 def document(media_type: str) -> bytes:
     """The document in this format."""
-    with making:
-        return made(media_type)
+    with generation:
+        return render_document(media_type)
 
 
 @functools.cache
-def made(media_type: str) -> bytes:
+def render_document(media_type: str) -> bytes:
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
@@ -47,12 +47,12 @@ def schema(request: HttpRequest) -> HttpResponse:
     return response
 
 
-# Swagger UI sends the cookie's CSRF token with the changes of a logged-in session.
+# Swagger UI sends the CSRF token of the cookie with changes in a session.
 swagger_ui = ensure_csrf_cookie(TemplateView.as_view(template_name="awx_compat/docs.html"))
-# Redoc makes empty style elements and fills them by script, which the hash of an empty text allows, and searches in a
-# worker that it makes. Its own logo, from another host, is refused.
+# Redoc creates empty style elements and fills them by script, which the hash of an empty text allows, and searches in
+# a worker made from a blob. Its logo, from another host, is blocked.
 EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-# The style of them that Redoc writes into the page.
+# The style of scroll bars that Redoc writes into the page.
 SCROLL_BARS = "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 redoc = csp.allowing(
     TemplateView.as_view(template_name="awx_compat/redoc.html"),

@@ -1,11 +1,11 @@
-"""Parts that several bodies share, and the bodies that are not those of one kind of records."""
+"""Serializers that several bodies share, and bodies that are not of one kind of records."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-# A path on this service. No URI reference: names stand in it as they are, with their spaces.
+# A path on this service. Not a URI reference: names are not percent-encoded and may have spaces.
 PATH = {"type": "string"}
 
 
@@ -15,23 +15,25 @@ class PathField(serializers.CharField):
 
 
 class MessageSerializer(serializers.Serializer[Any]):
-    """What became of the request."""
+    """The result of the request."""
 
-    msg = serializers.CharField(help_text="The same, in words.")
+    msg = serializers.CharField(help_text="A message that describes the result.")
 
 
 class MembershipSerializer(serializers.Serializer[Any]):
-    """Which record is put into the list, or taken out of it."""
+    """The record to associate or disassociate."""
 
     id = serializers.IntegerField(min_value=1, help_text="The id of the record.")
-    disassociate = serializers.BooleanField(default=False, help_text="Whether to take it out.")
+    disassociate = serializers.BooleanField(
+        default=False, help_text="Whether to disassociate the record; otherwise it is associated."
+    )
 
 
 class CapabilitiesSerializer(serializers.Serializer[Any]):
-    """What the user who asks may do with the record."""
+    """The actions that the requesting user may perform on the record."""
 
-    edit = serializers.BooleanField(help_text="Whether to change it.")
-    delete = serializers.BooleanField(help_text="Whether to delete it.")
+    edit = serializers.BooleanField(help_text="Whether the user may change the record.")
+    delete = serializers.BooleanField(help_text="Whether the user may delete the record.")
 
 
 class PageSerializer(serializers.Serializer[Any]):
@@ -39,13 +41,13 @@ class PageSerializer(serializers.Serializer[Any]):
 
     count = serializers.IntegerField(min_value=0, help_text="Records on all pages.")
     next = serializers.CharField(allow_null=True, help_text="Path of the next page; null on the last.")
-    previous = serializers.CharField(allow_null=True, help_text="Path of the page before; null on the first.")
+    previous = serializers.CharField(allow_null=True, help_text="Path of the previous page; null on the first.")
 
 
 class EmptyPageSerializer(PageSerializer):
-    """A list of what AWX keeps and this service does not."""
+    """A list of records that AWX stores and this service does not."""
 
-    results = serializers.ListField(child=serializers.DictField(), max_length=0, help_text="Nothing.")
+    results = serializers.ListField(child=serializers.DictField(), max_length=0, help_text="Always empty.")
 
 
 def only_page(results: list[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How AWX reads the values of a request, where it differs from DRF: what is empty counts as the type's empty value."""
+"""Fields that parse values as AWX does: unlike in DRF, an empty value of any kind counts as the type's empty value."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ class BooleanField(serializers.BooleanField):
 
 
 class ChoiceField(serializers.ChoiceField):
-    """One of several values; none of them is the empty text, for which all that is empty is taken."""
+    """One of several values. Empty values of any kind count as the empty text, which is not a choice."""
 
     def run_validation(self, data: Any = empty) -> Any:
         return super().run_validation(data or "")
 
 
 class CharField(serializers.CharField):
-    """A text. Whatever is empty counts as the empty text, which its validators then see, unless it is a text itself."""
+    """A text. Empty values of other kinds count as the empty text, which is passed to the validators."""
 
     def run_validation(self, data: Any = empty) -> Any:
         if data or data == "":

@@ -16,7 +16,7 @@ ROLE_DESCRIPTIONS = {
     InstanceGroupRole.Role.READ: "May view settings for the instance group",
 }
 MESH_ALONE = "Only superusers may change the policies and the pod specification of a group."
-# What AWX runs containers with, where a container group says nothing else.
+# AWX's pod specification for container groups without one of their own.
 DEFAULT_POD_SPEC = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -37,7 +37,7 @@ DEFAULT_POD_SPEC = {
 
 
 def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
-    """AWX numbers the roles of all records in one sequence; here the number follows from the group's."""
+    """The id of a role. AWX numbers the roles of all records in one sequence; here the id follows from the group's."""
     number = (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role)
     return number + 3  # 1 and 2 are the system's administrator and auditor
 
@@ -47,37 +47,39 @@ class RoleSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField(help_text="Id of the role.")
     name = serializers.CharField(help_text="Name of the role.")
-    description = serializers.CharField(help_text="What who holds it may do.")
+    description = serializers.CharField(help_text="The rights that the role grants.")
 
 
 class RolesOfGroupSerializer(serializers.Serializer[Any]):
     """The roles that a user can hold on the group."""
 
     admin_role = RoleSerializer(help_text="The role that includes all others.")
-    use_role = RoleSerializer(help_text="The role to send jobs to the group.")
-    read_role = RoleSerializer(help_text="The role to see the group, which every role includes.")
+    use_role = RoleSerializer(help_text="The role that allows sending jobs to the group.")
+    read_role = RoleSerializer(help_text="The role that allows seeing the group; every role includes it.")
 
 
 class InstanceGroupSummarySerializer(serializers.Serializer[Any]):
-    """What else is known around a group."""
+    """Summaries of records related to a group."""
 
-    credential = serializers.DictField(required=False, help_text="What is known of the container group's credential.")
+    credential = serializers.DictField(required=False, help_text="Summary of the container group's credential.")
     object_roles = RolesOfGroupSerializer(help_text="The roles that a user can hold on the group.")
-    user_capabilities = CapabilitiesSerializer(help_text="What the user who asks may do with the group.")
+    user_capabilities = CapabilitiesSerializer(
+        help_text="The actions that the requesting user may perform on the group."
+    )
 
 
 class UnfinishedJobSerializer(serializers.Serializer[Any]):
     """A job that has not ended."""
 
-    id = serializers.IntegerField(help_text="Its id.")
-    type = serializers.CharField(help_text="What kind of job it is.")
+    id = serializers.IntegerField(help_text="Id of the job.")
+    type = serializers.CharField(help_text="Type of the job.")
 
 
 class InUseSerializer(serializers.Serializer[Any]):
-    """The jobs that keep a group from being deleted."""
+    """The jobs because of which a group cannot be deleted."""
 
-    error = serializers.CharField(help_text="The reason, in words.")
-    active_jobs = UnfinishedJobSerializer(many=True, help_text="The jobs.")
+    error = serializers.CharField(help_text="The error message.")
+    active_jobs = UnfinishedJobSerializer(many=True, help_text="The jobs that have not ended.")
 
 
 class InstanceGroupSerializer(RecordSerializer):
@@ -132,30 +134,30 @@ class InstanceGroupSerializer(RecordSerializer):
         )
         extra_kwargs = {
             "policy_instance_percentage": {"label": "Policy Instance Percentage"},
-            # How much the column holds is looked at when all fields are known to be right, together with the rest.
+            # The column's maximum is checked together with the other fields, after each field by itself is valid.
             "policy_instance_minimum": {"label": "Policy Instance Minimum", "max_value": None},
             "max_concurrent_jobs": {"label": "Max Concurrent Jobs", "max_value": None},
             "max_forks": {"label": "Max Forks", "max_value": None},
         }
-        description = "Instances that jobs are sent to together, or, a container group, a place for pods that run jobs."
+        description = "A set of instances that jobs can be sent to, or a container group, which runs jobs in pods."
         descriptions = {
-            "capacity": "Forks that its members in service can carry together; `max_forks` of a container group.",
+            "capacity": "Total capacity of the group's members in service, in forks; `max_forks` of a container group.",
             "consumed_capacity": "Forks that running and waiting jobs use on these members.",
             "percent_capacity_remaining": (
-                "Share of the capacity that is free, in percent; negative where more is used."
+                "Free share of the capacity in percent; negative if more than the capacity is used."
             ),
-            "jobs_running": "Running and waiting jobs on these members.",
+            "jobs_running": "Number of running and waiting jobs on these members.",
             "instances": "Number of members in service: ready, enabled and no hop nodes.",
-            "credential": "Id of the credential that a container group starts pods with.",
+            "credential": "Id of the credential with which a container group starts pods.",
             "pod_spec_override": (
-                "Kubernetes' pod, as YAML or JSON, that a container group runs instead of the usual one."
+                "Kubernetes pod specification, as YAML or JSON, that a container group uses in place of the default."
             ),
         }
         types = {"instances": {"type": "integer", "minimum": 0}}
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """The fields that the reader has no right to set: they stay as they are, and OPTIONS does not ask for them."""
+        """The fields that the reader has no right to set: they are read only, and OPTIONS leaves them out."""
         return () if "request" not in self.context or groups.may_set_policies(self.reader) else groups.OF_THE_MESH
 
     def get_fields(self) -> dict[str, Any]:
@@ -188,11 +190,11 @@ class InstanceGroupSerializer(RecordSerializer):
         return values
 
     def refuse_policies(self) -> None:
-        """Raise PermissionDenied if a policy is to be changed by who may not; one that is told as it is, is not."""
+        """Raise PermissionDenied if the reader changes a policy without the right to; unchanged values are allowed."""
         if groups.may_set_policies(self.reader):
             return
-        told = self.to_representation(self.instance)
-        if any(self.initial_data[name] != told[name] for name in groups.OF_THE_MESH if name in self.initial_data):
+        current = self.to_representation(self.instance)
+        if any(self.initial_data[name] != current[name] for name in groups.OF_THE_MESH if name in self.initial_data):
             raise PermissionDenied(MESH_ALONE)
 
     def create(self, values: dict[str, Any]) -> InstanceGroup:

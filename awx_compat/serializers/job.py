@@ -7,9 +7,9 @@ from instances.models import UnifiedJob
 
 
 class UnifiedJobSerializer(RecordSerializer):
-    """A job of any kind, as AWX rendered it, except the fields that depend on the user and on the clock.
+    """A job of any kind: AWX's record, with ``user_capabilities`` of the reader and the current ``elapsed``.
 
-    The fields declared here are those that all kinds share, for OPTIONS; a job also has those of its kind.
+    The fields declared here are common to all kinds, for OPTIONS; a job also has the fields of its kind.
     """
 
     collection = "unified_jobs"
@@ -48,13 +48,13 @@ class UnifiedJobSerializer(RecordSerializer):
             "launched_by",
             "work_unit_id",
         )
-        description = "A job of any kind. Beside these fields it has those of its kind, as AWX told them."
+        description = "A job of any kind. A job also has the fields of its kind, as AWX answered them."
         descriptions = {
-            "launch_type": "What started it.",
-            "status": "How far it is.",
-            "failed": "Whether it ended without success.",
-            "launched_by": "Who or what started it.",
-            "unified_job_template": "Id of the template that it was made from.",
+            "launch_type": "How the job was started.",
+            "status": "The status of the job.",
+            "failed": "Whether the job failed.",
+            "launched_by": "The user, schedule or job that started the job.",
+            "unified_job_template": "Id of the job's template.",
         }
         types = {"elapsed": {"type": "number"}, "launched_by": {"type": "object", "additionalProperties": {}}}
         optional = (  # some kinds of jobs have none

@@ -10,14 +10,14 @@ from instances.models import Instance
 _time = serializers.DateTimeField()
 
 
-# For the document alone: ``ping()`` makes the body, of thousands of nodes in a few milliseconds.
+# The serializers are for the OpenAPI document alone: ``ping()`` makes bodies of thousands of nodes faster.
 
 
 class PingNodeSerializer(serializers.ModelSerializer[Instance]):
     """A node, for monitoring."""
 
     node = serializers.CharField(help_text="The hostname.")
-    heartbeat = serializers.DateTimeField(allow_null=True, help_text="When it was last seen.")
+    heartbeat = serializers.DateTimeField(allow_null=True, help_text="Time at which the node was last seen.")
 
     class Meta:
         model = Instance
@@ -28,16 +28,16 @@ class PingGroupSerializer(serializers.Serializer[Any]):
     """A group, for monitoring."""
 
     name = serializers.CharField(help_text="Name of the group.")
-    capacity = serializers.IntegerField(help_text="Of all its members, whatever their state.")
-    instances = serializers.ListField(child=serializers.CharField(), help_text="Hostnames.")
+    capacity = serializers.IntegerField(help_text="Total capacity of all members, in any state.")
+    instances = serializers.ListField(child=serializers.CharField(), help_text="Hostnames of the members.")
 
 
 class PingSerializer(serializers.Serializer[Any]):
     """This service, its nodes and its groups."""
 
-    ha = serializers.BooleanField(help_text="Whether more than one node controls.")
-    version = serializers.CharField(help_text="The version of AWX that is answered as.")
-    active_node = serializers.CharField(help_text="The node that answers.")
+    ha = serializers.BooleanField(help_text="Whether the mesh has more than one control or hybrid node.")
+    version = serializers.CharField(help_text="The version of AWX with which this service is compatible.")
+    active_node = serializers.CharField(help_text="Hostname of the node that answers.")
     install_uuid = serializers.CharField(help_text="UUID of the installation.")
     instances = PingNodeSerializer(many=True, help_text="All nodes but hop nodes.")
     instance_groups = PingGroupSerializer(many=True, help_text="All groups.")

@@ -1,4 +1,4 @@
-"""Roles on instance groups, and their users, in AWX's shape."""
+"""Roles on instance groups and the users who hold them, in AWX's format."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from awx_compat.serializers.user import UserSerializer
 from instances.models import InstanceGroup, InstanceGroupRole, User
 from instances.querysets import INCLUDED_ROLES
 
-# For the document alone: the functions below make the bodies.
+# The serializers are for the OpenAPI document alone: the functions below make the bodies.
 
 
 class ResourceOfRoleSerializer(serializers.Serializer[Any]):
-    """What a role is on."""
+    """The group of a role."""
 
     resource_name = serializers.CharField(help_text="Name of the group.")
     resource_type = serializers.CharField(help_text="`instance_group`.")
-    resource_type_display_name = serializers.CharField(help_text="The same for people.")
+    resource_type_display_name = serializers.CharField(help_text="Display name of the type: `Instance Group`.")
     resource_id = serializers.IntegerField(help_text="Id of the group.")
 
 
@@ -28,9 +28,11 @@ class GroupRoleSerializer(RoleSerializer):
     """A role on one group, as a record."""
 
     type = serializers.CharField(help_text="`role`.")
-    url = PathField(help_text="Path of the role in AWX; this service has none there.")
-    related = serializers.DictField(child=PathField(), help_text="Paths of the group and, in AWX, of who holds it.")
-    summary_fields = ResourceOfRoleSerializer(help_text="What the role is on.")
+    url = PathField(help_text="Path of the role in AWX; this service does not have that path.")
+    related = serializers.DictField(
+        child=PathField(), help_text="Paths of the group and, in AWX, of the users and teams with the role."
+    )
+    summary_fields = ResourceOfRoleSerializer(help_text="The group of the role.")
 
 
 class GroupRolePageSerializer(PageSerializer):
@@ -40,28 +42,28 @@ class GroupRolePageSerializer(PageSerializer):
 
 
 class HeldRoleSerializer(RoleSerializer):
-    """A role that a user holds, on a group or on everything."""
+    """A role that a user holds, on a group or on the whole system."""
 
     resource_name = serializers.CharField(required=False, help_text="Name of the group.")
     resource_type = serializers.CharField(required=False, help_text="`instance_group`.")
     related = serializers.DictField(child=PathField(), required=False, help_text="Path of the group.")
     user_capabilities = serializers.DictField(
-        child=serializers.BooleanField(), help_text="Whether the user who asks may take the role away (`unattach`)."
+        child=serializers.BooleanField(), help_text="Whether the requesting user may revoke the role (`unattach`)."
     )
 
 
 @extend_schema_serializer(component_name="Access")
 class ReasonSerializer(serializers.Serializer[Any]):
-    """Why a user may see a group."""
+    """A role by which a user may see a group."""
 
     role = HeldRoleSerializer(help_text="The role that the user holds.")
     descendant_roles = serializers.ListField(
-        child=serializers.ChoiceField(list(INCLUDED_ROLES)), help_text="The roles on the group that it includes."
+        child=serializers.ChoiceField(list(INCLUDED_ROLES)), help_text="The roles on the group that this role includes."
     )
 
 
 class AccessSummarySerializer(serializers.Serializer[Any]):
-    """What else is known around a user who may see a group."""
+    """The roles by which a user may see a group."""
 
     direct_access = ReasonSerializer(many=True, help_text="Roles that the user holds on the group.")
     indirect_access = ReasonSerializer(many=True, help_text="Roles that superusers and auditors have on all groups.")

@@ -1,4 +1,4 @@
-"""How the service is set up, and the entry points: bodies that are not of records."""
+"""The configuration of the service, and the entry points: bodies that are not of records."""
 
 from typing import Any
 
@@ -17,27 +17,27 @@ def category(slug: str) -> dict[str, str]:
 
 
 class ApiRootSerializer(serializers.Serializer[Any]):
-    """What AWX's web interface asks for first."""
+    """The first answer that AWX's web interface reads."""
 
-    description = serializers.CharField(help_text="What AWX calls its API.")
+    description = serializers.CharField(help_text="AWX's name of its API.")
     current_version = PathField(help_text="Path of the newest version.")
     available_versions = serializers.DictField(child=PathField(), help_text="Paths of all versions.")
-    oauth2 = PathField(help_text="Where OAuth2 clients go.")
-    custom_logo = serializers.CharField(help_text="Empty: there is none.")
-    custom_login_info = serializers.CharField(help_text="Empty: there is none.")
-    login_redirect_override = serializers.CharField(help_text="Empty: who logs in goes to `/api/login/`.")
+    oauth2 = PathField(help_text="Path of the OAuth2 endpoints.")
+    custom_logo = serializers.CharField(help_text="Always empty: no custom logo.")
+    custom_login_info = serializers.CharField(help_text="Always empty: no text for the login page.")
+    login_redirect_override = serializers.CharField(help_text="Always empty: users log in at `/api/login/`.")
 
 
 class OAuthRootSerializer(serializers.Serializer[Any]):
-    """Where OAuth2 clients go."""
+    """The OAuth2 endpoints."""
 
-    authorize = PathField(help_text="Where a user allows an application to act for them.")
-    token = PathField(help_text="Where an application gets a token.")
-    revoke_token = PathField(help_text="Where a token ends to be valid.")
+    authorize = PathField(help_text="Path at which a user authorizes an application.")
+    token = PathField(help_text="Path at which an application gets a token.")
+    revoke_token = PathField(help_text="Path at which a token is revoked.")
 
 
 class LicenceSerializer(serializers.Serializer[Any]):
-    """AWX is open, and so is this."""
+    """The licence of AWX and of this service, which are open source."""
 
     license_type = serializers.CharField(help_text="`open`.")
     valid_key = serializers.BooleanField(help_text="Always true.")
@@ -46,35 +46,38 @@ class LicenceSerializer(serializers.Serializer[Any]):
 
 
 class ConfigSerializer(serializers.Serializer[Any]):
-    """How the service is set up."""
+    """The configuration of the service."""
 
     time_zone = serializers.CharField(help_text="`UTC`.")
     license_info = LicenceSerializer(help_text="The licence.")
-    version = serializers.CharField(help_text="The version of AWX that is answered as.")
-    eula = serializers.CharField(help_text="Empty: there is none.")
-    analytics_status = serializers.CharField(help_text="`off`: nothing is collected.")
-    analytics_collectors = serializers.DictField(help_text="Nothing.")
+    version = serializers.CharField(help_text="The version of AWX with which this service is compatible.")
+    eula = serializers.CharField(help_text="Always empty: no licence agreement is needed.")
+    analytics_status = serializers.CharField(help_text="`off`: no analytics are collected.")
+    analytics_collectors = serializers.DictField(help_text="Always empty.")
     become_methods = serializers.ListField(
-        child=serializers.ListField(child=serializers.CharField()), help_text="Nothing: no jobs are started here."
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Always empty: this service starts no jobs.",
     )
 
 
 class SystemSettingsSerializer(serializers.Serializer[Any]):
-    """What clients ask of the settings; each is of the same name in the environment."""
+    """The settings that clients read; each has the same name in the environment."""
 
-    IS_K8S = serializers.BooleanField(read_only=True, help_text="Whether instances can be made and removed here.")
-    INSTALL_UUID = serializers.CharField(read_only=True, help_text="What tells this installation from others.")
+    IS_K8S = serializers.BooleanField(
+        read_only=True, help_text="Whether instances can be created and removed over the API."
+    )
+    INSTALL_UUID = serializers.CharField(read_only=True, help_text="UUID of the installation.")
     AWX_CONTROL_NODE_TASK_IMPACT = serializers.IntegerField(
-        read_only=True, help_text="The capacity that a job takes of the node that controls it."
+        read_only=True, help_text="Forks that a job consumes on its control node."
     )
 
 
 class SettingCategorySerializer(serializers.Serializer[Any]):
     """A category of settings."""
 
-    url = PathField(help_text="Path of its settings.")
-    slug = serializers.CharField(help_text="Its key in that path.")
-    name = serializers.CharField(help_text="Its name for people.")
+    url = PathField(help_text="Path of the category's settings.")
+    slug = serializers.CharField(help_text="The category's key in the path.")
+    name = serializers.CharField(help_text="The category's display name.")
 
 
 class SettingCategoryPageSerializer(PageSerializer):
@@ -84,36 +87,36 @@ class SettingCategoryPageSerializer(PageSerializer):
 
 
 class SumSerializer(serializers.Serializer[Any]):
-    """How many records of a kind there are."""
+    """The number of records of a kind."""
 
-    url = PathField(help_text="Path of their list.")
-    total = serializers.IntegerField(help_text="How many the user who asks may see.")
+    url = PathField(help_text="Path of the list.")
+    total = serializers.IntegerField(help_text="Number of records that the user may see.")
 
 
 class SumOfNothingSerializer(SumSerializer):
-    """What AWX counts and this service does not keep: always 0."""
+    """Numbers of records that AWX stores and this service does not: always 0."""
 
-    failed = serializers.IntegerField(help_text="0.")
-    job_failed = serializers.IntegerField(help_text="0.")
-    inventory_failed = serializers.IntegerField(help_text="0.")
+    failed = serializers.IntegerField(help_text="Always 0.")
+    job_failed = serializers.IntegerField(help_text="Always 0.")
+    inventory_failed = serializers.IntegerField(help_text="Always 0.")
 
 
 class DashboardSerializer(serializers.Serializer[Any]):
     """Counts for the first page of a web interface."""
 
-    inventories = SumOfNothingSerializer(help_text="None.")
-    hosts = SumOfNothingSerializer(help_text="None.")
-    projects = SumOfNothingSerializer(help_text="None.")
-    groups = SumOfNothingSerializer(help_text="None: these would be groups of hosts.")
-    organizations = SumOfNothingSerializer(help_text="None.")
-    teams = SumOfNothingSerializer(help_text="None.")
-    credentials = SumOfNothingSerializer(help_text="None.")
-    job_templates = SumOfNothingSerializer(help_text="None.")
+    inventories = SumOfNothingSerializer(help_text="Inventories: always 0.")
+    hosts = SumOfNothingSerializer(help_text="Hosts: always 0.")
+    projects = SumOfNothingSerializer(help_text="Projects: always 0.")
+    groups = SumOfNothingSerializer(help_text="Groups of hosts: always 0.")
+    organizations = SumOfNothingSerializer(help_text="Organizations: always 0.")
+    teams = SumOfNothingSerializer(help_text="Teams: always 0.")
+    credentials = SumOfNothingSerializer(help_text="Credentials: always 0.")
+    job_templates = SumOfNothingSerializer(help_text="Job templates: always 0.")
     users = SumSerializer(help_text="The users.")
 
 
 def dashboard(users: int) -> dict[str, Any]:
-    """The body of the dashboard, of the number of users; of what is not kept there are none."""
+    """The body of the dashboard, with the number of users, and 0 for records that this service does not store."""
     zeros = {"total": 0, "failed": 0, "job_failed": 0, "inventory_failed": 0}
     names: Any = DashboardSerializer().fields
     body = {name: {"url": paths.collection(name), **zeros} for name in names}
@@ -124,30 +127,30 @@ def dashboard(users: int) -> dict[str, Any]:
     {"type": "array", "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}}
 )
 class SeriesField(serializers.Field[Any, Any, Any, Any]):
-    """Pairs of a day, in seconds since 1970, and a number."""
+    """Pairs of a day, in seconds since 1970-01-01 UTC, and a number."""
 
     def to_representation(self, pairs: list[Any]) -> list[Any]:
         return pairs
 
 
 class JobSeriesSerializer(serializers.Serializer[Any]):
-    """Numbers of jobs by day, as pairs of the day, in seconds since 1970, and the number."""
+    """Numbers of jobs by day, as pairs of the day, in seconds since 1970-01-01 UTC, and the number."""
 
-    successful = SeriesField(help_text="Jobs that ended well.")
+    successful = SeriesField(help_text="Jobs that succeeded.")
     failed = SeriesField(help_text="Jobs that failed.")
 
 
 @extend_schema_serializer(component_name="ErrorOfQuery")
 class RefusedQuerySerializer(serializers.Serializer[Any]):
-    """Why the query was refused."""
+    """The error in the query."""
 
-    error = serializers.CharField(help_text="The reason, in words.")
+    error = serializers.CharField(help_text="The error message.")
 
 
 class JobGraphSerializer(serializers.Serializer[Any]):
-    """The jobs that ended, by day."""
+    """The numbers of finished jobs by day."""
 
-    jobs = JobSeriesSerializer(help_text="Those that ended well and those that failed.")
+    jobs = JobSeriesSerializer(help_text="Jobs that succeeded and jobs that failed.")
 
 
 # For the document alone: ``as_json()`` of ``metrics.py`` makes the body.
@@ -156,7 +159,7 @@ class JobGraphSerializer(serializers.Serializer[Any]):
 class SampleSerializer(serializers.Serializer[Any]):
     """One value of a metric."""
 
-    labels = serializers.DictField(child=serializers.CharField(), help_text="What it is the value of.")
+    labels = serializers.DictField(child=serializers.CharField(), help_text="Labels of the value.")
     value = serializers.FloatField(help_text="The value.")
 
 
@@ -164,10 +167,10 @@ class MetricSerializer(serializers.Serializer[Any]):
     """A metric and its values."""
 
     help_text = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
-        help_text="What it measures, as Prometheus tells it."
+        help_text="Prometheus' help text of the metric."
     )
     type = serializers.CharField(help_text="`gauge`.")
-    samples = SampleSerializer(many=True, help_text="Its values.")
+    samples = SampleSerializer(many=True, help_text="The values of the metric.")
 
 
 class MetricsSerializer(serializers.Serializer[Any]):

@@ -17,28 +17,28 @@ ONE_SCOPE = f"({'|'.join(tokens.SCOPES)})"
 
 
 class OwnerSerializer(serializers.Serializer[Any]):
-    """The user whose token it is."""
+    """The owner of the token."""
 
     id = serializers.IntegerField(help_text="Id of the user.")
-    username = serializers.CharField(help_text="Name to log in with.")
+    username = serializers.CharField(help_text="Login name.")
     first_name = serializers.CharField(help_text="First name.")
     last_name = serializers.CharField(help_text="Last name.")
 
 
 class TokenSummarySerializer(serializers.Serializer[Any]):
-    """What else is known around a token."""
+    """Summaries of records related to a token."""
 
-    user = OwnerSerializer(help_text="The user whose token it is.")
+    user = OwnerSerializer(help_text="The owner of the token.")
 
 
 class TokenSerializer(RecordSerializer):
-    """An access token. Its text is told only by the answer that made it, from the context's ``raw_token``."""
+    """An access token. Only the answer to its creation has its text, from the context's ``raw_token``."""
 
     record_type = "o_auth2_access_token"
     collection = "tokens"
 
     modified = serializers.DateTimeField(source="updated", read_only=True)
-    # A validator, as OPTIONS would tell a ``max_length``, which AWX has not.
+    # A validator in place of ``max_length``, which OPTIONS would show and AWX does not.
     description = CharField(
         required=False, allow_blank=True, default="", validators=[MaxLengthValidator(LONGEST_DESCRIPTION)]
     )
@@ -68,12 +68,12 @@ class TokenSerializer(RecordSerializer):
         read_only_fields = ("user", "created", "expires")
         description = "An OAuth2 personal token."
         descriptions = {
-            "user": "Id of the user whose token it is.",
-            "token": "The token, in the answer that made it; asterisks everywhere else.",
-            "refresh_token": "null: personal tokens have none.",
-            "application": "null: there are no applications here.",
-            "expires": "When it ends to be valid.",
-            "scope": "`read`, or `write`, which includes it.",
+            "user": "Id of the owner of the token.",
+            "token": "The token in the answer to its creation; asterisks everywhere else.",
+            "refresh_token": "Always null: personal tokens have no refresh token.",
+            "application": "Always null: this service has no OAuth2 applications.",
+            "expires": "Time at which the token expires.",
+            "scope": "`read`, or `write`, which includes `read`.",
         }
         types = {
             "refresh_token": {"type": "null"},

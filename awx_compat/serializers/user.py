@@ -23,13 +23,15 @@ RELATED = (
 
 
 class UserSummarySerializer(serializers.Serializer[Any]):
-    """What else is known around a user."""
+    """Summaries of records related to a user."""
 
-    user_capabilities = CapabilitiesSerializer(help_text="What the user who asks may do with this one.")
+    user_capabilities = CapabilitiesSerializer(
+        help_text="The actions that the requesting user may perform on this one."
+    )
 
 
 class UserSerializer(RecordSerializer):
-    """A user. Passwords are never told; what belongs to identity providers is empty here."""
+    """A user. Passwords are never shown; fields of identity providers are always empty."""
 
     record_type = "user"
     collection = "users"
@@ -63,16 +65,16 @@ class UserSerializer(RecordSerializer):
             "external_account",
             "auth",
         )
-        description = "Somebody who asks the API."
+        description = "A user of the API."
         descriptions = {
             "first_name": "First name.",
             "last_name": "Last name.",
             "email": "Email address.",
-            "password": "Never told.",
-            "ldap_dn": "Empty: there is no LDAP here.",
-            "last_login": "When the user last logged in.",
-            "external_account": "null: there are no other identity providers here.",
-            "auth": "Empty: there are no other identity providers here.",
+            "password": "Always `$encrypted$`: passwords are never shown.",
+            "ldap_dn": "Always empty: this service does not use LDAP.",
+            "last_login": "Time of the user's last login.",
+            "external_account": "Always null: this service has no other identity providers.",
+            "auth": "Always empty: this service has no other identity providers.",
         }
         types = {"modified": {"type": "null"}, "external_account": {"type": "null"}}
 
@@ -91,7 +93,7 @@ class UserSerializer(RecordSerializer):
         }
 
     def covers_rights_of(self, user: User) -> bool:
-        """As in AWX, an auditor may delete users who have no right beyond the auditor's, by this field alone."""
+        """Whether the reader is an auditor and ``user`` has no right beyond an auditor's: a quirk of AWX."""
         is_ordinary = not (user.is_superuser or user.is_system_auditor or user.has_more_than_read)
         return self.reader.is_system_auditor and is_ordinary
 

@@ -1,4 +1,4 @@
-"""How the service is set up, in the shape that AWX's clients expect of AWX."""
+"""The configuration of the service, in the format that AWX's clients expect."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from awx_compat.views.base import ApiView, not_implemented
 @extend_schema(methods=["POST"], summary="Set the licence")
 @extend_schema(methods=["DELETE"], summary="Remove the licence")
 class Config(ApiView):
-    """The version and the licence, which is open, as AWX's."""
+    """The version and the licence. AWX and this service are open source."""
 
     title = "Configuration"
     post = delete = not_implemented
@@ -65,7 +65,7 @@ class SettingCategories(ApiView):
 @extend_schema(methods=["PATCH"], summary="Change some settings")
 @extend_schema(methods=["DELETE"], summary="Reset settings")
 class SettingCategory(ApiView):
-    """The settings of a category. They come from the environment, so that none can be changed here."""
+    """The settings of a category. They come from the environment and cannot be changed over the API."""
 
     title = "Setting Detail"
     permission_classes = [IsSuperuserOrAuditor]

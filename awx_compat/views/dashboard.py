@@ -1,4 +1,4 @@
-"""The first page of AWX's web interface: counts of the records that this service has, and 0 of all others."""
+"""The first page of AWX's web interface: counts of the records here, and 0 for records that are not stored here."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ class Dashboard(ApiView):
 
 
 class JobGraph(ApiView):
-    """How many jobs ended well and how many did not, on each day of a ``period``, as [seconds since 1970, number]."""
+    """Numbers of jobs that succeeded and failed on each day of a ``period``, as [seconds since 1970, number]."""
 
     title = "Dashboard Jobs Graphs"
 
@@ -40,7 +40,7 @@ class JobGraph(ApiView):
             OpenApiParameter(
                 "period",
                 {"type": "string", "enum": list(PERIODS), "default": "month"},
-                description="How far back.",
+                description="The period that ends now.",
             ),
         ],
         responses={
@@ -52,7 +52,7 @@ class JobGraph(ApiView):
                 {"error": UNKNOWN_PERIOD.format("year")},
             ),
         },
-        summary="How many jobs ended well or not, by day",
+        summary="Numbers of jobs that succeeded and failed, by day",
     )
     def get(self, request: Request) -> Response:
         period = request.query_params.get("period", "month")

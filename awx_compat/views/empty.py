@@ -1,4 +1,4 @@
-"""Collections that AWX has and this service has not: empty lists in AWX's shape."""
+"""Collections of AWX that this service does not store: empty lists in AWX's format."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from awx_compat.serializers.common import EmptyPageSerializer, only_page
 from awx_compat.views.base import ApiView, not_implemented
 
 
-@extend_schema(tags=["not kept"])
+@extend_schema(tags=["not stored"])
 @extend_schema(methods=["GET"], responses=EmptyPageSerializer)
 class EmptyList(ApiView):
     title: str = "Empty List"
@@ -19,7 +19,7 @@ class EmptyList(ApiView):
         return Response(only_page([]))
 
 
-@extend_schema(methods=["POST"], summary="Make an organization")
+@extend_schema(methods=["POST"], summary="Create an organization")
 class Organizations(EmptyList):
     title = "Organizations"
     post = not_implemented

@@ -16,39 +16,39 @@ from instances import database
 from instances.guessing import LockedError
 from instances.hashing import HashingBusyError
 
-# For people: what happened, and what they can do.
+# Title and text of the pages: the error, and its remedy.
 PAGES = {
-    HTTPStatus.BAD_REQUEST: ("The request was not understood", "Part of its address or of what was sent is not known."),
+    HTTPStatus.BAD_REQUEST: ("Invalid request", "Part of the address or of the submitted data is invalid."),
     HTTPStatus.FORBIDDEN: (
-        "You may not do this",
-        "It takes rights that you do not have, or cannot be done here at all.",
+        "Permission denied",
+        "You do not have the rights for this page, or this action is not possible here.",
     ),
-    HTTPStatus.NOT_FOUND: ("There is no such page", "Its address may be mistyped, or the page is gone."),
+    HTTPStatus.NOT_FOUND: ("Page not found", "The address may be mistyped, or the page no longer exists."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
-        "Too much was sent",
-        "The service accepts no files, and no body larger than its setting MAX_BODY_SIZE. Nothing was changed.",
+        "Request too large",
+        "The service accepts no files, and no request larger than MAX_BODY_SIZE. Nothing was changed.",
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
-        "The service failed",
-        "Nothing is wrong with your request. Try it again; if it fails again, tell the operator of this service.",
+        "Server error",
+        "Your request is not the cause. Try again; if the error persists, contact the operator of this service.",
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         "The database does not answer",
-        "Nothing is wrong with your request. Try it again in a moment. If it was a change, look first whether it "
-        "was made.",
+        "Your request is not the cause. Try again in a moment. After a change, first check whether the change was "
+        "made.",
     ),
 }
 WITHOUT_DATABASE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 STALE_FORM = (
-    "The form was not accepted",
-    "It was open for too long, or the browser sends no cookies to this service. Go back, load the page again, and send "
-    "the form once more.",
+    "The form has expired",
+    "The form was open for too long, or the browser sends no cookies to this service. Go back, reload the page, and "
+    "submit the form again.",
 )
 LOCKED = (
-    "Too many wrong passwords came for this name or from your network, so for a while none is looked at, not even the "
-    "right one. Try again in {}, or ask the operator of this service to unlock it."
+    "Too many wrong passwords for this name or from your network. For a while no password is checked, not even the "
+    "right one. Try again in {}, or contact the operator of this service to unlock the login."
 )
-BUSY = "Many people log in at this moment. Nothing is wrong with your password: try again in a few seconds."
+BUSY = "Too many logins at this moment. Your password was not checked: try again in a few seconds."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -68,7 +68,7 @@ def too_large(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The response to an unexpected error, or to a failure of the database, in any part of the service."""
+    """The answer to an unexpected error (500), or to an error of the database (503), in any part of the service."""
     error = sys.exception()
     if error is not None and database.failed(error):
         return database_failed(request, error)
@@ -83,7 +83,7 @@ def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 
 def login_refused(request: HttpRequest, error: LockedError | HashingBusyError) -> HttpResponse:
-    """The response to a login form whose password was not verified."""
+    """The answer to a login form whose password is not checked."""
     refusal = of_login(error)
     status = HTTPStatus(refusal.status_code)
     minutes = max(1, round(error.wait / 60))
@@ -123,9 +123,9 @@ def prefers_page(request: HttpRequest) -> bool:
 
 
 def page(request: HttpRequest, status: HTTPStatus, title: str, reason: str) -> HttpResponse:
-    """An error page. Where the service itself failed, it names no user, so that it needs no database."""
-    told_to = None if status in WITHOUT_DATABASE else request
-    text = render_to_string("awx_compat/error.html", {"title": title, "reason": reason}, told_to)
+    """The page of an error. Where the service itself failed, the page shows no user: this needs the database."""
+    page_request = None if status in WITHOUT_DATABASE else request
+    text = render_to_string("awx_compat/error.html", {"title": title, "reason": reason}, page_request)
     response = HttpResponse(text, status=status)
     add_never_cache_headers(response)
     return response

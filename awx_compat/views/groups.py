@@ -43,7 +43,7 @@ class InstanceGroupList(ListView):
     def visible(reader: Any) -> Any:
         return InstanceGroup.objects.visible_to(reader).with_load().with_administration_by(reader).order_by("id")
 
-    @extend_schema(responses={201: InstanceGroupDetailSerializer}, summary="Make a group")
+    @extend_schema(responses={201: InstanceGroupDetailSerializer}, summary="Create a group")
     def post(self, request: Request) -> Response:
         return self.create(request, InstanceGroupDetailSerializer)
 
@@ -62,7 +62,7 @@ class InstanceGroupDetail(DetailView):
 
     @extend_schema(
         request=InstanceGroupSerializer,
-        summary="Change a group; what is left out becomes its default, or stays as it is where it has none",
+        summary="Replace a group; omitted fields get their default, or stay unchanged if they have none",
     )
     def put(self, request: Request, key: str) -> Response:
         return self.change(request)
@@ -72,7 +72,7 @@ class InstanceGroupDetail(DetailView):
         return self.change(request, partial=True)
 
     def changed(self, before: Any, group: Any) -> Any:
-        """AWX renders the policy of a changed container group as empty unless the stored policy was changed."""
+        """AWX answers a change of a container group with an empty policy, unless the stored policy changed."""
         if group.is_container_group and domain.policy_of(group) == domain.policy_of(before):
             vars(group).update(domain.NO_POLICY)
         return group
@@ -82,7 +82,7 @@ class InstanceGroupDetail(DetailView):
             204: None,
             409: ErrorResponse(
                 "GroupInUse",
-                "Jobs of the group have not ended, or another change was made at the same moment.",
+                "The group has jobs that have not ended, or a concurrent change conflicts with this one.",
                 (ErrorSerializer, InUseSerializer),
                 {"error": GROUP_IN_USE, "active_jobs": [{"id": 102, "type": "job"}]},
             ),
@@ -167,7 +167,7 @@ class RolesOfGroup(OfGroup):
             OpenApiParameter(
                 "role_field",
                 {"type": "string", "enum": InstanceGroupRole.Role.values},
-                description="Only this role.",
+                description="Return only this role.",
             ),
         ],
         responses=GroupRolePageSerializer,
@@ -179,9 +179,9 @@ class RolesOfGroup(OfGroup):
         return Response(only_page(roles))
 
 
-@extend_schema(methods=["GET"], summary="The users who may see a group, and why")
+@extend_schema(methods=["GET"], summary="The users who may see a group, with their roles")
 class UsersOfGroup(OfGroup, ListView):
-    """The users who may see the group, and why."""
+    """The users who may see the group, with the roles by which they do."""
 
     title = "Instance Group Access List"
     serializer_class = AccessSerializer

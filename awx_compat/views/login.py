@@ -1,4 +1,4 @@
-"""Login and logout, as AWX's web interface and command line use them: forms, not JSON."""
+"""Login and logout of sessions, for AWX's web interface and command line: forms, not JSON."""
 
 from django.conf import settings
 from django.contrib import auth
@@ -14,14 +14,14 @@ from awx_compat.views.errors import prefers_page
 
 
 def set_logged_in(response: HttpResponse, logged_in: bool) -> None:
-    """Tell AWX's web interface, whose scripts read this cookie, whether there is a session."""
+    """Set the cookie by which the scripts of AWX's web interface know whether there is a session."""
     value = "true" if logged_in else "false"
     response.set_cookie("userLoggedIn", value, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax")
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class Login(views.LoginView):
-    """GET shows the form; POST of username, password and next begins a session (302), or responds with 401."""
+    """GET shows the form; POST of username, password and next begins a session (302), or fails (401)."""
 
     template_name = "awx_compat/login.html"
     next_page = "/api/"
@@ -40,9 +40,9 @@ class Login(views.LoginView):
 
 @never_cache
 def logout(request: HttpRequest) -> HttpResponse:
-    """End the session, also on GET: AWX's clients follow a link here. Redirects to ``next``, as in AWX.
+    """End the session and redirect to ``next``, also on GET, as in AWX: clients follow a link.
 
-    Without a ``next`` on this service, browsers are redirected to the first page, and AWX's clients to /api/.
+    Without a ``next`` on this host, browsers are redirected to the dashboard and other clients to /api/.
     """
     auth.logout(request)
     target = request.GET.get("next", "")

@@ -18,11 +18,11 @@ from awx_compat.serializers.common import MembershipSerializer
 from instances.querysets import VisibleQuerySet
 from instances.reader import Reader
 
-# What POST to such a list is, for the OpenAPI document.
+# POST to such a list in the OpenAPI document.
 describes_membership = extend_schema(
     request=MembershipSerializer,
     responses={204: None, 400: BAD_MEMBERSHIP},
-    summary="Associate a record, or disassociate it",
+    summary="Associate or disassociate a record",
 )
 
 
@@ -47,7 +47,7 @@ def get_record_from_body(request: Request, records: VisibleQuerySet, missing: st
 
 
 def id_in_body(request: Request) -> int | None:
-    """The id in the body, or None. As in AWX, true is 1, and every empty value is no id."""
+    """The id in the body; None without one. As in AWX, true is 1, and an empty value of any type is no id."""
     pk = body_of(request).get("id")
     if pk and not isinstance(pk, int):
         raise MembershipError('"id" field must be an integer.')
@@ -55,7 +55,7 @@ def id_in_body(request: Request) -> int | None:
 
 
 def refuse_hidden(record: Any) -> None:
-    """Raise PermissionDenied where the user does not see the record of ``get_record_from_body()``."""
+    """Raise PermissionDenied if the requesting user does not see ``record``, which the body names."""
     if not record.is_visible:
         raise PermissionDenied
 
@@ -70,7 +70,7 @@ def is_disassociation(request: Request) -> bool:
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """The object in the body; null counts as an empty one."""
+    """The JSON object of the request; null counts as an empty object."""
     body: Any = request.data
     return body or {}
 

@@ -10,7 +10,7 @@ from instances.models import Instance
 
 
 class MeshVisualizer(ApiView):
-    """All nodes and links of the mesh, for a drawing of it."""
+    """All nodes and links of the mesh, for a drawing."""
 
     title = "Mesh Visualizer"
     depends_on = versions.INSTANCES
@@ -18,4 +18,6 @@ class MeshVisualizer(ApiView):
 
     @extend_schema(responses=MeshDrawingSerializer, summary="All nodes and links")
     def get(self, request: Request) -> Response:
-        return Response(mesh(Instance.objects.with_links().order_by("hostname")))  # one query: of one moment
+        return Response(
+            mesh(Instance.objects.with_links().order_by("hostname"))
+        )  # one query, for one snapshot of nodes and links

@@ -38,7 +38,7 @@ class FiguresRenderer(JSONRenderer):
 
 
 class FiguresPage(BrowsableRenderer):
-    """The page of that JSON."""
+    """The JSON as a page."""
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
         return super().render(without_figures(data), accepted_media_type, renderer_context)
@@ -50,7 +50,7 @@ def without_figures(data: Any) -> Any:
 
 
 class Metrics(ApiView):
-    """Figures for Prometheus: text, JSON with ``format=json``, or a page of that."""
+    """Figures for Prometheus: as text, as JSON with ``format=json``, or as a page."""
 
     title = "Metrics"
     depends_on: Dependencies | None = versions.FIGURES

@@ -1,4 +1,4 @@
-"""The entry points of the API: its versions, its collections, ping, OAuth2."""
+"""The entry points: the API's versions and collections, the state of the service, OAuth2 and identity providers."""
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -36,7 +36,7 @@ COLLECTIONS = (
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
 class ApiRoot(ApiView):
-    """The versions of the API. Sets the CSRF cookie that /api/login/ needs."""
+    """The versions of the API. The answer sets the CSRF cookie that /api/login/ requires."""
 
     title = "REST API"
     permission_classes = [AllowAny]
@@ -56,7 +56,7 @@ class ApiRoot(ApiView):
 
 
 class VersionRoot(ApiView):
-    """The collections of version 2. Command-line clients make a subcommand of each."""
+    """The collections of version 2. Command-line clients make a subcommand of each collection."""
 
     title = "Version 2"
     permission_classes = [AllowAny]
@@ -71,29 +71,29 @@ class VersionRoot(ApiView):
 
 
 class Ping(ApiView):
-    """Whether the service is up, and what it serves; without authentication."""
+    """The state of the service, its nodes and groups. No credentials are needed or read."""
 
     title = "Ping"
     depends_on = versions.HEALTH
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(responses=PingSerializer, summary="Whether the service is up, and what it serves")
+    @extend_schema(responses=PingSerializer, summary="The state of the service, its nodes and groups")
     def get(self, request: Request) -> Response:
         instances = Instance.objects.exclude(node_type=Instance.NodeType.HOP).order_by("hostname")
         groups = InstanceGroup.objects.with_members().order_by("name")
-        told = ("hostname", "node_type", "uuid", "last_seen", "capacity", "version")
-        told_of_groups = ("name", "is_container_group", "max_forks", "members_capacity", "member_hostnames")
-        return Response(ping(*fetch_in_one_statement(instances.values(*told), groups.values(*told_of_groups))))
+        columns = ("hostname", "node_type", "uuid", "last_seen", "capacity", "version")
+        group_columns = ("name", "is_container_group", "max_forks", "members_capacity", "member_hostnames")
+        return Response(ping(*fetch_in_one_statement(instances.values(*columns), groups.values(*group_columns))))
 
 
 class OAuthRoot(ApiView):
-    """Where OAuth2 clients go, below /api/o/."""
+    """The OAuth2 endpoints below /api/o/."""
 
     title = "API OAuth 2 Authorization Root"
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="oauth_retrieve", responses=OAuthRootSerializer, summary="Where OAuth2 clients go")
+    @extend_schema(operation_id="oauth_retrieve", responses=OAuthRootSerializer, summary="The OAuth2 endpoints")
     def get(self, request: Request) -> Response:
         return Response(OAuthRootSerializer({name: f"/api/o/{name}/" for name in OAuthRootSerializer().fields}).data)
 
@@ -110,5 +110,5 @@ class AuthProviders(ApiView):
         summary="The identity providers of the login page",
     )
     def get(self, request: Request) -> Response:
-        request.session.accessed = True  # AWX's answer depends on the session, and says so in Vary
+        request.session.accessed = True  # AWX's answer has Vary: Cookie
         return Response({})

@@ -20,9 +20,9 @@ from instances.models import User
 
 
 @extend_schema(methods=["GET"], summary="List the tokens that the user may see")
-@extend_schema(methods=["POST"], responses={201: TokenSerializer}, summary="Make a token of one's own")
+@extend_schema(methods=["POST"], responses={201: TokenSerializer}, summary="Create a token of the requesting user")
 class TokenList(ListView):
-    """The tokens that the user may see; POST makes one of the user's own."""
+    """The tokens that the user may see. POST creates a token of the requesting user."""
 
     title = "OAuth2 Tokens"
     serializer_class = TokenSerializer
@@ -42,7 +42,7 @@ class TokenList(ListView):
 
 
 def refuse_application(request: Request) -> None:
-    """Refuse a token for an OAuth2 application with AWX's message: this service has no applications."""
+    """Raise ParseError, with AWX's messages, for a token of an OAuth2 application: this service has none."""
     application = body_of(request).get("application")
     if application is None or application == "":
         return
@@ -57,7 +57,7 @@ class TokensOfUser(OfUser, TokenList):
     """The tokens of one user. As in AWX, POST creates a token of the requesting user, who must see this user."""
 
     title = "User Personal Access Tokens"
-    visible = None  # but those of one user
+    visible = None  # get_queryset() selects the tokens of one user
 
     def get_queryset(self) -> Any:
         return tokens.visible_to(self.reader).filter(user=self.user)
@@ -71,7 +71,7 @@ class TokensOfUser(OfUser, TokenList):
 
 
 class OfToken(ApiView):
-    """A token, or what is below it. Its owner and superusers change it; auditors read it."""
+    """A token, or a view below a token. Its owner and superusers may change it; auditors may read it."""
 
     permission_classes = [ChangesNeedOwner]
 
@@ -87,7 +87,7 @@ class OfToken(ApiView):
 @extend_schema(methods=["PATCH"], summary="Change the description or the scope of a token")
 @extend_schema(methods=["DELETE"], responses={204: None}, summary="Revoke a token")
 class TokenDetail(OfToken, RetrieveUpdateDestroyAPIView[Any]):
-    """A token. Its owner, or a superuser, changes its description and scope, or revokes it."""
+    """A token. Its owner and superusers may change its description and scope, and revoke it."""
 
     title = "OAuth Token Detail"
     serializer_class = TokenSerializer

@@ -14,7 +14,7 @@ from instances.models import User
 
 
 @extend_schema(methods=["GET"], summary="List the users")
-@extend_schema(methods=["POST"], summary="Make a user")
+@extend_schema(methods=["POST"], summary="Create a user")
 class UserList(ListView):
     title = "Users"
     serializer_class = UserSerializer
@@ -27,9 +27,9 @@ class UserList(ListView):
         return User.objects.visible_to(reader).with_rights().order_by("username")
 
 
-@extend_schema(methods=["GET"], summary="The user who asks, as a list of one")
+@extend_schema(methods=["GET"], summary="The requesting user, as a list of one record")
 class Me(ListView):
-    """The user who asks, as a list of one."""
+    """The requesting user, as a list of one record."""
 
     title = "Me"
     depends_on = versions.READER
@@ -73,7 +73,7 @@ class OfUser(ApiView):
 
 
 class NothingOfUser(OfUser, EmptyList):
-    """A list of records that AWX has of a user and this service has not: always empty."""
+    """Records of a user that AWX stores and this service does not."""
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         self.user  # noqa: B018 - raises PermissionDenied where the user is not visible

@@ -1,7 +1,7 @@
 """The mesh as a drawing: a column for each layer, a box for each node, a line for each link or bundle of links.
 
-What it is made of is in ``shapes``. What shares a box is decided in ``grouping``, where things stand in ``layout``,
-what a box is called in ``names``.
+``shapes`` has the parts of a drawing. ``grouping`` decides which nodes share a box,
+``layout`` computes the positions, ``names`` shortens the labels.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from math import ceil
 from fleet.pages import layout
 from fleet.pages.grouping import Kind, Link, Mesh, Part, group, urgency
 from fleet.pages.names import cut, shortened
-from fleet.pages.shapes import CHARACTERS, Band, Box, Drawing, Line, Piece, in_words, short_states, told_states
+from fleet.pages.shapes import CHARACTERS, Band, Box, Drawing, Line, Piece, describe_states, in_words, short_states
 from instances.models import Instance
 from instances.overview import (
     SEVERITY,
@@ -27,20 +27,20 @@ from instances.text import isolated
 BOX_WIDTH, BOX_HEIGHT = 208, 44
 CLOSED_HEIGHT = 70
 PADDING, FRAME_HEADING = 8, 26
-ROWS, COLUMNS = 16, 6  # of a frame, before it becomes wider, and before it becomes higher again
-HEADING, TOGGLE = 58, 32  # over the columns of a tier, and what opens or closes it
+ROWS, COLUMNS = 16, 6  # of a frame: columns are added after ROWS boxes, up to COLUMNS; then rows are added
+HEADING, TOGGLE = 58, 32  # heights of a tier's heading and of the button that opens or closes the tier
 MARGIN = 10
 HEADING_CHARACTERS = 36  # that fit over a column
-LABEL_CHARACTER, LABEL_LINE, LABEL_GAP = 6.4, 13, 3  # of the text at a bundle; between it and a box
-MOST = 300  # nodes of a tier that are drawn; any part of it can be opened by itself
-NAMED = 4  # neighbours of a node that are told by name
-ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)  # of a line: where its label may stand, the best place first
+LABEL_CHARACTER, LABEL_LINE, LABEL_GAP = 6.4, 13, 3  # of a line's label: character width, line height, gap to a box
+MOST = 300  # nodes of a tier that are drawn; any part of a tier can be opened by itself
+NAMED = 4  # neighbours of a node that are listed by name
+ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)  # positions of a label as shares of a line, the best first
 
 MIXED = "mixed"
 
 
 def draw(instances: Iterable[Instance], links: Iterable[Link], opened: Collection[str]) -> Drawing:
-    """The drawing of these nodes, ordered as they come, with the links between any two of them."""
+    """The drawing of these nodes, in their given order, with the links between them."""
     return _Drafting(group(instances, links, opened)).drawing()
 
 
@@ -51,7 +51,7 @@ class _Drafting:
         for node in mesh.nodes.values():
             by_tier[tier(node)].append(node.hostname)
         self.names = {which: shortened(hostnames, CHARACTERS) for which, hostnames in by_tier.items()}
-        self.room = Counter(dict.fromkeys(by_tier, MOST))  # for more nodes of each tier
+        self.room = Counter(dict.fromkeys(by_tier, MOST))  # further nodes that can be drawn, by tier
         self.pieces = {part: self.piece(part) for part in mesh.parts}
 
     def drawing(self) -> Drawing:
@@ -101,24 +101,25 @@ class _Drafting:
         return self.names[tier(node)].labels[node.hostname]
 
     def box(self, node: Instance) -> Box:
-        told = f"{isolated(node.hostname)}, {node.node_type}, {self.told_state(node)}. {self.told_links(node)}"
-        return Box(node, self.label(node), standing(node), told)
+        state, links = self.describe_state(node), self.describe_links(node)
+        description = f"{isolated(node.hostname)}, {node.node_type}, {state}. {links}"
+        return Box(node, self.label(node), standing(node), description)
 
-    def told_state(self, node: Instance) -> str:
+    def describe_state(self, node: Instance) -> str:
         load = f", {node.consumed_capacity} of {node.capacity} forks in use" if node.capacity else ""
         return state_in_words(node) + load
 
-    def told_links(self, node: Instance) -> str:
-        """ "Linked to hop-1, hop-2 (being removed) and 3 more."."""
+    def describe_links(self, node: Instance) -> str:
+        """A sentence as "Linked to hop-1, hop-2 (being removed) and 3 more."."""
         near = sorted(self.mesh.neighbours[node.pk].items(), key=lambda item: urgency(item[1]))
         if not near:
-            return "Linked to no node that is shown."
-        told = [
+            return "Linked to no visible node."
+        names = [
             isolated(self.label(self.mesh.nodes[pk])) + ("" if state == "established" else f" ({in_words(state)})")
             for pk, state in near[:NAMED]
         ]
         more = f" and {len(near) - NAMED} more" if len(near) > NAMED else ""
-        return f"Linked to {', '.join(told)}{more}."
+        return f"Linked to {', '.join(names)}{more}."
 
     def bands(self) -> list[Band]:
         by_tier: dict[Tier, list[Piece]] = defaultdict(list)
@@ -138,33 +139,33 @@ class _Drafting:
     ) -> tuple[Line, list[layout.Point]]:
         states = Counter(state for *_, state in links)
         state = next(iter(states)) if len(states) == 1 else MIXED
-        told = told_states(states) if len(links) > 1 else in_words(state)
+        description = describe_states(states) if len(links) > 1 else in_words(state)
         line = Line(
             key=f"{first.key}--{second.key}",
             ends=f"{first.key} {second.key}",
             path=path(curve),
             state=state,
             is_bundle=len(links) > 1,
-            title=f"{isolated(self.told_end(first))} to {isolated(self.told_end(second))}: {told}",
+            title=f"{isolated(self.describe_end(first))} to {isolated(self.describe_end(second))}: {description}",
             label=short_states(states) if len(links) > 1 else (),
             urgent=states["removing"] > 0,
         )
         return line, curve
 
-    def told_end(self, part: Part) -> str:
+    def describe_end(self, part: Part) -> str:
         if part.kind is Kind.NODE:
             return part.nodes[0].hostname
         return f"{len(part.nodes)} {part.tier.label.lower()} nodes"
 
 
 def grid(number: int) -> tuple[int, int]:
-    """Columns and rows of so many boxes."""
+    """The numbers of columns and rows of a frame with this number of boxes."""
     columns = min(COLUMNS, max(1, ceil(number / ROWS)))
     return columns, ceil(number / columns)
 
 
 def place(piece: Piece, x: float, y: float) -> None:
-    """Put the piece there, and its nodes into it, column by column."""
+    """Set the positions of the piece and of its boxes, column by column."""
     piece.x, piece.y = round(x), round(y)
     if not piece.framed:
         for box in piece.boxes:
@@ -182,7 +183,7 @@ def path(curve: list[layout.Point]) -> str:
 
 
 def label_lines(lines: list[tuple[Line, list[layout.Point]]], pieces: list[Piece]) -> None:
-    """Put each label on its line where it covers no box and no other label; without such a place there is none."""
+    """Place each label on its line without covering a box or another label; a label without such a place is removed."""
     taken = [(piece.x, piece.y, piece.x + piece.width, piece.y + piece.height) for piece in pieces]
     ends = Counter(end for line, _ in lines for end in line.ends.split())
     for line, curve in lines:
@@ -201,7 +202,7 @@ def label_lines(lines: list[tuple[Line, list[layout.Point]]], pieces: list[Piece
 
 
 def label_places(curve: list[layout.Point], width: float, fan: int) -> Iterator[layout.Point]:
-    """Where the middle of a label may stand: beside the end where fewer other lines end, or else along the line."""
+    """Possible positions of a label's middle: beside the end with fewer other lines, then along the line."""
     (left, begin), (right, end) = curve[0], curve[-1]
     if fan > 0:
         yield right - width / 2 - LABEL_GAP, end
@@ -215,7 +216,7 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def point_on(curve: list[layout.Point], share: float) -> layout.Point:
-    """The point after this share of the pieces of a Bézier curve."""
+    """The point at this share, 0 to 1, of a Bézier curve."""
     pieces = (len(curve) - 1) // 3
     number = min(int(share * pieces), pieces - 1)
     t = share * pieces - number

@@ -1,9 +1,9 @@
-"""Which nodes of the mesh share a part of its drawing, so that it can be read at any size. Knows no geometry.
+"""Grouping of nodes into the parts of the drawing, so that meshes of any size are readable. Without geometry.
 
-A mesh is drawn in layers: control and hybrid nodes, hop nodes by how many hops they are away from those, execution
-nodes. A tier of many nodes is closed: its nodes that are linked to the same parts before them are one part, until it is
-opened. Nodes of a part are linked to the same others, so that a line to the part is true of each of them; where that
-would be too much to be read, a whole layer is one part and each node tells its own links.
+A mesh is drawn in layers: control and hybrid nodes, hop nodes by their distance in hops from these, execution nodes.
+A tier of many nodes is closed: its nodes that are linked to the same parts in earlier layers are one part, until the
+tier is opened. All nodes of a part are linked to the same other nodes, so that a line to the part applies to each of
+them. If that gives too many parts, a whole layer becomes one part, and each node's description lists its own links.
 """
 
 from collections import Counter, defaultdict, deque
@@ -15,9 +15,9 @@ from typing import TypeVar
 from instances.models import Instance, InstanceLink
 from instances.overview import Tier, tier
 
-FEW = 24  # nodes of a tier that are always shown
-TWINS = 3  # nodes with the same links that are drawn in one frame
-MOST_PARTS, MOST_LINES = 160, 250  # that somebody can read, and that are laid out in a second
+FEW = 24  # a tier with at most so many nodes is always open
+TWINS = 3  # least number of nodes with the same links that share a frame
+MOST_PARTS, MOST_LINES = 160, 250  # of a readable drawing, which dot lays out within a second
 
 State = InstanceLink.State
 Link = tuple[int, int, str]  # ids of source and target, state
@@ -33,13 +33,13 @@ class Kind(Enum):
 
 @dataclass(eq=False, slots=True)
 class Part:
-    """What is laid out as one, and where lines end."""
+    """One node or several nodes that are laid out together, with common lines."""
 
     key: str
     kind: Kind
     tier: Tier
     nodes: list[Instance]
-    inner: Counter[str] = field(default_factory=Counter)  # states of the links between its nodes
+    inner: Counter[str] = field(default_factory=Counter)  # states of the links within the part
 
 
 @dataclass(slots=True)
@@ -49,9 +49,9 @@ class Mesh:
     layers: list[list[Part]]
     bundles: dict[tuple[Part, Part], list[Link]]
     nodes: dict[int, Instance]
-    neighbours: dict[int, dict[int, str]]  # of a node: the state of the link to each, the worst where there are two
+    neighbours: dict[int, dict[int, str]]  # by node and neighbour: the state of the link, the worse of two
     part_of: dict[int, Part]
-    has_many: bool  # some tier can be opened and closed
+    has_many: bool  # whether a tier can be opened and closed
 
     @property
     def parts(self) -> Iterator[Part]:
@@ -59,9 +59,9 @@ class Mesh:
 
 
 def group(instances: Iterable[Instance], links: Iterable[Link], opened: Collection[str]) -> Mesh:
-    """The mesh in parts. ``opened``: the tiers, and keys of parts, whose nodes are shown.
+    """The mesh in parts. ``opened``: the names of opened tiers and the keys of opened parts.
 
-    Links to nodes that are not among the instances are left out.
+    Links to nodes outside ``instances`` are left out.
     """
     return _Grouping(list(instances), list(links), opened).mesh()
 
@@ -79,7 +79,7 @@ class _Grouping:
         self.sizes = Counter[Tier]()
         for which, nodes in self.layers:
             self.sizes[which] += len(nodes)
-        self.whole: set[Tier] = set()  # whose layers are one part each, as they would be too many
+        self.whole: set[Tier] = set()  # tiers whose layers are one part each, to reduce the number of parts
 
     def mesh(self) -> Mesh:
         mesh = self.divided()
@@ -106,7 +106,7 @@ class _Grouping:
         )
 
     def parts(self, which: Tier, nodes: list[Instance], before: dict[int, Part]) -> Iterator[Part]:
-        """The parts of a layer, after those of the layers before it."""
+        """The parts of a layer. ``before``: the parts of the nodes in earlier layers."""
         many = self.sizes[which] > FEW
         layer = {node.pk for node in nodes}
 
@@ -125,7 +125,7 @@ class _Grouping:
                 yield from self.shown(which, members, layer, framed_over=0 if many else 1)
 
     def shown(self, which: Tier, members: list[Instance], layer: set[int], framed_over: int) -> Iterator[Part]:
-        """Each node by itself, but for those with the same links to more than so many nodes of other layers."""
+        """Each node as a part, but a frame for nodes with the same links to more than ``framed_over`` other nodes."""
 
         def others(node: Instance) -> frozenset[int]:
             return frozenset(pk for pk in self.neighbours[node.pk] if pk not in layer)
@@ -157,7 +157,7 @@ def single(which: Tier, node: Instance) -> Part:
 
 
 def key(which: Tier, nodes: list[Instance]) -> str:
-    """The name of a part of several nodes, which stays while its oldest node does."""
+    """The key of a part of several nodes, which does not change while its oldest node exists."""
     return f"{which.value}-{min(node.pk for node in nodes)}"
 
 
@@ -171,7 +171,7 @@ def alike(nodes: Iterable[Instance], by: Callable[[Instance], T]) -> list[list[I
 def layered(
     instances: Collection[Instance], neighbours: dict[int, dict[int, str]]
 ) -> list[tuple[Tier, list[Instance]]]:
-    """The nodes by tier, hop nodes by how many hops they are away from the control nodes too."""
+    """The nodes by tier; hop nodes also by their distance from the control nodes."""
     tiers: dict[Tier, list[Instance]] = {which: [] for which in Tier}
     for node in instances:
         tiers[tier(node)].append(node)
@@ -186,9 +186,9 @@ def layered(
 
 
 def distances(tiers: dict[Tier, list[Instance]], neighbours: dict[int, dict[int, str]]) -> dict[int, int]:
-    """How many hops each hop node is away from the control nodes, which are 0 away.
+    """The distance of each hop node from the control nodes, in hops. Control nodes have the distance 0.
 
-    Where no control node is reached, the hops are counted from the first hop node.
+    Distances of hop nodes without a path to a control node are counted from the first of these hop nodes.
     """
     hops = {node.pk: None for node in tiers[Tier.HOP]}
     far = {node.pk: 0 for node in tiers[Tier.CONTROL]}
@@ -203,7 +203,7 @@ def distances(tiers: dict[Tier, list[Instance]], neighbours: dict[int, dict[int,
 def spread(
     far: dict[int, int], begin: Iterable[int], through: Collection[int], neighbours: dict[int, dict[int, str]]
 ) -> None:
-    """Write into ``far`` how far the nodes of ``through`` are that are reached from ``begin``."""
+    """Add to ``far`` the distances of the nodes of ``through`` that can be reached from ``begin``."""
     reached = deque(begin)
     while reached:
         here = reached.popleft()
@@ -214,5 +214,5 @@ def spread(
 
 
 def urgency(state: str) -> int:
-    """By which links are ordered, the worst first; a state that is not known is no worse than the best."""
+    """The sort key of link states, the worst first; unknown states come last."""
     return WORST_FIRST.index(state) if state in WORST_FIRST else len(WORST_FIRST)

@@ -1,7 +1,7 @@
-"""Where boxes and lines of a layered drawing stand, as Graphviz's dot says.
+"""Positions of boxes and lines in a layered drawing, computed by Graphviz's dot.
 
-dot runs in a process of its own: it is a C library that serves one thread at a time, and a fault or an endless search
-in it must not take the service with it. It is asked once for each graph, as how nodes do is no part of one.
+dot runs in a process of its own: the C library is not thread-safe, and a crash or an endless loop in it must not affect
+the service. It runs once for each graph; the states of nodes are not part of a graph.
 """
 
 import logging
@@ -15,11 +15,11 @@ from itertools import pairwise
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 10  # seconds; the largest graphs that are drawn take one
-REST = 60  # seconds after a failure
-KEPT = 64  # layouts in memory, of some ten kilobytes each
+TIMEOUT = 10  # seconds; the largest graphs take one
+RETRY_AFTER = 60  # seconds after a failure
+MOST_CACHED = 64  # layouts in memory, of about ten kilobytes each
 BETWEEN_BOXES, BETWEEN_LAYERS = 14, 100  # pixels
-INCH = 72  # pixels of the drawing for what dot calls an inch
+INCH = 72  # pixels per inch of dot's lengths
 DOT = """
 import sys, pygraphviz
 graph = pygraphviz.AGraph(sys.stdin.read())
@@ -32,59 +32,59 @@ Edge = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What is laid out. Boxes are named by their place in ``sizes``; layers stand from the left to the right."""
+    """The graph to lay out. Boxes are numbered by their index in ``sizes``; layers are ordered from left to right."""
 
     sizes: tuple[tuple[int, int], ...]  # width and height, in pixels
     layers: tuple[tuple[int, ...], ...]  # the boxes of each
-    edges: tuple[Edge, ...]  # no pair twice, and none from a box to itself
+    edges: tuple[Edge, ...]  # without duplicates and loops
 
 
-failed: dict[Graph, float] = {}  # until when it is not tried again, by the monotonic clock
+failed: dict[Graph, float] = {}  # graphs that dot failed on, with the time of the next attempt (monotonic clock)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Places in pixels. The upper left corner of what is drawn is 0, 0."""
+    """Positions in pixels from the upper left corner of the drawing."""
 
     width: float
     height: float
     centers: dict[int, Point]
-    curves: dict[Edge, tuple[Point, ...]]  # Bézier control points: the beginning, then three for each piece
+    curves: dict[Edge, tuple[Point, ...]]  # Bézier control points: the start, then three for each segment
 
 
 def arrange(graph: Graph) -> Layout | None:
-    """The layout; None where dot fails, which the log tells. After REST it is tried again."""
+    """The layout; None if dot fails, which is logged. After RETRY_AFTER seconds dot is run again."""
     if time.monotonic() < failed.get(graph, 0):
         return None
     try:
-        return arranged(graph)
+        return run_dot(graph)
     except (OSError, subprocess.SubprocessError) as error:
         logger.error("The mesh cannot be drawn: dot failed on %s boxes: %s", len(graph.sizes), error)
-    if len(failed) >= KEPT:
+    if len(failed) >= MOST_CACHED:
         failed.clear()
-    failed[graph] = time.monotonic() + REST
+    failed[graph] = time.monotonic() + RETRY_AFTER
     return None
 
 
-@lru_cache(maxsize=KEPT)
-def arranged(graph: Graph) -> Layout:
-    """The layout. Raises OSError or SubprocessError where dot fails."""
+@lru_cache(maxsize=MOST_CACHED)
+def run_dot(graph: Graph) -> Layout:
+    """The layout. Raises OSError or SubprocessError if dot fails."""
     if not graph.sizes:
         return Layout(0, 0, {}, {})
     command = [sys.executable, "-c", DOT]
     done = subprocess.run(  # noqa: S603 - the command is the same for all graphs
-        command, input="\n".join(described(graph)), capture_output=True, text=True, timeout=PATIENCE, check=True
+        command, input="\n".join(dot_source(graph)), capture_output=True, text=True, timeout=TIMEOUT, check=True
     )
-    return tidied(understood(done.stdout), graph)
+    return normalized(parse_plain(done.stdout), graph)
 
 
-def described(graph: Graph) -> Iterator[str]:
+def dot_source(graph: Graph) -> Iterator[str]:
     """The graph in dot's language."""
     yield f"graph {{ rankdir=LR nodesep={BETWEEN_BOXES / INCH:.4f} ranksep={BETWEEN_LAYERS / INCH:.4f}"
     yield 'node [shape=box fixedsize=true label=""]'
     for number, (width, height) in enumerate(graph.sizes):
         yield f"{number} [width={width / INCH:.4f} height={height / INCH:.4f}]"
-    # Boxes of a layer stand together beside an unseen one, and the unseen ones in a row.
+    # Each layer has an invisible box of the same rank, and a chain of invisible edges orders these boxes.
     for number, layer in enumerate(graph.layers):
         yield f"{{ rank=same layer{number} [width=0.01 height=0.01 style=invis] {' '.join(map(str, layer))} }}"
     if len(graph.layers) > 1:
@@ -96,8 +96,8 @@ def described(graph: Graph) -> Iterator[str]:
     yield "}"
 
 
-def understood(plain: str) -> Layout:
-    """dot's answer in its format "plain": lines of words, lengths in inches from the lower left corner."""
+def parse_plain(plain: str) -> Layout:
+    """The layout from dot's format "plain": lines of words, lengths in inches from the lower left corner."""
     lines = [line.split() for line in plain.splitlines()]
     width, height = (float(word) * INCH for word in lines[0][2:4])
 
@@ -114,10 +114,10 @@ def understood(plain: str) -> Layout:
     return Layout(width, height, centers, curves)
 
 
-def tidied(layout: Layout, graph: Graph) -> Layout:
-    """The layout, or its mirror image if that has more boxes in the order in which they came.
+def normalized(layout: Layout, graph: Graph) -> Layout:
+    """The layout, or its mirror image if that keeps the order of more boxes.
 
-    Room that was kept above and below for what is not drawn is left out.
+    The space of invisible boxes above and below the drawing is removed.
     """
     ys = {box: y for box, (_, y) in layout.centers.items()}
     steps = [ys[lower] - ys[upper] for layer in graph.layers for upper, lower in pairwise(layer)]

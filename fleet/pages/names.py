@@ -1,4 +1,4 @@
-"""What stands for hostnames where there is little room: short, and never the same for two of them."""
+"""Short labels for hostnames in the drawing, unique among the nodes of a tier."""
 
 import re
 from collections import Counter, defaultdict
@@ -9,13 +9,13 @@ from typing import NamedTuple
 from instances.text import visible
 
 ELLIPSIS = "\u2026"
-HEAD = 4  # characters of a name's beginning that are kept where names differ only far behind it
-FEWEST = 3  # characters that are worth being left out
-PARTS = re.compile(r"[^-_.]*[-_.]")  # of a name, each with what ends it
+HEAD = 4  # first characters of a label for names that differ only near their end
+FEWEST = 3  # least length of a common beginning that is left out
+PARTS = re.compile(r"[^-_.]*[-_.]")  # a part of a name, with the separator after it
 
 
 class Names(NamedTuple):
-    """The labels of some hostnames, and what was left out of those."""
+    """The labels of some hostnames, and the beginning and ending that were left out."""
 
     labels: dict[str, str]  # by hostname
     beginning: str
@@ -23,15 +23,15 @@ class Names(NamedTuple):
 
     @property
     def pattern(self) -> str:
-        """ "exec-*.example.org"; "" where nothing was left out."""
+        """A pattern as "exec-*.example.org"; "" if nothing was left out."""
         return f"{self.beginning}*{self.ending}" if self.beginning or self.ending else ""
 
 
 def shortened(hostnames: Collection[str], length: int) -> Names:
-    """Labels of at most ``length`` characters, without what most of the names end with.
+    """Unique labels of at most ``length`` characters, without the domain of most names.
 
-    What all of them begin with is left out too where one would be too long with it.
-    No two labels are the same, and none has a character that turns the direction of writing.
+    A common beginning is left out too if a label would be too long with it. Characters that change the direction of
+    text are replaced.
     """
     ending = usual_ending(hostnames)
     rests = {name: name.removesuffix(ending) or name for name in hostnames}
@@ -58,16 +58,16 @@ def domains(name: str) -> Iterator[str]:
 
 
 def common_beginning(names: Iterable[str]) -> str:
-    """The whole parts, as "exec-", with which all names begin; "" if nothing is left of one, or little is won."""
+    """The common beginning in whole parts, as "exec-"; "" if it is a whole name or shorter than FEWEST."""
     several = list(names)
     if len(several) < 2:
         return ""
-    beginning = "".join(PARTS.findall(commonprefix(several)))  # noqa: RUF071 - by characters is meant
+    beginning = "".join(PARTS.findall(commonprefix(several)))  # noqa: RUF071 - by characters, not by path
     return beginning if len(beginning) >= FEWEST and beginning not in several else ""
 
 
 def distinct(names: Sequence[str], length: int) -> list[str]:
-    """The names, cut to ``length`` in their middle, or before where they begin to differ if that makes them alike."""
+    """The names, cut to ``length`` in the middle; names that would become equal are cut where they begin to differ."""
     labels = [cut(name, length) for name in names]
     for alike in repeated(labels):
         common = len(commonprefix([names[place] for place in alike]))  # noqa: RUF071
@@ -88,7 +88,7 @@ def repeated(labels: Sequence[str]) -> list[list[int]]:
 
 
 def unused(label: str, labels: Collection[str], length: int) -> str:
-    """The label, or with another number if it is one of the labels."""
+    """The label, with another number if it is among ``labels``."""
     number = len(labels)
     while label in labels:
         number += 1
@@ -98,7 +98,7 @@ def unused(label: str, labels: Collection[str], length: int) -> str:
 
 
 def cut(name: str, length: int, differs: int | None = None) -> str:
-    """The name's beginning and end, or its beginning and what stands from the place ``differs`` on."""
+    """The name's beginning and end, or its beginning and the part from the index ``differs`` on."""
     if len(name) <= length:
         return name
     if differs is None:

@@ -1,4 +1,4 @@
-"""What the page of a node tells: the parts of the API's answers about it, in words."""
+"""The contents of a node's page: capacity, conditions, jobs, peers and groups, as far as the reader may see them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,18 +16,18 @@ IN_WORDS = dict(conditions.REASONS)
 
 
 @dataclass(frozen=True, slots=True)
-class ToldCondition:
+class ConditionRow:
     name: str
     question: str
     status: str
     answer: str
     reason: str
-    message: str  # "" where it only repeats the node's errors, which the page shows in full
-    since: datetime | None  # None where it is not known
+    message: str  # "" if it equals the node's errors, which the page shows anyway
+    since: datetime | None  # None if unknown
 
 
 @dataclass(frozen=True, slots=True)
-class ToldJob:
+class JobRow:
     pk: int
     name: str
     kind: str
@@ -35,19 +35,19 @@ class ToldJob:
     started: datetime | None
     executes: bool
     controls: bool
-    taken: int  # of the node's capacity, in forks
+    forks: int  # of the node's capacity
 
 
 @dataclass(frozen=True, slots=True)
-class ToldPeer:
-    pk: int | None  # None where the reader may not see the node itself
+class PeerRow:
+    pk: int | None  # None if the reader may not see the peer's page
     hostname: str
     state: str
-    dials: str  # which of the two dials the other
+    direction: str  # of the link, as a text
 
 
-def told(node: Instance, reader: Reader) -> dict[str, Any]:
-    """Everything about ``node``, read with its load, links and conditions, that ``reader`` may see."""
+def context_of(node: Instance, reader: Reader) -> dict[str, Any]:
+    """The template's context. ``node`` must be read with load, links and conditions."""
     jobs = active_jobs(node, reader)
     return {
         "node": node,
@@ -55,18 +55,18 @@ def told(node: Instance, reader: Reader) -> dict[str, Any]:
         "state_in_words": node.state_sentence,
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
-        "conditions": [told_condition(each, node) for each in conditions.current(node)],
+        "conditions": [condition_row(each, node) for each in conditions.current(node)],
         "sees_jobs": reader.sees_everything,
         "jobs": jobs,
-        "taken_by_others": node.consumed_capacity - sum(job.taken for job in jobs),
+        "forks_of_others": node.consumed_capacity - sum(job.forks for job in jobs),
         "peers": peers(node, reader),
         "groups": node.rampart_groups.visible_to(reader).order_by("name").values_list("name", flat=True),
     }
 
 
-def told_condition(condition: Condition, node: Instance) -> ToldCondition:
+def condition_row(condition: Condition, node: Instance) -> ConditionRow:
     kind, status = Condition.Type(condition.type), Condition.Status(condition.status)
-    return ToldCondition(
+    return ConditionRow(
         name=kind.value,
         question=kind.question,
         status=status.value,
@@ -77,15 +77,15 @@ def told_condition(condition: Condition, node: Instance) -> ToldCondition:
     )
 
 
-def active_jobs(node: Instance, reader: Reader) -> list[ToldJob]:
+def active_jobs(node: Instance, reader: Reader) -> list[JobRow]:
     jobs = UnifiedJob.objects.visible_to(reader).active_on(node.hostname, MOST_JOBS, node.load.jobs_running)
-    return [told_job(job, node) for job in jobs]
+    return [job_row(job, node) for job in jobs]
 
 
-def told_job(job: UnifiedJob, node: Instance) -> ToldJob:
+def job_row(job: UnifiedJob, node: Instance) -> JobRow:
     executes, controls = job.execution_node == node.hostname, job.controller_node == node.hostname
     load = Load(impact=job.task_impact * executes, jobs_controlled=int(controls))
-    return ToldJob(
+    return JobRow(
         pk=job.pk,
         name=job.name,
         kind=job.get_type_display(),
@@ -93,21 +93,21 @@ def told_job(job: UnifiedJob, node: Instance) -> ToldJob:
         started=job.started,
         executes=executes,
         controls=controls,
-        taken=capacity.consumed(node.node_type, load),
+        forks=capacity.consumed(node.node_type, load),
     )
 
 
-def peers(node: Instance, reader: Reader) -> list[ToldPeer]:
-    """The other ends of the node's links, by hostname: all that it dials, as the API tells them, and those that dial it
-    and that ``reader`` may see."""
+def peers(node: Instance, reader: Reader) -> list[PeerRow]:
+    """The other ends of the node's links, by hostname: of outbound links all, as in the API's ``peers``; of inbound
+    links those that ``reader`` may see."""
     incoming = InstanceLink.objects.filter(target=node, source__in=Instance.objects.visible_to(reader))
     found = [
-        ToldPeer(pk, hostname, state, "dials this node")
+        PeerRow(pk, hostname, state, "inbound")
         for pk, hostname, state in incoming.values_list("source_id", "source__hostname", "link_state")
     ]
     targets = [link["target_id"] for link in node.outgoing_links]
     visible = set(Instance.objects.visible_to(reader).filter(pk__in=targets).values_list("pk", flat=True))
     for link in node.outgoing_links:
         pk = link["target_id"] if link["target_id"] in visible else None
-        found.append(ToldPeer(pk, link["target"], link["link_state"], "is dialled by this node"))
+        found.append(PeerRow(pk, link["target"], link["link_state"], "outbound"))
     return sorted(found, key=lambda peer: peer.hostname)

@@ -1,4 +1,4 @@
-"""What a drawing of the mesh is made of: boxes, lines and columns, and what is written into them."""
+"""The parts of a drawing of the mesh: boxes, lines and columns, and their texts."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from instances.overview import (
 )
 from instances.text import isolated
 
-CHARACTERS, FIGURES = 24, 32  # of a name, and of what stands below it, that fit into a box
-HEADING_WIDTH = 256  # which the columns of a tier have at least
-COUNT_WIDTH, DIGIT = 20, 6  # of a mark and the space beside it; of a digit of its number
+CHARACTERS, FIGURES = 24, 32  # that fit into a box: of the name, and of the figures below it
+HEADING_WIDTH = 256  # least width of a tier's columns
+COUNT_WIDTH, DIGIT = 20, 6  # widths of a mark with its space, and of a digit of the number beside it
 IN_WORDS = {"removing": "being removed", "adding": "being added", "established": "established"}
 
 
@@ -31,10 +31,10 @@ class Box:
     instance: Instance
     label: str
     standing: Standing
-    told: str  # all of its name, how it is, and its links
+    description: str  # full name, state and links, as text
     x: int = 0
     y: int = 0
-    near: str = ""  # keys of the parts it is linked to, where not all lines of its own part are its lines
+    near: str = ""  # keys of linked parts, if the node does not share all lines of its own part
 
     @property
     def key(self) -> str:
@@ -42,12 +42,12 @@ class Box:
 
     @property
     def shows_load(self) -> bool:
-        """Whether a node's load is written into its box; otherwise its state matters more."""
+        """Whether the box shows the node's load; otherwise the box shows the state."""
         return self.standing == Standing.READY and self.instance.capacity > 0
 
     @property
     def figures(self) -> str:
-        """What is written below the node's name."""
+        """The text below the node's name."""
         if self.shows_load:
             return f"{self.instance.consumed_capacity} / {self.instance.capacity}"
         if self.standing == Standing.READY and tier(self.instance) != Tier.HOP:
@@ -57,7 +57,7 @@ class Box:
 
 @dataclass(slots=True)
 class Piece:
-    """A part of the mesh as it is drawn: the box of a node, a frame around several, or one box for several."""
+    """A drawn part of the mesh: the box of a node, a frame around several nodes, or one box for several nodes."""
 
     part: Part
     label: str  # of its first node
@@ -68,7 +68,7 @@ class Piece:
     left_out: int = 0
     x: int = 0
     y: int = 0
-    query: str = ""  # of the address that opens or closes it; "" where that cannot be done
+    query: str = ""  # query string of the address that opens or closes the part; "" if there is none
 
     @property
     def key(self) -> str:
@@ -88,17 +88,17 @@ class Piece:
 
     @property
     def more(self) -> int:
-        """How many nodes it stands for beside the one that it names."""
+        """The number of nodes beside the one that the label names."""
         return self.number - 1
 
     @property
     def close_x(self) -> int:
-        """Where what closes a frame stands, in its upper right corner."""
+        """The position of the button that closes a frame, in its upper right corner."""
         return self.x + self.width - 58
 
     @property
     def counts(self) -> list[tuple[int, Standing, int]]:
-        """The standings, each with the place in the box where it stands."""
+        """The numbers of nodes by standing, each with its position in the box."""
         right = self.width - 12
         places = []
         for each, number in reversed(self.standings):
@@ -108,7 +108,7 @@ class Piece:
 
     @property
     def standings(self) -> list[tuple[Standing, int]]:
-        """How many of its nodes stand in each way, the worst first, without those that none does."""
+        """The numbers of nodes by standing, the worst first, without zeros."""
         numbers = self.sums.standings
         return [(each, numbers[each]) for each in Standing if numbers[each]]
 
@@ -118,29 +118,29 @@ class Piece:
 
     @property
     def shown(self) -> str:
-        """The texts in the box of several nodes, in their order."""
+        """The texts in the box of several nodes, in reading order."""
         numbers = [str(number) for _, number in self.standings]
         return " ".join(
             filter(None, [f"{self.label} and {self.more} more", *numbers, self.load, f"Show {self.number}"])
         )
 
     @property
-    def told(self) -> str:
-        """What the box of several nodes tells, in words."""
+    def description(self) -> str:
+        """The box of several nodes, in words."""
         standings = ", ".join(counted(number, each) for each, number in self.standings)
-        texts = [f"{isolated(self.label)} and {self.more} more", standings, self.load, self.told_inner]
+        texts = [f"{isolated(self.label)} and {self.more} more", standings, self.load, self.inner_links]
         return "; ".join(filter(None, texts))
 
     @property
-    def told_inner(self) -> str:
-        """The links between its nodes, which no line shows."""
+    def inner_links(self) -> str:
+        """The links between the part's own nodes, which are not drawn as lines."""
         return among(self.part.inner)
 
     @property
     def heading(self) -> str:
-        """What stands over the nodes of a frame."""
+        """The heading of a frame."""
         hidden = f"{self.left_out} more are in the table below" if self.left_out else ""
-        return "; ".join(filter(None, [f"{self.number} nodes", self.told_inner, hidden]))
+        return "; ".join(filter(None, [f"{self.number} nodes", self.inner_links, hidden]))
 
 
 @dataclass(slots=True)
@@ -148,14 +148,14 @@ class Line:
     """The links between two parts."""
 
     key: str
-    ends: str  # the keys of the two
+    ends: str  # the keys of both parts
     path: str
-    state: str  # of all of them, or MIXED
+    state: str  # of all links, or MIXED
     is_bundle: bool
     title: str
     label: tuple[str, ...] = ()  # lines of text
-    label_x: int = 0  # its middle
-    label_y: int = 0  # its upper edge
+    label_x: int = 0  # of the label's middle
+    label_y: int = 0  # of the label's upper edge
     urgent: bool = False  # some links are being removed
 
 
@@ -166,15 +166,15 @@ class Band:
     tier: Tier
     pieces: list[Piece]
     sums: Sums
-    names: str  # what was left out of the names
+    names: str  # the pattern of the names: beginning and ending that the labels leave out
     x: int
     width: int
-    opens: str = ""  # queries of addresses that open and close the whole tier; "" where there is nothing to
+    opens: str = ""  # query strings of the addresses that open and close the whole tier; "" if not applicable
     closes: str = ""
 
     @property
-    def told(self) -> str:
-        """What its heading tells below its name."""
+    def summary(self) -> str:
+        """The text of the heading below the tier's name."""
         sums = self.sums
         nodes = f"{sums.nodes} node{'s' * (sums.nodes != 1)}"
         return nodes if self.tier == Tier.HOP else f"{nodes}, {sums.consumed} of {sums.capacity} forks"
@@ -194,7 +194,7 @@ class Drawing:
     height: int
     bands: list[Band]
     lines: list[Line]
-    failed: bool = False  # there is no layout, and nothing can be shown
+    failed: bool = False  # without a layout nothing can be drawn
 
     @property
     def pieces(self) -> Iterator[Piece]:
@@ -210,8 +210,8 @@ def changing(states: Counter[str]) -> list[str]:
     return sorted(states.keys() - {"established"}, key=lambda state: (urgency(state), state))
 
 
-def told_states(states: Counter[str]) -> str:
-    """ "2 of 20 being removed, 1 of 20 being added"; "20 established"."""
+def describe_states(states: Counter[str]) -> str:
+    """A text as "2 of 20 being removed, 1 of 20 being added" or "20 established"."""
     total = states.total()
     if not changing(states):
         return f"{total} established"
@@ -219,7 +219,7 @@ def told_states(states: Counter[str]) -> str:
 
 
 def short_states(states: Counter[str]) -> tuple[str, ...]:
-    """The same for where there is little room, as short lines; () where nothing changes."""
+    """The states of a bundle as short lines; () if all links are established."""
     if not changing(states):
         return ()
     first, *others = changing(states)
@@ -231,9 +231,9 @@ def short_states(states: Counter[str]) -> tuple[str, ...]:
 
 
 def among(states: Counter[str]) -> str:
-    """ "6 links among them", with how many of these change."""
+    """A text as "6 links among them", with the numbers of links that are changing."""
     total = states.total()
     if not total:
         return ""
-    told = f", {told_states(states)}" if changing(states) else ""
-    return f"{total} link{'s' * (total != 1)} among them{told}"
+    changes = f", {describe_states(states)}" if changing(states) else ""
+    return f"{total} link{'s' * (total != 1)} among them{changes}"

@@ -1,4 +1,4 @@
-"""Which nodes the table of the dashboard shows, and in which order: what its address asks for."""
+"""The filters and the order of the dashboard's table, from the parameters of the address."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ def by_hostname(instance: Instance) -> Any:
     return natural(instance.hostname)
 
 
-# What can be sorted by: the label of the column, the key, and whether the highest comes first when it is chosen.
+# The sortable columns: label, sort key, and whether the first click sorts in descending order.
 COLUMNS: dict[str, tuple[str, Callable[[Instance], Any], bool]] = {
     "node": ("Node", by_hostname, False),
     "type": ("Type", lambda instance: instance.node_type, False),
@@ -44,31 +44,31 @@ STATES = {**dict(Standing.choices), **{f"state-{value}": label for value, label 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column's heading, which sorts by it, or the other way round where it is sorted by already."""
+    """A column's heading: a link that sorts by the column, or reverses the order if it is the sorted column."""
 
     name: str
     label: str
     query: str
-    direction: str  # as aria-sort has it; "" where the table is not sorted by it
+    direction: str  # value of aria-sort; "" if the table is not sorted by the column
 
 
 class Selection:
-    """What was asked for. Anything that does not make sense asks for nothing."""
+    """The filters and the order in the address. Invalid values are ignored."""
 
-    def __init__(self, asked: QueryDict) -> None:
-        self.asked = asked
-        self.text = asked.get("q", "").strip()
+    def __init__(self, parameters: QueryDict) -> None:
+        self.parameters = parameters
+        self.text = parameters.get("q", "").strip()
         self.node_type = self._one_of("type", Instance.NodeType.values)
         self.state = self._one_of("state", STATES)
-        group = asked.get("group", "")
+        group = parameters.get("group", "")
         self.group = int(group) if re.fullmatch(r"[0-9]{1,18}", group) else None
-        sort = asked.get("sort", "")
+        sort = parameters.get("sort", "")
         self.column, self.reverse = sort.removeprefix("-"), sort.startswith("-")
         if self.column not in COLUMNS:
             self.column, self.reverse = "node", False
 
     def _one_of(self, name: str, values: Iterable[str]) -> str:
-        value = self.asked.get(name, "")
+        value = self.parameters.get(name, "")
         return value if value in values else ""
 
     @property
@@ -76,8 +76,8 @@ class Selection:
         return bool(self.text or self.node_type or self.state or self.group is not None)
 
     def query(self, **changes: str | list[str] | None) -> str:
-        """The query of an address that asks for the same but for these; None and [] leave a parameter out."""
-        changed = self.asked.copy()
+        """The query string with these parameters changed; None and [] remove a parameter."""
+        changed = self.parameters.copy()
         for name, value in changes.items():
             changed.setlist(name, value if isinstance(value, list) else [] if value is None else [value])
         return "?" + changed.urlencode()
@@ -87,21 +87,21 @@ class Selection:
         return self.query(q=None, type=None, state=None, group=None, page=None)
 
     def only(self, state: str) -> str:
-        """The query that shows the nodes of one state, or of any if that one is shown already."""
+        """The query string with a filter by ``state``, or without it if the filter is set already."""
         return self.query(state=None if state == self.state else str(state), page=None)
 
     @property
     def hidden(self) -> list[tuple[str, str]]:
-        """What a form of the filter must keep."""
-        return [(name, value) for name in ("sort", "open") for value in self.asked.getlist(name)]
+        """The hidden fields of the filter's form: parameters that it does not change."""
+        return [(name, value) for name in ("sort", "open") for value in self.parameters.getlist(name)]
 
     def headings(self) -> list[Heading]:
         return [self._heading(name, label, high_first) for name, (label, _, high_first) in COLUMNS.items()]
 
     def _heading(self, name: str, label: str, high_first: bool) -> Heading:
-        chosen = name == self.column
-        reverse = not self.reverse if chosen else high_first
-        direction = ("descending" if self.reverse else "ascending") if chosen else ""
+        is_sorted = name == self.column
+        reverse = not self.reverse if is_sorted else high_first
+        direction = ("descending" if self.reverse else "ascending") if is_sorted else ""
         return Heading(name, label, self.query(sort=f"{'-' * reverse}{name}", page=None), direction)
 
     def matches(self, instance: Instance) -> bool:
@@ -112,10 +112,10 @@ class Selection:
         return self.text.casefold() in instance.hostname.casefold()
 
     def page(self, instances: Iterable[Instance]) -> Page[Instance]:
-        """The page that was asked for of the nodes that match. ``instances`` come by hostname, and so do equals."""
+        """The requested page of matching nodes. ``instances`` must be ordered by hostname; equals keep this order."""
         found = list(filter(self.matches, instances))
         if self.column == "node":
             found = found[::-1] if self.reverse else found
         else:
             found.sort(key=COLUMNS[self.column][1], reverse=self.reverse)
-        return Paginator(found, ROWS).get_page(self.asked.get("page"))
+        return Paginator(found, ROWS).get_page(self.parameters.get("page"))

@@ -1,4 +1,4 @@
-"""The pages. Each shows what the API would tell the same user, and changes nothing."""
+"""The pages of the dashboard. Each shows the records that the user may see over the API, and is read only."""
 
 from collections.abc import Collection
 from http import HTTPStatus
@@ -26,18 +26,18 @@ from instances.overview import Standing, sums
 
 REFRESH = 10  # seconds
 REFRESH_OF_MANY = 30
-MANY = 1000  # nodes, whose page costs a server noticeably more
+MANY = 1000  # nodes from which on the page is refreshed less often, as it takes the server longer
 
 
 def icon(request: HttpRequest) -> HttpResponse:
-    """What browsers ask for beside any page, those of the API and the administration too."""
+    """The icon at the path that browsers request by default, also for the API and the administration."""
     return HttpResponseRedirect(static("pages/icon.svg"))
 
 
 @require_safe
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """The dashboard; whoever is not logged in is told what this is and where to log in."""
+    """The dashboard, or without a session a page about the service with a link to the login."""
     return dashboard(request) if request.user.is_authenticated else render(request, "pages/home.html")
 
 
@@ -48,10 +48,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     nodes = sorted(Instance.objects.visible_to(user.reader).with_load(), key=by_hostname)
     groups = dict(InstanceGroup.objects.visible_to(user.reader).order_by("name").values_list("pk", "name"))
     drawing = draw(nodes, all_links(), opened)
-    lead_on(drawing, selection, opened)
+    add_addresses(drawing, selection, opened)
     total = sums(nodes)
     context = {
-        **frame(request),
+        **common_context(request),
         "refresh": REFRESH_OF_MANY if len(nodes) > MANY else REFRESH,
         "selection": selection,
         "total": total,
@@ -67,8 +67,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/dashboard.html", context)
 
 
-def frame(request: HttpRequest) -> dict[str, Any]:
-    """What each page tells beside its own matter. One query, and on a mirror one more for who sees everything."""
+def common_context(request: HttpRequest) -> dict[str, Any]:
+    """The context of all pages. One query; on a mirror, one more for superusers and auditors."""
     user: Any = request.user
     mirror = guard.current()
     left_out = history.number_left_out(mirror) if mirror and user.sees_everything else 0
@@ -79,8 +79,8 @@ def all_links() -> list[Link]:
     return list(InstanceLink.objects.order_by("pk").values_list("source_id", "target_id", "link_state"))
 
 
-def lead_on(drawing: Drawing, selection: Selection, opened: list[str]) -> None:
-    """Write into the drawing which addresses open and close what is in it."""
+def add_addresses(drawing: Drawing, selection: Selection, opened: list[str]) -> None:
+    """Add to the drawing the addresses that open and close its tiers and boxes."""
     for band in drawing.bands:
         name = band.tier.value
         others = [each for each in opened if each != name and not each.startswith(f"{name}-")]
@@ -94,7 +94,7 @@ def lead_on(drawing: Drawing, selection: Selection, opened: list[str]) -> None:
 
 
 def members(nodes: list[Instance], group: int | None, visible_groups: Collection[int]) -> list[Instance]:
-    """Those of the nodes that are in the group; all of them where none is asked for."""
+    """The nodes in the group; all nodes if ``group`` is None."""
     if group is None:
         return nodes
     if group not in visible_groups:
@@ -108,17 +108,21 @@ def members(nodes: list[Instance], group: int | None, visible_groups: Collection
 @never_cache
 @login_required
 def node(request: HttpRequest, pk: int) -> HttpResponse:
-    """One node: its capacity, number by number, what takes it, and why the node is in its state."""
+    """One node: how its capacity is calculated, the jobs that use it, and the reasons for its state."""
     user: Any = request.user
     readable = Instance.objects.visible_to(user.reader).with_load().with_links().with_conditions()
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
-        return error_page(request, HTTPStatus.NOT_FOUND, "No such node", "It does not exist, or you may not see it.")
+        return error_page(
+            request, HTTPStatus.NOT_FOUND, "Node not found", "The node does not exist, or you may not see it."
+        )
     return render(
-        request, "pages/node.html", {**frame(request), "back": back(request), **node_page.told(found, user.reader)}
+        request,
+        "pages/node.html",
+        {**common_context(request), "back": back(request), **node_page.context_of(found, user.reader)},
     )
 
 
 def back(request: HttpRequest) -> str:
-    """The dashboard as it was left: a node's page keeps the query of the dashboard that led to it."""
+    """The address of the dashboard with its filters, which the address of a node's page contains too."""
     return f"{reverse('home')}?{request.GET.urlencode()}" if request.GET else reverse("home")

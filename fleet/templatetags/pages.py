@@ -1,4 +1,4 @@
-"""What the pages' templates write: times and sizes in words, marks, bars."""
+"""Filters and tags of the pages' templates: times and sizes in words, marks, bars."""
 
 from decimal import Decimal
 from typing import Any
@@ -32,25 +32,25 @@ def no_capacity_in_words(instance: Instance) -> str:
 
 @register.simple_tag(takes_context=True)
 def node_address(context: dict[str, Any], pk: int) -> str:
-    """The page of a node, with the query of this page, by which the way back finds what was filtered and opened."""
+    """The address of a node's page, with the query string of this page, for the link back to it."""
     query = context["request"].GET.urlencode()
     return reverse("node", args=[pk]) + (f"?{query}" if query else "")
 
 
 @register.filter
 def plain(number: Decimal) -> str:
-    """A decimal without zeros at its end."""
+    """A decimal without trailing zeros."""
     return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
 
 
 @register.inclusion_tag("pages/mark.html")
 def mark(standing: str) -> dict[str, Any]:
-    """The shape that stands for how a node stands; its name must be written beside it."""
+    """The shape of a standing. The template must show the standing's name beside it."""
     return {"standing": standing}
 
 
 @register.inclusion_tag("pages/bar.html")
 def bar(percent: float, width: int = 100) -> dict[str, Any]:
-    """How much of something is used, for the eye; the numbers must be written beside it."""
+    """A bar of a share in use, in percent. The template must show the numbers beside it."""
     level = "over" if percent > 100 else "high" if percent >= 80 else "usual"
     return {"filled": round(min(100.0, percent), 1), "level": level, "width": width}

@@ -1,4 +1,4 @@
-"""What all pages of the administration share: the API's rights, and refusals that are read instead of tracebacks."""
+"""Base classes of all pages of the administration: the API's rights, and errors as messages instead of tracebacks."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from psycopg.errors import QueryCanceled
 
 from instances import database
 from instances.admin import show
-from instances.admin.forms import Refused
+from instances.admin.forms import RejectedForm
 from instances.admin.lists import MeshList, NewestFirst
 from instances.locking import StaleError, lock_record
 from instances.messages import BUSY, CONFLICT, STALE
@@ -26,14 +26,14 @@ from instances.mirror import guard
 from instances.models import Mirror
 from instances.reader import Reader
 
-REFUSALS = (ValidationError, StaleError, DatabaseError, ObjectDoesNotExist)
-MOST_AT_ONCE = 200  # records that an action is done to
-MOST_TOLD = 10  # refusals of an action
-TOO_LONG = "The database takes too long to answer this; ask for less."
+ERRORS = (ValidationError, StaleError, DatabaseError, ObjectDoesNotExist)
+MOST_AT_ONCE = 200  # records of one action
+MOST_ERRORS = 10  # errors of an action that are shown
+TOO_LONG = "The query takes too long. Use other filters or a shorter search."
 
 
 def mirror_of(request: HttpRequest) -> Mirror | None:
-    """The mirror that this service is, if it is one; asked once a request."""
+    """The mirror, or None if this service is none. Read once for each request."""
     known = vars(request)
     if "mirror" not in known:
         known["mirror"] = guard.current()
@@ -42,7 +42,7 @@ def mirror_of(request: HttpRequest) -> Mirror | None:
 
 
 def reason_of(error: Exception) -> str:
-    """Why the domain or the database refused a change, in words; raises ``error`` if it is no refusal."""
+    """The message of an error by which the domain or the database refused a change; raises any other error."""
     if database.is_away(error):
         raise error
     if refused := guard.error_message(error):
@@ -59,24 +59,24 @@ def reason_of(error: Exception) -> str:
 
 
 class MeshAdmin(admin.ModelAdmin):
-    """Shows staff what the API shows them, and lets them change what the API lets them change."""
+    """A page on which staff have the same rights as over the API."""
 
     list_per_page = 100
     show_facets = admin.ShowFacets.NEVER
-    more_lookups: ClassVar[tuple[str, ...]] = ()  # what can be filtered by in the address beside the list's filters
-    plural = ""  # what the records are called, where that is not their model's name
-    none = ""  # what a list without any record says, where "There are no ..." would not do
-    locks = True  # whether a record is held from the check of a change to its end
+    extra_lookups: ClassVar[tuple[str, ...]] = ()  # lookups allowed in the address beside the list's filters
+    plural = ""  # name of the records, if it differs from the model's verbose_name_plural
+    none = ""  # text of an empty list, in place of "There are no ..."
+    locks = True  # whether a record is locked while a change is checked and written
 
     class Media:
         js = ["instances/admin.js"]
 
     @property
-    def called(self) -> str:
-        """What records of this kind are called where there are many of them."""
+    def verbose_name_plural(self) -> str:
+        """The display name of the records, in the plural."""
         return self.plural or str(capfirst(self.opts.verbose_name_plural))
 
-    # --- who may do what
+    # --- rights
 
     def get_queryset(self, request: HttpRequest) -> Any:
         records: Any = super().get_queryset(request)
@@ -104,46 +104,46 @@ class MeshAdmin(admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         filters: Any = self.get_list_filter(request)
         offered = [f"{each}__exact" if isinstance(each, str) else each.parameter_name for each in filters]
-        return lookup in offered or lookup in self.more_lookups
+        return lookup in offered or lookup in self.extra_lookups
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return MeshList
 
     def get_actions(self, request: HttpRequest) -> Any:
         actions = super().get_actions(request)
-        actions.pop("delete_selected", None)  # it asks the rules of nobody
+        actions.pop("delete_selected", None)  # Django's action bypasses the domain's rules
         return actions
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         record = super().get_object(request, object_id, from_field)
         if record is None or request.method != "POST" or not self.locks:
             return record
-        self.hold(record.pk)
+        self.lock_record(record.pk)
         return super().get_object(request, object_id, from_field)
 
-    def hold(self, pk: int) -> None:
-        """Hold the record, so that what is checked now is still so when it is written."""
+    def lock_record(self, pk: int) -> None:
+        """Lock the record, so that it cannot change between check and write."""
         lock_record(self.model, pk)
 
-    @transaction.atomic  # for get_object, which Django's pages to change and to delete ask in a transaction too
+    @transaction.atomic  # for the lock in get_object
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         return super().history_view(request, object_id, extra_context)
 
-    # --- refusals
+    # --- errors
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         try:
-            return super().changelist_view(request, {"title": self.called, **(extra_context or {})})
+            return super().changelist_view(request, {"title": self.verbose_name_plural, **(extra_context or {})})
         except DatabaseError as error:
             if not (isinstance(error.__cause__, QueryCanceled) or isinstance(error, DataError)):
                 raise
-            context = {**self.admin_site.each_context(request), "title": "No answer", "reason": TOO_LONG}
+            context = {**self.admin_site.each_context(request), "title": "Query too slow", "reason": TOO_LONG}
             return TemplateResponse(request, "admin/instances/no_answer.html", context, status=503)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except REFUSALS as error:
+        except ERRORS as error:
             if request.method != "POST":
                 raise
             request.refusal = reason_of(error)  # type: ignore[attr-defined]
@@ -152,17 +152,17 @@ class MeshAdmin(admin.ModelAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)
         refusal = getattr(request, "refusal", "")
-        return type(form.__name__, (Refused, form), {"refusal": refusal}) if refusal else form
+        return type(form.__name__, (RejectedForm, form), {"refusal": refusal}) if refusal else form
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except REFUSALS as error:
+        except ERRORS as error:
             self.message_user(request, reason_of(error), messages.ERROR)
             return HttpResponseRedirect(self.url_of("changelist"))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What is named before a deletion: Django's own would read every record that refers to these."""
+        """The names on the confirmation page. Django's version would read every record that refers to these."""
         return [show.name(each) for each in objs], {}, set(), []
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -174,14 +174,14 @@ class MeshAdmin(admin.ModelAdmin):
 
     # --- actions
 
-    def do(
+    def run_action(
         self, request: HttpRequest, records: Iterable[Model], act: Callable[[Any], Any], done: str, note: str = ""
     ) -> HttpResponse:
-        """Do ``act`` to each of the records, with an entry in its history, and tell how it went.
+        """Call ``act`` for each of the records, add ``note`` to its history, and show messages with the results.
 
-        ``done`` is what was done, as in "3 disabled". What is refused for one record is done to the others.
+        ``done`` completes a message such as "3 disabled". An error for one record does not affect the others.
         """
-        number, refusals = 0, []
+        number, errors = 0, []
         for record in records:
             try:
                 with transaction.atomic():
@@ -189,30 +189,30 @@ class MeshAdmin(admin.ModelAdmin):
                         self.log_change(request, record, note)
                     act(record)
                 number += 1
-            except REFUSALS as error:
-                refusals.append((record, reason_of(error)))
+            except ERRORS as error:
+                errors.append((record, reason_of(error)))
         if number:
             self.message_user(request, f"{number} {done}.", messages.SUCCESS)
-        for record, reason in refusals[:MOST_TOLD]:
+        for record, reason in errors[:MOST_ERRORS]:
             self.message_user(request, format_html("{}: {}", show.name(record), reason), messages.ERROR)
-        if len(refusals) > MOST_TOLD:
-            self.message_user(request, f"{len(refusals) - MOST_TOLD} more were refused.", messages.ERROR)
+        if len(errors) > MOST_ERRORS:
+            self.message_user(request, f"{len(errors) - MOST_ERRORS} more errors.", messages.ERROR)
         return HttpResponseRedirect((request.POST.get("back") and self.back(records)) or request.get_full_path())
 
     def back(self, records: Iterable[Model]) -> str:
-        """The page of the one record that the action was asked for on."""
+        """The address of the record's page, if the action was started there; otherwise empty."""
         pks = [record.pk for record in records]
         return self.url_of("change", pks[0]) if len(pks) == 1 else ""
 
-    def chosen(self, request: HttpRequest, queryset: Any) -> list[Any]:
-        """The records of an action; none, and a message, where they are too many."""
+    def selected(self, request: HttpRequest, queryset: Any) -> list[Any]:
+        """The records of an action. If they are too many, an empty list, and an error message."""
         records = list(queryset.order_by("pk")[: MOST_AT_ONCE + 1])
         if len(records) > MOST_AT_ONCE:
-            self.message_user(request, f"Choose at most {MOST_AT_ONCE} at once.", messages.ERROR)
+            self.message_user(request, f"Select at most {MOST_AT_ONCE} records.", messages.ERROR)
             return []
         return records
 
-    def ask(
+    def confirmation_page(
         self,
         request: HttpRequest,
         records: list[Any],
@@ -223,7 +223,7 @@ class MeshAdmin(admin.ModelAdmin):
         button: str,
         form: forms.Form | None = None,
     ) -> TemplateResponse:
-        """The page that asks before the action which ``request`` chose is done to exactly these records."""
+        """The page on which the user confirms the action of ``request`` for exactly these records."""
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -246,8 +246,8 @@ class MeshAdmin(admin.ModelAdmin):
         return "confirmed" in request.POST
 
 
-class LookedAtAdmin(MeshAdmin):
-    """Records that nobody changes here."""
+class ReadOnlyAdmin(MeshAdmin):
+    """Records that cannot be changed here."""
 
     locks = False
 
@@ -255,8 +255,8 @@ class LookedAtAdmin(MeshAdmin):
         return False
 
 
-class UncountedAdmin(LookedAtAdmin):
-    """Records of which there may be very many."""
+class NewestFirstAdmin(ReadOnlyAdmin):
+    """Records without a count in lists, as there may be very many."""
 
     change_list_template = "admin/instances/newest_first.html"
     sortable_by = ()

@@ -1,4 +1,4 @@
-"""Forms whose values are checked, and written, by the functions of the domain."""
+"""Forms whose values are checked and written by functions of the domain."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +19,13 @@ Check = Callable[[Any, Any], Any]
 
 
 class CheckedForm(forms.ModelForm):
-    """A form that never saves its instance: ``values()`` are what is to be written, by a function of the domain.
+    """A form that never saves its instance: a function of the domain writes ``values()``.
 
-    Of a record that exists, only what was changed on the page is written, and nothing where somebody else changed
-    the same meanwhile: the page says what it showed.
+    For an existing record, ``values()`` has only the fields changed on the page. If one of these fields was changed
+    elsewhere in the meantime, the form is invalid: hidden fields contain the values that the page showed.
     """
 
-    checks: dict[str, Check] = {}  # by field, a function of the record (None for a new one) and the value
+    checks: dict[str, Check] = {}  # by field, a function of the record (None for a new record) and the value
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,7 +37,7 @@ class CheckedForm(forms.ModelForm):
         return self.instance.pk is not None
 
     def values(self) -> dict[str, Any]:
-        """The checked values that are to be written, by field."""
+        """The checked values to write, by field."""
         names = self.changed_data if self.is_change else list(self.fields)
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
@@ -59,10 +59,10 @@ class CheckedForm(forms.ModelForm):
             field, shown_as = self.fields[name], self[name].html_initial_name
             shown = field.hidden_widget().value_from_datadict(self.data, self.files, shown_as)
             if field.has_changed(self.initial.get(name), shown):
-                self.add_error(name, "Somebody changed this meanwhile. Look at the page again before you change it.")
+                self.add_error(name, "This field was changed in the meantime. Reload the page before you change it.")
 
     def check(self, check: Callable[..., Any], *arguments: Any) -> None:
-        """Call ``check`` and show its refusal, at its field where the form has that."""
+        """Call ``check`` and add its errors to the form, at their fields if the form has them."""
         try:
             check(*arguments)
         except ValidationError as error:
@@ -70,11 +70,11 @@ class CheckedForm(forms.ModelForm):
                 self.add_error(name if name in self.fields and name != NON_FIELD_ERRORS else None, errors)
 
     def check_together(self, record: Any, values: dict[str, Any]) -> None:
-        """Raise ValidationError if these values may not be together."""
+        """Raise ValidationError if the combination of values is invalid."""
 
 
-class Refused:
-    """Mixed into the class of a form that was valid until the domain or the database refused what it asks for."""
+class RejectedForm:
+    """Mixin for a valid form whose change the domain or the database refused: shows the error ``refusal``."""
 
     refusal = ""
 
@@ -96,7 +96,7 @@ class LinesField(forms.CharField):
 
 
 class ManyPicker(AutocompleteSelectMultiple):
-    """Records that are found by typing. Each can be taken out; for all at once select2 has no valid HTML."""
+    """Selected records with a search field. Without select2's button that removes all, whose HTML is invalid."""
 
     def __init__(self, model: type[Model], field: str) -> None:
         super().__init__(model._meta.get_field(field), admin.site)
@@ -108,9 +108,11 @@ class ManyPicker(AutocompleteSelectMultiple):
 class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
-        validators=[RegexValidator(TURNING, "Invisible characters that turn the text around.", inverse_match=True)],
+        validators=[
+            RegexValidator(TURNING, "Characters that change the direction of text are not allowed.", inverse_match=True)
+        ],
         widget=forms.TextInput(attrs={"size": 60, "autofocus": True}),
-        help_text="It is shown with the node until it is enabled again, and kept in the history.",
+        help_text="The reason is shown with the node until the node is enabled again, and stays in the history.",
     )
 
 
@@ -121,7 +123,7 @@ class RevokesTokens(forms.Form):
         required=False,
         initial=True,
         label="Revoke all tokens of this user",
-        help_text="A token goes on working with a new password unless it is revoked.",
+        help_text="Tokens stay valid after a change of password unless they are revoked.",
     )
 
     @transaction.atomic
@@ -133,8 +135,8 @@ class RevokesTokens(forms.Form):
 
 
 class UserPasswordForm(RevokesTokens, AdminPasswordChangeForm):
-    """A superuser sets the password of somebody."""
+    """A superuser sets the password of a user."""
 
 
 class OwnPasswordForm(RevokesTokens, PasswordChangeForm):
-    """Somebody changes the own password."""
+    """A user changes the own password."""

@@ -1,4 +1,4 @@
-"""AWX's jobs, as far as this service keeps them: to look at, newest first."""
+"""The jobs of AWX that this service stores: read only, newest first."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from instances.admin import show
-from instances.admin.base import UncountedAdmin
+from instances.admin.base import NewestFirstAdmin
 from instances.admin.lists import ActivityFilter, JobGroupFilter
 from instances.models import UnifiedJob
 from instances.models.fields import HIGHEST_ID, Severity
@@ -17,25 +17,25 @@ Status = UnifiedJob.Status
 
 
 @admin.register(UnifiedJob)
-class UnifiedJobAdmin(UncountedAdmin):
+class UnifiedJobAdmin(NewestFirstAdmin):
     plural = "Jobs"
     list_display = ["id", "shown_name", "type", "shown_status", "node", "controller", "group", "task_impact", "began"]
     list_filter = [ActivityFilter, JobGroupFilter]
-    more_lookups = ("execution_node",)
+    extra_lookups = ("execution_node",)
     list_select_related = ["instance_group"]
-    search_fields = ["execution_node"]  # what is searched, get_search_results() says
-    search_help_text = "The id of a job, or the whole hostname of its execution node"
+    search_fields = ["execution_node"]  # shows the search form; get_search_results() does the search
+    search_help_text = "Job id or full hostname of the execution node"
     fieldsets = [
         (None, {"fields": ["shown_name", "type", "shown_status", "node", "controller", "group", "task_impact"]}),
         ("Times", {"fields": ["made", "began_exactly", "ended", "elapsed"]}),
-        ("As AWX told it", {"fields": ["told"], "classes": ["collapse"]}),
+        ("Record in AWX", {"fields": ["shown_representation"], "classes": ["collapse"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("instance_group").defer("representation")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By what an index finds."""
+        """Search by id or execution node, which have an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -72,5 +72,5 @@ class UnifiedJobAdmin(UncountedAdmin):
     ended = admin.display(description="finished")(lambda self, job: show.when_exactly(job.finished))
 
     @admin.display(description="job")
-    def told(self, job: UnifiedJob) -> SafeString | str:
+    def shown_representation(self, job: UnifiedJob) -> SafeString | str:
         return show.verbatim(json.dumps(job.representation, indent=2, ensure_ascii=False))

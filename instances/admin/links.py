@@ -1,4 +1,4 @@
-"""Links between instances. They are made and ended with the rules for the peers of their source."""
+"""Links between instances, created and removed by the rules for the peers of their source."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ def end(name: str, help_text: str) -> forms.ModelChoiceField:
 
 
 class LinkForm(CheckedForm):
-    source = end("source", "An execution or hop node: what control and hybrid nodes connect to follows from the nodes.")
-    target = end("target", "It needs a listener port.")
+    source = end("source", "An execution or hop node. The peers of control and hybrid nodes are set automatically.")
+    target = end("target", "A node with a listener port.")
 
     def check_together(self, record: Any, values: dict[str, Any]) -> None:
         lifecycle.checked(values["source"], {"peers": [*values["source"].peers.all(), values["target"]]})
@@ -43,7 +43,7 @@ class LinkAdmin(MeshAdmin):
     list_filter = ["link_state"]
     list_select_related = ["source", "target"]
     search_fields = ["source__hostname", "target__hostname"]
-    search_help_text = "A part of the hostname of either end"
+    search_help_text = "Part of the hostname of the source or target"
     ordering = ["source__hostname", "target__hostname"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -62,7 +62,7 @@ class LinkAdmin(MeshAdmin):
         return settings.IS_K8S and super().may_write(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # a link is another one where it joins others
+        return False  # a link between other nodes is another link
 
     @admin.display(description="from", ordering="source__hostname")
     def shown_source(self, link: InstanceLink) -> SafeString:
@@ -84,7 +84,7 @@ class LinkAdmin(MeshAdmin):
     def shown_state(self, link: InstanceLink) -> SafeString:
         return show.badge(State.severity_of(link.link_state, Severity.UNSURE), link.get_link_state_display())
 
-    def hold(self, pk: int) -> None:
+    def lock_record(self, pk: int) -> None:
         lock_links()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -96,15 +96,15 @@ class LinkAdmin(MeshAdmin):
 
 
 def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
-    """For each link of the node: whether it starts there, the other end, and the state; read once for a page.
+    """For each link of the node: whether the node is its source, the other end, and the state. Read once for a page.
 
-    Only those are told of which the reader sees both ends.
+    Only links of which the reader sees both ends.
     """
-    if not hasattr(node, "told_links"):
+    if not hasattr(node, "visible_links"):
         seen = Instance.objects.visible_to(node.reader)
         links = InstanceLink.objects.filter(Q(source=node, target__in=seen) | Q(target=node, source__in=seen))
         both = links.select_related("source", "target").order_by("source__hostname", "target__hostname")
-        node.told_links = [
+        node.visible_links = [
             (
                 link.source_id == node.pk,
                 show.link(link.target if link.source_id == node.pk else link.source),
@@ -112,5 +112,5 @@ def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
             )
             for link in both
         ]
-    told: list[tuple[bool, SafeString, str]] = node.told_links
-    return told
+    found: list[tuple[bool, SafeString, str]] = node.visible_links
+    return found

@@ -1,4 +1,4 @@
-"""Filters of lists, and lists of records that are too many to be counted."""
+"""Filters of lists, and lists without a count."""
 
 from datetime import datetime
 from typing import Any
@@ -21,13 +21,13 @@ LOW = 25  # percent
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """One of a few choices; each is a condition by its name in ``conditions``."""
+    """A filter by one of a few choices; ``conditions`` has the condition of each choice."""
 
-    choices_told: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
     conditions: dict[str, Q] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return self.choices_told
+        return self.options
 
     def has_output(self) -> bool:
         return super().has_output() or self.value() is not None
@@ -37,26 +37,26 @@ class ChoiceFilter(admin.SimpleListFilter):
         if chosen is None:
             return queryset
         if chosen not in (str(choice) for choice, _ in self.lookup_choices):
-            raise IncorrectLookupParameters(f"{self.parameter_name} is none of the choices.")
-        return self.chosen(queryset, chosen)
+            raise IncorrectLookupParameters(f"{self.parameter_name} has an unknown value.")
+        return self.select(queryset, chosen)
 
-    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+    def select(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
         return queryset.filter(self.conditions[choice])
 
 
 class SightFilter(ChoiceFilter):
-    """Whether a node is seen: the condition Seen. It depends on the time, so it is found out here, for all nodes."""
+    """A filter by the condition Seen. The condition depends on the time, so it is computed here, for all nodes."""
 
-    title = "sight"
+    title = "last contact"
     parameter_name = "sight"
-    choices_told = (("seen", "Seen in time"), ("lost", "Lost"), ("never", "Never seen"), ("unknown", "Not known"))
+    options = (("seen", "In time"), ("lost", "Lost"), ("never", "Never seen"), ("unknown", "Unknown"))
 
-    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+    def select(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
         return queryset.filter(self.condition(choice))
 
     @staticmethod
     def condition(choice: str) -> Q:
-        """What holds for the nodes of this choice. One query."""
+        """The condition for nodes of this choice. One query."""
         nodes, now = Instance.objects.select_related("health"), timezone.now()
         return Q(pk__in=[node.pk for node in nodes if sight(node, now) == choice])
 
@@ -71,31 +71,31 @@ def sight(node: Instance, now: datetime) -> str:
 class ErrorsFilter(ChoiceFilter):
     title = "errors"
     parameter_name = "with_errors"
-    choices_told = (("yes", "Yes"), ("no", "No"))
+    options = (("yes", "Yes"), ("no", "No"))
     conditions = {"yes": ~Q(errors=""), "no": Q(errors="")}
 
 
 class StandingFilter(ChoiceFilter):
-    """How a node stands, as the dashboard has it. One query, over all nodes: their number is not that of jobs."""
+    """The status of a node as on the dashboard. One query over all nodes, which are far fewer than jobs."""
 
-    title = "standing"
+    title = "status"
     parameter_name = "standing"
-    choices_told = tuple(overview.Standing.choices)
+    options = tuple(overview.Standing.choices)
 
-    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+    def select(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
         nodes = queryset.order_by().select_related(None)
         nodes = nodes.only("hostname", "node_type", "node_state", "enabled", "errors", "capacity")
         return queryset.filter(pk__in=[node.pk for node in nodes if overview.standing(node) == choice])
 
 
 class CapacityLeftFilter(ChoiceFilter):
-    """How much of its capacity a node has left. One query, over all nodes: their number is not that of jobs."""
+    """The remaining capacity of a node. One query over all nodes, which are far fewer than jobs."""
 
-    title = "capacity left"
+    title = "remaining capacity"
     parameter_name = "left"
-    choices_told = (("none", "Nothing left"), ("low", f"Less than {LOW} %"), ("enough", f"{LOW} % or more"))
+    options = (("none", "None"), ("low", f"Less than {LOW} %"), ("enough", f"{LOW} % or more"))
 
-    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+    def select(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
         nodes = queryset.order_by().select_related(None).only("hostname", "node_type", "capacity")
         return queryset.filter(pk__in=[node.pk for node in nodes if left(node.percent_capacity_remaining) == choice])
 
@@ -107,7 +107,7 @@ def left(percent: float) -> str:
 
 
 class GroupFilter(ChoiceFilter):
-    """The groups that the user sees."""
+    """A filter by group, among the groups that the user sees."""
 
     title = "instance group"
     parameter_name = "group"
@@ -119,7 +119,7 @@ class GroupFilter(ChoiceFilter):
             known["group_choices"] = [(str(pk), visible(name)) for pk, name in groups.values_list("pk", "name")]
         return known["group_choices"]
 
-    def chosen(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
+    def select(self, queryset: QuerySet[Any], choice: str) -> QuerySet[Any]:
         return queryset.filter(**{self.relation: choice})
 
     relation = "rampart_groups"
@@ -130,11 +130,11 @@ class JobGroupFilter(GroupFilter):
 
 
 class ActivityFilter(ChoiceFilter):
-    """The states of jobs that an index finds."""
+    """A filter by the active statuses of jobs, which have an index."""
 
     title = "activity"
     parameter_name = "activity"
-    choices_told = (("active", "Running or waiting"), ("running", "Running"), ("waiting", "Waiting"))
+    options = (("active", "Running or waiting"), ("running", "Running"), ("waiting", "Waiting"))
     conditions = {
         "active": Q(status__in=ACTIVE),
         "running": Q(status="running"),
@@ -145,27 +145,27 @@ class ActivityFilter(ChoiceFilter):
 class MeshList(ChangeList):
     @property
     def choices_made(self) -> list[str]:
-        """In words, what the filters leave of the list."""
+        """The selected choices of the filters, as texts."""
         made = [(spec.title, choice) for spec in self.filter_specs for choice in list(spec.choices(self))[1:]]
         return [f"{title} {choice['display']}" for title, choice in made if choice["selected"]]
 
     @property
     def nothing_found(self) -> str:
-        """Why the list is empty, in words."""
+        """The text of an empty list."""
         model_admin: Any = self.model_admin
-        records = model_admin.called.lower()
+        records = model_admin.verbose_name_plural.lower()
         if self.page_num > 1:
             return f"There are no older {records}."
         if not self.query and not self.has_active_filters:
             return model_admin.none or f"There are no {records}."
-        searched = f" What the search finds: {self.search_help_text}." if self.query and self.search_help_text else ""
+        searched = f" Search by: {self.search_help_text}." if self.query and self.search_help_text else ""
         return f"No {records} match.{searched}"
 
 
 class NewestFirst(MeshList):
-    """Records by falling id, however many there are: nothing is counted, sorted or skipped.
+    """Records by descending id, for tables of any size: no count, no sorting, no offset.
 
-    ``p`` is the id below which a page begins, and not a number of a page.
+    ``p`` is the id before which a page begins, not the number of a page.
     """
 
     older = newest = ""

@@ -30,13 +30,13 @@ class GroupForm(CheckedForm):
         "policy_instance_minimum": groups.checked_policy,
     }
     policy_instance_list = LinesField(
-        required=False, help_text="Hostnames of nodes that are always members, each on a line."
+        required=False, help_text="Hostnames of nodes that are always members, one per line."
     )
     instances = forms.ModelMultipleChoiceField(
         label="Members",
         queryset=Instance.objects.all(),
         required=False,
-        help_text="A node that is put in or taken out by hand joins or leaves the list of the policy too.",
+        help_text="Adding or removing a node here also adds or removes its hostname in the policy instance list.",
         widget=ManyPicker(InstanceGroup, "instances"),
     )
     reader: Any = None
@@ -55,8 +55,8 @@ class InstanceGroupAdmin(MeshAdmin):
     search_fields = ["name"]
     ordering = ["name"]
 
-    told = ["kind", "members_in_service", "shown_load", "jobs"]
-    settled = ["name", "is_container_group", "max_concurrent_jobs", "max_forks", "pod_spec_override"]
+    shown = ["kind", "members_in_service", "shown_load", "jobs"]
+    settings = ["name", "is_container_group", "max_concurrent_jobs", "max_forks", "pod_spec_override"]
     policy = ["policy_instance_percentage", "policy_instance_minimum", "policy_instance_list"]
 
     # --- reading
@@ -66,17 +66,17 @@ class InstanceGroupAdmin(MeshAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": self.settled}), ("Policies", {"fields": self.policy})]
+            return [(None, {"fields": self.settings}), ("Policies", {"fields": self.policy})]
         return [
-            ("Figures", {"fields": self.told}),
-            (None, {"fields": self.settled}),
+            ("Figures", {"fields": self.shown}),
+            (None, {"fields": self.settings}),
             ("Members", {"fields": ["instances"]}),
             ("Policies", {"fields": self.policy}),
             ("Roles", {"fields": ["roles"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [*self.told, "roles", *([] if groups.may_set_policies(request.user) else groups.OF_THE_MESH)]
+        return [*self.shown, "roles", *([] if groups.may_set_policies(request.user) else groups.OF_THE_MESH)]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
@@ -111,7 +111,7 @@ class InstanceGroupAdmin(MeshAdmin):
 
     @admin.display(description="jobs")
     def jobs(self, group: InstanceGroup) -> str:
-        return f"{group.jobs_running} running, {group.jobs_total} sent to it"
+        return f"{group.jobs_running} running, {group.jobs_total} in total"
 
     @admin.display(description="policies")
     def policies(self, group: InstanceGroup) -> str:
@@ -146,14 +146,14 @@ class InstanceGroupAdmin(MeshAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         names = [
-            format_html("{}: {} roles of users on it end, its members and jobs stay", show.name(group), number)
+            format_html("{}: {} roles of users are removed; members and jobs stay", show.name(group), number)
             for group, number in ((group, group.user_roles.count()) for group in objs)
         ]
         return names, {}, set(), []
 
 
 def move(group: InstanceGroup, members: set[Instance]) -> None:
-    """Let the group have exactly these members."""
+    """Add and remove instances so that the group has exactly these members."""
     present = set(group.instances.all())
     for instance in sorted(members - present, key=lambda one: one.hostname):
         groups.associate(group.pk, instance)
@@ -161,11 +161,11 @@ def move(group: InstanceGroup, members: set[Instance]) -> None:
         groups.disassociate(group.pk, instance)
 
 
-admin.site.unregister(Group)  # django.contrib.auth.admin brings it; nothing here asks for Django's permissions
+admin.site.unregister(Group)  # registered by django.contrib.auth.admin; Django's permissions are not used here
 
 
-class Fixed(forms.Widget):
-    """Shows a value that the form does not change."""
+class ReadOnlyWidget(forms.Widget):
+    """A widget that shows a value without an input field."""
 
     def __init__(self, shown: object) -> None:
         super().__init__()
@@ -176,17 +176,17 @@ class Fixed(forms.Widget):
 
 
 class RoleForm(forms.ModelForm):
-    """A role of a user; one that is there keeps its group."""
+    """A role of a user. The group of an existing role cannot be changed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk and "instance_group" in self.fields:
             self.fields["instance_group"].disabled = True
-            self.fields["instance_group"].widget = Fixed(self.instance.instance_group)
+            self.fields["instance_group"].widget = ReadOnlyWidget(self.instance.instance_group)
 
 
 class RoleInline(admin.StackedInline):
-    """The user's rights on groups, which superusers give, and a sync where the user is mirrored."""
+    """The user's roles on groups. Superusers change them; for mirrored users, only a sync does."""
 
     model = InstanceGroupRole
     form = RoleForm
@@ -217,14 +217,14 @@ class RoleInline(admin.StackedInline):
 class UserForm(UserChangeForm):
     def clean(self) -> Any:
         cleaned: Any = super().clean()
-        kept = {name: (cleaned or {}).get(name, getattr(self.instance, name)) for name in ("is_superuser", "is_active")}
-        accounts.refuse_loss_of_last_superuser(self.instance, **kept)
+        rank = {name: (cleaned or {}).get(name, getattr(self.instance, name)) for name in ("is_superuser", "is_active")}
+        accounts.refuse_loss_of_last_superuser(self.instance, **rank)
         return cleaned
 
 
 @admin.register(User)
 class MeshUserAdmin(MeshAdmin, UserAdmin):
-    """Accounts. What a mirrored AWX tells of an account is changed there; its password and its access here."""
+    """Users. Names and ranks of mirrored users are changed in the mirrored AWX, password and access here."""
 
     form = UserForm
     change_password_form = UserPasswordForm
@@ -242,9 +242,9 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may_write(request) and not (obj is not None and (obj.mirrored or obj == request.user))
 
-    def hold(self, pk: int) -> None:
+    def lock_record(self, pk: int) -> None:
         accounts.lock_superusers()
-        super().hold(pk)
+        super().lock_record(pk)
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -264,7 +264,7 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
             (None, {"fields": [*self.person, "password"]}),
             (
                 "Access",
-                {"fields": access, "description": "Staff may log in here, and see and change what the API lets them."},
+                {"fields": access, "description": "Staff may log in here, with the same rights as over the API."},
             ),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]

@@ -1,4 +1,4 @@
-"""Instances: the nodes of the mesh, and what operators do with them every day."""
+"""Instances: the nodes of the mesh, and the actions of operators."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter, StandingFilter
-from instances.admin.removal import REMOVAL, consequences, named
+from instances.admin.removal import REMOVAL, consequences, node_table
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
 from instances.models import Condition, Instance
@@ -38,7 +38,7 @@ class InstanceForm(CheckedForm):
     peers = forms.ModelMultipleChoiceField(
         queryset=Instance.objects.all(),
         required=False,
-        help_text="The nodes that this node connects to. Each needs a listener port.",
+        help_text="The nodes to which this node connects. Each needs a listener port.",
         widget=ManyPicker(Instance, "peers"),
     )
 
@@ -77,13 +77,13 @@ class InstanceAdmin(MeshAdmin):
         GroupFilter,
     ]
     search_fields = ["hostname", "ip_address"]
-    search_help_text = "A part of the hostname or of the IP address"
+    search_help_text = "Part of the hostname or of the IP address"
     ordering = ["hostname"]
     actions = ["enable", "disable", "check_health", "deprovision"]
     change_form_template = "admin/instances/instance_form.html"
 
-    told_by_others = ["shown_version", "shown_uuid", "shown_address"]
-    figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", *told_by_others]
+    reported = ["shown_version", "shown_uuid", "shown_address"]
+    figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", *reported]
     health = ["shown_conditions", "seen", "check_started", "last_check", "all_errors"]
     mesh = ["links_from", "links_to", "groups"]
 
@@ -98,7 +98,7 @@ class InstanceAdmin(MeshAdmin):
             node.reader = Reader.of(request.user)
         return node
 
-    def hold(self, pk: int) -> None:
+    def lock_record(self, pk: int) -> None:
         lifecycle.lock_instance(pk)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -110,17 +110,17 @@ class InstanceAdmin(MeshAdmin):
             (None, {"fields": ["shown_name", "shown_type", "shown_state", "created", "modified"]}),
             ("Health", {"fields": self.health}),
             ("Capacity and load", {"fields": self.figures}),
-            ("In the mesh", {"fields": self.mesh}),
+            ("Mesh", {"fields": self.mesh}),
             ("Settings", {"fields": settled + wired}),
-            ("Latest changes made here", {"fields": ["latest_changes"]}),
+            ("Latest changes in the administration", {"fields": ["latest_changes"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return []
-        told = ["shown_name", "shown_type", "shown_state", "created", "modified", "latest_changes"]
+        shown = ["shown_name", "shown_type", "shown_state", "created", "modified", "latest_changes"]
         wired = [] if settings.IS_K8S and not obj.controls else ["peers"]
-        return [*told, *self.health, *self.figures, *self.mesh, *wired]
+        return [*shown, *self.health, *self.figures, *self.mesh, *wired]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return settings.IS_K8S and super().has_add_permission(request)
@@ -165,7 +165,7 @@ class InstanceAdmin(MeshAdmin):
         query = urlencode({"execution_node": node.hostname})
         url = f"{reverse('admin:instances_unifiedjob_changelist')}?{query}"
         return format_html(
-            '<a href="{}">{} running<br>{} in all</a>', url, node.load.jobs_running, node.load.jobs_total
+            '<a href="{}">{} running<br>{} in total</a>', url, node.load.jobs_running, node.load.jobs_total
         )
 
     @admin.display(description="last seen", ordering="last_seen")
@@ -176,9 +176,9 @@ class InstanceAdmin(MeshAdmin):
     def shown_errors(self, node: Instance) -> SafeString | str:
         return show.brief(node.errors)
 
-    shown_version = admin.display(description="version")(lambda self, node: show.told(node.version))
-    shown_uuid = admin.display(description="UUID")(lambda self, node: show.told(node.uuid))
-    shown_address = admin.display(description="IP address")(lambda self, node: show.told(node.ip_address))
+    shown_version = admin.display(description="version")(lambda self, node: show.reported(node.version))
+    shown_uuid = admin.display(description="UUID")(lambda self, node: show.reported(node.uuid))
+    shown_address = admin.display(description="IP address")(lambda self, node: show.reported(node.ip_address))
     all_errors = admin.display(description="errors")(lambda self, node: show.verbatim(node.errors))
 
     @admin.display(description="conditions")
@@ -192,12 +192,12 @@ class InstanceAdmin(MeshAdmin):
             )
             for condition in conditions.current(node)
         )
-        return show.table("Conditions", ("Condition", "Holds", "Why", "Since"), rows)
+        return show.table("Conditions", ("Condition", "Status", "Reason", "Since"), rows)
 
     @admin.display(description="health check started")
     def check_started(self, node: Instance) -> SafeString | str:
         began = show.when_exactly(node.health_check_started)
-        return format_html("{}, under way", began) if node.health_check_pending else began
+        return format_html("{}, running", began) if node.health_check_pending else began
 
     last_check = admin.display(description="last health check")(
         lambda self, node: show.when_exactly(node.last_health_check)
@@ -237,7 +237,7 @@ class InstanceAdmin(MeshAdmin):
             (show.when(entry.action_time), show.name(entry.user), show.name(entry.get_change_message()))
             for entry in entries.order_by("-action_time")[:LATEST]
         )
-        return show.table("Changes", ("When", "Who", "What"), rows)
+        return show.table("Changes", ("Time", "User", "Change"), rows)
 
     # --- writing
 
@@ -251,32 +251,32 @@ class InstanceAdmin(MeshAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         node = context.get("original")
         if node is not None and self.has_change_permission(request, node):
-            context["offered"] = [(name, label) for name, label, applies in offers(node) if applies]
+            context["offered"] = [(name, label) for name, label, applies in page_actions(node) if applies]
             context["changelist"] = self.url_of("changelist")
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: Any) -> Any:
-        nodes = self.chosen(request, queryset)
-        return self.do(
+        nodes = self.selected(request, queryset)
+        return self.run_action(
             request, nodes, lambda node: lifecycle.change_checked(node.pk, {"enabled": True}), "enabled", "Enabled."
         )
 
-    @admin.action(description="Disable, with a reason", permissions=["change"])
+    @admin.action(description="Disable …", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: Any) -> Any:
-        nodes = self.chosen(request, queryset)
+        nodes = self.selected(request, queryset)
         form = ReasonForm(request.POST if self.is_confirmed(request) else None)
         if nodes and not form.is_valid():
-            return self.ask(
+            return self.confirmation_page(
                 request,
                 nodes,
                 title="Disable nodes",
-                explanation="A disabled node has no capacity: it is given no jobs. Those that run go on.",
-                details=named(nodes),
+                explanation="A disabled node has no capacity and gets no jobs. Running jobs continue.",
+                details=node_table(nodes),
                 button="Disable",
                 form=form,
             )
-        return self.do(
+        return self.run_action(
             request,
             nodes,
             lambda node: lifecycle.change_checked(node.pk, {"enabled": False}, reason=form.cleaned_data["reason"]),
@@ -288,23 +288,23 @@ class InstanceAdmin(MeshAdmin):
     def check_health(self, request: HttpRequest, queryset: Any) -> Any:
         if not settings.HEALTH_PROBE:
             return self.message_user(request, NO_PROBE, messages.ERROR)
-        nodes = self.chosen(request, queryset)
-        return self.do(request, nodes, begin_check, "health checks begun", "Health check begun.")
+        nodes = self.selected(request, queryset)
+        return self.run_action(request, nodes, begin_check, "queued for a health check", "Health check started.")
 
-    @admin.action(description="Deprovision, after a confirmation", permissions=["change"])
+    @admin.action(description="Deprovision …", permissions=["change"])
     def deprovision(self, request: HttpRequest, queryset: Any) -> Any:
-        nodes = self.chosen(request, queryset)
+        nodes = self.selected(request, queryset)
         if nodes and not self.is_confirmed(request):
-            return self.ask(
+            return self.confirmation_page(
                 request,
                 nodes,
                 title="Deprovision nodes",
-                explanation="These nodes leave the mesh for good: once their active jobs have ended, each is removed "
-                "with its links and its memberships.",
+                explanation="These nodes are removed for good: once the active jobs of a node have ended, the node is"
+                " deleted with its links and memberships.",
                 details=consequences(nodes),
                 button="Deprovision",
             )
-        return self.do(
+        return self.run_action(
             request,
             nodes,
             lambda node: lifecycle.change_checked(node.pk, REMOVAL),
@@ -313,8 +313,8 @@ class InstanceAdmin(MeshAdmin):
         )
 
 
-def offers(node: Instance) -> list[tuple[str, str, bool]]:
-    """The actions on the page of a node: the name, what it is called there, and whether it can be of use."""
+def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
+    """The actions on the page of a node: name, label, and whether the action is applicable."""
     leaves = node.node_type in lifecycle.INSTALLABLE and node.node_state != State.DEPROVISIONING
     return [
         ("enable", "Enable", not node.enabled),
@@ -326,6 +326,6 @@ def offers(node: Instance) -> list[tuple[str, str, bool]]:
 
 def begin_check(node: Instance) -> None:
     if not start.is_checked_on_demand(node):
-        raise ValidationError("Only execution nodes are checked when somebody asks for it.")
+        raise ValidationError("Health checks can be started only for execution nodes.")
     if not start.start(node.pk):
         raise ValidationError("A health check is already in progress.")

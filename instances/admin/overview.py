@@ -1,4 +1,4 @@
-"""What an operator wants to know first: how many nodes are well, which are not, and whether the work gets done."""
+"""The first page of the administration: numbers of nodes by status, and warnings."""
 
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from instances.mirror import history
 from instances.models import Instance, Mirror
 from instances.overview import Standing, sums
 
-SILENT = 3  # heartbeats of a worker that were missed, after which there is none
+SILENT = 3  # missed heartbeats after which a worker counts as stopped
 
 
 class Figure(NamedTuple):
@@ -27,32 +27,32 @@ class Figure(NamedTuple):
 
 
 def figures(user: Any) -> list[Figure]:
-    """Numbers of the nodes that ``user`` sees, counted as the dashboard does, each with the list of these nodes.
+    """Numbers of the nodes that ``user`` sees, counted as on the dashboard, each with the address of their list.
 
-    Three queries. The lost ones are a part of the others, by what was noted of them here.
+    Three queries. Lost nodes are also counted in the other numbers.
     """
     nodes = Instance.objects.visible_to(user.reader)
     total = sums(nodes.with_load())
     lost = nodes.filter(SightFilter.condition("lost")).count()
-    told = [
+    found = [
         figure("nodes", total.nodes, "quiet", {}),
         *(figure(each.label.lower(), total.standings[each], each.severity, {"standing": each}) for each in Standing),
         figure("lost", lost, "bad", {"sight": "lost"}),
     ]
-    return [each for each in told if each.number or each.label in ("nodes", "ready")]
+    return [each for each in found if each.number or each.label in ("nodes", "ready")]
 
 
 def figure(label: str, number: int, kind: str, query: dict[str, str]) -> Figure:
     return Figure(label, number, f"{reverse('admin:instances_instance_changelist')}?{urlencode(query)}", kind)
 
 
-def worries(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
-    """What an operator should know of, each with a page that tells more. Three queries at most."""
-    return [*undone(user), *left_out(user, mirror)]
+def warnings(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
+    """Warnings for operators, each with the address of a page with details. Three queries at most."""
+    return [*background_work(user), *left_out(user, mirror)]
 
 
 def left_out(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
-    """How many records of the mirrored AWX are not here. One query."""
+    """A warning with the number of records of the mirrored AWX that are left out. One query."""
     if mirror is None or not user.sees_everything:
         return []
     number = history.number_left_out(mirror)
@@ -62,15 +62,17 @@ def left_out(user: Any, mirror: Mirror | None) -> list[tuple[str, str]]:
     return [(f"{records} left out here.", show.url(mirror))]
 
 
-def undone(user: Any) -> list[tuple[str, str]]:
-    """What keeps the background work from being done. Two queries."""
+def background_work(user: Any) -> list[tuple[str, str]]:
+    """Warnings about background work: no running worker, failed jobs. Two queries."""
     if not user.is_superuser:
         return []
     jobs = reverse("admin:procrastinate_procrastinatejob_changelist")
     found = []
-    heard = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
-    if heard is None or timezone.now() - heard > timedelta(seconds=SILENT * settings.WORKER_HEARTBEAT):
-        found.append(("No worker runs: policies, removals and health checks wait. Start “manage.py worker”.", jobs))
+    latest = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
+    if latest is None or timezone.now() - latest > timedelta(seconds=SILENT * settings.WORKER_HEARTBEAT):
+        found.append(
+            ("No worker is running: policies, removals and health checks wait. Start “manage.py worker”.", jobs)
+        )
     failed = ProcrastinateJob.objects.filter(status="failed").count()
     if failed:
         found.append((f"{failed} background jobs failed.", f"{jobs}?status=failed"))

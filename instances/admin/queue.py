@@ -1,4 +1,4 @@
-"""The background jobs, which procrastinate keeps: what waits, what runs, what failed."""
+"""The background jobs in procrastinate's tables: waiting, running, finished and failed."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 from procrastinate.exceptions import UniqueViolation
 
 from instances.admin import show
-from instances.admin.base import UncountedAdmin
+from instances.admin.base import NewestFirstAdmin
 from instances.admin.lists import ChoiceFilter
 
 KINDS = {"succeeded": "good", "failed": "bad", "aborted": "bad", "cancelled": "unsure"}
@@ -25,9 +25,9 @@ WORDS = {"todo": "waiting", "doing": "running"}
 class StatusFilter(ChoiceFilter):
     title = "status"
     parameter_name = "status"
-    choices_told = tuple((status, WORDS.get(status, status)) for status in ProcrastinateJob.STATUSES)
+    options = tuple((status, WORDS.get(status, status)) for status in ProcrastinateJob.STATUSES)
 
-    def chosen(self, queryset: Any, choice: str) -> Any:
+    def select(self, queryset: Any, choice: str) -> Any:
         return queryset.filter(status=choice)
 
 
@@ -36,16 +36,16 @@ class TaskFilter(ChoiceFilter):
     parameter_name = "task"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """The service's own tasks; procrastinate's are named by the path of their module."""
+        """The service's own tasks. Procrastinate's tasks have the path of their module as a name."""
         return [(task, task.replace("_", " ")) for task in sorted(app.tasks) if task.isidentifier()]
 
-    def chosen(self, queryset: Any, choice: str) -> Any:
+    def select(self, queryset: Any, choice: str) -> Any:
         return queryset.filter(task_name=choice)
 
 
 @admin.register(ProcrastinateJob)
-class BackgroundJobAdmin(UncountedAdmin):
-    """For superusers: the API tells of these jobs only by what they do."""
+class BackgroundJobAdmin(NewestFirstAdmin):
+    """For superusers only: the API does not show these jobs."""
 
     plural = "Background jobs"
     list_display = ["id", "task", "arguments", "shown_status", "attempts", "last_event", "scheduled"]
@@ -112,24 +112,24 @@ class BackgroundJobAdmin(UncountedAdmin):
         rows = ((event.type.replace("_", " "), show.when_exactly(event.at)) for event in found)
         return show.table("Events", ("Event", "When"), rows)
 
-    @admin.action(description="Retry those that failed", permissions=["operate"])
+    @admin.action(description="Retry failed jobs", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: Any) -> Any:
-        return self.do(request, self.chosen(request, queryset), retry, "queued again", "Queued again.")
+        return self.run_action(request, self.selected(request, queryset), retry, "queued again", "Queued again.")
 
-    @admin.action(description="Cancel those that wait", permissions=["operate"])
+    @admin.action(description="Cancel waiting jobs", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: Any) -> Any:
-        return self.do(request, self.chosen(request, queryset), cancel, "cancelled", "Cancelled.")
+        return self.run_action(request, self.selected(request, queryset), cancel, "cancelled", "Cancelled.")
 
 
 def retry(job: ProcrastinateJob) -> None:
     if job.status != "failed":
-        raise ValidationError("It has not failed.")
+        raise ValidationError("The job has not failed.")
     try:
         app.job_manager.retry_job_by_id(job.id, timezone.now(), job.priority, job.queue_name, job.lock)
     except UniqueViolation:
-        raise ValidationError("The next job of the kind waits already.") from None
+        raise ValidationError("Another job of this task is already waiting.") from None
 
 
 def cancel(job: ProcrastinateJob) -> None:
     if not app.job_manager.cancel_job_by_id(job.id, abort=False):
-        raise ValidationError("It does not wait.")
+        raise ValidationError("The job is not waiting.")

@@ -1,4 +1,4 @@
-"""What ends where nodes are removed, told before it is done."""
+"""The consequences of removing nodes, for the page that confirms it."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from instances import lifecycle
 from instances.admin import show
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
 
-MOST_JOBS = 20  # active jobs that are named before a node is removed
+MOST_JOBS = 20  # active jobs that are listed before a node is removed
 REMOVAL = {"node_state": Instance.NodeState.DEPROVISIONING}
 
 
-def named(nodes: list[Instance]) -> SafeString | str:
+def node_table(nodes: list[Instance]) -> SafeString | str:
     rows = ((show.name(node), node.get_node_type_display(), node.get_node_state_display()) for node in nodes)
     return show.table("Nodes", ("Node", "Type", "State"), rows)
 
 
 def consequences(nodes: list[Any]) -> SafeString | str:
-    """What the removal of each node ends. Four queries, however many nodes there are."""
+    """A table of the jobs, links and groups of each node to be removed. Four queries for any number of nodes."""
     groups = InstanceGroup.objects.only("name").order_by("name")
     prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), Prefetch("peers_from"))
     ends, jobs = ends_of({node.pk for node in nodes}), active_jobs(nodes)
@@ -28,19 +28,19 @@ def consequences(nodes: list[Any]) -> SafeString | str:
         (
             show.name(node),
             refusal(node) or "yes",
-            told_jobs(node, jobs.get(node.hostname, [])),
+            job_summary(node, jobs.get(node.hostname, [])),
             show.names(ends[node.pk]),
             show.names(group.name for group in node.rampart_groups.all()),
         )
         for node in nodes
     )
     return show.table(
-        "Nodes and what ends", ("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows
+        "Nodes to be removed", ("Node", "Can be removed", "Active jobs", "Links", "Instance groups"), rows
     )
 
 
 def ends_of(pks: set[int]) -> dict[int, list[str]]:
-    """By the id of each node, its links."""
+    """The links of each node, as texts, by the node's id."""
     ends: dict[int, list[str]] = {pk: [] for pk in pks}
     links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
     for link in links.order_by("pk"):
@@ -50,7 +50,7 @@ def ends_of(pks: set[int]) -> dict[int, list[str]]:
 
 
 def refusal(node: Instance) -> str:
-    """Why the node cannot be deprovisioned; "" if it can."""
+    """The reason why the node cannot be deprovisioned; "" if it can."""
     try:
         lifecycle.checked(node, REMOVAL)
     except ValidationError as error:
@@ -59,7 +59,7 @@ def refusal(node: Instance) -> str:
 
 
 def active_jobs(nodes: list[Instance]) -> dict[str, list[int]]:
-    """By hostname, the ids of active jobs of these nodes: the newest, and only so many as are there and are told."""
+    """The ids of the newest active jobs of these nodes, by hostname: at most MOST_JOBS of all nodes together."""
     hostnames = [node.hostname for node in nodes if node.load.jobs_running]
     number = min(MOST_JOBS, sum(node.load.jobs_running for node in nodes))
     jobs = UnifiedJob.objects.active().filter(execution_node__in=hostnames).order_by("-pk")
@@ -69,7 +69,7 @@ def active_jobs(nodes: list[Instance]) -> dict[str, list[int]]:
     return found
 
 
-def told_jobs(node: Instance, pks: list[int]) -> str:
+def job_summary(node: Instance, pks: list[int]) -> str:
     if node.load.jobs_running <= 0:
         return "none"
     more = node.load.jobs_running - len(pks)

@@ -1,4 +1,4 @@
-"""Tokens of users and of nodes. What is stored is their SHA-256; the text is shown once, when a token is issued."""
+"""Tokens of users and of nodes. Their SHA-256 is stored; the token itself is shown once, when it is issued."""
 
 from typing import Any
 
@@ -20,24 +20,24 @@ from instances.reader import Reader
 from instances.text import ago
 
 SHOWN = 8  # last characters of a checksum
-FINGERPRINT = "The end of the token's SHA-256: printf %s TOKEN | sha256sum"
+FINGERPRINT = "The last characters of the token's SHA-256: printf %s TOKEN | sha256sum"
 
 
 class SecretAdmin(MeshAdmin):
-    """Tokens: issued, looked at, revoked. Neither kind is mirrored."""
+    """Tokens: issued, listed and revoked. Neither kind is mirrored."""
 
     actions = ["revoke"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.told
+        return self.shown
 
-    told: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
-        """The page that shows the new token, by no redirect: it is kept nowhere."""
+        """The page with the new token. Not a redirect, since the token is not stored."""
         context = {
             **self.admin_site.each_context(request),
-            "title": "The new token",
+            "title": "New token",
             "opts": self.opts,
             "media": self.media,
             "raw": obj.raw,
@@ -55,21 +55,21 @@ class SecretAdmin(MeshAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.has_delete_permission(request)
 
-    @admin.action(description="Revoke, after a confirmation", permissions=["revoke"])
+    @admin.action(description="Revoke …", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: Any) -> Any:
-        chosen = self.chosen(request, queryset)
-        if chosen and not self.is_confirmed(request):
-            return self.ask(
+        selected = self.selected(request, queryset)
+        if selected and not self.is_confirmed(request):
+            return self.confirmation_page(
                 request,
-                chosen,
+                selected,
                 title="Revoke tokens",
-                explanation="Whoever uses these tokens is refused from now on.",
+                explanation="Requests with these tokens are refused from now on.",
                 details=show.table(
-                    "Tokens", ("Token", "Fingerprint"), ((each, self.fingerprint(each)) for each in chosen)
+                    "Tokens", ("Token", "Fingerprint"), ((each, self.fingerprint(each)) for each in selected)
                 ),
                 button="Revoke",
             )
-        return self.do(request, chosen, lambda token: token.delete(), "revoked", "Revoked.")
+        return self.run_action(request, selected, lambda token: token.delete(), "revoked", "Revoked.")
 
     def fingerprint(self, token: Any) -> str:
         raise NotImplementedError
@@ -94,15 +94,15 @@ class AccessTokenAdmin(SecretAdmin):
     list_display = ["id", "owner", "shown_scope", "shown_description", "expiry", "made", "fingerprint"]
     search_fields = ["user__username", "note__description"]
     ordering = ["id"]
-    told = ("owner", "expiry_exactly", "made", "fingerprint")
+    shown = ("owner", "expiry_exactly", "made", "fingerprint")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return tokens.visible_to(Reader.of(request.user))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None:
-            return [(None, {"fields": [*self.told, "scope", "description"]})]
-        explanation = "A token of your own, with your rights; nobody issues tokens of others."
+            return [(None, {"fields": [*self.shown, "scope", "description"]})]
+        explanation = "A token for yourself, with your rights. Tokens for other users cannot be issued."
         return [(None, {"fields": ["scope", "description"], "description": explanation})]
 
     def owns(self, request: HttpRequest, token: Any) -> bool:
@@ -117,11 +117,11 @@ class AccessTokenAdmin(SecretAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.owns(request, obj)
 
-    def chosen(self, request: HttpRequest, queryset: Any) -> list[Any]:
-        chosen = super().chosen(request, queryset)
-        own = [token for token in chosen if self.owns(request, token)]
-        if len(own) < len(chosen):
-            self.message_user(request, f"{len(chosen) - len(own)} of them are not yours.", messages.ERROR)
+    def selected(self, request: HttpRequest, queryset: Any) -> list[Any]:
+        selected = super().selected(request, queryset)
+        own = [token for token in selected if self.owns(request, token)]
+        if len(own) < len(selected):
+            self.message_user(request, f"{len(selected) - len(own)} tokens belong to other users.", messages.ERROR)
         return own
 
     @admin.display(description="owner", ordering="user__username")
@@ -153,7 +153,7 @@ class AccessTokenAdmin(SecretAdmin):
         return f"…{token.token_checksum[-SHOWN:]}"
 
     def what_next(self, token: Any) -> str:
-        return "Send it as “Authorization: Bearer …”."
+        return "Send the token in the header “Authorization: Bearer …”."
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = form.values()
@@ -168,27 +168,27 @@ class NodeTokenForm(CheckedForm):
     node = forms.ModelChoiceField(
         queryset=Instance.objects.all(),
         widget=AutocompleteSelect(NodeToken._meta.get_field("instance"), admin.site),
-        help_text="The node that may report itself by the token, and do nothing else.",
+        help_text="The node that reports itself with the token. The token allows nothing else.",
     )
-    replaces = forms.BooleanField(required=False, label="End the node's earlier tokens")
+    replaces = forms.BooleanField(required=False, label="Revoke the node's earlier tokens")
 
 
 @admin.register(NodeToken)
 class NodeTokenAdmin(SecretAdmin):
-    """For superusers: the API tells nobody of these tokens."""
+    """For superusers only: the API does not show these tokens."""
 
     form = NodeTokenForm
     list_display = ["id", "shown_node", "made", "fingerprint"]
     search_fields = ["instance__hostname"]
     list_select_related = ["instance"]
     ordering = ["instance__hostname", "id"]
-    told = ("shown_node", "made", "fingerprint")
+    shown = ("shown_node", "made", "fingerprint")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return NodeToken.objects.select_related("instance")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [(None, {"fields": ["node", "replaces"] if obj is None else self.told})]
+        return [(None, {"fields": ["node", "replaces"] if obj is None else self.shown})]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
@@ -210,7 +210,7 @@ class NodeTokenAdmin(SecretAdmin):
 
     def what_next(self, token: Any) -> str:
         return (
-            f"Put it into a file on {token.instance} that only its agent can read, and run there: awx-node-report "
+            f"Save the token on {token.instance} in a file that only its agent can read, and run: awx-node-report "
             f"--url https://THIS-SERVICE --hostname {token.instance} --token-file FILE --every 60"
         )
 

@@ -1,6 +1,6 @@
-"""How things are shown: always escaped, names isolated from the direction of the text around them.
+"""HTML of values in the administration: always escaped, names isolated from the direction of the surrounding text.
 
-Characters that turn a name around are shown as such, so that no node looks like another.
+Characters that change the direction of text are shown as codes, so that no name can imitate another.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,13 +15,13 @@ from django.utils.safestring import SafeString
 from instances.text import NEVER, ago, exact, isolated, visible
 
 NOTHING = "—"
-HIGH = 0.7  # the share in use from which on a bar is yellow
-FULL = 0.9  # likewise red
+HIGH = 0.7  # share in use from which on a bar is yellow
+FULL = 0.9  # share in use from which on a bar is red
 LONGEST = 160  # characters of an error that a list shows
 
 
 def name(text: object) -> SafeString:
-    """A name that others chose."""
+    """A name from a user, a node or a mirrored AWX."""
     return format_html("<bdi>{}</bdi>", visible(text))
 
 
@@ -30,7 +30,7 @@ def names(texts: Iterable[object]) -> SafeString | str:
 
 
 def url(record: Model) -> str:
-    """Where the record is changed or looked at."""
+    """The address of the record's page."""
     meta = record._meta
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[record.pk])
 
@@ -43,27 +43,27 @@ def links(records: Iterable[Model]) -> SafeString | str:
     return format_html_join(", ", "{}", ((link(record),) for record in records)) or NOTHING
 
 
-def told(text: str) -> SafeString | str:
-    """What a node tells of itself; nothing where it told nothing."""
+def reported(text: str) -> SafeString | str:
+    """A value that a node reported, as a name; empty if it reported none."""
     return name(text) if text else ""
 
 
 def when(moment: datetime | None) -> SafeString | str:
-    """The moment in words; exactly where somebody points at it."""
+    """The moment in words, with the exact time as a tooltip."""
     if moment is None:
         return NEVER
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), ago(moment))
 
 
 def when_exactly(moment: datetime | None) -> SafeString | str:
-    """The moment in words and exactly."""
+    """The moment in words, and the exact time."""
     if moment is None:
         return NEVER
     return format_html('<time datetime="{}">{} ({})</time>', moment.isoformat(), ago(moment), exact(moment))
 
 
 def share(used: int, total: int, of_what: str) -> SafeString:
-    """A bar of what is used of the ``total`` capacity of ``of_what``, and the same in figures."""
+    """A bar of the capacity in use of the node or group ``of_what``, with the figures, in forks."""
     if total <= 0:
         return format_html('<span class="mesh-share">{} used, no capacity</span>', used)
     return format_html(
@@ -79,12 +79,12 @@ def share(used: int, total: int, of_what: str) -> SafeString:
 
 
 def badge(kind: str, label: str) -> SafeString:
-    """A word on a background that tells how good it is: ``kind`` is good, unsure, bad or quiet."""
+    """A word on a background of its severity: ``kind`` is good, unsure, bad or quiet."""
     return format_html('<span class="mesh-badge mesh-{}">{}</span>', kind, label)
 
 
 def brief(text: str) -> SafeString | str:
-    """The beginning of a text of any length."""
+    """The beginning of a text of any length, as one line."""
     if not text:
         return NOTHING
     line = " ".join(text[: 2 * LONGEST].split())
@@ -95,8 +95,8 @@ def verbatim(text: str) -> SafeString | str:
     return format_html('<pre class="mesh-verbatim" tabindex="0">{}</pre>', name(text)) if text else NOTHING
 
 
-def table(called: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:
-    """A table of cells, which scrolls where it is too wide; NOTHING where there is no row."""
+def table(label: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString | str:
+    """A table that scrolls if it is too wide; NOTHING without rows."""
     body = format_html_join("", "<tr>{}</tr>", ((cells(headers, row),) for row in rows))
     if not body:
         return NOTHING
@@ -104,12 +104,12 @@ def table(called: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     return format_html(
         '<div class="mesh-table" role="region" tabindex="0" aria-label="{}">'
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
-        called,
+        label,
         head,
         body,
     )
 
 
 def cells(headers: Sequence[str], row: Sequence[Any]) -> SafeString:
-    """The cells of a row, each with its header for screens that are too narrow to show them side by side."""
+    """The cells of a row, each with its header for narrow screens, which show cells below each other."""
     return format_html_join("", '<td data-label="{}">{}</td>', zip(headers, row, strict=True))

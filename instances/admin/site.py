@@ -19,7 +19,10 @@ ORDER = (
     "Mirror",
     "MeshInspection",
 )
-NAMES = {"oauth2_provider": "Access", "procrastinate": "Background work"}  # of the packages' applications
+NAMES = {
+    "oauth2_provider": "Access",
+    "procrastinate": "Background work",
+}  # of other packages' applications
 
 
 class MeshSite(admin.AdminSite):
@@ -34,7 +37,7 @@ class MeshSite(admin.AdminSite):
         return {**super().each_context(request), "mirror": mirror}
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        from django.contrib.auth.views import PasswordChangeView  # both need the models
+        from django.contrib.auth.views import PasswordChangeView  # both imports need the models
 
         from instances.admin.forms import OwnPasswordForm
 
@@ -48,19 +51,19 @@ class MeshSite(admin.AdminSite):
         return view(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        from instances.admin.base import mirror_of  # need the models' pages, which need the site
-        from instances.admin.overview import figures, worries
+        from instances.admin.base import mirror_of  # both imports need the models' pages, which need the site
+        from instances.admin.overview import figures, warnings
 
-        told = {"figures": figures(request.user), "worries": worries(request.user, mirror_of(request))}
-        return super().index(request, {**told, **(extra_context or {})})
+        context = {"figures": figures(request.user), "warnings": warnings(request.user, mirror_of(request))}
+        return super().index(request, {**context, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
-        """The kinds of record, in the order of their daily use."""
+        """The models, in the order of their daily use."""
         apps = super().get_app_list(request, app_label)
         for app in apps:
             app["name"] = NAMES.get(app["app_label"], app["name"])
             for model in app["models"]:
-                model["name"] = self.get_model_admin(model["model"]).called  # type: ignore[attr-defined]
+                model["name"] = self.get_model_admin(model["model"]).verbose_name_plural  # type: ignore[attr-defined]
             app["models"].sort(
                 key=lambda model: ORDER.index(model["object_name"]) if model["object_name"] in ORDER else 99
             )

@@ -1,4 +1,4 @@
-"""The mirror, and the looks at the mesh: how the service itself is. To look at, for superusers and system auditors."""
+"""The mirror and the mesh inspections: the state of the service. Read only, for superusers and system auditors."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from instances.admin import show
-from instances.admin.base import LookedAtAdmin, mirror_of
+from instances.admin.base import ReadOnlyAdmin, mirror_of
 from instances.mirror import history
 from instances.models import MeshInspection, Mirror
 
 
-class ServiceStateAdmin(LookedAtAdmin):
+class ServiceStateAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return self.model._default_manager.all()
 
@@ -24,7 +24,7 @@ class ServiceStateAdmin(LookedAtAdmin):
 @admin.register(Mirror)
 class MirrorAdmin(ServiceStateAdmin):
     plural = "Mirror"
-    none = "This service mirrors no AWX."
+    none = "This service does not mirror an AWX."
     list_display = ["shown_url", "shown_version", "state", "last_sync", "failures"]
     fieldsets = [
         (None, {"fields": ["shown_url", "shown_version", "all_jobs", "state"]}),
@@ -35,25 +35,25 @@ class MirrorAdmin(ServiceStateAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return super().has_module_permission(request) and mirror_of(request) is not None
 
-    @admin.display(description="mirrors")
+    @admin.display(description="mirrored AWX")
     def shown_url(self, mirror: Mirror) -> SafeString:
         return show.name(mirror.url)
 
-    @admin.display(description="its version")
+    @admin.display(description="AWX version")
     def shown_version(self, mirror: Mirror) -> SafeString:
         return show.name(mirror.version)
 
     @admin.display(description="state")
     def state(self, mirror: Mirror) -> SafeString:
         if mirror.is_stale():
-            return show.badge("bad", "Too old")
-        return show.badge("unsure", "Its last syncs failed") if mirror.failures else show.badge("good", "Up to date")
+            return show.badge("bad", "Out of date")
+        return show.badge("unsure", "Last syncs failed") if mirror.failures else show.badge("good", "Up to date")
 
-    @admin.display(description="last sync that succeeded")
+    @admin.display(description="last successful sync")
     def last_sync(self, mirror: Mirror) -> SafeString | str:
         return show.when_exactly(mirror.began)
 
-    @admin.display(description="it took")
+    @admin.display(description="duration")
     def took(self, mirror: Mirror) -> str:
         return f"{mirror.seconds:.1f} s"
 
@@ -63,10 +63,10 @@ class MirrorAdmin(ServiceStateAdmin):
 
     @admin.display(description="records")
     def shown_records(self, mirror: Mirror) -> SafeString | str:
-        rows = ((kind, told_counts(counts)) for kind, counts in mirror.records.items())
+        rows = ((kind, counts_in_words(counts)) for kind, counts in mirror.records.items())
         return show.table("Records", ("Kind", "Number"), rows)
 
-    @admin.display(description="left out")
+    @admin.display(description="records left out")
     def shown_left_out(self, mirror: Mirror) -> SafeString | str:
         numbers, names = history.left_out_by_kind(mirror), history.left_out_names(mirror)
         more = sum(numbers.values()) - len(names)
@@ -78,12 +78,12 @@ class MirrorAdmin(ServiceStateAdmin):
     def last_failure(self, mirror: Mirror) -> SafeString | str:
         return show.when_exactly(mirror.failed)
 
-    @admin.display(description="why")
+    @admin.display(description="error")
     def shown_failure(self, mirror: Mirror) -> SafeString | str:
         return show.verbatim(mirror.failure)
 
 
-def told_counts(counts: Any) -> str:
+def counts_in_words(counts: Any) -> str:
     if not isinstance(counts, dict):
         return str(counts)
     return ", ".join(f"{name} {number}" for name, number in counts.items())
@@ -91,33 +91,35 @@ def told_counts(counts: Any) -> str:
 
 @admin.register(MeshInspection)
 class MeshInspectionAdmin(ServiceStateAdmin):
-    plural = "Looks at the mesh"
-    list_display = ["shown_inspector", "last_look", "state", "shown_unknown"]
-    fieldsets = [(None, {"fields": ["shown_inspector", "last_look", "since", "state", "shown_error", "shown_unknown"]})]
+    plural = "Mesh inspections"
+    list_display = ["shown_inspector", "last_inspection", "state", "shown_unknown"]
+    fieldsets = [
+        (None, {"fields": ["shown_inspector", "last_inspection", "since", "state", "shown_error", "shown_unknown"]})
+    ]
     ordering = ["inspector"]
 
     @admin.display(description="inspector", ordering="inspector")
-    def shown_inspector(self, look: MeshInspection) -> SafeString:
-        return show.name(look.inspector)
+    def shown_inspector(self, inspection: MeshInspection) -> SafeString:
+        return show.name(inspection.inspector)
 
-    @admin.display(description="last look", ordering="began")
-    def last_look(self, look: MeshInspection) -> SafeString | str:
-        return show.when_exactly(look.began)
+    @admin.display(description="last inspection", ordering="began")
+    def last_inspection(self, inspection: MeshInspection) -> SafeString | str:
+        return show.when_exactly(inspection.began)
 
-    @admin.display(description="looks without a gap since")
-    def since(self, look: MeshInspection) -> SafeString | str:
-        return show.when_exactly(look.watching_since)
+    @admin.display(description="regular inspections since")
+    def since(self, inspection: MeshInspection) -> SafeString | str:
+        return show.when_exactly(inspection.watching_since)
 
     @admin.display(description="state")
-    def state(self, look: MeshInspection) -> SafeString:
-        if look.error:
+    def state(self, inspection: MeshInspection) -> SafeString:
+        if inspection.error:
             return show.badge("bad", "Failed")
-        return show.badge("unsure", "Overdue") if look.overdue else show.badge("good", "In time")
+        return show.badge("unsure", "Overdue") if inspection.overdue else show.badge("good", "In time")
 
-    @admin.display(description="why it failed")
-    def shown_error(self, look: MeshInspection) -> SafeString | str:
-        return show.verbatim(look.error)
+    @admin.display(description="error")
+    def shown_error(self, inspection: MeshInspection) -> SafeString | str:
+        return show.verbatim(inspection.error)
 
-    @admin.display(description="nodes that nobody registered")
-    def shown_unknown(self, look: MeshInspection) -> SafeString | str:
-        return show.brief(", ".join(map(str, look.unknown_nodes)))
+    @admin.display(description="unregistered nodes")
+    def shown_unknown(self, inspection: MeshInspection) -> SafeString | str:
+        return show.brief(", ".join(map(str, inspection.unknown_nodes)))

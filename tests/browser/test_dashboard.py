@@ -181,7 +181,7 @@ def test_a_user_with_a_role_sees_the_nodes_of_the_group(page: Page, address: str
 
 def test_a_user_without_a_role_is_told_what_to_do(page: Page, address: str) -> None:
     log_in(page, address, "alice", "alice")
-    expect(page.get_by_role("heading", name="You see no nodes")).to_be_visible()
+    expect(page.get_by_role("heading", name="No nodes are visible to you")).to_be_visible()
     assert "example.org" not in page.locator("main").inner_text()
 
 
@@ -349,7 +349,7 @@ def test_old_figures_are_called_old(mesh: Page, problems: Problems) -> None:
     mesh.route("**/*", lambda route: route.abort("connectionrefused"))
     mesh.clock.run_for(10_000)
     expect(mesh.get_by_role("alert")).to_have_text(  # and a little older: the clock runs meanwhile
-        re.compile(r"^The service cannot be reached\. What you see is 1\d s old\.$"), use_inner_text=True
+        re.compile(r"^The service cannot be reached\. The data shown are 1\d s old\.$"), use_inner_text=True
     )
     assert len(hostnames(mesh)) == 15
     mesh.unroute("**/*")
@@ -471,10 +471,10 @@ def test_a_node_s_capacity_is_explained(mesh: Page) -> None:
         assert told in capacity.inner_text()
     jobs = mesh.locator("#jobs")
     assert "job 170" in jobs.inner_text()
-    assert re.search(r"Together\s+39", jobs.inner_text())
+    assert re.search(r"Total\s+39", jobs.inner_text())
     mesh.get_by_role("link", name="hop-3").click()
     expect(mesh.get_by_role("heading", name="hop-3")).to_be_visible()
-    expect(mesh.get_by_text("Hop nodes pass messages on")).to_be_visible()
+    expect(mesh.get_by_text("Hop nodes relay messages")).to_be_visible()
 
 
 # --- for everybody

@@ -38,7 +38,7 @@ def test_a_form_without_its_cookie_is_refused_with_a_way_back(page: Page, proble
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill("admin")
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="The form was not accepted").wait_for()
+    page.get_by_role("heading", name="The form has expired").wait_for()
     assert_accessible(page)
     page.get_by_role("link", name="Back to the mesh").click()
     page.get_by_role("link", name="Log in to see the mesh").wait_for()

@@ -1,4 +1,4 @@
-"""``make run``: a small mesh to look at, on this machine only."""
+"""``make run``: a demonstration with a small mesh, on this machine only."""
 
 import contextlib
 import signal
@@ -19,13 +19,13 @@ from settings.embedded.keeper import end_with_parent
 
 HOST = "127.0.0.1"
 WELCOME = """
-  The mesh          http://{0}:{1}/
+  Dashboard         http://{0}:{1}/
   API               http://{0}:{1}/api/v2/instances/
   Documentation     http://{0}:{1}/api/docs/
   Administration    http://{0}:{1}/admin/
   {logins}
   Try it            curl -u admin:admin http://{0}:{1}/api/v2/instances/1/
-  Ctrl-C ends it; the data stay in {data_dir}.
+  Ctrl-C stops the service; the data stay in {data_dir}.
 """
 LOGINS = "Log in as         {} or {}; the password is the name".format(
     ", ".join(demonstration.LOGINS[:-1]), demonstration.LOGINS[-1]
@@ -33,14 +33,16 @@ LOGINS = "Log in as         {} or {}; the password is the name".format(
 
 
 class Command(BaseCommand):
-    help = "Prepare the database, load the demonstration mesh into an empty one, and serve it. Used by 'make run'."
+    help = "Migrate the database, load the demonstration mesh if it is empty, and serve. Used by 'make run'."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=positive, default=8000, metavar="PORT", help="of 127.0.0.1 (default: 8000)")
+        parser.add_argument(
+            "--port", type=positive, default=8000, metavar="PORT", help="port on 127.0.0.1 (default: 8000)"
+        )
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         if not getattr(settings, "DEMO", False):
-            raise CommandError("The demonstration has known passwords; it runs with settings.demo, as in 'make run'.")
+            raise CommandError("The demonstration has known passwords and needs settings.demo: use 'make run'.")
         call_command("migrate", verbosity=0)
         if not (Instance.objects.exists() or User.objects.exists()):
             imported = demonstration.load()
@@ -54,7 +56,7 @@ class Command(BaseCommand):
 
 @contextlib.contextmanager
 def worker() -> Iterator[None]:
-    """``manage.py worker`` beside this process, which ends before this does."""
+    """Run ``manage.py worker`` as a child process, which ends before this process."""
     share_embedded_database()
     process = subprocess.Popen(  # noqa: S603 - this program itself
         [sys.executable, sys.argv[0], "worker"],

@@ -29,13 +29,13 @@ from settings import rsgi
 
 logger = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 10_000  # of a process; one that sends nothing holds some kB
-OTHER_FILES = 256  # that a process opens beside them
-BACKLOG = 4096  # connections that the system accepts before a process does
+MOST_CONNECTIONS = 10_000  # per process; an idle connection takes some kB
+OTHER_FILES = 256  # open files of a process beside its connections
+BACKLOG = 4096  # connections that wait in the kernel until a process accepts them
 
 
 def address(text: str) -> tuple[str, int]:
-    """``HOST:PORT`` as a pair; an IPv6 host stands in brackets."""
+    """Host and port of ``HOST:PORT``; an IPv6 host must be in brackets. Raises ArgumentTypeError."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if (
@@ -49,23 +49,29 @@ def address(text: str) -> tuple[str, int]:
 
 
 class Command(BaseCommand):
-    help = "Serve the API with the production server, until it is interrupted."
+    help = "Run the production server until it is interrupted."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--bind", type=address, default=("127.0.0.1", 8000), metavar="HOST:PORT")
+        parser.add_argument(
+            "--bind",
+            type=address,
+            default=("127.0.0.1", 8000),
+            metavar="HOST:PORT",
+            help="address to listen on (default: 127.0.0.1:8000)",
+        )
         parser.add_argument(
             "--workers",
             type=positive,
             default=os.cpu_count() or 1,
             metavar="N",
-            help="processes (default: CPUs)",
+            help="number of processes (default: number of CPUs)",
         )
         parser.add_argument(
             "--threads",
             type=positive,
             default=4,
             metavar="N",
-            help="threads of each process, and its connections to the database (default: 4)",
+            help="number of threads, and of database connections, of each process (default: 4)",
         )
 
     def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
@@ -78,11 +84,11 @@ class Command(BaseCommand):
         refuse_unmigrated_database()
         self.warn_of_known_passwords()
         connection.close()
-        # So that memory which one thread gives back serves the others too, and does not grow with the threads.
+        # One arena for all threads: memory that a thread frees can be used by the others.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         refuse_used_address(bind)
-        # Workers start afresh rather than as copies of this process: no connection or thread is shared by accident,
-        # and they read the settings as the WSGI application has them.
+        # Workers are spawned, not forked: no connection or thread is shared by accident, and they read the settings of
+        # the WSGI application.
         multiprocessing.set_start_method("spawn", force=True)
         host, port = bind
         Server(
@@ -109,19 +115,19 @@ class Command(BaseCommand):
 
 
 def connections_of_a_process() -> int:
-    """How many connections a process may hold; raises its limit of open files as far as it may."""
+    """The number of connections of a process. Raises the soft limit of open files towards the hard limit."""
     wanted = MOST_CONNECTIONS + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     if files < wanted:
-        logger.warning("A process may open %s files only: 'ulimit -Hn %s' allows more connections.", files, wanted)
+        logger.warning("A process can open only %s files: 'ulimit -Hn %s' allows more connections.", files, wanted)
     return max(1, files - OTHER_FILES)
 
 
 def refuse_used_address(bind: tuple[str, int]) -> None:
-    """Raise CommandError if nothing can listen there; the server would try again and again."""
+    """Raise CommandError if ``bind`` cannot be listened on; the server would retry endlessly."""
     try:
         socket.create_server(bind, family=socket.AF_INET6 if ":" in bind[0] else socket.AF_INET).close()
     except OSError as error:

@@ -1,7 +1,7 @@
-// Sends the forms of a page of the API as JSON, and shows the answer in the page's place for it.
+// Sends the forms of a page of the API as JSON, and shows the answer in the page.
 "use strict";
 
-const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // the direction of the text
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // characters that change the direction of text
 // A whole string of JSON that is a path of the API.
 const PATH = /((?<!\\)"\/api\/[^"\s\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*")/;
 const show = (name) => document.getElementById(name);
@@ -31,34 +31,34 @@ function header([name, value]) {
   return row;
 }
 
-function tell(status, text) {
+function showStatus(status, text) {
   show("status").textContent = text;
   for (const hint of document.querySelectorAll("[data-status]")) hint.hidden = hint.dataset.status !== String(status);
 }
 
-// PUT is meant for the state that its form was filled in from, PATCH and DELETE for the one that the page showed last.
+// PUT sends the ETag of the state from which its form was filled, PATCH and DELETE that of the state shown last.
 function remember(etag, form) {
   for (const one of [form, ...document.querySelectorAll("form[data-method=PATCH], form[data-method=DELETE]")]) {
     one.dataset.etag = etag.replace(/^W\//, "");
   }
 }
 
-async function ask(method, body, form) {
+async function send(method, body, form) {
   const { csrf, etag } = form?.dataset ?? {};
   show("method").textContent = method;
-  tell(0, "…");
+  showStatus(0, "…");
   const headers = { Accept: "application/json; indent=4", "X-CSRFToken": csrf || "" };
   if (body) headers["Content-Type"] = "application/json";
   if (etag) headers["If-Match"] = etag;
   try {
     const answer = await fetch(location.href, { method, headers, body: body || undefined });
     const text = await answer.text();
-    tell(answer.status, `${answer.status} ${answer.statusText}`);
+    showStatus(answer.status, `${answer.status} ${answer.statusText}`);
     if (answer.headers.has("ETag")) remember(answer.headers.get("ETag"), form);
     show("headers").replaceChildren(...[...answer.headers].map(header));
     show("answer").replaceChildren(linked(text));
   } catch (error) {
-    tell(0, "The service did not answer.");
+    showStatus(0, "The service did not answer.");
   }
   show("status").scrollIntoView({ block: "center" });
 }
@@ -68,7 +68,7 @@ function problem(area) {
     JSON.parse(area.value || "{}");
     return "";
   } catch (error) {
-    return `This is no JSON: ${error.message}`;
+    return `Invalid JSON: ${error.message}`;
   }
 }
 
@@ -81,9 +81,9 @@ for (const form of document.querySelectorAll("form.change")) {
       area.setCustomValidity(problem(area));
       if (!form.reportValidity()) return;
     }
-    ask(form.dataset.method, area ? area.value : "", form);
+    send(form.dataset.method, area ? area.value : "", form);
   });
 }
 for (const button of document.querySelectorAll("button[data-method]")) {
-  button.addEventListener("click", () => ask(button.dataset.method));
+  button.addEventListener("click", () => send(button.dataset.method));
 }

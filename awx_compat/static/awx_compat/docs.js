@@ -2,13 +2,13 @@
 
 const place = document.getElementById("api");
 
-/** The token that a change of a logged-in session needs, which the service reads from the cookie too. */
+/** The CSRF token that a change in a session needs, from its cookie. */
 function csrfToken() {
   return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // as its style sheet calls it
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // Swagger UI's class
 dark.addEventListener("change", paint);
 paint();
 

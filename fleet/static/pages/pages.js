@@ -1,11 +1,11 @@
-// Keeps a page up to date without loading it again: the same address is read now and then, and what differs between
-// the two is changed in place, so that focus, scrolling and what was typed stay as they are. Sorting, filtering and
-// opening a tier are links and a form, which work without this script; with it, only the parts that differ change.
+// Refreshes a page without reloading it: the same address is fetched periodically, and differences are applied in
+// place, so that focus, scroll position and typed text stay. Sorting, filtering and opening a tier are links and a form,
+// which work without this script; with the script, only the parts that differ change.
 "use strict";
 
 (() => {
   const every = Number(document.body.dataset.refresh) * 1000;
-  const patience = 15000;
+  const timeout = 15000; // milliseconds until a request is given up
   const typing = 200; // milliseconds after the last key before a filter is applied
   const pauseButton = document.getElementById("pause");
   const trouble = document.getElementById("trouble");
@@ -14,10 +14,10 @@
   const filter = document.getElementById("filter");
   let paused = false;
   let timer = 0;
-  let asked = null; // the AbortController of the request under way
+  let pending = null; // the AbortController of the current request
   let lastGood = Date.now();
 
-  // --- changing what differs
+  // --- applying differences
 
   const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id || node.dataset.key || null : null);
   const isSame = (old, fresh) =>
@@ -55,7 +55,7 @@
     }
   }
 
-  // A node that is moved loses the focus, unless the browser can move it as it is.
+  // A moved node loses the focus, unless the browser supports moveBefore().
   function moveBefore(parent, node, place) {
     if (parent.moveBefore) return parent.moveBefore(node, place);
     const focused = node.contains(document.activeElement) ? document.activeElement : null;
@@ -74,7 +74,7 @@
 
   // --- reading
 
-  function tell(message, hasEnded = false) {
+  function showTrouble(message, hasEnded = false) {
     if (reason.textContent !== message) reason.textContent = message;
     login.hidden = !hasEnded;
     login.href = `/api/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
@@ -84,36 +84,36 @@
   const parts = (page) => [...page.querySelectorAll("[data-live]")].map((part) => part.id).join();
 
   async function read(address) {
-    if (asked) asked.abort();
-    const own = (asked = new AbortController());
-    const limit = setTimeout(() => own.abort(new Error("no answer")), patience);
+    if (pending) pending.abort();
+    const own = (pending = new AbortController());
+    const limit = setTimeout(() => own.abort(new Error("no answer")), timeout);
     try {
       const answer = await fetch(address, { signal: own.signal, cache: "no-store", headers: { Accept: "text/html" } });
       const text = await answer.text();
-      if (own === asked) take(answer, new DOMParser().parseFromString(text, "text/html"));
+      if (own === pending) take(answer, new DOMParser().parseFromString(text, "text/html"));
     } catch {
-      if (own === asked) tellAge("The service cannot be reached.");
+      if (own === pending) showAge("The service cannot be reached.");
     } finally {
       clearTimeout(limit);
-      if (own === asked) plan();
+      if (own === pending) plan();
     }
   }
 
   function take(answer, page) {
-    if (answer.status === 404) return tellAge("This node is gone, or you may not see it any more.");
-    if (!answer.ok) return tellAge(`The service answers with an error (${answer.status}).`);
-    if (!page.querySelector("[data-live]")) return tellAge("Your session has ended.", true);
-    // Another kind of page than this one, as when the first node appears: its parts have no place here.
+    if (answer.status === 404) return showAge("This node no longer exists, or is no longer visible to you.");
+    if (!answer.ok) return showAge(`The service answers with an error (${answer.status}).`);
+    if (!page.querySelector("[data-live]")) return showAge("Your session has ended.", true);
+    // The page has other parts than this one, as when the first node appears: they cannot be updated in place.
     if (parts(page) !== parts(document)) return location.reload();
     lastGood = Date.now();
     show(page);
-    tell("");
+    showTrouble("");
   }
 
-  function tellAge(cause, hasEnded) {
+  function showAge(cause, hasEnded) {
     const seconds = Math.round((Date.now() - lastGood) / 1000);
     const age = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-    tell(`${cause} What you see is ${age} old.`, hasEnded);
+    showTrouble(`${cause} The data shown are ${age} old.`, hasEnded);
   }
 
   function plan() {
@@ -121,7 +121,7 @@
     if (every && !paused && !document.hidden) timer = setTimeout(() => read(location.href), every);
   }
 
-  // --- what people do
+  // --- user actions
 
   function go(address, replace) {
     if (replace) history.replaceState(null, "", address);
@@ -129,7 +129,7 @@
     return read(address);
   }
 
-  // Brings what an address or a form leads to into sight, as it is once the answer is there; the keyboard goes on there.
+  // Scrolls to the target of a link after the answer was shown, and moves the keyboard focus there.
   async function goTo(address, hash) {
     await go(address, false);
     const target = hash && document.getElementById(hash.slice(1));
@@ -138,7 +138,7 @@
     target.scrollIntoView();
   }
 
-  // While somebody types the table must be seen: its heading goes to the top where the table begins below the window.
+  // Keeps the table visible while the user types: scrolls its heading to the top if the table begins below the window.
   function uncover() {
     const table = document.getElementById("table").getBoundingClientRect();
     const rows = Math.min(table.height, window.innerHeight / 3);
@@ -156,7 +156,7 @@
     return `${location.pathname}?${query}`;
   }
 
-  // Puts into the form what the address says.
+  // Fills the form from the address.
   function fill() {
     const query = new URLSearchParams(location.search);
     for (const field of filter ? filter.elements : []) {
@@ -172,7 +172,7 @@
     event.preventDefault();
     goTo(href, link.hash);
     fill();
-    if (link.hasAttribute("data-clears")) filter.elements.q.focus(); // the link goes with what it clears
+    if (link.hasAttribute("data-clears")) filter.elements.q.focus(); // the link itself disappears with the filter
   });
 
   if (filter) {

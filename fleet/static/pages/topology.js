@@ -1,5 +1,5 @@
-// Lets the drawing of the mesh be zoomed and moved, by mouse, touch and keyboard, and points out the links of a node.
-// Without this script the drawing is as large as it is, in a region that scrolls.
+// Zooms and moves the drawing of the mesh by mouse, touch and keyboard, and highlights the links of a node.
+// Without this script the drawing has its full size, in a region that scrolls.
 "use strict";
 
 (() => {
@@ -10,9 +10,9 @@
   const stage = document.getElementById("stage");
   const tools = document.getElementById("view-tools");
   const pointed = document.getElementById("pointed");
-  const step = 70; // pixels by which an arrow key moves it
-  const readable = 0.75; // the scale below which names are too small, which only people choose
-  const slip = 5; // pixels that a finger or mouse may move while it clicks
+  const step = 70; // pixels by which an arrow key moves the drawing
+  const readable = 0.75; // the smallest scale at which names are readable; users can zoom out further
+  const slip = 5; // pixels that a finger or mouse may move during a click
 
   // --- zooming and moving
 
@@ -22,7 +22,7 @@
     cursor: "",
     maxScale: 3,
     minScale: 0.02,
-    handleStartEvent: () => {}, // links are clicked as ever
+    handleStartEvent: () => {}, // clicks on links work as usual
     setTransform: (element, { scale, x, y }) => {
       element.style.transform = `scale(${scale}) translate(${x}px, ${y}px)`;
       resize(scale);
@@ -31,8 +31,8 @@
 
   const size = () => ({ width: drawn().width.baseVal.value, height: drawn().height.baseVal.value });
 
-  // The view is as high as what it shows, at most as the style sheet allows. Where all of the height is seen, a finger
-  // that moves up or down scrolls the page.
+  // The view is as high as the drawing, up to the maximum of the style sheet. Where the full height is visible, vertical
+  // touch movements scroll the page.
   let highest = 0;
   function resize(scale) {
     highest = Math.max(highest, Math.min(size().height, size().height * scale));
@@ -96,7 +96,7 @@
     event.preventDefault();
     keys[event.key]();
   });
-  // The wheel alone scrolls the page, as anywhere else on it.
+  // The wheel without a modifier key scrolls the page.
   view.addEventListener(
     "wheel",
     (event) => {
@@ -106,7 +106,7 @@
   );
   view.addEventListener("dragstart", (event) => event.preventDefault());
 
-  // Where a browser scrolls the view to show something, the drawing is moved instead.
+  // If the browser scrolls the view to show an element, the drawing is moved instead.
   let revealing = false;
   view.addEventListener("scroll", () => {
     const { scrollLeft, scrollTop } = view;
@@ -115,14 +115,14 @@
     move(-scrollLeft, -scrollTop);
   });
 
-  // What has the focus is moved into sight.
+  // Moves the focused element into the visible part.
   function reveal(element) {
     view.scrollTo(0, 0);
     const box = element.getBoundingClientRect();
     const seen = view.getBoundingClientRect();
     const aside = (low, high, from, to) => (low < from ? from - low + 12 : high > to ? to - high - 12 : 0);
     move(aside(box.left, box.right, seen.left, seen.right), aside(box.top, box.bottom, seen.top, seen.bottom));
-    requestAnimationFrame(() => (revealing = false)); // by then it is where it was moved to
+    requestAnimationFrame(() => (revealing = false)); // the move has ended by then
   }
   view.addEventListener("focusin", (event) => {
     if (event.target === view || revealing || !event.target.matches(":focus-visible")) return;
@@ -130,9 +130,9 @@
     requestAnimationFrame(() => reveal(document.activeElement.closest("#view a") ?? view));
   });
 
-  // --- pointing out
+  // --- highlighting
 
-  // Keys of what is pointed at: elements may be replaced when the page is kept up to date.
+  // Keys of the elements that are pointed at: a refresh of the page may replace the elements.
   const at = { tapped: null, hovered: null, focused: null };
   const keyed = (key) => (key ? drawn().querySelector(`[data-key="${CSS.escape(key)}"]`) : null);
   const keyAt = (target) => target.closest?.("#topology [data-ends], #topology [data-part]")?.dataset.key ?? null;
@@ -145,12 +145,12 @@
     const isNear = element ? nearTo(element) : () => false;
     for (const each of svg.querySelectorAll("[data-ends], [data-part]")) {
       each.classList.toggle("near", isNear(each));
-      each.classList.toggle("chosen", each === element);
+      each.classList.toggle("selected", each === element);
     }
-    tell(element);
+    describe(element);
   }
 
-  // Tells of each line and box whether it belongs to what is pointed at.
+  // Returns a test whether a line or box belongs to the element that is pointed at.
   function nearTo(element) {
     if (element.dataset.ends) {
       const ends = element.dataset.ends.split(" ");
@@ -165,14 +165,14 @@
       each === element || (each.dataset.ends ? isOwn(each.dataset.ends.split(" ")) : parts.has(each.dataset.part));
   }
 
-  // What is told of a box aloud, without what is written in it: that begins with a name, which an invisible sign opens.
-  function telling(element) {
-    const aloud = element?.getAttribute("aria-label");
-    return aloud ? aloud.slice(aloud.indexOf("\u2068")) : (element?.querySelector("title")?.textContent ?? "");
+  // The aria-label of a box without the text that is visible in it: from the isolated name (U+2068) on.
+  function descriptionOf(element) {
+    const label = element?.getAttribute("aria-label");
+    return label ? label.slice(label.indexOf("\u2068")) : (element?.querySelector("title")?.textContent ?? "");
   }
 
-  function tell(element) {
-    const text = telling(element);
+  function describe(element) {
+    const text = descriptionOf(element);
     if (pointed.firstChild?.textContent !== text) pointed.replaceChildren(document.createElement("bdi"));
     pointed.firstChild.textContent = text || pointed.dataset.hint;
     const href = at.tapped && element?.getAttribute("href");
@@ -203,7 +203,7 @@
     pointOut();
   });
 
-  // The first tap on a box points it out, with its name; the second opens it. Moving the drawing is no click.
+  // The first tap on a box highlights it and shows its name; the second opens it. Moving the drawing is no click.
   let down = null;
   view.addEventListener("pointerdown", (event) => (down = event), true);
   view.addEventListener(
@@ -228,7 +228,7 @@
     pointOut();
   });
 
-  // --- kept up to date
+  // --- refreshing
 
   let before = "";
   const shape = () => drawn()?.getAttribute("viewBox") ?? "";
@@ -244,8 +244,8 @@
   window.addEventListener("resize", () => resize(panzoom.getScale()));
 
   before = shape();
-  pointed.dataset.hint = "Point at a node, or move to it by keyboard, to see its whole name and its links.";
-  // Panzoom moves to where it begins only after this script.
+  pointed.dataset.hint = "Point at a node, or focus it with the keyboard, to see its full name and its links.";
+  // Panzoom sets its initial position only after this script.
   setTimeout(() => {
     begin();
     pointOut();

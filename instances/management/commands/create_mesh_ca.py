@@ -1,4 +1,4 @@
-"""``manage.py create_mesh_ca``: the keys that a mesh needs."""
+"""``manage.py create_mesh_ca``: create the certificate authority and the keys of a mesh."""
 
 import errno
 import os
@@ -18,12 +18,12 @@ MODES = {CA_CERTIFICATE: 0o644, CA_KEY: 0o600, WORK_KEY: 0o600, WORK_PUBLIC_KEY:
 
 class Command(EscapingCommand):
     help = (
-        "Make a certificate authority for the mesh and a key pair that signs work, as PEM files in DIRECTORY, and "
-        "print the variables by which the service finds them. Nothing is overwritten."
+        "Create a certificate authority for the mesh and a key pair that signs work, as PEM files in DIRECTORY, and "
+        "print the environment variables to set. Existing files are never overwritten."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("directory", metavar="DIRECTORY", type=Path, help="is made if it does not exist")
+        parser.add_argument("directory", metavar="DIRECTORY", type=Path, help="folder for the files; created if needed")
 
     def handle(self, *args: Any, directory: Path, **options: Any) -> None:
         directory = directory.absolute()
@@ -56,7 +56,7 @@ def create_in(directory: Path) -> None:
 
 
 def write_new(files: dict[Path, bytes]) -> None:
-    """Write files that must not exist; a secret one is closed to others from its first moment."""
+    """Write files that must not exist yet. Secret files are created with mode 0600."""
     written: list[Path] = []
     try:
         for path, content in files.items():

@@ -9,12 +9,12 @@ from instances.provisioning import deprovision
 
 class Command(ErrorReportingCommand):
     help = (
-        "Remove a node, its links and its memberships at once. Jobs that run there are not waited for: to do that, "
-        "set the node's node_state to deprovisioning by the API."
+        "Remove a node, its links and its memberships at once, without waiting for its jobs. To wait for the jobs, set "
+        "node_state to deprovisioning over the API instead."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--hostname", required=True)
+        parser.add_argument("--hostname", required=True, help="hostname of the node")
 
     def handle(self, *args: Any, hostname: str, **options: Any) -> None:
         removed = deprovision(hostname)

@@ -16,8 +16,8 @@ from instances.snapshot import Imported, SnapshotError, import_snapshot
 
 class Command(ErrorReportingCommand):
     help = (
-        "Load users, instances, links, groups and jobs from a snapshot of an AWX. Ids, times and capacities are "
-        "stored as they stand in it. A record that cannot be stored is named, and then nothing is imported."
+        "Import users, instances, links, groups and jobs from a snapshot of an AWX. Ids, times and capacities are "
+        "taken from the snapshot. If a record is invalid, the command names it and imports nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,7 +27,7 @@ class Command(ErrorReportingCommand):
             action="store_true",
             help=(
                 "first remove all users, tokens, instances, links, groups and jobs "
-                "(default: update those whose ids the snapshot has, keep the others)"
+                "(default: update records with ids of the snapshot, keep the others)"
             ),
         )
 

@@ -38,7 +38,7 @@ def heading(group: InstanceGroup) -> str:
 
 
 def line(instance: Instance) -> str:
-    """Times are UTC; AWX calls the time at which a node was last seen its heartbeat."""
+    """One instance. Times are UTC; as in AWX, ``heartbeat`` is the time at which the node was last seen."""
     parts = [] if instance.enabled else ["[DISABLED]"]
     parts += [
         in_one_line(instance.hostname),

@@ -1,4 +1,4 @@
-"""``manage.py register_peers``: which nodes a node dials."""
+"""``manage.py register_peers``: set the peers of a node."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,21 +9,23 @@ from instances.provisioning import Links, connect, disconnect
 
 class Command(ErrorReportingCommand):
     help = (
-        "Add or remove links from a node to its peers. A peer needs a listener_port, and no link may close a cycle. "
-        "New links count as established."
+        "Add or remove links from a node to its peers. A peer needs a listener_port, and links must not form a cycle. "
+        "New links are in the state established."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", metavar="SOURCE", help="hostname of the node that opens the connections")
         change = parser.add_mutually_exclusive_group(required=True)
-        change.add_argument("--peers", nargs="+", metavar="HOSTNAME", help="connect to these, too")
-        change.add_argument("--disconnect", nargs="+", metavar="HOSTNAME", help="connect to these no longer")
-        change.add_argument("--exact", nargs="*", metavar="HOSTNAME", help="connect to just these; may be none")
+        change.add_argument("--peers", nargs="+", metavar="HOSTNAME", help="add links to these nodes")
+        change.add_argument("--disconnect", nargs="+", metavar="HOSTNAME", help="remove the links to these nodes")
+        change.add_argument(
+            "--exact", nargs="*", metavar="HOSTNAME", help="have links to exactly these nodes (or to none)"
+        )
 
     def handle(self, *args: Any, source: str, **options: Any) -> None:
         links = self._change(source, options)
         if links == Links():
-            self.conclude(f"The links of {source} are like this already; nothing was changed.", changed=False)
+            self.conclude(f"{source} already has these links; nothing was changed.", changed=False)
         else:
             self.conclude(f"{links.added} links of {source} were added, {links.removed} removed.", changed=True)
 

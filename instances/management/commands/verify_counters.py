@@ -15,15 +15,15 @@ from instances.management.refusing import ErrorReportingCommand
 
 class Command(ErrorReportingCommand):
     help = (
-        "Recount the jobs and print each figure of a node, a group or a kind of job that is stored wrongly. "
-        "Ends with 1 if there is any that was not repaired."
+        "Recount the jobs and print each wrong counter of a node, a group or a kind of job. The exit code is 1 if "
+        "wrong counters were found and not repaired."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--repair", action="store_true", help="correct them; changes of jobs wait meanwhile, readers do not"
+            "--repair", action="store_true", help="repair the counters; changes of jobs wait meanwhile, readers do not"
         )
-        parser.add_argument("--format", choices=["text", "json"], default="text", help="of the output (default: text)")
+        parser.add_argument("--format", choices=["text", "json"], default="text", help="output format (default: text)")
 
     def handle(self, *args: Any, repair: bool, format: str, **options: Any) -> None:  # noqa: A002 - its option
         with transaction.atomic() if repair else nullcontext():
@@ -52,7 +52,7 @@ def as_text(found: list[CounterDrift], repaired: bool) -> str:
     ]
     if not lines:
         return "All counters agree with the jobs."
-    end = "were wrong and are repaired." if repaired else "are wrong; --repair corrects them."
+    end = "were wrong and have been repaired." if repaired else "are wrong; --repair corrects them."
     return "\n".join([*lines, f"{len(lines)} figures {end}"])
 
 

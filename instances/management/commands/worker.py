@@ -1,4 +1,4 @@
-"""``manage.py worker``: the process that does the background work."""
+"""``manage.py worker``: the process that runs background jobs."""
 
 import asyncio
 import contextlib
@@ -22,16 +22,16 @@ from instances.startup import positive, refuse_unmigrated_database
 
 logger = logging.getLogger(__name__)
 
-MISSED_HEARTBEATS = 3  # after so many a worker counts as gone, and others take over its jobs
-PAUSE = 1  # seconds between two attempts to reconnect to the database
+MISSED_HEARTBEATS = 3  # after which a worker counts as lost, and others take over its jobs
+PAUSE = 1  # seconds between two attempts to reach a database that is away
 
 
 class Command(EscapingCommand):
-    help = "Do the background work, until it is interrupted; the jobs that were begun are finished first."
+    help = "Run background jobs until interrupted; jobs that have begun are finished first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--concurrency", type=positive, default=4, metavar="N", help="jobs done at the same time (default: 4)"
+            "--concurrency", type=positive, default=4, metavar="N", help="number of jobs at the same time (default: 4)"
         )
 
     def handle(self, *args: Any, concurrency: int, **options: Any) -> None:
@@ -109,7 +109,7 @@ async def regularly(period: float, act: Callable[[], Awaitable[object]]) -> None
             await act()
         except Exception as error:
             if not database.is_away(error):  # else the worker notices by itself
-                logger.exception("A periodic task failed; it will be retried in %s seconds.", period)
+                logger.exception("A periodic task (every %s seconds) failed; it runs again after that time.", period)
         await asyncio.sleep(period)
 
 

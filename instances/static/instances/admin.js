@@ -1,4 +1,4 @@
-// Names the fields that select2 makes for a screen reader; it gives them none.
+// Labels select2's fields for screen readers, as select2 does not.
 "use strict";
 (() => {
     const FIELDS = ":is(.select2-search__field, .select2-selection__rendered[role=textbox]):not([aria-label])";
