@@ -208,7 +208,7 @@ def test_the_administration_says_in_its_own_words_that_nothing_is_mirrored(admin
     client = client_of(None)
     client.force_login(admin)
     page = client.get("/admin/instances/mirror/").content.decode()
-    assert "This service mirrors no AWX." in page
+    assert "This service does not mirror an AWX." in page
     assert "There are no mirror" not in page
 
 
