@@ -100,7 +100,7 @@ def test_on_a_terminal_there_is_a_bar_and_a_summary(mirroring: Mirroring) -> Non
     ("options", "code", "told"),
     [
         (["--url", "ftp://x"], 2, "--url must be the address"),
-        (["--url", "https://u:p@x"], 2, "--url must hold no user and password"),
+        (["--url", "https://u:p@x"], 2, "--url must not have a user or password"),
         (["--url", "https://x:abc"], 2, "--url must be the address"),
         (["--url", "https://[::1"], 2, "--url must be the address"),
         (["--url", "https://x/api"], 2, "--url must be the address"),

@@ -1,4 +1,4 @@
-"""What a sync tells while it runs."""
+"""The output of a sync while it runs."""
 
 import logging
 import sys
@@ -17,19 +17,19 @@ LOGGERS = [logging.getLogger(name) for name in ("awx_compat.awx_client", "instan
 
 
 class Progress(logging.Handler):
-    """What happens, for who looks at a terminal a bar and sentences, and otherwise a JSON object in each line.
+    """Progress output: a bar and sentences on a terminal, otherwise one JSON object per line.
 
-    A record that is left out is named once, and again once it was mirrored meanwhile, however often it is synced.
+    A record left out by several syncs in a row is named once.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.stream = stream
         self.named: set[LeftOut] = set()
-        self.naming_now: set[LeftOut] = set()
-        self.told_once: set[str] = set()
+        self.named_now: set[LeftOut] = set()
+        self.logged_once: set[str] = set()
         self.bar = tqdm(
-            desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
+            desc="reading", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
 
     def __enter__(self) -> "Progress":
@@ -46,47 +46,48 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "once", False):
-            self.tell_once(record.getMessage())
+            self.log_once(record.getMessage())
             return
         left_out: LeftOut | None = getattr(record, "left_out", None)
         if left_out is None:
-            self.tell("waiting", record.getMessage())
+            self.log_event("waiting", record.getMessage())
             return
         if left_out not in self.named:
-            self.tell("left out", record.getMessage(), kind=left_out.kind)
-        self.naming_now.add(left_out)
+            self.log_event("left out", record.getMessage(), kind=left_out.kind)
+        self.named_now.add(left_out)
 
-    def tell_once(self, message: str) -> None:
-        if message not in self.told_once:
-            self.told_once.add(message)
-            self.tell("warning", message)
+    def log_once(self, message: str) -> None:
+        if message not in self.logged_once:
+            self.logged_once.add(message)
+            self.log_event("warning", message)
 
     @contextmanager
-    def naming(self) -> Iterator[None]:
-        """Remember which records the sync within names; one that fails may not have come to all of them."""
-        self.naming_now = set()
+    def collect_names(self) -> Iterator[None]:
+        """Remember the records left out by the sync within; after a failed sync the earlier ones stay remembered."""
+        self.named_now = set()
         try:
             yield
         except BaseException:
-            self.named |= self.naming_now
+            self.named |= self.named_now
             raise
-        self.named = self.naming_now
+        self.named = self.named_now
 
-    def read(self, name: str, done: int, of: int) -> None:
-        """``done`` of the ``of`` records of a list are read."""
+    def show_read(self, name: str, done: int, of: int) -> None:
+        """Show that ``done`` of the ``of`` records of a list are read."""
         if not self.is_log:
             self.bar.set_description_str(name, refresh=False)
             self.bar.total, self.bar.n = of, done
             self.bar.refresh()
         elif done == of:
-            self.tell("read", f"{of} {name} read", list=name, records=of)
+            self.log_event("read", f"{of} {name} read", list=name, records=of)
 
     @property
     def is_log(self) -> bool:
-        """Whether nobody looks at a terminal."""
+        """Whether the output is no terminal, so that it gets JSON lines."""
         return bool(self.bar.disable)
 
-    def tell(self, event: str, message: str, **figures: Any) -> None:
+    def log_event(self, event: str, message: str, **figures: Any) -> None:
+        """Write one event; ``figures`` are further members of its JSON object."""
         message = escaped(message)
         if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}

@@ -33,41 +33,45 @@ from instances.startup import positive, refuse_unmigrated_database
 
 FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, BusyError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
-PASSING = (UnreachableError.exit_code, BUSY)  # those of what passes by itself
+PASSING = (UnreachableError.exit_code, BUSY)  # exit codes of temporary failures
 SHORTEST_PAUSE = 1.0  # seconds between the end of a sync and the next one
 
 
 class Command(RefusingCommand):
     help = (
-        "Copy the instances, links, groups, users' rights on groups and active jobs of a live AWX (23.x or 24.x) into "
-        "this service, which then tells them as that AWX does and lets nobody else change them. Exit codes: 3 the AWX "
-        "refuses the credentials, 4 it is none that can be mirrored, 5 it could not be read now, 6 another sync is "
-        "under way, 7 it tells more than a sync may read (MIRROR_MAX_RECORDS, _BYTES, _SECONDS)."
+        "Mirror a live AWX (23.x or 24.x): copy its instances, links, groups, users' rights on groups and active jobs "
+        "into this service, where they are read only from then on. Exit codes: 3 the AWX refuses the credentials, 4 "
+        "the server is no AWX that can be mirrored, 5 the AWX could not be read now, 6 another sync is running, 7 "
+        "the AWX has more than a sync may read (MIRROR_MAX_RECORDS, _BYTES, _SECONDS)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--url", metavar="URL", help="of the AWX, as https://awx.example.org")
+        parser.add_argument("--url", metavar="URL", help="address of the AWX, as https://awx.example.org")
         parser.add_argument(
-            "--token-file", metavar="FILE", help="with an OAuth2 token (scope read) of a superuser or system auditor"
+            "--token-file",
+            metavar="FILE",
+            help="file with an OAuth2 token (scope read) of a superuser or system auditor",
         )
-        parser.add_argument("--username", help="instead of a token, with --password-file")
-        parser.add_argument("--password-file", metavar="FILE")
-        parser.add_argument("--ca-file", metavar="FILE", help="certificates to trust, in PEM, instead of the system's")
+        parser.add_argument("--username", help="user name, with --password-file in place of --token-file")
+        parser.add_argument("--password-file", metavar="FILE", help="file with the user's password")
+        parser.add_argument(
+            "--ca-file", metavar="FILE", help="PEM file with the authorities to trust in place of the system's"
+        )
         parser.add_argument("--insecure", action="store_true", help="do not verify the AWX's certificate")
         parser.add_argument(
-            "--follow", type=positive, metavar="SECONDS", help="sync again and again, until stopped (SIGTERM, Ctrl-C)"
+            "--follow", type=positive, metavar="SECONDS", help="sync with this period until stopped (SIGTERM, Ctrl-C)"
         )
         parser.add_argument(
             "--all-jobs",
             action="store_true",
-            help="copy the jobs that have ended too, from now on; goes on where an interrupted copy stopped",
+            help="from now on also copy jobs that have ended; an interrupted copy is continued",
         )
         parser.add_argument(
             "--concurrency",
             type=positive,
             default=1,
             metavar="N",
-            help="requests at the same time, at most (default: 1)",
+            help="maximal number of requests at the same time (default: 1)",
         )
         parser.add_argument(
             "--replace", action="store_true", help="remove instances, groups and jobs that did not come from that AWX"
@@ -75,7 +79,7 @@ class Command(RefusingCommand):
         parser.add_argument(
             "--detach",
             action="store_true",
-            help="end the mirror: what it told stays, to be changed here, but for jobs that have not ended",
+            help="end the mirror: its records stay and can be changed here; jobs that have not ended are removed",
         )
 
     def handle(self, *args: Any, detach: bool, follow: int | None, **options: Any) -> None:
@@ -87,7 +91,7 @@ class Command(RefusingCommand):
         access = access_of(options, progress)
         plan = Plan(url_of(options), follow, options["all_jobs"], options["replace"])
         with progress, stopped_by_signals() as stopping:
-            sync = Sync(access, plan, stopping, announce=progress.read, concurrency=options["concurrency"])
+            sync = Sync(access, plan, stopping, on_progress=progress.show_read, concurrency=options["concurrency"])
             try:
                 if follow is None:
                     self.sync(sync, progress)
@@ -95,8 +99,8 @@ class Command(RefusingCommand):
                     self.follow(sync, progress, follow)
             except FAILURES as error:
                 if not progress.is_log:
-                    raise CommandError(told(error), returncode=exit_code(error)) from None
-                progress.tell("failed", told(error), exit_code=exit_code(error))
+                    raise CommandError(message_of(error), returncode=exit_code(error)) from None
+                progress.log_event("failed", message_of(error), exit_code=exit_code(error))
                 raise SystemExit(exit_code(error)) from None
 
     def detach(self) -> None:
@@ -106,14 +110,14 @@ class Command(RefusingCommand):
             raise CommandError(f"{error} Stop it first.", returncode=exit_code(error)) from None
         if mirror is None:
             raise CommandError(NO_MIRROR)
-        self.stdout.write(f"This service mirrors {mirror.url} no longer: its records can be changed here.")
+        self.stdout.write(f"This service no longer mirrors {mirror.url}. The records can be changed here.")
 
     def sync(self, sync: Sync, progress: "Progress") -> None:
         began = time.monotonic()
-        with progress.naming():
+        with progress.collect_names():
             counts = sync.run()
         seconds = time.monotonic() - began
-        progress.tell(
+        progress.log_event(
             "synced",
             summary(sync.plan.url, counts, seconds),
             seconds=round(seconds, 3),
@@ -121,15 +125,15 @@ class Command(RefusingCommand):
         )
 
     def follow(self, sync: Sync, progress: "Progress", period: int) -> None:
-        """Sync every ``period`` seconds until stopped. What goes wrong is told, and the next sync may do better.
+        """Sync every ``period`` seconds until stopped. Failures are reported, and the next sync tries again.
 
-        Where the first one fails for a reason that does not pass, such as a wrong address, none would ever succeed.
-        A mirror that somebody detaches is not begun again, and what is more than a sync may read is not read again.
+        Raises the error of the first sync if it is not temporary, such as a wrong address. Also raises an error if the
+        mirror was detached (OccupiedError), or if the AWX has more than a sync may read (LimitError).
         """
         is_first = True
         while not sync.stopping.is_set():
             began, pause = time.monotonic(), SHORTEST_PAUSE
-            close_old_connections()  # one that the database dropped since the last sync is no failure of this one
+            close_old_connections()  # a connection lost since the last sync must not fail this one
             try:
                 self.sync(sync, progress)
                 sync = replace(sync, plan=replace(sync.plan, replace=False, goes_on=True))
@@ -138,10 +142,10 @@ class Command(RefusingCommand):
             except FAILURES as error:
                 if isinstance(error, OccupiedError | LimitError) or (is_first and exit_code(error) not in PASSING):
                     raise
-                progress.tell("failed", told(error))
+                progress.log_event("failed", message_of(error))
                 pause = max(pause, getattr(error, "seconds", 0.0))
             except DatabaseError as error:
-                progress.tell("failed", f"Database error: {' '.join(str(error).split())}")
+                progress.log_event("failed", f"Database error: {' '.join(str(error).split())}")
                 close_old_connections()
                 with suppress(DatabaseError):
                     writing.note_failure("The database failed.")
@@ -162,12 +166,12 @@ def exit_code(error: Exception) -> int:
     return 1
 
 
-def told(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     match error:
         case SnapshotError():
-            return f"The AWX tells what does not fit: {'; '.join(str(error).splitlines())}"
+            return f"The AWX's records are invalid: {'; '.join(str(error).splitlines())}"
         case StoppedError():
-            return "Stopped before everything was copied."
+            return "Stopped before all records were copied."
     return str(error)
 
 
@@ -181,27 +185,29 @@ def url_of(options: dict[str, Any]) -> str:
     if not is_root:
         raise CommandError("--url must be the address of an AWX, as https://awx.example.org", returncode=2)
     if url.userinfo:
-        raise CommandError("--url must hold no user and password: use --username and --password-file", returncode=2)
+        raise CommandError("--url must not have a user or password: use --username and --password-file", returncode=2)
     return text
 
 
 def access_of(options: dict[str, Any], progress: "Progress") -> Access:
-    """How the AWX is asked. Secrets come from files: arguments can be seen by everybody on a machine."""
+    """Address and credentials of the AWX. Secrets come from files: all users of a machine can see arguments."""
     url, token_file, password_file = url_of(options), options["token_file"], options["password_file"]
     if bool(token_file) == bool(password_file) or bool(options["username"]) != bool(password_file):
         raise CommandError("Either --token-file is needed, or --username and --password-file", returncode=2)
     if options["insecure"] and options["ca_file"]:
         raise CommandError("--insecure and --ca-file exclude each other", returncode=2)
     if options["insecure"]:
-        progress.tell("warning", "The certificate of the AWX is not verified: whoever answers learns the credentials.")
+        progress.log_event(
+            "warning", "The certificate of the AWX is not verified: another server could get the credentials."
+        )
     if url.startswith("http:") and not names_this_machine(httpx.URL(url).host):
-        progress.tell("warning", "The credentials are sent in clear, since --url has no https.")
+        progress.log_event("warning", "The credentials are sent unencrypted, since --url is not https.")
     return Access(
         url,
-        token=secret_in(token_file) if token_file else "",
+        token=read_secret(token_file) if token_file else "",
         username=options["username"] or "",
-        password=secret_in(password_file) if password_file else "",
-        verify=False if options["insecure"] else trusting(options["ca_file"]),
+        password=read_secret(password_file) if password_file else "",
+        verify=False if options["insecure"] else ssl_context(options["ca_file"]),
     )
 
 
@@ -209,29 +215,29 @@ def names_this_machine(host: str) -> bool:
     return host == "localhost" or is_loopback(host)
 
 
-def secret_in(file: str) -> str:
+def read_secret(file: str) -> str:
     try:
         secret = Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+        raise CommandError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'no text file'}") from None
     if not secret or not secret.isprintable() or not secret.isascii():
-        raise CommandError(f"{file} must hold one line of ASCII, the token or the password")
+        raise CommandError(f"{file} must contain one line of ASCII, the token or the password")
     return secret
 
 
-def trusting(ca_file: str | None) -> ssl.SSLContext:
-    """What verifies certificates: against the system's authorities, or those of ``ca_file``."""
+def ssl_context(ca_file: str | None) -> ssl.SSLContext:
+    """An SSL context that trusts the system's certificate authorities, or those of ``ca_file``."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # an ssl.SSLError is one
-        raise CommandError(f"{ca_file} holds no certificates: {error.strerror or error}") from None
+        raise CommandError(f"{ca_file} has no certificates: {error.strerror or error}") from None
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; a second one ends the process as it would without.
+    """An event that SIGTERM and SIGINT set. A second signal ends the process.
 
-    A thread sets it: a handler would run in the middle of the event's own ``wait()``, or only after it.
+    A thread sets the event: a signal handler would run within the event's own ``wait()``, or only after it.
     """
     stopping, signals = threading.Event(), (signal.SIGTERM, signal.SIGINT)
     received, sent = socket.socketpair()
@@ -241,14 +247,14 @@ def stopped_by_signals() -> Iterator[threading.Event]:
         if received.recv(1):
             stopping.set()
 
-    def leave_the_next(signum: int, frame: object) -> None:
+    def restore_default(signum: int, frame: object) -> None:
         signal.signal(signum, signal.SIG_DFL)
 
     waiting = threading.Thread(target=set_at_a_byte, daemon=True)
     waiting.start()
-    handlers = {signum: signal.signal(signum, leave_the_next) for signum in signals}
+    handlers = {signum: signal.signal(signum, restore_default) for signum in signals}
     descriptor_before = signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
-    mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # who started this may have held them back
+    mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # the parent process may have blocked them
     try:
         yield stopping
     finally:
