@@ -16,8 +16,8 @@ from rest_framework.request import Request
 
 from awx_compat.passwords import of_login
 from instances import audit
-from instances.guessing import LockedError, place_of, was_refused
-from instances.hashing import BusyError
+from instances.guessing import LockedError, is_locked_out, network_of
+from instances.hashing import HashingBusyError
 from instances.prepared import prepared
 from instances.tokens import checksum
 
@@ -59,12 +59,12 @@ class VerifiedCredentials:
         self.known: dict[bytes, tuple[float, Any, str]] = {}  # digest -> until when, id, the stored hash that matched
 
     def digest(self, username: str, password: str, address: str) -> bytes:
-        text = f"{place_of(address)} {len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
+        text = f"{network_of(address)} {len(username)}:{username}{password}".encode("utf-8", "surrogatepass")
         return hmac.digest(self.key, text, "sha256")
 
     def match(self, username: str, password: str, address: str) -> tuple[int, str] | None:
         """The id of the user whose credentials these are, and the stored hash; None where they were not verified."""
-        if was_refused(username, address):
+        if is_locked_out(username, address):
             return None
         until, pk, matched = self.known.get(self.digest(username, password, address), (0.0, None, ""))
         return (pk, matched) if time.monotonic() < until else None
@@ -105,7 +105,7 @@ class BasicAuthentication(authentication.BasicAuthentication):
             return super().authenticate(request)
         except AuthenticationFailed:
             return None
-        except (LockedError, BusyError) as error:
+        except (LockedError, HashingBusyError) as error:
             raise of_login(error) from None
 
     def authenticate_credentials(self, userid: str, password: str, request: Request | None = None) -> tuple[Any, Any]:
@@ -115,7 +115,7 @@ class BasicAuthentication(authentication.BasicAuthentication):
         user = active_user(match[0], userid, match[1]) if match else None
         if user is None:
             user, _ = super().authenticate_credentials(userid, password, request)
-            audit.tell("login", user=userid, how="Basic")
+            audit.log_event("login", user=userid, how="Basic")
             verified.remember(user, userid, password, address_of(request))
         return user, None
 

@@ -2,7 +2,7 @@
 
 from awx_compat.authentication import bearer_token
 from awx_compat.exceptions import BodyTooLarge
-from awx_compat.openapi.errors import ErrorSerializer, Refusal, detail
+from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.views.base import ApiView, id_in, is_id
@@ -12,10 +12,10 @@ from awx_compat.views.instances import OfInstance
 __all__ = [
     "ApiView",
     "BodyTooLarge",
+    "ErrorResponse",
     "ErrorSerializer",
     "IsSuperuserOrAuditor",
     "OfInstance",
-    "Refusal",
     "bearer_token",
     "detail",
     "error_page",

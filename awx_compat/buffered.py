@@ -22,7 +22,7 @@ from awx_compat import guesses
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
 from instances.guessing import LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
 TOO_BUSY = "Too many requests are being received. Try again in a moment."
 
 
-class RefusedError(Exception):
+class RequestAbortedError(Exception):
     """The body is not waited for any longer; the status and the text say why."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
@@ -107,11 +107,11 @@ class Application:
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 await self.receive(body, environ, protocol)
             await threads.answer(environ, protocol)
-        except (LockedError, BusyError) as error:
+        except (LockedError, HashingBusyError) as error:
             await asyncio.sleep(PAUSE)  # clients that guess send the next request at once
-            refusal = guesses.refusal(error)
+            refusal = guesses.lockout_response(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
-        except RefusedError as refused:
+        except RequestAbortedError as refused:
             refuse(protocol, refused)
         finally:
             self.free += len(body.getbuffer())
@@ -119,16 +119,16 @@ class Application:
             await discard(protocol)
 
     def is_hashed(self, environ: dict[str, Any]) -> bool:
-        """Whether the request has a password to be hashed. Raises LockedError, or BusyError where too many wait."""
+        """Whether the request has a password to be hashed. Raises LockedError and HashingBusyError."""
         is_form = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in FORMS
         if not is_form and not guesses.is_one(environ, self.proxies):
             return False
         if self.of_passwords.waiting.qsize() >= PASSWORDS:
-            raise BusyError
+            raise HashingBusyError
         return True
 
     async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:
-        """Read the body, unless CONTENT_LENGTH in ``environ`` says that it is too large. Raises RefusedError."""
+        """Read the body, unless CONTENT_LENGTH in ``environ`` says that it is too large. Raises RequestAbortedError."""
         if length_of(environ) > settings.MAX_BODY_SIZE:
             return
         try:
@@ -138,13 +138,13 @@ class Application:
                     if body.tell() > settings.MAX_BODY_SIZE:
                         break
         except TimeoutError:
-            raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
+            raise RequestAbortedError(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
         environ["CONTENT_LENGTH"] = str(body.tell())  # a chunked body announces none
         body.seek(0)
 
     def buffer(self, chunk: bytes, body: io.BytesIO) -> None:
         if len(chunk) > self.free:
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
+            raise RequestAbortedError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_BUSY)
         self.free -= len(chunk)
         body.write(chunk)
 
@@ -183,7 +183,7 @@ def length_of(environ: dict[str, Any]) -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def refuse(protocol: Any, refused: RefusedError) -> None:
+def refuse(protocol: Any, refused: RequestAbortedError) -> None:
     headers = [("Content-Type", "application/json"), ("Connection", "close"), ("Retry-After", str(RETRY_AFTER))]
     protocol.response_str(refused.status, headers, f'{{"detail":"{refused}"}}')
 

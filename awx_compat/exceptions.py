@@ -122,7 +122,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
     elif isinstance(error, SuspiciousOperation):
         error = ParseError(NOT_UNDERSTOOD)
-    elif refused := guard.refusal(error):
+    elif refused := guard.error_message(error):
         error = PermissionDenied(refused)
     elif isinstance(error, StaleError):
         error = PreconditionFailed(*error.args)

@@ -17,10 +17,10 @@ from awx_compat import authentication
 from awx_compat.forwarded import Proxies
 from awx_compat.passwords import of_login
 from instances.guessing import Attempt, LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 
-class Refusal(NamedTuple):
+class LockoutResponse(NamedTuple):
     """What answers a guess."""
 
     status: HTTPStatus
@@ -49,11 +49,11 @@ def is_one(environ: dict[str, Any], proxies: Proxies) -> bool:
     except AuthenticationFailed:
         return False
     address = proxies.client_of(environ)
-    Attempt(username, address).refuse_again()
+    Attempt(username, address).raise_if_locked()
     return authentication.verified.match(username, password, address) is None
 
 
-def refusal(error: LockedError | BusyError) -> Refusal:
+def lockout_response(error: LockedError | HashingBusyError) -> LockoutResponse:
     """What answers a guess that is refused so."""
     refusal = of_login(error)
     body = json.dumps({"detail": str(refusal.detail)}).encode()
@@ -63,4 +63,4 @@ def refusal(error: LockedError | BusyError) -> Refusal:
         "Cache-Control": "no-store",
         "Retry-After": str(error.wait),
     }
-    return Refusal(HTTPStatus(refusal.status_code), list(headers.items()), body)
+    return LockoutResponse(HTTPStatus(refusal.status_code), list(headers.items()), body)

@@ -13,7 +13,7 @@ from instances.querysets import ACTIVE
 JobNumbers = Iterable[tuple[str, str, str, int]]  # hostname, status, launch type, number of jobs
 
 
-class Figures:
+class MetricsCollector:
     """A collector, in prometheus-client's sense, of instances in service with load, numbers of jobs, and the mirror."""
 
     def __init__(self, instances: Iterable[Instance], jobs: JobNumbers, mirror: Mirror | None = None) -> None:
@@ -112,14 +112,14 @@ def _gauge(name: str, text: str, samples: list[tuple[dict[str, str], Any]]) -> G
     return gauge
 
 
-def as_text(figures: Figures) -> bytes:
+def as_text(figures: MetricsCollector) -> bytes:
     """In Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(figures)
     return generate_latest(registry)
 
 
-def as_json(figures: Figures) -> dict[str, Any]:
+def as_json(figures: MetricsCollector) -> dict[str, Any]:
     """In the JSON that AWX makes of it."""
     return {
         metric.name: {

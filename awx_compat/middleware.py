@@ -14,7 +14,7 @@ from awx_compat.forwarded import Proxies
 from awx_compat.views import errors
 from instances import audit
 from instances.guessing import LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 
 def forwarded_client(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -84,7 +84,7 @@ class LoginRefusals:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return errors.login_refused(request, error) if isinstance(error, LockedError | BusyError) else None
+        return errors.login_refused(request, error) if isinstance(error, LockedError | HashingBusyError) else None
 
 
 def record_origin(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

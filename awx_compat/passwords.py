@@ -8,13 +8,13 @@ from rest_framework.exceptions import APIException
 
 from instances import hashing
 from instances.guessing import Attempt, LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 
 class PasswordBackend(ModelBackend):
     """Django's, which refuses to go on guessing, and to check more passwords at once than the service can bear.
 
-    Raises LockedError and BusyError; what is locked is refused before any password is hashed.
+    Raises LockedError and HashingBusyError; what is locked is refused before any password is hashed.
     """
 
     def authenticate(
@@ -23,7 +23,7 @@ class PasswordBackend(ModelBackend):
         if username is None or password is None:
             return None
         attempt = Attempt(username, request.META.get("REMOTE_ADDR", "") if request else "")
-        attempt.refuse_again()
+        attempt.raise_if_locked()
         attempt.begin()
         with hashing.slots.slot():
             user = super().authenticate(request, username, password, **credentials)
@@ -50,9 +50,9 @@ class TooManyLogins(APIException):
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "Too many passwords are being checked at this moment. Try again."
-    wait = BusyError.wait
+    wait = HashingBusyError.wait
 
 
-def of_login(error: LockedError | BusyError) -> TooManyFailures | TooManyLogins:
+def of_login(error: LockedError | HashingBusyError) -> TooManyFailures | TooManyLogins:
     """What a client reads where a password was not even looked at."""
     return TooManyFailures(error.wait) if isinstance(error, LockedError) else TooManyLogins()

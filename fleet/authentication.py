@@ -26,7 +26,7 @@ class NodeTokenAuthentication(authentication.BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, NodeToken]:
         raw = bearer_token(request)
-        token = node_tokens.holder(raw) if raw else None
+        token = node_tokens.find_by_secret(raw) if raw else None
         if token is None:
             raise NodeTokenNeeded
         return AnonymousUser(), token

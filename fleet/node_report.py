@@ -43,7 +43,7 @@ LONGEST_BACKOFF = 60.0  # seconds
 LONGEST_ASKED_PAUSE = 3600.0  # seconds that a service may make a node wait by Retry-After
 
 
-class RefusedError(Exception):
+class ReportRefusedError(Exception):
     """Sending the report again would not help."""
 
 
@@ -109,7 +109,7 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 @dataclass(frozen=True)
-class Service:
+class ReportTarget:
     """Where reports go, and how hard to try; times in seconds."""
 
     url: str
@@ -124,7 +124,7 @@ class Service:
         return f"{self.url.rstrip('/')}/api/fleet/v1/instances/{urllib.parse.quote(self.hostname, safe='')}/report/"
 
     def send(self, body: dict[str, Any], token: str) -> dict[str, Any]:
-        """The service's answer. Tries again where that may help; raises RefusedError or UnsentError in the end."""
+        """The service's answer. Retries where that may help; raises ReportRefusedError or UnsentError in the end."""
         for attempt in range(self.retries):
             try:
                 return self.post(body, token)
@@ -154,7 +154,7 @@ class Service:
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
-                raise RefusedError(f"The service's certificate is not valid: {reason.verify_message}.") from None
+                raise ReportRefusedError(f"The service's certificate is not valid: {reason.verify_message}.") from None
             raise UnsentError(f"The service cannot be reached: {one_line(reason) or type(error).__name__}.") from None
 
     def opener(self) -> urllib.request.OpenerDirector:
@@ -173,13 +173,13 @@ def whole(response: http.client.HTTPResponse) -> bytes:
 
 
 def answer(status: int, content: bytes) -> dict[str, Any]:
-    """What the service says to a report. Raises RefusedError if somebody else answered."""
+    """What the service says to a report. Raises ReportRefusedError if somebody else answered."""
     try:
         said = json.loads(content)
     except ValueError:
         said = None
     if status != http.HTTPStatus.OK or not isinstance(said, dict) or "node_state" not in said:
-        raise RefusedError(f"What answered with status {status} is not the service; look at --url.")
+        raise ReportRefusedError(f"What answered with status {status} is not the service; look at --url.")
     return said
 
 
@@ -187,11 +187,11 @@ def failure(error: urllib.error.HTTPError) -> Exception:
     """What an answer that is no success means."""
     if 300 <= error.code < 400:
         target = one_line(error.headers.get("Location", "nowhere"))
-        return RefusedError(f"The service redirects to {target}, which is not followed; look at --url.")
+        return ReportRefusedError(f"The service redirects to {target}, which is not followed; look at --url.")
     text = f"The service answered {error.code}: {reason_in(error)}"
     if error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500:
         return UnsentError(text, asked_pause(error.headers.get("Retry-After", "")))
-    return RefusedError(text)
+    return ReportRefusedError(text)
 
 
 def reason_in(error: urllib.error.HTTPError) -> str:
@@ -311,12 +311,12 @@ def is_loopback(url: str) -> bool:
 # --- doing it
 
 
-def report_once(service: Service, token_file: str | None) -> bool:
+def report_once(service: ReportTarget, token_file: str | None) -> bool:
     """Send one report, and tell on one line what became of it: whether it was taken."""
     try:
         body = report()
         said = service.send(body, read_token(token_file))
-    except (RefusedError, UnsentError, ValueError) as error:
+    except (ReportRefusedError, UnsentError, ValueError) as error:
         say(f"Not reported: {error}")
         return False
     for problem in body.get("errors", []):
@@ -373,7 +373,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     if options.url.startswith("http:") and not is_loopback(options.url):
         say("Warning: the token goes over the network unencrypted; use https.")
-    service = Service(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
+    service = ReportTarget(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
     with ending_at_a_signal(FAILED if options.every is None else OK):
         if options.every is None:
             return OK if report_once(service, options.token_file) else FAILED

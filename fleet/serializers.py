@@ -17,7 +17,7 @@ from instances.health.report import (
     MOST_MEMORY,
     RUNNER,
     Check,
-    Report,
+    NodeReport,
     is_number,
     runner_version,
 )
@@ -92,11 +92,11 @@ class ReportSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({name: self.fields[name].error_messages["required"] for name in missing})
         return told
 
-    def report(self, instance: Instance) -> Report:
+    def report(self, instance: Instance) -> NodeReport:
         """What was told, as a report of ``instance``. Only once it is valid."""
         told = self.validated_data
         version = told.get("version", "")
-        return Report(
+        return NodeReport(
             version=version if instance.node_type in CONTROLLING else runner_version(version),
             cpu=told.get("cpu", Decimal(0)),
             memory=told.get("memory", 0),

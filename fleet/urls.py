@@ -4,9 +4,9 @@ from fleet import views
 
 urlpatterns = [
     path("", views.FleetRoot.as_view()),
-    path("mesh/", views.Mesh.as_view()),
+    path("mesh/", views.MeshView.as_view()),
     path("mirror/", views.MirrorState.as_view()),
     path("mirror/ping/", views.MirrorPing.as_view()),
-    path("instances/<key>/report/", views.Report.as_view()),
+    path("instances/<key>/report/", views.ReportView.as_view()),
     path("instances/<key>/conditions/", views.Conditions.as_view()),
 ]

@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from awx_compat.bases import (
     ApiView,
     BodyTooLarge,
+    ErrorResponse,
     ErrorSerializer,
     IsSuperuserOrAuditor,
     OfInstance,
-    Refusal,
     detail,
 )
 from fleet import openapi
@@ -36,7 +36,7 @@ from instances.models import Instance, MeshInspection, Mirror
 LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
-NO_MIRROR_HERE = Refusal("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
+NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
 class FleetRoot(ApiView):
@@ -56,7 +56,7 @@ class FleetRoot(ApiView):
         return Response({name: ROOT + path for name, path in {**here, **below}.items()})
 
 
-class Report(ApiView):
+class ReportView(ApiView):
     """Takes what a node tells of itself, from that node alone."""
 
     title = "Node Report"
@@ -96,11 +96,11 @@ class Conditions(OfInstance):
         examples=openapi.answer(openapi.CONDITIONS),
     )
     def get(self, request: Request, key: str) -> Response:
-        found = conditions.of(self.instance)
+        found = conditions.current(self.instance)
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
 
 
-class Mesh(ApiView):
+class MeshView(ApiView):
     """How the last look at the mesh went, and which nodes on it nobody registered."""
 
     title = "Mesh Inspection"
@@ -148,7 +148,7 @@ class MirrorPing(ApiView):
         responses={
             200: MirrorPingSerializer,
             404: NO_MIRROR_HERE,
-            503: Refusal(
+            503: ErrorResponse(
                 "MirrorStale",
                 "The mirror is older than it should be, or the database is too busy.",
                 (MirrorPingSerializer, ErrorSerializer),

@@ -1,4 +1,4 @@
-"""Accounts: what must always be so, whoever changes one. Errors are ValidationError."""
+"""Rules that hold for accounts, whoever changes one. Errors are ValidationError."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ from django.core.exceptions import ValidationError
 
 from instances.models import User
 
-LAST = "This is the only active superuser; without one nobody could administer the service. Make another one first."
+LAST_SUPERUSER = (
+    "This is the only active superuser; without one nobody could administer the service. Make another one first."
+)
 
 
-def hold_superusers() -> list[int]:
-    """The ids of the active superusers, whose records are locked until the transaction ends.
+def lock_superusers() -> list[int]:
+    """Lock the records of the active superusers until the transaction ends; return their ids.
 
-    Locked in one order, before the record of any one: two who take each other's rank wait instead of both succeeding.
+    They are locked in order of their ids, before any other account: two superusers who demote each other wait for each
+    other instead of both succeeding.
     """
     active = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True)
     return list(active.order_by("pk").values_list("pk", flat=True))
@@ -23,5 +26,5 @@ def refuse_loss_of_last_superuser(user: Any, *, is_superuser: bool = False, is_a
 
     Without values: if the account were deleted. To be called in the transaction that changes the account.
     """
-    if user.pk is not None and not (is_superuser and is_active) and hold_superusers() == [user.pk]:
-        raise ValidationError(LAST)
+    if user.pk is not None and not (is_superuser and is_active) and lock_superusers() == [user.pk]:
+        raise ValidationError(LAST_SUPERUSER)

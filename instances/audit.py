@@ -1,6 +1,6 @@
-"""One line of the log for each login and for each change of who may do what: who did it, to whom, from where.
+"""The audit log: a line for each login and each change of accounts, roles and tokens, with the user and the address.
 
-Written once the change is committed. No line holds a secret; what others wrote is quoted, so that it can forge none.
+A line is written after the change is committed. It contains no secret; values are quoted, so that none forges a line.
 """
 
 import json
@@ -25,7 +25,7 @@ WATCHED = ("username", "password", *RANKS)
 
 
 class Origin(NamedTuple):
-    """Where a change comes from: the request, whose ``user`` is known by the time of the change, and its address."""
+    """Where a change comes from: the request, authenticated by the time of the change, and the client's address."""
 
     request: Any
     address: str
@@ -36,8 +36,11 @@ is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
 
 
 @contextmanager
-def loading() -> Iterator[None]:
-    """While a snapshot or an AWX is written down: in bulk, so that the few rows with signals would tell half of it."""
+def suspend_row_events() -> Iterator[None]:
+    """Context manager: log no events of rows while a snapshot or a mirror is written.
+
+    Most of its rows are written in bulk and send no signals, so the log would name only some of them.
+    """
     token = is_loading.set(True)
     try:
         yield
@@ -46,122 +49,123 @@ def loading() -> Iterator[None]:
 
 
 def quoted(value: object) -> str:
-    """The value as a string of JSON in ASCII: without control characters, and nothing that turns its direction."""
+    """The value as a JSON string in ASCII, without control characters and characters that change the text direction."""
     text = str(value)
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
     return json.dumps(text).replace("\x7f", "\\u007f")
 
 
-def tell(event: str, level: int = logging.INFO, **details: object) -> None:
-    """Log ``event`` with its details, who did it ("-" is nobody known, or a command) and from which address."""
-    came = origin.get()
-    user = getattr(came.request, "user", None) if came else None
-    told = {**details, "by": getattr(user, "username", "") or "-", "from": (came.address if came else "") or "-"}
-    line = " ".join([event, *(f"{name}={quoted(value)}" for name, value in told.items())])
+def log_event(event: str, level: int = logging.INFO, **details: object) -> None:
+    """Log ``event`` with its details, the user ("-": unknown, or a command) and the address, after the commit."""
+    source = origin.get()
+    user = getattr(source.request, "user", None) if source else None
+    fields = {**details, "by": getattr(user, "username", "") or "-", "from": (source.address if source else "") or "-"}
+    line = " ".join([event, *(f"{name}={quoted(value)}" for name, value in fields.items())])
     transaction.on_commit(lambda: logger.log(level, line), robust=True)
 
 
-def fail(event: str, **details: object) -> None:
-    """The same for what was refused, as a warning, and at once: its transaction may be undone."""
-    came = origin.get()
-    told = {**details, "from": (came.address if came else "") or "-"}
-    logger.warning(" ".join([event, *(f"{name}={quoted(value)}" for name, value in told.items())]))
+def log_failure(event: str, **details: object) -> None:
+    """Log the failed attempt ``event`` as a warning, and at once: its transaction may be rolled back."""
+    source = origin.get()
+    fields = {**details, "from": (source.address if source else "") or "-"}
+    logger.warning(" ".join([event, *(f"{name}={quoted(value)}" for name, value in fields.items())]))
 
 
 # --- sessions
 
 
 def logged_in(sender: Any, user: Any, **more: Any) -> None:
-    tell("login", user=user.username)
+    log_event("login", user=user.username)
 
 
 def logged_out(sender: Any, user: Any, **more: Any) -> None:
     if user is not None:
-        tell("logout", user=user.username)
+        log_event("logout", user=user.username)
 
 
 def login_failed(sender: Any, credentials: dict[str, Any], **more: Any) -> None:
-    fail("login failed", user=credentials.get("username", ""))
+    log_failure("login failed", user=credentials.get("username", ""))
 
 
 # --- accounts
 
 
-def before_account(sender: Any, instance: User, update_fields: Any = None, **more: Any) -> None:
-    """Note what is stored, where what is written may differ in what is told."""
+def remember_stored_account(sender: Any, instance: User, update_fields: Any = None, **more: Any) -> None:
+    """Remember the stored values of the columns that are written and whose changes are logged."""
     written = set(WATCHED if update_fields is None else update_fields) & set(WATCHED)
     stored: Any = User.objects.filter(pk=instance.pk).values(*WATCHED).first() if instance.pk and written else None
     instance.before_change = stored and {name: stored[name] for name in written}  # type: ignore[attr-defined]
 
 
-def after_account(sender: Any, instance: User, created: bool, update_fields: Any = None, **more: Any) -> None:
+def log_account_changes(sender: Any, instance: User, created: bool, update_fields: Any = None, **more: Any) -> None:
     if created:
         given = [name for name in RANKS if getattr(instance, name)]
-        tell("account made", user=instance.username, ranks=" ".join(given))
+        log_event("account made", user=instance.username, ranks=" ".join(given))
         return
     before: dict[str, Any] = vars(instance).pop("before_change", None) or {}
     changed = {name for name, value in before.items() if getattr(instance, name) != value}
-    if "password" in changed and not is_only_hashed_anew(instance, update_fields):
-        tell("password changed", user=instance.username)
+    if "password" in changed and not is_rehash(instance, update_fields):
+        log_event("password changed", user=instance.username)
     if "username" in changed:
-        tell("account renamed", user=instance.username, before=before["username"])
+        log_event("account renamed", user=instance.username, before=before["username"])
     for name in RANKS:
         if name in changed:
-            tell("rank changed", user=instance.username, rank=name, value=getattr(instance, name))
+            log_event("rank changed", user=instance.username, rank=name, value=getattr(instance, name))
 
 
-def is_only_hashed_anew(user: Any, update_fields: Any) -> bool:
-    """Whether the same password is stored in another way, as Django does at a login."""
+def is_rehash(user: Any, update_fields: Any) -> bool:
+    """Whether only the hash of the same password changed, as Django does at a login."""
     return user._password is None and set(update_fields or ()) == {"password"}
 
 
 def account_deleted(sender: Any, instance: User, **more: Any) -> None:
     if not is_loading.get():
-        tell("account deleted", user=instance.username)
+        log_event("account deleted", user=instance.username)
 
 
 # --- roles and tokens
 
 
-def of_role(role: InstanceGroupRole) -> dict[str, object]:
+def role_details(role: InstanceGroupRole) -> dict[str, object]:
     return {"user": role.user.username, "role": role.role, "group": role.instance_group.name}
 
 
-def of_token(token: Any) -> dict[str, object]:
+def token_details(token: Any) -> dict[str, object]:
     return {"user": token.user.username if token.user else "-", "id": token.pk, "scope": token.scope}
 
 
-def of_node_token(token: NodeToken) -> dict[str, object]:
+def node_token_details(token: NodeToken) -> dict[str, object]:
     return {"node": token.instance.hostname, "id": token.pk}
 
 
-TOLD: tuple[tuple[type[Model], Any, str, str, str], ...] = (  # how to tell it, and what it is called when it begins …
-    (InstanceGroupRole, of_role, "role given", "role changed", "role taken"),
-    (AccessToken, of_token, "token issued", "token changed", "token revoked"),
-    (NodeToken, of_node_token, "node token issued", "node token changed", "node token revoked"),
+# The model, what makes the details of its rows, and the events of an insert, an update and a delete.
+AUDITED: tuple[tuple[type[Model], Any, str, str, str], ...] = (
+    (InstanceGroupRole, role_details, "role given", "role changed", "role taken"),
+    (AccessToken, token_details, "token issued", "token changed", "token revoked"),
+    (NodeToken, node_token_details, "node token issued", "node token changed", "node token revoked"),
 )
 
 
-def watch(model: type[Model], details: Any, made: str, changed: str, ended: str) -> None:
+def connect_signals(model: type[Model], details: Any, made: str, changed: str, ended: str) -> None:
     def after_save(sender: Any, instance: Any, created: bool, **more: Any) -> None:
         if not is_loading.get():
-            tell(made if created else changed, **details(instance))
+            log_event(made if created else changed, **details(instance))
 
     def after_delete(sender: Any, instance: Any, **more: Any) -> None:
         if not is_loading.get():
-            tell(ended, **details(instance))
+            log_event(ended, **details(instance))
 
     signals.post_save.connect(after_save, model, weak=False)
     signals.post_delete.connect(after_delete, model, weak=False)
 
 
 def register() -> None:
-    """Begin to listen; to be called once, when all models are there."""
+    """Connect the signals; to be called once, when all models are loaded."""
     auth.user_logged_in.connect(logged_in)
     auth.user_logged_out.connect(logged_out)
     auth.user_login_failed.connect(login_failed)
-    signals.pre_save.connect(before_account, User)
-    signals.post_save.connect(after_account, User)
+    signals.pre_save.connect(remember_stored_account, User)
+    signals.post_save.connect(log_account_changes, User)
     signals.post_delete.connect(account_deleted, User)
-    for row in TOLD:
-        watch(*row)
+    for row in AUDITED:
+        connect_signals(*row)

@@ -18,7 +18,7 @@ RESERVED_MEMORY = 2 * 2**30  # bytes left to the operating system, outside Kuber
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the jobs of one node add up to; "running" counts those that are running or waiting."""
+    """The sums over the jobs of one node or group; ``jobs_running`` counts those that are running or waiting."""
 
     jobs_total: int = 0
     jobs_running: int = 0
@@ -62,7 +62,7 @@ def effective(cpu_forks: int, mem_forks: int, adjustment: Decimal) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where the capacity of a node comes from, number by number."""
+    """The numbers from which the capacity of a node is computed."""
 
     cpu: Decimal
     forks_per_cpu: int
@@ -77,7 +77,7 @@ class Explanation:
     exact: Decimal
     counts: bool  # whether the node is given work at all: enabled, and no hop node
     result: int  # what all that gives
-    stored: int  # what is told
+    stored: int  # what the API shows
 
     @property
     def lower(self) -> int:

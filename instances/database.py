@@ -1,4 +1,4 @@
-"""Whether it is the database that failed, rather than what it was asked for; for how long, and at once, it is asked."""
+"""Failures of the database itself, limits of time for statements, and fetching in one statement."""
 
 import contextlib
 import time
@@ -17,57 +17,57 @@ BUSY = (errors.QueryCanceled, errors.DeadlockDetected, errors.SerializationFailu
 
 
 def failed(error: BaseException | None) -> bool:
-    """Whether ``error`` says that the database is away, restarts, is full or too busy: no fault of who asked."""
+    """Whether ``error`` says that the database is unreachable, restarts, is full or busy: no fault of the caller."""
     return isinstance(cause(error), FAILURES)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether ``error`` says that the database does not answer at all, so that asking it again now is no use."""
+    """Whether ``error`` says that the database does not answer at all, so that trying again now is useless."""
     return failed(error) and not isinstance(getattr(cause(error), "__cause__", None), BUSY)
 
 
 def cause(error: BaseException | None) -> BaseException | None:
-    """``error``, or what it was made from where procrastinate put its own in the place of the database's."""
+    """The database's error behind ``error``, where procrastinate has wrapped it in its own; else ``error``."""
     while isinstance(error, ConnectorException) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def reason(error: BaseException) -> str:
-    """What the database, or the client library, says of its failure, in one line. It holds no password."""
+    """The message of the database, or of the client library, in one line. It contains no password."""
     return " ".join(str(cause(error)).split())
 
 
 @contextlib.contextmanager
-def within(milliseconds: int) -> Iterator[None]:
-    """Let the database give up what is asked of it here once all of it has taken so long; 0 is never.
+def limit_statements(milliseconds: int) -> Iterator[None]:
+    """Context manager: cancel the statements of its block once they have taken so long together; 0 is no limit.
 
-    The first statement has the connection's own limit. A later one is told what is left, which costs a statement, only
-    where a good part is gone.
+    The first statement has the connection's own statement_timeout. To set a shorter one costs a statement, so that it
+    is set only after a tenth of the time is used up.
     """
-    began, told = time.perf_counter(), False
+    began, is_set = time.perf_counter(), False
 
-    def ask(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        nonlocal told
+    def execute_within_limit(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal is_set
         gone = (time.perf_counter() - began) * 1000
         if milliseconds and gone > milliseconds / 10:
-            told = True
+            is_set = True
             execute(f"SET statement_timeout TO {max(1, int(milliseconds - gone))}", None, False, context)
         return execute(sql, params, many, context)
 
     try:
-        with db.connection.execute_wrapper(ask):
+        with db.connection.execute_wrapper(execute_within_limit):
             yield
     finally:
-        if told:
+        if is_set:
             with contextlib.suppress(db.Error), db.connection.cursor() as cursor:
                 cursor.execute("RESET statement_timeout")
 
 
-def values_of_one_moment(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
-    """The values that each of the querysets, made by ``values()``, asks for, by one statement.
+def fetch_in_one_statement(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
+    """The rows of each of the querysets, which are made by ``values()``. One statement, so all are of one moment.
 
-    They are as JSON has them: times are texts in ISO 8601.
+    The values are those of JSON: times are strings in ISO 8601.
     """
     parts: list[str] = []
     params: list[Any] = []

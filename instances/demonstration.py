@@ -1,4 +1,4 @@
-"""The demonstration mesh: a snapshot whose times are told as if it had been taken now."""
+"""The demonstration mesh: a snapshot whose times are shifted as if it had been taken now."""
 
 import io
 import re
@@ -15,12 +15,12 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def load() -> Imported:
-    """Import the demonstration mesh, of which something was heard a moment ago."""
-    text = moved(SNAPSHOT.read_text(encoding="utf-8"), timezone.now())
+    """Import the demonstration mesh; its latest time is now."""
+    text = shift_times(SNAPSHOT.read_text(encoding="utf-8"), timezone.now())
     return import_snapshot(io.BytesIO(text.encode()))
 
 
-def moved(snapshot: str, newest: datetime) -> str:
-    """The snapshot's text with all its times moved by as much, so that the latest of them is ``newest``."""
+def shift_times(snapshot: str, newest: datetime) -> str:
+    """The snapshot's text with all its times shifted by the same amount, so that the latest of them is ``newest``."""
     by = newest - max(map(datetime.fromisoformat, TIME.findall(snapshot)))
     return TIME.sub(lambda found: (datetime.fromisoformat(found.group()) + by).isoformat(), snapshot)

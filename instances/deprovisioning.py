@@ -3,9 +3,9 @@
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
-from instances.locking import hold_links, locked
+from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceLink, UnifiedJob
-from instances.policies import hold_memberships
+from instances.policies import lock_memberships
 
 
 class StillActiveError(Exception):
@@ -13,9 +13,9 @@ class StillActiveError(Exception):
 
 
 def deprovision(pk: int) -> bool:
-    """Remove the instance if it is being deprovisioned, with its links; return whether it was there to be removed.
+    """Remove the instance if it is being deprovisioned, with its links; return whether it was removed.
 
-    Each step is a transaction which may be repeated, so that one that was cut off is finished by the next call.
+    Each step is a transaction that may be repeated, so that the next call finishes what an interrupted one began.
     Raises StillActiveError while the node has active jobs, and OperationalError where the database is at fault
     (unreachable, a deadlock). On any other error of the database the node is left in the state deprovision-fail.
     """
@@ -24,15 +24,15 @@ def deprovision(pk: int) -> bool:
     except OperationalError:
         raise
     except DatabaseError as error:
-        give_up(pk, str(error).partition("\n")[0])
+        mark_failed(pk, str(error).partition("\n")[0])
         return False
 
 
 @transaction.atomic
 def begin_removal(pk: int) -> bool:
-    """Tell the mesh that the links of the node end."""
-    hold_links()
-    if not is_ready_to_go(pk):
+    """Set the links of the node to "removing"; return whether the node may be removed."""
+    lock_links()
+    if not lock_if_removable(pk):
         return False
     links_of(pk).update(link_state=InstanceLink.State.REMOVING)
     return True
@@ -40,17 +40,17 @@ def begin_removal(pk: int) -> bool:
 
 @transaction.atomic
 def remove(pk: int) -> bool:
-    hold_links()
-    hold_memberships()  # so that no policy makes the node a member meanwhile
-    if not is_ready_to_go(pk):
+    lock_links()
+    lock_memberships()  # so that no policy makes the node a member meanwhile
+    if not lock_if_removable(pk):
         return False
     links_of(pk).delete()
     Instance.objects.filter(pk=pk).delete()
     return True
 
 
-def is_ready_to_go(pk: int) -> bool:
-    """Whether the node is being deprovisioned; it is held. Raises StillActiveError while it has active jobs."""
+def lock_if_removable(pk: int) -> bool:
+    """Lock the node; return whether it is being deprovisioned. Raises StillActiveError while it has active jobs."""
     node = Instance.objects.select_for_update().filter(pk=pk, node_state=Instance.NodeState.DEPROVISIONING).first()
     if node is None:
         return False
@@ -64,9 +64,9 @@ def links_of(pk: int) -> QuerySet[InstanceLink]:
 
 
 @transaction.atomic
-def give_up(pk: int, reason: str) -> None:
-    """Leave the node for an operator to see to, who may ask for its removal again."""
-    node: Instance = locked(Instance, pk)
+def mark_failed(pk: int, reason: str) -> None:
+    """Set the node to "deprovision-fail" with the reason; an operator may request its removal again."""
+    node: Instance = lock_record(Instance, pk)
     node.node_state = Instance.NodeState.DEPROVISION_FAIL
     node.errors = f"The node could not be removed: {reason}"
     node.save(update_fields=["node_state", "errors"])

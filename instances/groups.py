@@ -11,13 +11,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from instances import tasks
-from instances.locking import locked, take_time
+from instances.locking import lock_record, set_statement_timeout
 from instances.messages import GROUP_IN_USE
 from instances.models import Instance, InstanceGroup
 from instances.models.group import CONTROL_PLANE
 
 NO_POLICY = {"policy_instance_percentage": 0, "policy_instance_minimum": 0, "policy_instance_list": []}
-# What decides about nodes, or what runs in containers, outside of what a group's administrator was given.
+# Fields that decide about nodes, or about what runs in containers, beyond the rights of a group's administrator.
 OF_THE_MESH = (*NO_POLICY, "pod_spec_override")
 DELETION = 60  # seconds
 UNFINISHED = ("new", "pending", "waiting", "running")
@@ -54,7 +54,7 @@ def checked_percentage(group: InstanceGroup | None, percentage: int) -> int:
 
 
 def checked_policy(group: InstanceGroup | None, value: Any) -> Any:
-    """A value of one of the policy fields; a container group has no policy, so nothing but the empty one."""
+    """A valid value of a policy field; raises ValidationError unless it is empty for a container group."""
     if group and group.is_container_group and value:
         raise ValidationError("Containerized instances may not be managed via the API")
     return value
@@ -74,7 +74,7 @@ def checked_policy_list(group: InstanceGroup | None, hostnames: list[str]) -> li
 
 
 def checked_credential(group: InstanceGroup | None, credential: int | None) -> int | None:
-    """Credentials are not kept here: those are known that a group has."""
+    """Credentials are not stored here: those that a group has are known."""
     if credential is not None and not with_credential(credential).exists():
         raise ValidationError(f'Invalid pk "{credential}" - object does not exist.')
     return credential
@@ -90,7 +90,7 @@ def with_credential(credential: int) -> QuerySet[InstanceGroup]:
 
 
 def check_together(values: dict[str, Any]) -> None:
-    """Raise ValidationError if these values, each of which may be, may not be together or do not fit their columns."""
+    """Raise ValidationError if these values, each of them valid, are not valid together or do not fit their columns."""
     columns = {column.name for column in InstanceGroup._meta.concrete_fields}
     InstanceGroup(**values).clean_fields(exclude=columns - values.keys())
     if values.get("credential") is not None and not values.get("is_container_group"):
@@ -98,7 +98,7 @@ def check_together(values: dict[str, Any]) -> None:
         raise ValidationError({"is_container_group": reason})
 
 
-# --- doing it
+# --- changes
 
 
 @transaction.atomic
@@ -122,7 +122,7 @@ def change(group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
 
 
 def summary_of(credential: int | None) -> Any:
-    """What is told of the credential, by the groups that have it."""
+    """The summary of the credential, as the groups that have it store it; None where no group does."""
     if credential is None:
         return None
     return with_credential(credential).values_list("credential_summary", flat=True).first()
@@ -130,12 +130,12 @@ def summary_of(credential: int | None) -> Any:
 
 @transaction.atomic
 def delete(pk: int) -> None:
-    """Delete the group. It is held first, so that nobody changes its members halfway.
+    """Delete the group. It is locked first, so that nobody changes its members meanwhile.
 
-    Its jobs stay, without a group: each of them is written, about 100,000 in a second.
+    Its jobs stay, without a group: each of them is updated, about 100,000 in a second.
     """
-    group = locked(InstanceGroup, pk)
-    take_time(DELETION)
+    group = lock_record(InstanceGroup, pk)
+    set_statement_timeout(DELETION)
     group.delete()
     tasks.policies_changed()
 
@@ -154,7 +154,7 @@ def refuse_deletion(group: InstanceGroup) -> None:
 
 
 def refuse_move(instance: Instance) -> None:
-    """Raise ValidationError if nobody may put ``instance`` into a group or take it out by hand."""
+    """Raise ValidationError if the memberships of ``instance`` may not be changed by hand."""
     if instance.node_type == Instance.NodeType.CONTROL:
         raise ValidationError(f"Cannot change instance group membership of control-only node: {instance.hostname}.")
     if instance.node_type == Instance.NodeType.HOP:
@@ -162,10 +162,10 @@ def refuse_move(instance: Instance) -> None:
 
 
 @transaction.atomic
-def attach(group_pk: int, instance: Instance) -> None:
-    """Make ``instance`` a member, by policy too, so that it stays one."""
+def associate(group_pk: int, instance: Instance) -> None:
+    """Associate ``instance`` with the group, and add it to policy_instance_list, so that policies do not remove it."""
     refuse_move(instance)
-    group: InstanceGroup = locked(InstanceGroup, group_pk)
+    group: InstanceGroup = lock_record(InstanceGroup, group_pk)
     group.instances.add(instance)
     if instance.hostname not in group.policy_instance_list:
         set_policy_list(group, [*group.policy_instance_list, instance.hostname])
@@ -173,10 +173,10 @@ def attach(group_pk: int, instance: Instance) -> None:
 
 
 @transaction.atomic
-def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
-    """End the membership; ``noun`` is what AWX calls the instance in its refusal."""
+def disassociate(group_pk: int, instance: Instance, noun: str = "node") -> None:
+    """Disassociate ``instance`` from the group; ``noun`` is what AWX calls the instance in its error message."""
     refuse_move(instance)
-    group: InstanceGroup = locked(InstanceGroup, group_pk)
+    group: InstanceGroup = lock_record(InstanceGroup, group_pk)
     if instance.node_type == Instance.NodeType.HYBRID and group.name == CONTROL_PLANE:
         raise ValidationError(f"Cannot disassociate hybrid {noun} {instance.hostname} from {CONTROL_PLANE}.")
     group.instances.remove(instance)
@@ -186,5 +186,5 @@ def detach(group_pk: int, instance: Instance, noun: str = "node") -> None:
 
 
 def set_policy_list(group: InstanceGroup, hostnames: list[str]) -> None:
-    """List these members. As in AWX, ``modified`` stays, which tells of changes of the group itself."""
+    """Store these hostnames as policy_instance_list. As in AWX, ``modified`` stays as it is."""
     InstanceGroup.objects.filter(pk=group.pk).update(policy_instance_list=hostnames)

@@ -1,4 +1,4 @@
-"""No password is found by trying: after so many wrong ones no more are tried for a while.
+"""Protection against guessing passwords: after too many wrong ones, logins are locked for a while.
 
 Three counts, each of LOGIN_FAILURE_WINDOW seconds from its first failure:
 
@@ -26,9 +26,9 @@ from instances.models import LoginFailures
 KNOWN_FOR = 30 * 24 * 3600  # seconds
 RENEWED_AFTER = 24 * 3600  # likewise; sooner it is not written again
 ANY = ""
-UNKNOWN = "-"  # the address of who comes through a Unix socket, unless a proxy tells it
-MOST = 10_000  # refusals that a process remembers; beyond that all are forgotten
-REMEMBERED_FOR = 5  # seconds, after which the database is asked again whether it was unlocked
+UNKNOWN = "-"  # the address of a client on a Unix socket, unless a proxy forwards it
+MOST_LOCKOUTS = 10_000  # lockouts that a process caches; beyond that the cache is cleared
+REMEMBERED_FOR = 5  # seconds for which a lockout is cached; then the database is queried again
 SWEPT = 100  # rows at most that are deleted at once
 
 Key = tuple[str, str]  # a name's digest and an address
@@ -71,8 +71,8 @@ class LockedError(Exception):
 
 
 NEVER = (0.0, 0.0)
-# Until when to believe it, and when the lock ends, by the monotonic clock.
-refusals: dict[Key, tuple[float, float]] = {}
+# The lockouts that this process caches: when the entry expires and when the lockout ends, by the monotonic clock.
+lockouts: dict[Key, tuple[float, float]] = {}
 
 
 def digest(username: str) -> str:
@@ -81,8 +81,8 @@ def digest(username: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def place_of(address: str) -> str:
-    """What counts as one address: of IPv6 the network of a line, whose owner has all of its addresses."""
+def network_of(address: str) -> str:
+    """The address that failures are counted for: of IPv6 its /64 network, whose addresses all belong to one owner."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -92,11 +92,11 @@ def place_of(address: str) -> str:
     return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
 
 
-def was_refused(username: str, address: str) -> bool:
-    """Whether this process refused to try a password that was sent for ``username`` from ``address``, and still may."""
-    if not refusals:
+def is_locked_out(username: str, address: str) -> bool:
+    """Whether a lockout of ``username`` from ``address`` is cached in this process and has not ended. No query."""
+    if not lockouts:
         return False
-    _, until = refusals.get((digest(username), place_of(address)), NEVER)
+    _, until = lockouts.get((digest(username), network_of(address)), NEVER)
     return time.monotonic() < until
 
 
@@ -105,7 +105,7 @@ class Attempt:
 
     def __init__(self, username: str, address: str) -> None:
         self.username = username
-        self.name, self.place = self.key = digest(username), place_of(address)
+        self.name, self.place = self.key = digest(username), network_of(address)
         self.masked = 0.0  # seconds for which others are refused, where this one is not
 
     def limits(self) -> dict[Key, int]:
@@ -114,10 +114,10 @@ class Attempt:
             limits[ANY, self.place] = settings.LOGIN_FAILURE_LIMIT_BY_ADDRESS
         return limits
 
-    def refuse_again(self) -> None:
-        """Raise LockedError if that was the answer a moment ago, without asking the database."""
+    def raise_if_locked(self) -> None:
+        """Raise LockedError if this process has cached a lockout of this name and address. No query."""
         now = time.monotonic()
-        believed_until, until = refusals.get(self.key, NEVER)
+        believed_until, until = lockouts.get(self.key, NEVER)
         if now < min(believed_until, until):
             raise LockedError(until - now)
 
@@ -135,16 +135,16 @@ class Attempt:
         }
         self.masked = max(waits.values(), default=0)
         if not waits or (is_known and self.key not in waits):
-            refusals.pop(self.key, None)
+            lockouts.pop(self.key, None)
             return
         now = time.monotonic()
-        if len(refusals) >= MOST:
-            refusals.clear()
-        refusals[self.key] = now + REMEMBERED_FOR, now + self.masked
+        if len(lockouts) >= MOST_LOCKOUTS:
+            lockouts.clear()
+        lockouts[self.key] = now + REMEMBERED_FOR, now + self.masked
         raise LockedError(self.masked)
 
     def fail(self) -> None:
-        """Count it. Raises LockedError where others are refused, so that nobody learns which name is known here."""
+        """Count the failure. Raises LockedError where unknown names are locked, so as not to reveal known ones."""
         limits = self.limits()
         names, addresses = zip(*limits, strict=True)
         with connection.cursor() as cursor:
@@ -154,24 +154,24 @@ class Attempt:
                 cursor.execute(SWEEP, [SWEPT])
         for (name, address), failures in counts.items():
             if failures == limits[name, address]:
-                audit.fail("login locked", user=self.username if name else "*", address=address or "*")
+                audit.log_failure("login locked", user=self.username if name else "*", address=address or "*")
         if self.masked:
             raise LockedError(self.masked)
 
     def succeed(self) -> None:
-        """Forget the failures of this name from this address, which is known to be its own now."""
+        """Reset the failures of this name from this address, and remember the address as known for the name."""
         with connection.cursor() as cursor:
             cursor.execute(KNOW, [self.name, self.place, KNOWN_FOR, KNOWN_FOR - RENEWED_AFTER])
 
 
 def unlock(username: str | None = None, address: str | None = None) -> int:
-    """Forget the failures of a name, of an address, or of both together; of all without either. Returns how many.
+    """Reset the failures of a name, of an address, or of both together; of all without either. Returns how many.
 
-    Processes that serve notice it within REMEMBERED_FOR.
+    Serving processes notice it within REMEMBERED_FOR seconds.
     """
     chosen = Q(failures__gt=0)
     if username is not None:
         chosen &= Q(name=digest(username))
     if address is not None:
-        chosen &= Q(address=place_of(address))
+        chosen &= Q(address=network_of(address))
     return LoginFailures.objects.filter(chosen).update(failures=0)

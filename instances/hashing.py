@@ -1,8 +1,7 @@
-"""Django's password hashers, of which only a few work at once.
+"""Django's password hashers, with a limit of how many hashes are computed at once.
 
-Each takes a core for half a second, and anybody can have one done by sending a password. What is beyond the bound is
-refused at once rather than waited for: who waits holds a thread that could answer others. Those that work do so in
-threads of their own, to which the system gives what the others leave.
+A hash takes a core for half a second, and any client can cause one by sending a password. Beyond the limit a request
+fails at once instead of blocking a thread that could serve others. Hashes are computed in threads of low priority.
 """
 
 import os
@@ -20,14 +19,14 @@ LONGEST_WAIT = 5  # seconds
 NICE = 10  # as nice(1) has it: a tenth of what others get, where both want it
 
 
-class BusyError(Exception):
-    """As many passwords are being hashed as may be, and others wait already."""
+class HashingBusyError(Exception):
+    """The limit of concurrent hashes is reached, and so is the number of threads that may wait."""
 
     wait = 1  # seconds, after which to try again
 
 
 class Slots:
-    """So many threads may work at once; as many more wait for them, and none beyond."""
+    """A semaphore with ``number`` slots, for which at most ``number`` threads may wait."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -36,13 +35,13 @@ class Slots:
         self.mine = threading.local()
 
     def refuse_if_full(self) -> None:
-        """Raise BusyError if there is no place even to wait."""
+        """Raise HashingBusyError if too many threads wait already."""
         if self.waiting >= self.number:
-            raise BusyError
+            raise HashingBusyError
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Work within one; a thread that is within one already stays there. Raises BusyError where there is none."""
+        """Context manager: hold a slot; a thread that has one keeps it. Raises HashingBusyError where none is free."""
         if getattr(self.mine, "has_one", False):
             yield
             return
@@ -65,7 +64,7 @@ class Slots:
         self.waiting += 1
         try:
             if not self.changed.wait_for(lambda: self.working < self.number, LONGEST_WAIT):
-                raise BusyError
+                raise HashingBusyError
         finally:
             self.waiting -= 1
 
@@ -78,30 +77,30 @@ class Slots:
 slots = Slots(settings.PASSWORD_HASHES_AT_ONCE)  # of this process
 
 
-def give_way() -> None:
-    """Let the system prefer other threads to this one. Elsewhere than on Linux it would be the whole process."""
+def lower_priority() -> None:
+    """Lower the priority of this thread. Only on Linux: elsewhere it would be that of the whole process."""
     if sys.platform == "linux":
         os.nice(NICE)
 
 
-threads = ThreadPoolExecutor(settings.PASSWORD_HASHES_AT_ONCE, "password", give_way)
+threads = ThreadPoolExecutor(settings.PASSWORD_HASHES_AT_ONCE, "password", lower_priority)
 
 
-class Bounded(hashers.BasePasswordHasher):
-    """Mixin: ``encode``, which verifying goes through too, is done within a slot."""
+class BoundedHasher(hashers.BasePasswordHasher):
+    """Mixin: ``encode()``, which ``verify()`` calls too, runs in a slot."""
 
     def encode(self, *args: Any, **kwargs: Any) -> str:
         with slots.slot():
             return threads.submit(super().encode, *args, **kwargs).result()
 
 
-class PBKDF2(Bounded, hashers.PBKDF2PasswordHasher):
+class PBKDF2(BoundedHasher, hashers.PBKDF2PasswordHasher):
     pass
 
 
-class PBKDF2SHA1(Bounded, hashers.PBKDF2SHA1PasswordHasher):
+class PBKDF2SHA1(BoundedHasher, hashers.PBKDF2SHA1PasswordHasher):
     pass
 
 
-class Scrypt(Bounded, hashers.ScryptPasswordHasher):
+class Scrypt(BoundedHasher, hashers.ScryptPasswordHasher):
     pass

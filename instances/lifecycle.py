@@ -1,4 +1,4 @@
-"""Creating and changing instances: what may become what, and what follows from it.
+"""Creating and changing instances: which changes are allowed, and what follows from them.
 
 The ``checked_…`` functions take the instance that is changed, or None for a new one, and a value; they return the value
 or raise ValidationError in AWX's words. Source: docs/awx-behaviour.md, "Changing instances", and recorded answers.
@@ -19,7 +19,7 @@ from django.utils import timezone
 from instances import tasks
 from instances.capacity import CONTROLLING
 from instances.health import conditions
-from instances.locking import hold_links, locked
+from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceLink
 from instances.text import IN_A_LINE
 
@@ -68,7 +68,7 @@ LONGEST_HOSTNAME = Instance._meta.get_field("hostname").max_length or 0
 
 
 def refuse_control_characters(hostname: str) -> None:
-    """Validator: of what the API refuses, all that nobody else may bring in either."""
+    """Validator of hostnames from any source: raises ValidationError for control characters."""
     if IN_A_LINE.search(hostname):
         raise ValidationError("control characters in hostnames are illegal")
 
@@ -76,7 +76,7 @@ def refuse_control_characters(hostname: str) -> None:
 HOSTNAME_RULES = (refuse_loopback, MaxLengthValidator(LONGEST_HOSTNAME), refuse_illegal_characters)
 
 
-def refusal_of_hostname(hostname: str) -> str:
+def hostname_error(hostname: str) -> str:
     """Why the API would refuse a node of this name; "" where it would not."""
     try:
         for rule in HOSTNAME_RULES:
@@ -119,7 +119,7 @@ def checked_node_state(instance: Instance | None, node_state: str) -> str:
 
 
 def checked_listener_port(instance: Instance | None, port: int | None) -> int | None:
-    """A port, which can be set and cleared. As in AWX, 0 counts as none until it is found to be too low."""
+    """A port, which can be set and cleared, but not changed. As in AWX, 0 counts as none here and is refused later."""
     own = instance.listener_port if instance else None
     if port and own and port != own:
         raise ValidationError("Cannot change listener port.")
@@ -136,7 +136,7 @@ def checked_peers_from_control_nodes(instance: Instance | None, value: bool) -> 
 
 
 def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
-    """Raise ValidationError if an instance with these ``values`` (``peers``: instances) may not be."""
+    """Raise ValidationError if these ``values`` (``peers``: instances) are not valid together for the instance."""
 
     def will_be(name: str) -> Any:
         return values.get(name, getattr(instance or Instance(), name))
@@ -159,7 +159,7 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
 
 
 def check_listener_port(port: int) -> None:
-    """Refuse ports that need privileges; a mirrored AWX may tell of such ones nevertheless."""
+    """Raise ValidationError for a port that needs privileges; a mirrored AWX may have such ports nevertheless."""
     try:
         LOWEST_PORT(port)
         for rule in Instance._meta.get_field("listener_port").validators:
@@ -194,19 +194,19 @@ CHECKS: dict[str, Callable[[Instance | None, Any], Any]] = {
 
 
 def checked(instance: Instance | None, values: dict[str, Any]) -> dict[str, Any]:
-    """These ``values``, each and all together as ``instance`` may have them."""
+    """The valid ``values``; raises ValidationError if one, or all together, are not valid for the instance."""
     values = {name: CHECKS[name](instance, value) if name in CHECKS else value for name, value in values.items()}
     check_together(instance, values)
     return values
 
 
-# --- doing it
+# --- changes
 
 
-def held(pk: int) -> Instance:
-    """The instance, held until the transaction ends, and with it what links depend on."""
-    hold_links()
-    instance: Instance = locked(Instance, pk)
+def lock_instance(pk: int) -> Instance:
+    """The instance, locked until the transaction ends, together with ``lock_links()``."""
+    lock_links()
+    instance: Instance = lock_record(Instance, pk)
     return instance
 
 
@@ -214,7 +214,7 @@ def held(pk: int) -> Instance:
 def create(values: dict[str, Any]) -> Instance:
     """A new instance with these checked ``values``, its links, and those that control nodes make to it.
 
-    The links are held already, since before the values were checked.
+    The caller has called ``lock_links()`` before it checked the values.
     """
     fields = {name: value for name, value in values.items() if name != "peers"}
     instance = Instance.objects.create(**fields)
@@ -222,7 +222,7 @@ def create(values: dict[str, Any]) -> Instance:
     if instance.peers_from_control_nodes:
         peer_from_control_nodes(instance)
     now = timezone.now()
-    conditions.note([instance], now, conditions.Watch.here(now), earlier={instance.pk: {}})
+    conditions.store([instance], now, conditions.Watch.here(now), earlier={instance.pk: {}})
     tasks.instance_changed(instance)
     return instance
 
@@ -231,8 +231,8 @@ def create(values: dict[str, Any]) -> Instance:
 def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Instance:
     """Change the instance with these checked ``values`` and what follows from them; other fields stay as they are.
 
-    The capacity is worked out anew, from the stored capacities of its CPUs and its memory. The instance is ``held()``,
-    since before the values were checked. ``reason``: why it is disabled, kept until it is enabled.
+    The capacity is computed from the stored capacities of its CPUs and its memory. The caller has locked the instance
+    with ``lock_instance()`` before it checked the values. ``reason``: why it is disabled, stored until it is enabled.
     """
     now = timezone.now()
     watch = conditions.Watch.here(now)
@@ -245,16 +245,16 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     instance.save(update_fields=[*fields, "capacity"])
     if "peers" in values:
         set_peers(instance, values["peers"])
-    let_control_nodes_peer(instance)
+    update_control_node_links(instance)
     if reason or instance.enabled != was_enabled:
-        keep_reason(instance, reason)
-    conditions.note([instance], now, watch, earlier={instance.pk: earlier})
+        save_disabled_reason(instance, reason)
+    conditions.store([instance], now, watch, earlier={instance.pk: earlier})
     tasks.instance_changed(instance)
     return instance
 
 
-def keep_reason(instance: Instance, reason: str) -> None:
-    """Keep why the instance is disabled; of one that is enabled, nothing."""
+def save_disabled_reason(instance: Instance, reason: str) -> None:
+    """Store why the instance is disabled; of an enabled one, no reason."""
     health = conditions.health_of(instance)
     health.disabled_reason = "" if instance.enabled else reason
     health.save()
@@ -262,49 +262,49 @@ def keep_reason(instance: Instance, reason: str) -> None:
 
 @transaction.atomic
 def create_checked(values: dict[str, Any]) -> Instance:
-    """Check these ``values`` with the peers held, and make an instance of them."""
-    hold_links()
-    peers = [read_again(peer) for peer in values.get("peers", [])]
+    """Lock the links, check these ``values``, and create an instance with them."""
+    lock_links()
+    peers = [refetch(peer) for peer in values.get("peers", [])]
     return create(checked(None, {**values, "peers": peers}))
 
 
 @transaction.atomic
 def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instance:
-    """Check these ``values`` with the instance held, and change it; ``reason``: why it is disabled."""
-    instance = held(pk)
+    """Lock the instance, check these ``values``, and change it; ``reason``: why it is disabled."""
+    instance = lock_instance(pk)
     return change(instance, checked(instance, values), reason)
 
 
 @transaction.atomic
 def add_peer(pk: int, peer: Instance) -> None:
-    """Let the instance peer to one more."""
-    instance = held(pk)
-    change(instance, checked(instance, {"peers": [*instance.peers.all(), read_again(peer)]}))
+    """Add a peer to the instance."""
+    instance = lock_instance(pk)
+    change(instance, checked(instance, {"peers": [*instance.peers.all(), refetch(peer)]}))
 
 
 @transaction.atomic
 def remove_peer(pk: int, peer: Instance) -> None:
-    """Let the instance peer to one less."""
-    instance = held(pk)
+    """Remove a peer from the instance."""
+    instance = lock_instance(pk)
     change(instance, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
 
 
-def read_again(peer: Instance) -> Instance:
-    """The peer as it is now that links are held. Raises Instance.DoesNotExist if it has gone."""
+def refetch(peer: Instance) -> Instance:
+    """The peer as it is stored after the links were locked. Raises Instance.DoesNotExist if it was deleted."""
     return Instance.objects.get(pk=peer.pk)
 
 
 def set_peers(instance: Instance, peers: list[Instance]) -> None:
-    """Let ``instance`` have exactly these peers. New links begin as "adding"; those that stay keep their state."""
+    """Make ``peers`` the only peers of ``instance``. New links begin as "adding"; existing ones keep their state."""
     own = InstanceLink.objects.filter(source=instance)
     own.exclude(target__in=peers).delete()
-    kept = set(own.values_list("target_id", flat=True))
-    new = {peer.pk: peer for peer in peers if peer.pk not in kept}
+    present = set(own.values_list("target_id", flat=True))
+    new = {peer.pk: peer for peer in peers if peer.pk not in present}
     links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
-def let_control_nodes_peer(instance: Instance) -> None:
+def update_control_node_links(instance: Instance) -> None:
     """Let the control and hybrid nodes peer to ``instance``, or not, as its ``peers_from_control_nodes`` says.
 
     AWX does so after each change of an execution or hop node in Kubernetes, until the node is being removed.

@@ -21,13 +21,13 @@ class Lock(IntEnum):
 
 
 def acquire(lock: Lock) -> None:
-    """Wait for the lock, and hold it until the transaction ends."""
+    """Take the lock until the transaction ends; wait while another transaction has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
 
 
 def try_acquire(lock: Lock) -> bool:
-    """Hold the lock until the transaction ends if nobody else has it; whether it is held now."""
+    """Take the lock until the transaction ends if nobody else has it; return whether it was taken."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
         return bool(cursor.fetchone()[0])
@@ -35,13 +35,13 @@ def try_acquire(lock: Lock) -> bool:
 
 @contextmanager
 def try_acquire_for_session(lock: Lock) -> Iterator[bool]:
-    """The same for as long as the block runs, over many transactions. With the connection the lock is lost."""
+    """Context manager: the same for its block, over many transactions. When the connection is lost, so is the lock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        held = bool(cursor.fetchone()[0])
+        is_acquired = bool(cursor.fetchone()[0])
     try:
-        yield held
+        yield is_acquired
     finally:
-        if held and connection.connection is not None and not connection.connection.broken:
+        if is_acquired and connection.connection is not None and not connection.connection.broken:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])

@@ -1,4 +1,4 @@
-"""How a record of the log is written, whoever wrote what it tells."""
+"""The format of log records: text that others wrote cannot forge one."""
 
 import logging
 
@@ -11,8 +11,8 @@ INDENT = "    "
 class LineFormatter(logging.Formatter):
     """One line for each record; the lines of a traceback follow indented.
 
-    So no text of others, such as a hostname or what a node answers, looks like a record of its own or reaches the
-    terminal of who reads the log.
+    So text from other sources, such as a hostname or a node's output, cannot look like a record, nor reach the
+    reader's terminal unescaped.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
@@ -29,11 +29,11 @@ def indented(text: str) -> str:
     return INDENT + escaped(text).replace("\n", f"\n{INDENT}")
 
 
-UNHEARD = ("procrastinate", "asyncio")  # loggers; of what fails in them with the database the worker tells
+WORKER_LOGGERS = ("procrastinate", "asyncio")  # the worker itself logs the database's failures that these log
 
 
-class OneLine(logging.Filter):
-    """Lets the logs tell of each failure of the database in one line, without a traceback."""
+class OneLineFilter(logging.Filter):
+    """A logging filter that reduces each failure of the database to one line, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -41,4 +41,4 @@ class OneLine(logging.Filter):
             return True
         record.msg, record.args = f"{' '.join(record.getMessage().split())} {reason(error)}", ()
         record.exc_info = record.exc_text = None
-        return not record.name.startswith(UNHEARD)
+        return not record.name.startswith(WORKER_LOGGERS)

@@ -38,7 +38,7 @@ SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class MeshCAError(Exception):
-    """The mesh CA cannot be used; the message names the settings at fault and tells nothing of what they hold."""
+    """The mesh CA cannot be used; the message names the settings at fault, and nothing of their contents."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class MeshCA:
         return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
 
     def issue(self, hostname: str) -> tuple[bytes, bytes]:
-        """A new private key and its certificate for the node ``hostname``, both PEM. The key is kept nowhere."""
+        """A new private key and its certificate for the node ``hostname``, both PEM. The key is not stored."""
         key = new_key()
         issuer = self.certificates[0]
         builder = (
-            valid_from_now(subject=named(hostname), issuer=issuer.subject, key=key)
+            valid_from_now(subject=common_name(hostname), issuer=issuer.subject, key=key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(digital_signature=True, key_encipherment=True), critical=True)
             # Receptor shows the same certificate whether it dials or listens.
@@ -72,7 +72,7 @@ class MeshCA:
         return private_pem(key), builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-# --- reading it
+# --- reading the files
 
 
 def configured() -> MeshCA:
@@ -118,7 +118,7 @@ def signing_key_in(pem: bytes) -> SigningKey:
 
 
 def public_key_in(pem: bytes) -> bytes:
-    """The public key alone, whatever else the file holds: it is handed out."""
+    """Only the public key, whatever else the file has, since it becomes part of install bundles."""
     try:
         return public_pem(load_pem_public_key(pem))
     except (ValueError, UnsupportedAlgorithm):
@@ -138,7 +138,7 @@ def new_certificate_authority(name: str) -> tuple[bytes, bytes]:
     """A new private key and its own certificate, which may sign those of nodes, both PEM."""
     key = new_key()
     builder = (
-        valid_from_now(subject=named(name), issuer=named(name), key=key)
+        valid_from_now(subject=common_name(name), issuer=common_name(name), key=key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     )
@@ -167,7 +167,7 @@ def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def named(name: str) -> x509.Name:
+def common_name(name: str) -> x509.Name:
     """The subject of this common name, cut where it is too long: who checks a name reads the alternative ones."""
     common_name = name.encode()[:LONGEST_COMMON_NAME].decode(errors="ignore")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

@@ -1,4 +1,4 @@
-"""Sentences that more than one of the API, the administration and the commands tell, each once."""
+"""Messages that more than one of the API, the administration and the commands show, each once."""
 
 BUSY = "The database is too busy; nothing was changed. Try again."
 STALE = "The record was changed since you read it; nothing was changed now."

@@ -1,4 +1,4 @@
-"""Tokens with which nodes report themselves. The text of a token is told once; its SHA-256 is what is stored."""
+"""Tokens with which nodes report themselves. The text of a token is shown once; only its SHA-256 is stored."""
 
 import secrets
 
@@ -31,6 +31,6 @@ def revoke(instance: Instance) -> int:
     return ended
 
 
-def holder(raw: str) -> NodeToken | None:
+def find_by_secret(raw: str) -> NodeToken | None:
     """The token with this text, with its instance; None if there is none. One query."""
     return NodeToken.objects.select_related("instance").filter(checksum=checksum(raw)).first()

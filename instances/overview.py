@@ -1,4 +1,4 @@
-"""The mesh at a glance: tiers, how nodes stand, and what they add up to. Pure functions over what was read."""
+"""The mesh at a glance: tiers, the standing of nodes, and sums over them. Pure functions over fetched instances."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class Tier(models.TextChoices):
 
 
 class Standing(SeverityChoices):
-    """What an operator asks of a node first, the worst first."""
+    """The overall state of a node for an operator, the worst first."""
 
     FAULT = "fault", "Needs attention"
     CHANGING = "changing", "In transition"
@@ -58,7 +58,7 @@ def is_overloaded(instance: Instance) -> bool:
 def standing(instance: Instance) -> Standing:
     """How the node, read ``with_load()``, stands; a ready one with errors or too much load needs attention, too.
 
-    This alone says what needs attention: whoever counts or filters by it asks here and keeps no rule in SQL.
+    This is the only rule of what needs attention: counts and filters call this function and have no rule in SQL.
     """
     if instance.node_state in FAULTY or instance.errors or is_overloaded(instance):
         return Standing.FAULT

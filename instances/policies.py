@@ -9,19 +9,19 @@ from instances.models.group import CONTROL_PLANE
 Membership = InstanceGroup.instances.through
 
 
-def hold_memberships() -> None:
-    """Wait until nobody else works out memberships, and keep it so until the transaction ends."""
+def lock_memberships() -> None:
+    """Take the advisory lock of memberships until the transaction ends; wait for others that have it."""
     locks.acquire(locks.Lock.MEMBERSHIPS)
 
 
 @transaction.atomic
 def apply_policies() -> int:
-    """Make the members of every group those that the policies want; return how many memberships began or ended.
+    """Make the members of every group those of its policies; return how many memberships were added or removed.
 
-    Takes six queries at most, however many there are. The groups are held, so that no one moves an instance by hand
+    Six queries at most, however many groups there are. The groups are locked, so that nobody moves an instance by hand
     between the reading and the writing.
     """
-    hold_memberships()
+    lock_memberships()
     groups = InstanceGroup.objects.filter(is_container_group=False)
     instances = Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk")
     wanted = memberships(list(instances), list(groups.select_for_update(no_key=True).order_by("pk")))
@@ -82,10 +82,10 @@ def may_be_given(instance: Instance, group: InstanceGroup) -> bool:
 
 
 def by_minimum(group: InstanceGroup, eligible: int) -> int:
-    """How many members the group's minimum wants."""
+    """How many members the group's minimum requires."""
     return group.policy_instance_minimum
 
 
 def by_percentage(group: InstanceGroup, eligible: int) -> int:
-    """How many members the group's percentage of the ``eligible`` instances wants, at least."""
+    """How many members the group's percentage of the ``eligible`` instances requires, at least."""
     return -(-group.policy_instance_percentage * eligible // 100)

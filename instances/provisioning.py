@@ -1,6 +1,6 @@
-"""Nodes, groups and links as an installer registers them, beside what the API allows.
+"""Nodes, groups and links as an installer registers them, which may do more than the API allows.
 
-Every function writes all or nothing, and nothing where everything is as asked already. Errors are ValidationError.
+Every function writes all or nothing, and nothing where no record would change. Errors are ValidationError.
 Source: docs/awx-behaviour.md, "Changing instances", and AWX's commands of the same names.
 """
 
@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from instances import lifecycle, policies, tasks
-from instances.locking import hold_links
+from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink
 
 
@@ -36,7 +36,7 @@ def provision(hostname: str, node_type: str, given: dict[str, Any]) -> Outcome:
     peers to every node with peers_from_control_nodes.
     """
     lifecycle.refuse_control_characters(hostname)
-    hold_links()
+    lock_links()
     found = Instance.objects.select_for_update(no_key=True).filter(hostname=hostname).first()
     check_address(hostname, given.get("ip_address", ""))
     if given.get("listener_port") is not None:
@@ -78,7 +78,7 @@ def new_node(hostname: str, node_type: str, given: dict[str, Any]) -> Instance:
 
 
 def set_fields(record: Any, values: dict[str, Any]) -> bool:
-    """Give ``record`` these values, if they are valid; whether one of them is new."""
+    """Save these values of ``record``, if they are valid; return whether one of them changed."""
     new = {name: value for name, value in values.items() if getattr(record, name) != value}
     for name, value in new.items():
         setattr(record, name, value)
@@ -89,7 +89,7 @@ def set_fields(record: Any, values: dict[str, Any]) -> bool:
 
 
 def peer_as_control_node(instance: Instance) -> bool:
-    """Let a control or hybrid node peer to all nodes that want it; whether a link was missing."""
+    """Make a control or hybrid node peer to all nodes with peers_from_control_nodes; return whether a link was new."""
     if not instance.controls:
         return False
     wanting = Instance.objects.filter(peers_from_control_nodes=True, node_type__in=lifecycle.INSTALLABLE)
@@ -102,8 +102,8 @@ def peer_as_control_node(instance: Instance) -> bool:
 @transaction.atomic
 def deprovision(hostname: str) -> bool:
     """Remove the node, its links and its memberships at once, whatever runs there; False if there is no such node."""
-    hold_links()
-    policies.hold_memberships()
+    lock_links()
+    policies.lock_memberships()
     instance = Instance.objects.select_for_update().filter(hostname=hostname).first()
     if instance is None:
         return False
@@ -112,8 +112,8 @@ def deprovision(hostname: str) -> bool:
     return True
 
 
-def named(hostnames: list[str]) -> dict[str, Instance]:
-    """The instances with these hostnames, held until the transaction ends."""
+def lock_by_hostname(hostnames: list[str]) -> dict[str, Instance]:
+    """Lock the instances with these hostnames until the transaction ends. Raises ValidationError if one is missing."""
     found = Instance.objects.filter(hostname__in=hostnames).select_for_update(no_key=True).order_by("pk")
     instances = {instance.hostname: instance for instance in found}
     unknown = [hostname for hostname in dict.fromkeys(hostnames) if hostname not in instances]
@@ -132,7 +132,7 @@ def register_queue(name: str, policy: dict[str, int], hostnames: list[str]) -> O
     ``policy``: any of policy_instance_percentage and policy_instance_minimum; what is left out stays as it is. The
     groups that AWX protects can be changed too: it is here that an installer sets them up.
     """
-    policies.hold_memberships()
+    policies.lock_memberships()
     group = InstanceGroup.objects.select_for_update(no_key=True).filter(name=name).first()
     if group is None:
         group = InstanceGroup(name=name)
@@ -155,7 +155,7 @@ def register_queue(name: str, policy: dict[str, int], hostnames: list[str]) -> O
 
 
 def members_to_be(group: InstanceGroup, hostnames: list[str]) -> dict[str, Instance]:
-    found = named(hostnames)
+    found = lock_by_hostname(hostnames)
     for instance in found.values():
         if not policies.may_be_listed(instance, group):
             raise ValidationError(f"{instance.hostname} is a {instance.node_type} node and cannot be in {group.name}.")
@@ -163,7 +163,7 @@ def members_to_be(group: InstanceGroup, hostnames: list[str]) -> dict[str, Insta
 
 
 def join(group: InstanceGroup, instances: list[Instance]) -> bool:
-    """Make the instances members; whether one of them was not."""
+    """Make the instances members; return whether one of them is new."""
     present = group.instances.filter(pk__in=[instance.pk for instance in instances]).count()
     group.instances.add(*instances)
     return present < len(instances)
@@ -183,8 +183,8 @@ class Links:
 @transaction.atomic
 def connect(source: str, hostnames: list[str], exactly: bool = False) -> Links:
     """Let ``source`` dial these nodes, and with ``exactly`` no others."""
-    hold_links()
-    instance, peers = ends(source, hostnames)
+    lock_links()
+    instance, peers = endpoints(source, hostnames)
     links = {link.target_id: link for link in InstanceLink.objects.filter(source=instance)}
     check_listening(peers)
     check_acyclic(instance, [peer for peer in peers if peer.pk not in links])
@@ -199,14 +199,14 @@ def connect(source: str, hostnames: list[str], exactly: bool = False) -> Links:
 @transaction.atomic
 def disconnect(source: str, hostnames: list[str]) -> Links:
     """Let ``source`` dial these nodes no longer."""
-    hold_links()
-    instance, peers = ends(source, hostnames)
+    lock_links()
+    instance, peers = endpoints(source, hostnames)
     return Links(removed=remove(instance, [peer.pk for peer in peers]))
 
 
-def ends(source: str, hostnames: list[str]) -> tuple[Instance, list[Instance]]:
+def endpoints(source: str, hostnames: list[str]) -> tuple[Instance, list[Instance]]:
     """The instances at both ends of the links."""
-    found = named([source, *hostnames])
+    found = lock_by_hostname([source, *hostnames])
     if source in hostnames:
         raise ValidationError(f"{source} cannot peer to itself.")
     return found[source], [found[hostname] for hostname in dict.fromkeys(hostnames)]

@@ -124,7 +124,7 @@ class InstanceQuerySet(VisibleQuerySet):
         return self.alias(jobs_running=running, consumed=consumed).alias(share_in_use=share)
 
     def with_conditions(self) -> Self:
-        """What ``instances.health.conditions.of()`` reads: what was noted of the health, and the conditions."""
+        """What ``instances.health.conditions.current()`` reads: the stored health, and the conditions."""
         return self.with_mirror().select_related("health").prefetch_related("conditions")
 
     def with_mirror(self) -> Self:

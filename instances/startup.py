@@ -1,4 +1,4 @@
-"""What the commands that run for long do before they begin."""
+"""Checks before a command that serves or works starts."""
 
 import os
 from argparse import ArgumentTypeError
@@ -68,7 +68,7 @@ def known_passwords() -> list[str]:
 
 
 def share_embedded_database() -> None:
-    """Tell child processes where the embedded PostgreSQL is, which this process holds for them."""
+    """Set DATABASE_URL for child processes to the embedded PostgreSQL, which this process keeps running for them."""
     if connection.settings_dict["ENGINE"] == "settings.embedded":
         connection.ensure_connection()
         host, port, name, user = (connection.settings_dict[key] for key in ("HOST", "PORT", "NAME", "USER"))

@@ -1,7 +1,7 @@
-"""The background work, which ``manage.py worker`` does: procrastinate's jobs, kept in the database.
+"""The background tasks that ``manage.py worker`` runs: procrastinate's jobs, stored in the database.
 
 Without a running worker the jobs wait. A job whose worker was killed is run again by another one, so every task can
-be repeated. A task that fails is tried again, after longer and longer pauses.
+be repeated. A task that fails is retried, after longer and longer pauses.
 """
 
 import logging
@@ -19,41 +19,41 @@ from psycopg.errors import RaiseException
 
 from instances import counters, deprovisioning, policies
 from instances.health import checks
-from instances.mirror.guard import unless_mirrored
+from instances.mirror.guard import skip_if_mirrored
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60  # seconds
-UNASKED = -10  # the priority of what nobody waits for
-KEPT_FOR = 24  # hours that a job which succeeded can be looked at in the admin
+LOW_PRIORITY = -10  # of jobs for whose result no user waits
+RETENTION_HOURS = 24  # for which the admin shows a job that succeeded
 
 
 class Backoff(BaseRetryStrategy):
-    """Again after 1, 2, 4, … seconds, LONGEST_PAUSE at most, until the task succeeds."""
+    """Retry after 1, 2, 4, … seconds, LONGEST_PAUSE at most, until the task succeeds."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
         return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts, 10), LONGEST_PAUSE)})
 
 
-# --- what is done
+# --- tasks
 
 
 @app.task(name="apply_policies", queueing_lock="apply_policies", retry=Backoff())
-@unless_mirrored
+@skip_if_mirrored
 def apply_policies() -> int:
-    """Bring the members of the groups to what the policies want; the result is how many memberships changed."""
+    """Apply the policies of the groups; the result is how many memberships changed."""
     try:
         return policies.apply_policies()
     except Exception:
-        logger.exception("The policies could not be applied; this will be tried again.")
-        if waiting("apply_policies"):  # the next job of the kind is the next try; two cannot wait
+        logger.exception("The policies could not be applied; this will be retried.")
+        if is_queued("apply_policies"):  # the next job of the kind is the next try; two cannot wait
             return 0
         raise
 
 
 @app.task(name="deprovision", retry=Backoff())
-@unless_mirrored
+@skip_if_mirrored
 def deprovision(pk: int) -> None:
     """Remove the instance as soon as no job needs it. The policies follow, in case fewer nodes want other members."""
     try:
@@ -62,7 +62,7 @@ def deprovision(pk: int) -> None:
         logger.info("%s is not removed yet: it has active jobs.", node)
         raise
     except Exception:
-        logger.exception("Instance %s could not be removed; this will be tried again.", pk)
+        logger.exception("Instance %s could not be removed; this will be retried.", pk)
         raise
     if removed:
         logger.info("Instance %s was removed from the mesh.", pk)
@@ -70,7 +70,7 @@ def deprovision(pk: int) -> None:
 
 
 @app.task(name="health_check", retry=Backoff())
-@unless_mirrored
+@skip_if_mirrored
 def health_check(pk: int) -> None:
     """Check the health of the instance; whatever the node does, the result is recorded and the job succeeds."""
     checks.run(pk)
@@ -78,19 +78,19 @@ def health_check(pk: int) -> None:
 
 @app.periodic(cron="0 * * * *")
 @app.task(name="tidy", queueing_lock="tidy", pass_context=True)
-async def tidy(context: JobContext, timestamp: int) -> None:
-    """Forget the jobs that succeeded more than KEPT_FOR hours ago."""
-    await builtin_tasks.remove_old_jobs(context, max_hours=KEPT_FOR)
+async def delete_finished(context: JobContext, timestamp: int) -> None:
+    """Delete the jobs that succeeded more than RETENTION_HOURS ago."""
+    await builtin_tasks.remove_old_jobs(context, max_hours=RETENTION_HOURS)
 
 
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="fold_counters", queueing_lock="fold_counters")
 def fold_counters(timestamp: int) -> None:
-    """Keep the sums of the counters short after many wrote at once."""
+    """Merge the rows that concurrent writers added to the counters."""
     counters.fold()
 
 
-# --- when it is done
+# --- queueing them
 
 
 def instance_changed(instance: Instance) -> None:
@@ -99,61 +99,61 @@ def instance_changed(instance: Instance) -> None:
     The removal is queued by the transaction itself, so it is there if and only if the change is.
     """
     policies_changed()
-    if instance.node_state == Instance.NodeState.DEPROVISIONING and not waiting("deprovision", pk=instance.pk):
+    if instance.node_state == Instance.NodeState.DEPROVISIONING and not is_queued("deprovision", pk=instance.pk):
         deprovision.defer(pk=instance.pk)
 
 
 def check_health(instances: Iterable[Instance]) -> None:
-    """Queue checks that nobody asked for, one for each instance, behind everything else that waits."""
+    """Queue health checks that no user requested, one for each instance, with low priority."""
     queued = ProcrastinateJob.objects.filter(task_name="health_check", status="todo")
     waiting = set(queued.values_list("args__pk", flat=True))
     jobs: list[Any] = [{"pk": instance.pk} for instance in instances if instance.pk not in waiting]
     if jobs:
-        health_check.configure(priority=UNASKED).batch_defer(*jobs)
+        health_check.configure(priority=LOW_PRIORITY).batch_defer(*jobs)
 
 
 def policies_changed() -> None:
-    """Queue the policies once the transaction is committed, so that the run which follows sees what it changed."""
+    """Queue apply_policies after the commit of the transaction, so that it sees the changes."""
     transaction.on_commit(queue_policies, robust=True)
 
 
 def queue_policies() -> None:
-    if not waiting("apply_policies"):
+    if not is_queued("apply_policies"):
         with suppress(AlreadyEnqueued):  # by somebody else, this moment
             apply_policies.defer()
 
 
-def waiting(task: str, **arguments: int) -> bool:
+def is_queued(task: str, **arguments: int) -> bool:
     """Whether a job of this task with these arguments is queued and has not begun."""
     return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status="todo").exists()
 
 
-# --- what was lost
+# --- after an interruption
 
 
-@unless_mirrored
-def catch_up() -> None:
-    """Queue what changes made before may still want, whether or not it was queued then."""
+@skip_if_mirrored
+def queue_missed() -> None:
+    """Queue the jobs that earlier changes may still need, whether or not they were queued then."""
     queue_policies()
     for node in Instance.objects.filter(node_state=Instance.NodeState.DEPROVISIONING).order_by("pk"):
-        if not waiting("deprovision", pk=node.pk):
+        if not is_queued("deprovision", pk=node.pk):
             deprovision.defer(pk=node.pk)
 
 
-async def rescue(silent_for: float) -> None:
-    """Queue again the jobs of workers that have not been heard of for this many seconds."""
+async def requeue_stalled(silent_for: float) -> None:
+    """Queue again the jobs of workers without a heartbeat for ``silent_for`` seconds."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for):
         with suppress_no_longer_running():
             try:
                 await app.job_manager.retry_job(job)
             except UniqueViolation:  # the next job of the kind waits already
                 await app.job_manager.finish_job(job, Status.ABORTED, delete_job=False)
-            logger.warning("The worker of job %s (%s) is gone; the job is queued again.", job.id, job.task_name)
+            logger.warning("The worker of job %s (%s) stopped; the job is queued again.", job.id, job.task_name)
 
 
 @contextmanager
 def suppress_no_longer_running() -> Iterator[None]:
-    """Suppress the refusal to queue a job again that its worker has finished, or another one queued, meanwhile."""
+    """Context manager: ignore the error for a job that its worker finished, or another one queued, meanwhile."""
     try:
         yield
     except ConnectorException as error:

@@ -1,11 +1,11 @@
-"""What others wrote, made fit to be read beside our own words; times and sizes in words, for all pages alike."""
+"""Escaping text from other sources, such as hostnames, and times and sizes as text."""
 
 import re
 from datetime import datetime
 
 from django.utils import timezone
 
-# They turn the direction of what follows, so that one name can look like another.
+# They change the direction of the text that follows, so that one name can look like another.
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REPLACEMENT = "\ufffd"
 # They move the cursor, change colours or end a line. Tabs and line breaks have their places in longer texts.
@@ -13,36 +13,36 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 IN_A_LINE = re.compile(f"{CONTROL.pattern}|[\t\n]")
 
 
-def named(found: re.Match[str]) -> str:
+def escape_character(found: re.Match[str]) -> str:
     """The character as JSON writes it."""
     return f"\\u{ord(found[0]):04x}"
 
 
 def visible(text: object) -> str:
-    """The text for a page: a sign in the place of each invisible character that turns its direction, and the code of
-    each control character."""
-    return CONTROL.sub(named, TURNING.sub(REPLACEMENT, str(text)))
+    """The text for a page, with U+FFFD for each character that changes its direction, and control characters as
+    codes."""
+    return CONTROL.sub(escape_character, TURNING.sub(REPLACEMENT, str(text)))
 
 
 def isolated(text: object) -> str:
-    """The same, so that its own direction does not leak out of it either: for attributes, where no element can."""
+    """The same between isolating characters, so that its direction does not affect other text: for attributes."""
     return f"\u2068{visible(text)}\u2069"
 
 
 def escaped(text: object) -> str:
-    """The text for a terminal: the code of each control character and of each that turns its direction."""
-    return CONTROL.sub(named, TURNING.sub(named, str(text)))
+    """The text for a terminal, with control characters and those that change its direction as codes."""
+    return CONTROL.sub(escape_character, TURNING.sub(escape_character, str(text)))
 
 
 def in_one_line(text: object) -> str:
-    """The same without tabs and line breaks, so that it cannot look like a line of ours."""
-    return IN_A_LINE.sub(named, escaped(text))
+    """The same with tabs and line breaks escaped, so that it cannot forge another line."""
+    return IN_A_LINE.sub(escape_character, escaped(text))
 
 
 NEVER = "never"
 UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"))
 LONG = ("year", "day")  # those that have a plural
-SLIGHTLY_AHEAD = -5  # seconds by which another clock may differ without being told
+SLIGHTLY_AHEAD = -5  # seconds by which another clock may differ before a time is shown as in the future
 
 
 def in_words(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Access tokens of users. They are django-oauth-toolkit's, which keeps the SHA-256 of a token and not the token."""
+"""Access tokens of users. They are django-oauth-toolkit's, which stores the SHA-256 of a token and not the token."""
 
 import hashlib
 from datetime import timedelta
@@ -25,7 +25,7 @@ def checksum(raw: str) -> str:
 
 
 def every() -> QuerySet[Any]:
-    """All tokens, with their owners; ``description`` is what the owner noted."""
+    """All tokens, with their owners and their ``description``."""
     tokens: QuerySet[Any] = AccessToken.objects.filter(user__isnull=False).annotate(
         description=Coalesce("note__description", Value(""), output_field=TextField())
     )
@@ -39,7 +39,7 @@ def visible_to(reader: Reader) -> QuerySet[Any]:
 
 @transaction.atomic
 def issue(user: User, scope: str = "write", description: str = "") -> tuple[Any, str]:
-    """A new token of ``user``, which may do what its owner may, or only read. The text is told this once."""
+    """A new token of ``user``, and its text, which is not stored. ``scope``: "write" for all rights of its owner."""
     raw = generate_token()
     expires = timezone.now() + timedelta(seconds=settings.OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS)
     token = AccessToken(user=user, scope=scope, expires=expires)
@@ -67,11 +67,11 @@ def change(token: Any, values: dict[str, Any]) -> None:
 
 
 def revoke_all(user: Any) -> None:
-    """Whoever uses a token of ``user`` is refused from now on."""
+    """Delete all tokens of ``user``: requests with them are refused from now on."""
     AccessToken.objects.filter(user=user).delete()
 
 
 def describe(token: Any, description: str) -> None:
-    """Note what ``token`` is for."""
+    """Store the description of ``token``."""
     TokenNote.objects.update_or_create(token=token, defaults={"description": description})
     token.description = description

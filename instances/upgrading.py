@@ -1,4 +1,4 @@
-"""From which states a database can be brought to the migrations that there are."""
+"""The check that a database can be upgraded to the current migrations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ APP = "instances"
 
 
 def register() -> None:
-    """Let ``migrate`` ask before it does anything."""
+    """Register the check, which ``migrate`` runs first."""
     checks.register(refuse_unfinished_history, checks.Tags.database)
 
 
 def replaced_migrations() -> set[str]:
-    """The names of the migrations whose place others took."""
+    """The names of the migrations that squashed migrations replace."""
     migrations = MigrationLoader(None).disk_migrations.values()
     return {name for migration in migrations for app, name in migration.replaces if app == APP}
 

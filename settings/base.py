@@ -90,7 +90,7 @@ ANSWER_CACHE_SIZE = read.int("ANSWER_CACHE_SIZE", 16_000_000, validate=env.not_n
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 
 # --- the mirror of a live AWX
-# Seconds after which what it tells counts as too old; 0 is three times the period of "sync_awx --follow".
+# Age of the mirrored data in seconds from which on it is stale; 0 is three times the period of "sync_awx --follow".
 MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)
 # The most that one sync reads before it is given up; what it holds in memory is about three times the bytes.
 MIRROR_MAX_RECORDS = read.int("MIRROR_MAX_RECORDS", 500_000, validate=env.positive)
@@ -242,7 +242,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "LICENSE": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
     "SERVERS": [{"url": "/"}],
-    "COMPONENT_SPLIT_REQUEST": True,  # what is told and what is written are different things
+    "COMPONENT_SPLIT_REQUEST": True,  # requests and responses have different fields
     "SORT_OPERATION_PARAMETERS": False,  # fields first, as their record has them, then pages
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {
@@ -270,7 +270,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "request_id": {"()": "django_guid.log_filters.CorrelationId"},
-        "one_line": {"()": "instances.logs.OneLine"},
+        "one_line": {"()": "instances.logs.OneLineFilter"},
     },
     "formatters": {
         "line": {
@@ -286,12 +286,12 @@ LOGGING = {
         "django": {"level": LOG_LEVEL, "handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # a client's mistake is answered, not logged
         "django.security": {"level": "CRITICAL"},  # likewise
-        "django.security.csrf": {"level": LOG_LEVEL},  # what CSRF_TRUSTED_ORIGINS may mend
+        "django.security.csrf": {"level": LOG_LEVEL},  # which CSRF_TRUSTED_ORIGINS may solve
         "django_guid": {"level": "ERROR"},
         "instances.audit": {"level": "INFO"},  # whatever LOG_LEVEL is
         "httpx": {"level": "WARNING"},  # each request of a sync
         "psycopg.pool": {"level": "ERROR"},  # each try to connect, of the worker
-        "procrastinate": {"level": "WARNING"},  # instances.tasks tells what becomes of a job
+        "procrastinate": {"level": "WARNING"},  # instances.tasks logs the results of jobs
     },
 }
 

@@ -7,7 +7,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from instances import groups, lifecycle
-from instances.locking import locked
+from instances.locking import lock_record
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
 
@@ -31,10 +31,10 @@ def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[Unif
 @transaction.atomic
 def change_node(node: Instance, values: dict[str, Any]) -> Instance:
     """Change the node as the API does once ``values`` were checked."""
-    return lifecycle.change(lifecycle.held(node.pk), values)
+    return lifecycle.change(lifecycle.lock_instance(node.pk), values)
 
 
 @transaction.atomic
 def change_group(group: InstanceGroup, values: dict[str, Any]) -> InstanceGroup:
     """Change the group likewise."""
-    return groups.change(locked(InstanceGroup, group.pk), values)
+    return groups.change(lock_record(InstanceGroup, group.pk), values)

@@ -53,7 +53,7 @@ class Mesh:
         return changes
 
     def look(self, error: str = "") -> mesh.Changes:
-        changes = mesh.look(self.now, mesh.View.of_status(self.status()), error)
+        changes = mesh.inspect(self.now, mesh.View.of_status(self.status()), error)
         assert changes is not None
         return changes
 

@@ -898,7 +898,7 @@ def test_a_token_of_a_node_is_shown_once(root: Client) -> None:
     node_tokens.issue(one)
     page = change(root, f"{NODE_TOKENS}add/", node=one.pk, replaces="on")
     raw = re.search(r'id="new-token">([^<]+)<', shown(page))[1]  # type: ignore[index]
-    assert node_tokens.holder(raw) == NodeToken.objects.get()
+    assert node_tokens.find_by_secret(raw) == NodeToken.objects.get()
     assert raw not in shown(root.get(NODE_TOKENS))
     change(root, f"{NODE_TOKENS}add/", node=one.pk)
     assert NodeToken.objects.count() == 2
@@ -1064,13 +1064,13 @@ def test_a_mirror_that_began_this_moment_is_a_refusal(
     monkeypatch.setattr(guard, "current", lambda: None)  # as the page was asked for before
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    guard.close()
+    guard.enable_guard()
     assert "This service mirrors" in errors_of(change(root, page_of(one), capacity_adjustment="0.5"))
     assert "This service mirrors" in errors_of(change(root, f"{NODES}add/", hostname="exec-9"))
     assert "This service mirrors" in errors_of(change(root, page_of(edge), max_forks=7))
     assert "This service mirrors" in told(act(root, NODES, "enable", one))[0]
     assert "This service mirrors" in told(root.post(f"{GROUPS}{edge.pk}/delete/", {"post": "yes"}))[-1]
-    guard.reopen()
+    guard.disable_guard()
 
 
 # --- what others wrote

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker, Settings
 
 from instances import demonstration, lifecycle
-from instances.health import conditions, keeper, mesh, recording
+from instances.health import conditions, mesh, periodic, recording
 from instances.health.conditions import MIRRORING, Watch
-from instances.health.report import Report
-from instances.health.rules import LOST, tolerance
+from instances.health.report import NodeReport
+from instances.health.rules import LOST_ERROR, tolerance
 from instances.models import (
     Condition,
     Instance,
@@ -46,7 +46,7 @@ NO_ROUTE = "Receptor error from exec-1, detail:\nno route to node"
 
 def told(instance: Instance, now: datetime | None = None) -> dict[str, Condition]:
     found = Instance.objects.with_conditions().get(pk=instance.pk)
-    return {each.type: each for each in conditions.of(found, now=now)}
+    return {each.type: each for each in conditions.current(found, now=now)}
 
 
 def statuses(instance: Instance) -> dict[str, str]:
@@ -80,7 +80,7 @@ nodes = st.builds(
     pk=st.just(1),
     node_type=st.sampled_from(Instance.NodeType.values),
     node_state=st.sampled_from([*Instance.NodeState.values, "brand-new"]),
-    errors=st.sampled_from(["", LOST, NO_ROUTE, "no podman"]),
+    errors=st.sampled_from(["", LOST_ERROR, NO_ROUTE, "no podman"]),
     last_seen=times,
     last_health_check=times,
     cpu=st.sampled_from([0, 4]),
@@ -101,7 +101,7 @@ def contradictions(instance: Instance, found: dict[Any, Any], now: datetime, mir
     in_time = instance.last_seen is not None and abs(now - instance.last_seen) <= patience
     if seen == Status.TRUE and not (in_time or own_sight):
         yield "seen, although not in time"
-    if seen == Status.TRUE and instance.errors == LOST and not own_sight:
+    if seen == Status.TRUE and instance.errors == LOST_ERROR and not own_sight:
         yield "seen, although found unresponsive"
     if seen == Status.FALSE and in_time and own is None:
         yield "not seen, although in time"
@@ -116,7 +116,7 @@ def contradictions(instance: Instance, found: dict[Any, Any], now: datetime, mir
     after_check = own_sight and (instance.last_health_check is None or own.sighted > instance.last_health_check)
     if reached == Status.FALSE and seen == Status.TRUE and after_check:
         yield "not reached, although seen since"
-    if found[Type.HEALTH_CHECKED].message == LOST:
+    if found[Type.HEALTH_CHECKED].message == LOST_ERROR:
         yield "a loss told as what a check found"
     if mirrored and reached == Status.FALSE:
         yield "not reached, although nobody looked"
@@ -149,7 +149,7 @@ def test_the_demonstration_contradicts_nothing(minutes: int) -> None:
     demonstration.load()
     now = timezone.now() + minutes * MINUTE
     for instance in Instance.objects.with_conditions():
-        found = {each.type: each for each in conditions.of(instance, now=now)}
+        found = {each.type: each for each in conditions.current(instance, now=now)}
         assert not list(contradictions(instance, found, now))
     assert told(Instance.objects.get(hostname="exec-west-2.demo"), now)["Reachable"].status == "Unknown"
 
@@ -158,7 +158,7 @@ def test_the_demonstration_contradicts_nothing(minutes: int) -> None:
 def test_the_demonstration_contradicts_nothing_after_its_worker_worked(settings: Settings) -> None:
     settings.HEALTH_PROBE, settings.CLUSTER_HOST_ID = "local", "control-1.demo"
     demonstration.load()
-    keeper.beat()
+    periodic.heartbeat()
     found = told(Instance.objects.get(hostname="exec-west-2.demo"))
     assert {found[kind].status for kind in ("Seen", "HealthChecked", "Reachable")} == {"Unknown"}
     assert all(each.status == "True" for each in told(Instance.objects.get(hostname="control-1.demo")).values())
@@ -181,12 +181,12 @@ def test_a_sign_of_life_after_a_silence_that_nobody_noted_is_a_change() -> None:
     """Conditions are told as they are; they are noted only where something happens."""
     watch, first = Watch(), timezone.now()
     exec_1 = node("exec-1", last_seen=first)
-    conditions.note([exec_1], first, watch, earlier={exec_1.pk: {}})
+    conditions.store([exec_1], first, watch, earlier={exec_1.pk: {}})
     back = first + timedelta(hours=1)
     silent = conditions.findings(exec_1, watch, back)
     assert silent[Type.SEEN].status == Status.UNKNOWN
     exec_1.last_seen = back
-    conditions.note([exec_1], back, watch, earlier={exec_1.pk: silent})
+    conditions.store([exec_1], back, watch, earlier={exec_1.pk: silent})
     noted = Condition.objects.get(instance=exec_1, type=Type.SEEN)
     assert (noted.status, noted.last_transition) == (Status.TRUE, back)
 
@@ -241,7 +241,7 @@ def test_conditions_heal_as_soon_as_the_data_say_so() -> None:
 def test_what_was_recorded_of_former_records_does_not_outlive_an_import() -> None:
     exec_1 = node("exec-1", **down())
     NodeHealth.objects.create(instance=exec_1, lost_since=timezone.now(), check_outcome="NodeUnreachable")
-    conditions.note([Instance.objects.get()], timezone.now(), Watch(), {})
+    conditions.store([Instance.objects.get()], timezone.now(), Watch(), {})
     now = timezone.now().isoformat()
     record = told_instance(exec_1.pk, hostname="exec-1", last_seen=now, last_health_check=now)
     new = snapshot(instances=[record], instance_links=[], instance_groups=[], unified_jobs=[], users=[])
@@ -257,13 +257,13 @@ def test_nothing_is_connected_while_receptor_is_down(settings: Settings) -> None
     settings.HEALTH_PROBE, settings.RECEPTOR_SOCKET = "receptor", "/nowhere/receptor.sock"
     exec_1 = node("exec-1", last_seen=timezone.now())
     assert told(exec_1)["Reachable"].reason == "Connected"
-    keeper.inspect()
+    periodic.inspect_mesh()
     found = told(exec_1)["Reachable"]
     assert (found.status, found.reason) == ("Unknown", "ReceptorUnavailable")
     assert found.message == MeshInspection.objects.get().error
     assert Condition.objects.get(type="Reachable").status == "Unknown"
     later = timezone.now()
-    mesh.look(later, mesh.View({"exec-1": later}))
+    mesh.inspect(later, mesh.View({"exec-1": later}))
     assert told(exec_1)["Reachable"].reason == "Connected"
 
 
@@ -300,7 +300,7 @@ def test_a_change_of_the_record_is_no_transition(admin: User) -> None:
 def test_the_first_report_is_a_transition() -> None:
     exec_1 = node("exec-1", node_state="installed", last_seen=None, last_health_check=None, cpu=0)
     now = timezone.now()
-    recording.record(exec_1.pk, Report(cpu=Decimal(4), memory=2**33), now=now)
+    recording.record(exec_1.pk, NodeReport(cpu=Decimal(4), memory=2**33), now=now)
     found = told(exec_1)
     assert {kind: each.last_transition for kind, each in found.items()} == {
         **dict.fromkeys(("Seen", "HealthChecked", "Reachable", "CapacityReported"), now),
@@ -361,7 +361,7 @@ def test_a_mirror_dates_what_changed_between_two_syncs(
             assert between <= gone["HealthChecked"].last_transition <= timezone.now()
             assert {each.last_transition for each in well.values()} == {None}
             for instance in Instance.objects.with_conditions():
-                found = {each.type: each for each in conditions.of(instance)}
+                found = {each.type: each for each in conditions.current(instance)}
                 assert not list(contradictions(instance, found, timezone.now(), mirrored=True))
             assert Condition.objects.filter(instance__hostname=names[0], type="Seen", status="False").exists()
 

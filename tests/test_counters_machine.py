@@ -159,10 +159,10 @@ class Writers(RuleBasedStateMachine):
         assert right == (self.differences() == [])
         with transaction.atomic():
             counters.lock()
-            counters.mend(self.differences())
+            counters.repair(self.differences())
 
-    def differences(self) -> list[counters.Difference]:
-        return [each for table in counters.ALL for each in counters.differences(table)]
+    def differences(self) -> list[counters.CounterDrift]:
+        return [each for table in counters.ALL for each in counters.find_drift(table)]
 
     # --- the second writer
 

@@ -1,4 +1,4 @@
-"""manage.py verify_counters: it finds each figure that is kept wrongly, and mends it."""
+"""manage.py verify_counters: it finds each figure that is stored wrongly, and repairs it."""
 
 import io
 import json
@@ -69,11 +69,11 @@ def test_each_wrong_figure_is_named(group: InstanceGroup) -> None:
         f"group {group.pk}: jobs_running is 0, counted 3",
         f"group {group.pk}: impact is 0, counted 3",
         "jobs exec-1, running, manual: jobs is 9, counted 3",
-        "6 figures are wrong; --repair mends them.",
+        "6 figures are wrong; --repair corrects them.",
     ]
 
 
-def test_looking_mends_nothing(group: InstanceGroup) -> None:
+def test_comparing_repairs_nothing(group: InstanceGroup) -> None:
     NodeLoad.objects.update(jobs_total=77)
     assert verify() == verify()
     assert verify()[0] == 1
@@ -88,7 +88,7 @@ def test_jobs_that_came_while_the_triggers_were_off_are_counted_by_a_repair(grou
     code, output = verify("--repair")
     assert code == 0
     assert "node exec-2: jobs_total is 0, counted 4" in output.splitlines()
-    assert output.splitlines()[-1].endswith("were wrong and are mended.")
+    assert output.splitlines()[-1].endswith("were wrong and are repaired.")
     assert counted() == recounted()
     assert verify() == (0, RIGHT)
 

@@ -14,7 +14,7 @@ TOLD = json.loads(demonstration.SNAPSHOT.read_text(encoding="utf-8"))
 
 def test_all_times_move_by_as_much() -> None:
     text = '{"a": "2026-01-01T00:00:00.000000Z", "b": ["2026-01-03T01:00:00.500000Z", "2026-01-03"]}'
-    moved = json.loads(demonstration.moved(text, datetime(2028, 2, 29, 12, tzinfo=UTC)))
+    moved = json.loads(demonstration.shift_times(text, datetime(2028, 2, 29, 12, tzinfo=UTC)))
     assert moved == {"a": "2028-02-27T10:59:59.500000+00:00", "b": ["2028-02-29T12:00:00+00:00", "2026-01-03"]}
 
 

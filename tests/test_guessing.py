@@ -74,9 +74,9 @@ def forgotten(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.LOGIN_FAILURE_WINDOW = WINDOW
     settings.TRUSTED_PROXIES = ["127.0.0.1"]
     monkeypatch.setattr(authentication, "verified", authentication.VerifiedCredentials())
-    guessing.refusals.clear()
+    guessing.lockouts.clear()
     yield
-    guessing.refusals.clear()
+    guessing.lockouts.clear()
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def guess_every_name(address: str = HERE) -> None:
 def later() -> None:
     """Let the windows end."""
     LoginFailures.objects.update(until=F("until") - timedelta(seconds=WINDOW + 1))
-    guessing.refusals.clear()
+    guessing.lockouts.clear()
 
 
 # --- what is refused
@@ -160,7 +160,7 @@ def test_nobody_learns_whether_there_is_such_a_name(door: str, lock: str, admin:
     told = []
     for name in ("admin", "nobody", "alice"):
         LoginFailures.objects.update(failures=0)
-        guessing.refusals.clear()
+        guessing.lockouts.clear()
         if lock == "pair":
             guess(name, PAIR)
         elif lock == "name":
@@ -271,7 +271,7 @@ def test_what_is_remembered_of_the_owner_is_no_way_around(admin: User) -> None:
     assert basic("admin", "wrong").status_code == 429
     for believed in (True, False):
         if not believed:
-            guessing.refusals.update({key: (0.0, until) for key, (_, until) in guessing.refusals.items()})
+            guessing.lockouts.update({key: (0.0, until) for key, (_, until) in guessing.lockouts.items()})
         assert basic("admin", "admin").status_code == 429
 
 
@@ -317,7 +317,7 @@ def test_a_command_unlocks(chosen: list[str], pairs: list[bool], admin: User, al
         assert basic(name, name, address).status_code == 429
     call_command("unlock_login", *chosen)
     assert capsys.readouterr().out == "Unlocked.\n"
-    guessing.refusals.clear()  # as a few seconds do
+    guessing.lockouts.clear()  # as a few seconds do
     assert [basic(name, name, address).status_code == 200 for name, address in tried] == pairs
 
 
@@ -466,7 +466,7 @@ def test_a_crowd_is_answered_without_the_database(admin: User) -> None:
     like_django = basic("admin", "wrong")
     with CaptureQueriesContext(connection) as captured, pytest.raises(guessing.LockedError) as locked:
         is_guess(sent("admin", "wrong"))
-    status, headers, body = guesses.refusal(locked.value)
+    status, headers, body = guesses.lockout_response(locked.value)
     assert (status, dict(headers)["Cache-Control"]) == (429, "no-store")
     assert abs(int(dict(headers)["Retry-After"]) - int(like_django["Retry-After"])) <= 1
     assert json.loads(body)["detail"].startswith("Too many ")
@@ -520,7 +520,7 @@ def test_who_is_locked_is_told_so_however_busy_it_is(door: str, admin: User, ful
 @pytest.mark.parametrize("path", base.PASSWORD_HASHERS)
 def test_every_hasher_of_the_service_is_bounded(path: str, settings: Any, full: list[str]) -> None:
     settings.PASSWORD_HASHERS = [path]
-    with pytest.raises(hashing.BusyError):
+    with pytest.raises(hashing.HashingBusyError):
         hashers.make_password("x")
 
 
@@ -550,7 +550,7 @@ def test_so_many_wait_and_none_beyond() -> None:
         thread.start()
     while slots.waiting < 2:
         time.sleep(0.01)
-    with pytest.raises(hashing.BusyError), slots.slot():
+    with pytest.raises(hashing.HashingBusyError), slots.slot():
         pass
     assert done == []
     break_reference_cycles.set()
@@ -566,7 +566,7 @@ def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     slots = hashing.Slots(1)
     slots.acquire()
     for _ in range(2):  # and gives its place back
-        with pytest.raises(hashing.BusyError), slots.slot():
+        with pytest.raises(hashing.HashingBusyError), slots.slot():
             pass
     slots.release()
     with slots.slot():

@@ -9,17 +9,17 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
-from instances.health import checks, keeper, start
+from instances.health import checks, periodic, start
 from instances.health.recording import record
-from instances.health.report import Check, ProbeError, Report
+from instances.health.report import Check, NodeReport, ProbeError
 from instances.models import Condition, Instance, NodeHealth, User
 from tests.conftest import client_of
 from tests.mesh import MINUTE, MORNING, Mesh, node, state
 
 pytestmark = pytest.mark.django_db
 
-WELL = Report(version="ansible-runner-2.4.3", cpu=Decimal(8), memory=32 * 2**30, uuid="a-uuid")
-ILL = Report(errors="broken", outcome=Check.UNREACHABLE)
+WELL = NodeReport(version="ansible-runner-2.4.3", cpu=Decimal(8), memory=32 * 2**30, uuid="a-uuid")
+ILL = NodeReport(errors="broken", outcome=Check.UNREACHABLE)
 States = Instance.NodeState
 
 
@@ -134,14 +134,14 @@ def test_the_settings_overrule_what_control_and_hybrid_nodes_report(node_type: s
 @pytest.mark.parametrize(("node_type", "beats"), [("control", True), ("hybrid", True), ("execution", False)])
 def test_the_own_node_reports_itself(node_type: str, beats: bool, settings: Settings) -> None:
     own = node(settings.CLUSTER_HOST_ID, node_type, cpu=0, memory=0, node_state="installed")
-    keeper.heartbeat()
+    periodic.report_own_node()
     stored = Instance.objects.get(pk=own.pk)
     assert (stored.node_state == "ready" and stored.cpu > 0 and stored.memory > 0) is beats
     assert (stored.version == settings.AWX_VERSION) is beats
 
 
 def test_a_heartbeat_without_an_instance_does_nothing() -> None:
-    keeper.heartbeat()
+    periodic.report_own_node()
     assert not NodeHealth.objects.exists()
 
 
@@ -153,11 +153,11 @@ def local(settings: Settings) -> None:
     settings.HEALTH_PROBE = "local"
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, report: Report) -> list[float]:
+def answer(monkeypatch: pytest.MonkeyPatch, report: NodeReport) -> list[float]:
     """Let nodes answer with ``report``; the result collects the seconds that they were given."""
     given: list[float] = []
 
-    def probe(hostname: str, seconds: float) -> Report:
+    def probe(hostname: str, seconds: float) -> NodeReport:
         given.append(seconds)
         return report
 
@@ -238,7 +238,7 @@ def test_what_comes_back_too_late_is_not_stored() -> None:
 @pytest.mark.parametrize("outcome", [Check.EXPIRED, Check.NO_RECEPTOR, Check.NO_RUNNER])
 def test_what_is_no_fault_of_the_node_does_not_take_it_offline(outcome: Check) -> None:
     own = node("exec-1")
-    record(own.pk, Report(errors="not the node", outcome=outcome))
+    record(own.pk, NodeReport(errors="not the node", outcome=outcome))
     stored = Instance.objects.get()
     assert (stored.node_state, stored.capacity, stored.errors) == ("ready", 81, "not the node")
     assert health_checked("exec-1") == ("False", outcome, "not the node")
@@ -279,5 +279,5 @@ def test_only_pending_checks_expire(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize("outcome", [check for check in Check if check != Check.PASSED])
 def test_every_way_to_fail_is_a_reason(outcome: Check) -> None:
     own = node("exec-1")
-    record(own.pk, Report.of_failure(ProbeError(outcome, f"{outcome} \0 text")))
+    record(own.pk, NodeReport.of_failure(ProbeError(outcome, f"{outcome} \0 text")))
     assert health_checked("exec-1") == ("False", outcome, f"{outcome}  text")

@@ -792,14 +792,14 @@ class TestReader(TestCase):
         text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reader, "CHUNK", chunk)
-            source = reader.Reader(io.BytesIO(text.encode()))
+            source = reader.JSONStreamReader(io.BytesIO(text.encode()))
             assert {key: list(source.items()) for key in source.members()} == data
 
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=60) | st.text('{}[]",:0123456789eE.-+ntrufalsé\\\n ', max_size=60).map(str.encode))
     def test_refuses_what_the_whole_text_refuses(self, content: bytes) -> None:
         try:
-            source = reader.Reader(io.BytesIO(content))
+            source = reader.JSONStreamReader(io.BytesIO(content))
             actual = {key: source.value() for key in source.members()}
         except SnapshotError:
             with pytest.raises((ValueError, TypeError)):

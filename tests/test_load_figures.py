@@ -13,7 +13,7 @@ from hypothesis.extra.django import TestCase
 from instances import capacity
 from instances.capacity import Load
 from instances.mirror import baseline
-from instances.mirror.records import Told
+from instances.mirror.records import ReportedLoad
 from instances.models import GroupLoad, Instance, InstanceGroup, NodeLoad
 
 types = st.sampled_from(Instance.NodeType.values)
@@ -93,20 +93,20 @@ def share_in_use(node: Instance) -> float:
 @given(types, loads, loads, control_impacts)
 def test_a_baseline_makes_up_for_the_jobs_that_are_not_kept(kind: str, there: Load, kept: Load, impact: int) -> None:
     with override_settings(AWX_CONTROL_NODE_TASK_IMPACT=impact):
-        told = Told(there.jobs_total, there.jobs_running, capacity.consumed(kind, there))
-        shown = total(kept, baseline.of_node(kind, told, kept))
-        assert Told(shown.jobs_total, shown.jobs_running, capacity.consumed(kind, shown)) == told
+        told = ReportedLoad(there.jobs_total, there.jobs_running, capacity.consumed(kind, there))
+        shown = total(kept, baseline.node_baseline(kind, told, kept))
+        assert ReportedLoad(shown.jobs_total, shown.jobs_running, capacity.consumed(kind, shown)) == told
 
 
 @PATIENT
 @given(loads, loads)
 def test_so_does_that_of_a_container_group(there: Load, kept: Load) -> None:
-    told = Told(there.jobs_total, there.jobs_running, there.impact)
-    shown = total(kept, baseline.of_group(True, told, kept))
-    assert Told(shown.jobs_total, shown.jobs_running, shown.impact) == told
+    told = ReportedLoad(there.jobs_total, there.jobs_running, there.impact)
+    shown = total(kept, baseline.group_baseline(True, told, kept))
+    assert ReportedLoad(shown.jobs_total, shown.jobs_running, shown.impact) == told
 
 
 @pytest.mark.parametrize("rest", [1, 2])
 def test_a_control_node_that_is_weighed_otherwise_is_refused(rest: int) -> None:
     with override_settings(AWX_CONTROL_NODE_TASK_IMPACT=3), pytest.raises(baseline.ImpactError):
-        baseline.of_node("control", Told(0, 0, 3 + rest), Load())
+        baseline.node_baseline("control", ReportedLoad(0, 0, 3 + rest), Load())

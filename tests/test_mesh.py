@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
-from instances.health import conditions, keeper, mesh, recording
-from instances.health.report import Report
+from instances.health import conditions, mesh, periodic, recording
+from instances.health.report import NodeReport
 from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth
 from tests.mesh import MINUTE, MORNING, Mesh, link, node, state
 
@@ -109,7 +109,7 @@ def test_an_old_advertisement_that_receptor_remembers_is_no_sign_of_life(nodes: 
 )
 def test_what_receptor_should_not_say_is_passed_over(status: dict[str, Any]) -> None:
     node("exec-1")
-    assert mesh.look(MORNING, mesh.View.of_status(status)) is not None
+    assert mesh.inspect(MORNING, mesh.View.of_status(status)) is not None
     assert Instance.objects.get().last_seen == MORNING
 
 
@@ -150,7 +150,7 @@ def test_a_node_that_was_never_seen_is_not_lost(nodes: Mesh) -> None:
 def test_nobody_is_lost_while_receptor_does_not_answer(settings: Settings) -> None:
     settings.RECEPTOR_SOCKET = "/nowhere/receptor.sock"
     node("exec-1")
-    keeper.inspect()
+    periodic.inspect_mesh()
     assert state("exec-1") == "ready"
     assert MeshInspection.objects.get().error
 
@@ -259,7 +259,7 @@ def test_an_execution_node_that_is_back_is_checked(nodes: Mesh) -> None:
     assert queued() == []
     nodes.pass_minutes(2, "exec-1")
     assert queued() == [own.pk]  # once, though there were two more looks
-    recording.record(own.pk, Report(cpu=Decimal(4), memory=2**33), now=nodes.now)
+    recording.record(own.pk, NodeReport(cpu=Decimal(4), memory=2**33), now=nodes.now)
     assert state("exec-1") == "ready"
 
 
@@ -356,7 +356,7 @@ def test_a_transition_is_dated_when_the_status_changed(nodes: Mesh) -> None:
 def test_conditions_are_told_before_they_are_noted() -> None:
     node("exec-1", enabled=False)
     instance = Instance.objects.with_conditions().get()
-    told = {each.type: (each.status, each.reason) for each in conditions.of(instance, now=MORNING)}
+    told = {each.type: (each.status, each.reason) for each in conditions.current(instance, now=MORNING)}
     assert told == {
         "Seen": ("True", "SeenInTime"),
         "HealthChecked": ("True", "CheckPassed"),
@@ -426,7 +426,7 @@ def test_a_day_of_a_thousand_nodes_ends_as_it_must(nodes: Mesh) -> None:
 
     def finish_checks() -> None:
         for pk in queued():
-            recording.record(pk, Report(cpu=Decimal(4), memory=2**33), now=nodes.now)
+            recording.record(pk, NodeReport(cpu=Decimal(4), memory=2**33), now=nodes.now)
         ProcrastinateJob.objects.filter(task_name="health_check").delete()
 
     pass_time(2, set())
@@ -485,7 +485,7 @@ def test_an_odd_time_of_one_node_is_no_sign_of_it_and_hides_no_other(time: str) 
     node("exec-1", last_seen=None)
     node("exec-2", last_seen=None)
     told = [{"NodeID": "exec-1", "Time": time}, {"NodeID": "exec-2", "Time": MORNING.isoformat()}]
-    assert mesh.look(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
+    assert mesh.inspect(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
     seen = dict(Instance.objects.values_list("hostname", "last_seen"))
     assert seen == {"exec-1": None, "exec-2": MORNING}
 
@@ -494,7 +494,7 @@ def test_an_odd_time_of_one_node_is_no_sign_of_it_and_hides_no_other(time: str) 
 def test_an_odd_name_on_the_mesh_hides_no_node(name: str) -> None:
     node("exec-2")
     told = [{"NodeID": each, "Time": MORNING.isoformat()} for each in (name, "exec-2")]
-    assert mesh.look(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
+    assert mesh.inspect(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
     assert Instance.objects.get(hostname="exec-2").last_seen == MORNING
 
 
@@ -504,4 +504,4 @@ def test_no_answer_ends_a_look(status: dict[str, Any]) -> None:
     if not Instance.objects.exists():
         node("exec-1")
     with transaction.atomic():
-        assert mesh.look(MORNING, mesh.View.of_status(status)) is not None
+        assert mesh.inspect(MORNING, mesh.View.of_status(status)) is not None

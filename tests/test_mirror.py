@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from instances import tokens
 from instances.mirror import guard, writing
-from instances.mirror.guard import BusyError
+from instances.mirror.guard import SyncRunningError
 from instances.mirror.writing import Counts, OccupiedError
 from instances.models import GroupLoad, Instance, InstanceGroup, InstanceGroupRole, Mirror, NodeLoad, UnifiedJob, User
 from instances.snapshot import import_snapshot
@@ -452,7 +452,7 @@ def test_only_one_sync_runs_at_a_time(pair: Pair) -> None:
     thread.start()
     assert holding.wait(60)
     try:
-        with pytest.raises(BusyError):
+        with pytest.raises(SyncRunningError):
             pair.sync()
     finally:
         done.set()

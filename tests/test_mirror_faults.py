@@ -42,7 +42,7 @@ from awx_compat.awx_client.errors import (
     UnreachableError,
 )
 from instances.mirror.baseline import ImpactError
-from instances.mirror.guard import BusyError
+from instances.mirror.guard import SyncRunningError
 from instances.snapshot import SnapshotError, import_snapshot
 from tests import mirroring
 from tests.factories import TIME, Record, group, instance, job, link, snapshot, user
@@ -1070,7 +1070,7 @@ def is_free(database: Database) -> bool:
 def test_only_one_sync_at_a_time_and_sigterm_ends_it(site: Site, hold: Hold, secrets: Secrets) -> None:
     with site.unchanged(), syncing(site, secrets) as process:
         assert hold.reached.wait(SOON)
-        with pytest.raises(BusyError):
+        with pytest.raises(SyncRunningError):
             site.sync()
         assert failed(manage(site.mirror, *arguments(site, secrets), check=False)) == (
             6,

@@ -176,7 +176,7 @@ def test_nothing_that_was_noted_of_the_nodes_before_is_told_of_those_that_have_t
     now = timezone.now()
     other = Instance.objects.create(pk=5, hostname="other", node_type="execution", enabled=False)
     NodeHealth.objects.create(instance=other, lost_since=now - timedelta(days=9), disabled_reason="CHG-old")
-    conditions.note([other], now, conditions.Watch())
+    conditions.store([other], now, conditions.Watch())
     connection.check_constraints()  # a table with constraints to be checked yet cannot be altered
     with RecordedAWX("awx23") as awx:
         mirror(awx, replace=True)

@@ -424,7 +424,7 @@ def test_no_token_at_all(agent: Agent) -> None:
 def test_it_warns_of_a_token_in_the_clear(
     url: str, warns: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def report_once(service: node_report.Service, token_file: str | None) -> bool:
+    def report_once(service: node_report.ReportTarget, token_file: str | None) -> bool:
         return True
 
     monkeypatch.setenv("AWX_NODE_TOKEN", TOKEN)
@@ -453,7 +453,7 @@ def test_the_pause_that_is_asked_for_by_a_date(ahead: int, expected: float) -> N
 
 
 def test_pauses_grow_and_are_spread() -> None:
-    service = node_report.Service("https://a", NODE, 1, 5, 0.5, ssl.create_default_context())
+    service = node_report.ReportTarget("https://a", NODE, 1, 5, 0.5, ssl.create_default_context())
     for attempt, longest in enumerate([0.5, 1, 2, 4, 8, 16, 32, 60, 60]):
         pauses = {service.pause(attempt, 0) for _ in range(50)}
         assert longest / 2 <= min(pauses) < max(pauses) <= longest
@@ -463,7 +463,7 @@ def test_pauses_grow_and_are_spread() -> None:
 
 @pytest.mark.parametrize("hostname", ["a/b", "a?b", "ä", "a b", "[+]"])
 def test_a_hostname_is_one_segment_of_the_path(hostname: str) -> None:
-    service = node_report.Service("https://a/awx/", hostname, 1, 5, 0.5, ssl.create_default_context())
+    service = node_report.ReportTarget("https://a/awx/", hostname, 1, 5, 0.5, ssl.create_default_context())
     head, _, tail = service.address.removeprefix("https://a/awx/api/fleet/v1/instances/").partition("/")
     assert requests.utils.unquote(head) == hostname
     assert tail == "report/"

@@ -40,11 +40,11 @@ def test_only_the_checksum_of_a_token_is_stored(node: Instance) -> None:
 
 def test_a_token_is_found_by_its_text_alone(node: Instance) -> None:
     raw = node_tokens.issue(node)
-    found = node_tokens.holder(raw)
+    found = node_tokens.find_by_secret(raw)
     assert found is not None
     assert found.instance == node
     for wrong in ("", "node_", raw[:-1], raw + " ", found.checksum, "node_\udcff", "\0"):
-        assert node_tokens.holder(wrong) is None
+        assert node_tokens.find_by_secret(wrong) is None
 
 
 def test_a_node_may_have_several_tokens_which_end_together(node: Instance, other: Instance) -> None:
@@ -53,22 +53,22 @@ def test_a_node_may_have_several_tokens_which_end_together(node: Instance, other
     assert len(set(tokens)) == 2
     assert node_tokens.revoke(node) == 2
     assert node_tokens.revoke(node) == 0
-    assert [node_tokens.holder(raw) for raw in tokens] == [None, None]
-    assert node_tokens.holder(kept) is not None
+    assert [node_tokens.find_by_secret(raw) for raw in tokens] == [None, None]
+    assert node_tokens.find_by_secret(kept) is not None
 
 
 def test_a_replaced_token_ends(node: Instance, other: Instance) -> None:
     earlier, kept = node_tokens.issue(node), node_tokens.issue(other)
     raw = node_tokens.replace(node)
-    assert node_tokens.holder(earlier) is None
-    assert node_tokens.holder(raw) is not None
-    assert node_tokens.holder(kept) is not None
+    assert node_tokens.find_by_secret(earlier) is None
+    assert node_tokens.find_by_secret(raw) is not None
+    assert node_tokens.find_by_secret(kept) is not None
 
 
 def test_a_token_ends_with_its_node(node: Instance) -> None:
     raw = node_tokens.issue(node)
     node.delete()
-    assert node_tokens.holder(raw) is None
+    assert node_tokens.find_by_secret(raw) is None
 
 
 # --- the command
@@ -78,8 +78,8 @@ def test_the_token_alone_goes_to_standard_output(node: Instance) -> None:
     earlier = node_tokens.issue(node)
     stdout, stderr = issue_node_token("exec-1")
     raw = stdout.removesuffix("\n")
-    assert node_tokens.holder(raw) is not None
-    assert node_tokens.holder(earlier) is not None
+    assert node_tokens.find_by_secret(raw) is not None
+    assert node_tokens.find_by_secret(earlier) is not None
     assert "awx-node-report" in stderr
     assert raw not in stderr
 
@@ -87,8 +87,8 @@ def test_the_token_alone_goes_to_standard_output(node: Instance) -> None:
 def test_the_earlier_tokens_can_end_as_the_new_one_is_issued(node: Instance) -> None:
     earlier = node_tokens.issue(node)
     stdout, _ = issue_node_token("exec-1", "--revoke-earlier")
-    assert node_tokens.holder(earlier) is None
-    assert node_tokens.holder(stdout.strip()) is not None
+    assert node_tokens.find_by_secret(earlier) is None
+    assert node_tokens.find_by_secret(stdout.strip()) is not None
 
 
 def test_a_token_that_cannot_be_printed_ends_nothing(node: Instance) -> None:
@@ -99,7 +99,7 @@ def test_a_token_that_cannot_be_printed_ends_nothing(node: Instance) -> None:
     earlier = node_tokens.issue(node)
     with pytest.raises(OSError, match="No space left"):
         call_command("issue_node_token", "exec-1", "--revoke-earlier", stdout=Full(), stderr=io.StringIO())
-    assert node_tokens.holder(earlier) is not None
+    assert node_tokens.find_by_secret(earlier) is not None
     assert NodeToken.objects.count() == 1
 
 

@@ -21,7 +21,7 @@ from rest_framework.exceptions import NotAcceptable
 
 from awx_compat.metadata import HELP_TEXTS
 from awx_compat.openapi import descriptions, errors, examples, serving
-from awx_compat.openapi.errors import ErrorSerializer, Refusal
+from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
@@ -200,7 +200,7 @@ class Shift(ApiView):
         request=ShiftSerializer,
         responses={
             200: ShiftSerializer,
-            409: Refusal("AtNight", "Nobody watches at night.", (ErrorSerializer,), {"detail": "It is night."}),
+            409: ErrorResponse("AtNight", "Nobody watches at night.", (ErrorSerializer,), {"detail": "It is night."}),
         },
         summary="Begin a shift",
     )

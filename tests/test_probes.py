@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from instances.health import probes, report
-from instances.health.report import LARGEST_OUTPUT, LONGEST_ERRORS, Check, ProbeError, Report
+from instances.health.report import LARGEST_OUTPUT, LONGEST_ERRORS, Check, NodeReport, ProbeError
 from tests.receptor import REPORT, Behaviour, FakeReceptor
 
 USAGE = "usage: ansible-runner [-h]\nansible-runner: error: unrecognized arguments: --worker-info\n"
@@ -31,8 +31,8 @@ def told(**changes: str) -> bytes:
 
 def outcome_of(output: bytes) -> Check:
     with pytest.raises(ProbeError) as caught:
-        report.read(output)
-    Report.of_failure(caught.value).errors.encode()
+        report.parse_report(output)
+    NodeReport.of_failure(caught.value).errors.encode()
     assert len(str(caught.value)) < 500
     return caught.value.outcome
 
@@ -41,11 +41,11 @@ def outcome_of(output: bytes) -> Check:
 
 
 def test_a_report_is_read() -> None:
-    assert report.read(REPORT) == Report("ansible-runner-2.4.0", Decimal(4), 8_000_000_000, "node-uuid")
+    assert report.parse_report(REPORT) == NodeReport("ansible-runner-2.4.0", Decimal(4), 8_000_000_000, "node-uuid")
 
 
 def test_a_report_may_be_json() -> None:
-    assert report.read(b'{"cpu_count": 2, "mem_in_bytes": 1000, "errors": []}').errors == ""
+    assert report.parse_report(b'{"cpu_count": 2, "mem_in_bytes": 1000, "errors": []}').errors == ""
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_report_may_be_json() -> None:
     ],
 )
 def test_figures_may_be_whole_or_not(cpu: str, memory: str, expected: tuple[Decimal, int]) -> None:
-    read = report.read(told(cpu_count=cpu, mem_in_bytes=memory))
+    read = report.parse_report(told(cpu_count=cpu, mem_in_bytes=memory))
     assert (read.cpu, read.memory) == expected
 
 
@@ -97,7 +97,7 @@ def test_too_many_cpus_are_refused() -> None:
 
 
 def test_absurd_figures_beside_errors_are_left_out() -> None:
-    read = report.read(told(cpu_count="-3", mem_in_bytes="null", errors="[no memory]"))
+    read = report.parse_report(told(cpu_count="-3", mem_in_bytes="null", errors="[no memory]"))
     assert (read.cpu, read.memory, read.errors, read.outcome) == (0, 0, "no memory", Check.NODE_ERRORS)
 
 
@@ -119,7 +119,7 @@ def test_absurd_figures_beside_errors_are_left_out() -> None:
     ids=lambda text: text[:20],
 )
 def test_errors_become_lines(errors: str, expected: str) -> None:
-    read = report.read(told(errors=errors))
+    read = report.parse_report(told(errors=errors))
     assert (read.errors, read.outcome) == (expected, Check.NODE_ERRORS if expected else Check.PASSED)
 
 
@@ -140,7 +140,7 @@ def test_errors_that_are_no_list_are_refused(errors: str) -> None:
     ids=["NUL", "surrogate", "null", "date", "long"],
 )
 def test_version_and_uuid_fit_their_columns(text: str, version: str, uuid: str) -> None:
-    read = report.read(told(runner_version=text, uuid=text))
+    read = report.parse_report(told(runner_version=text, uuid=text))
     assert (read.version, read.uuid) == (version, uuid)
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_report_is_refused(output: bytes) -> None:
 
 
 def test_bytes_that_are_no_utf_8_are_replaced() -> None:
-    assert report.read(told(errors="[a]").replace(b"[a]", b"[disk \xff full]")).errors == "disk \ufffd full"
+    assert report.parse_report(told(errors="[a]").replace(b"[a]", b"[disk \xff full]")).errors == "disk \ufffd full"
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_the_usage_of_an_old_runner_is_recognized() -> None:
 @given(st.binary() | st.text(alphabet="{}[]&*!:,-?'\"\\0x1_.eE+~=<> \n", max_size=60).map(str.encode))
 def test_no_output_breaks_the_reader(output: bytes) -> None:
     try:
-        read = report.read(output)
+        read = report.parse_report(output)
     except ProbeError as error:
-        read = Report.of_failure(error)
+        read = NodeReport.of_failure(error)
     "".join([read.version, read.uuid, read.errors]).encode()
     assert "\0" not in read.version + read.uuid + read.errors
 
@@ -240,7 +240,7 @@ def receptor(settings: Settings) -> Iterator[FakeReceptor]:
 
 def test_a_node_is_asked_by_receptor(receptor: FakeReceptor, settings: Settings) -> None:
     settings.HEALTH_CHECK_TIMEOUT = 77
-    assert probes.probe("exec-1") == report.read(REPORT)
+    assert probes.probe("exec-1") == report.parse_report(REPORT)
     assert receptor.submitted[0]["ttl"] == "77s"
 
 
@@ -310,7 +310,7 @@ def test_this_machine_tells_of_itself(local: None, tmp_path: Path) -> None:
 
 def test_the_runner_is_asked_for_its_report_alone(program: Program) -> None:
     program('[ "$*" = "worker --worker-info" ] && [ -z "$(cat)" ] && echo "{cpu_count: 2, mem_in_bytes: 3}"')
-    assert probes.probe("any") == Report(cpu=Decimal(2), memory=3)
+    assert probes.probe("any") == NodeReport(cpu=Decimal(2), memory=3)
 
 
 def test_the_runner_may_be_in_path(program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -371,14 +371,14 @@ def test_a_runner_that_fails_says_how(lines: str, outcome: Check, text: str, pro
 )
 def test_a_runner_that_hangs_is_killed(lines: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     program(lines)
-    groups, start = [], probes.start
+    groups, start = [], probes.start_process
 
     def noted_start(command: list[str]) -> subprocess.Popen[bytes]:
         process = start(command)
         groups.append(process.pid)
         return process
 
-    monkeypatch.setattr(probes, "start", noted_start)
+    monkeypatch.setattr(probes, "start_process", noted_start)
     began = time.monotonic()
     assert probes.probe("any", 0.3).outcome == Check.TIMED_OUT
     assert time.monotonic() - began < 10

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from instances import groups, lifecycle, provisioning
-from instances.locking import hold_links
+from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
 from tests.make import change_group
@@ -161,7 +161,7 @@ class TestAdmin:
     ) -> None:
         link = InstanceLink.objects.create(source=dialling, target=listening)
         answer = meanwhile(
-            hold_links,
+            lock_links,
             lambda: browser.post(f"{PAGES}instancelink/{link.pk}/delete/", {"post": "yes"}),
             then=lambda: InstanceLink.objects.select_for_update(nowait=True).get(),
         )
@@ -171,7 +171,7 @@ class TestAdmin:
 
 def test_who_waits_to_remove_a_node_holds_nothing(listening: Instance) -> None:
     removed = meanwhile(
-        hold_links,
+        lock_links,
         lambda: provisioning.deprovision("listening"),
         then=lambda: Instance.objects.select_for_update(nowait=True).get(),
     )

@@ -292,7 +292,7 @@ def test_endless_output_is_read_to_where_it_is_too_much(fake: FakeReceptor) -> N
     fake.nodes["exec-1"] = Behaviour(b"x" * 2**16, endless=True)
     output = receptor.worker_info("exec-1", LONG)
     assert len(output) == LARGEST_OUTPUT + 1
-    assert failure(lambda: report.read(output)).outcome == Check.TOO_LARGE
+    assert failure(lambda: report.parse_report(output)).outcome == Check.TOO_LARGE
 
 
 def test_endless_output_of_work_that_failed_is_bounded_too(fake: FakeReceptor) -> None:
@@ -360,7 +360,7 @@ def test_an_interrupted_check_leaves_no_unit(fake: FakeReceptor, monkeypatch: py
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(receptor, "until_ended", interrupt)
+    monkeypatch.setattr(receptor, "wait_for_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         receptor.worker_info("exec-1", LONG)
 
@@ -404,7 +404,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 def test_a_real_receptor_is_understood(real: None) -> None:
     assert receptor.status()["NodeID"] == "control-1"
-    told = report.read(receptor.worker_info("control-1", LONG))
+    told = report.parse_report(receptor.worker_info("control-1", LONG))
     assert told.outcome == Check.PASSED
     assert told.cpu > 0
-    assert receptor.ask("work list", time.monotonic() + LONG) == {}
+    assert receptor.send_command("work list", time.monotonic() + LONG) == {}

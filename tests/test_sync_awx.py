@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoDbBlocker
 
 from instances import tasks
-from instances.health import checks, keeper
+from instances.health import checks, periodic
 from instances.mirror import guard
 from instances.models import Instance, InstanceGroup, Mirror, User
 from tests.conftest import client_of
@@ -220,7 +220,7 @@ def mirror(db: None) -> Mirror:
     group = InstanceGroup.objects.create(name="edge")
     group.instances.add(instance)
     connection.check_constraints()  # a table with constraints to be checked yet cannot be altered
-    guard.close()
+    guard.enable_guard()
     return Mirror.objects.create(
         url="https://awx.example.org",
         version="23.6.0",
@@ -270,7 +270,7 @@ def test_who_mirrors_nothing_says_so(admin: User) -> None:
 @pytest.mark.parametrize("instances", [0, 1])
 def test_metrics_tell_of_the_last_sync(admin: User, mirror: Mirror, instances: int) -> None:
     if not instances:
-        guard.reopen()
+        guard.disable_guard()
         Instance.objects.all().delete()
     text = client_of(admin).get("/api/v2/metrics/").content.decode()
     told = {
@@ -296,7 +296,7 @@ def test_metrics_tell_of_the_last_sync(admin: User, mirror: Mirror, instances: i
 def test_the_background_work_leaves_it_alone(mirror: Mirror, settings: Any, mirrored: bool) -> None:
     """There is a policy to be applied, a node to be removed, one to report itself, and a check that is overdue."""
     settings.CLUSTER_HOST_ID = "control-1"
-    guard.reopen()
+    guard.disable_guard()
     InstanceGroup.objects.create(name="all", policy_instance_percentage=100)
     going = Instance.objects.create(hostname="exec-2", node_type="execution", node_state="deprovisioning")
     long_ago = timezone.now() - timedelta(days=1)
@@ -304,15 +304,15 @@ def test_the_background_work_leaves_it_alone(mirror: Mirror, settings: Any, mirr
     Instance.objects.create(hostname="control-1", node_type="control")
     connection.check_constraints()
     if mirrored:
-        guard.close()
+        guard.enable_guard()
     else:
         Mirror.objects.all().delete()
 
     def state() -> list[Any]:
         return [*Instance.objects.order_by("pk").values(), *InstanceGroup.instances.through.objects.values()]
 
-    acts = (tasks.apply_policies, lambda: tasks.deprovision(going.pk), keeper.heartbeat, checks.expire)
-    for act in acts if not mirrored else (*acts[:2], keeper.beat, checks.expire, tasks.catch_up):
+    acts = (tasks.apply_policies, lambda: tasks.deprovision(going.pk), periodic.report_own_node, checks.expire)
+    for act in acts if not mirrored else (*acts[:2], periodic.heartbeat, checks.expire, tasks.queue_missed):
         before = state()
         act()
         assert (state() == before) is mirrored
@@ -331,7 +331,7 @@ def test_the_administration_shows_and_changes_nothing(admin: User, mirror: Mirro
 
 def test_enabled_triggers_alone_make_no_mirror(db: None) -> None:
     """Restoring a database enables all that there are."""
-    guard.close()
+    guard.enable_guard()
     Instance.objects.create(hostname="new")
 
 
@@ -353,8 +353,10 @@ def test_the_database_itself_refuses_changes(mirror: Mirror, statement: str) -> 
 
     with pytest.raises(DatabaseError) as refused, transaction.atomic():
         act()
-    assert guard.refusal(refused.value).startswith("This service mirrors https://awx.example.org and changes nothing")
-    guard.reopen()
+    assert guard.error_message(refused.value).startswith(
+        "This service mirrors https://awx.example.org and changes nothing"
+    )
+    guard.disable_guard()
     act()
 
 

@@ -37,7 +37,7 @@ def rescue() -> None:
 
     async def open_and_rescue() -> None:
         async with app.open_async():
-            await tasks.rescue(15)
+            await tasks.requeue_stalled(15)
 
     with app.replace_connector(PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=1)):
         asyncio.run(open_and_rescue())
@@ -49,8 +49,8 @@ CHANGES: dict[str, Callable[[InstanceGroup, Instance], object]] = {
     "a new group": lambda group, node: groups.create({"name": "new"}),
     "a group": lambda group, node: change_group(group, {"policy_instance_minimum": 1}),
     "no group any more": lambda group, node: groups.delete(group.pk),
-    "a new member": lambda group, node: groups.attach(group.pk, node),
-    "no member any more": lambda group, node: groups.detach(group.pk, node),
+    "a new member": lambda group, node: groups.associate(group.pk, node),
+    "no member any more": lambda group, node: groups.disassociate(group.pk, node),
 }
 
 
@@ -84,7 +84,7 @@ def test_a_refused_change_queues_nothing(
 ) -> None:
     hop = Instance.objects.create(hostname="hop-1", node_type="hop")
     with django_capture_on_commit_callbacks(execute=True), pytest.raises(ValidationError):
-        groups.attach(edge.pk, hop)
+        groups.associate(edge.pk, hop)
     assert queued() == []
 
 
@@ -105,7 +105,7 @@ def test_the_removal_is_not_queued_if_the_change_is_not_kept(edge: InstanceGroup
 def test_a_worker_that_starts_queues_what_was_lost(edge: InstanceGroup) -> None:
     Instance.objects.update(node_state="deprovisioning")
     for _ in range(2):
-        tasks.catch_up()
+        tasks.queue_missed()
     assert queued() == [("apply_policies", {}), ("deprovision", {"pk": edge.instances.get().pk})]
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instances.logs import LineFormatter
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.models import Condition, Instance, InstanceGroup, User
 from instances.text import escaped, in_one_line, visible
 from tests.conftest import client_of
@@ -90,7 +90,7 @@ def test_a_traceback_forges_no_record(log: io.StringIO) -> None:
 # --- terminals
 
 
-class Odd(RefusingCommand):
+class Odd(ErrorReportingCommand):
     """Tells what others wrote."""
 
     def handle(self, *args: Any, fails: bool = False, **options: Any) -> None:

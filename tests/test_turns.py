@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from awx_compat import filters, turns
 from awx_compat.exceptions import TryAgain
 from awx_compat.turns import SLOW, Turns
-from instances.database import within
+from instances.database import limit_statements
 from instances.models import Instance, User
 from tests.conftest import client_of
 
@@ -88,7 +88,7 @@ def test_what_is_asked_together_has_one_limit(client: APIClient, settings: Any) 
 @pytest.mark.django_db(transaction=True)
 def test_a_limit_is_for_all_statements_and_ends_with_them() -> None:
     def ask() -> None:
-        with connection.cursor() as cursor, within(400):
+        with connection.cursor() as cursor, limit_statements(400):
             for _ in range(100):
                 cursor.execute("SELECT pg_sleep(0.05)")
 
@@ -102,7 +102,7 @@ def test_a_limit_is_for_all_statements_and_ends_with_them() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("milliseconds", [0, 60_000])
 def test_a_limit_that_is_far_away_costs_no_statement(milliseconds: int) -> None:
-    with connection.cursor() as cursor, within(milliseconds):
+    with connection.cursor() as cursor, limit_statements(milliseconds):
         cursor.execute("SELECT 1")
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)

@@ -352,7 +352,7 @@ def test_policies_run_beside_changes() -> None:
         lambda turn: policies.apply_policies(),
         lambda turn: change_node(nodes[0], {"enabled": turn % 2 == 0}),
         lambda turn: change_node(nodes[0], {"managed_by_policy": turn % 2 == 0}),
-        lambda turn: (groups.detach if turn % 2 else groups.attach)(group.pk, nodes[1]),
+        lambda turn: (groups.disassociate if turn % 2 else groups.associate)(group.pk, nodes[1]),
         lambda turn: change_group(group, {"max_forks": turn}),
     ]
     threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
@@ -361,7 +361,7 @@ def test_policies_run_beside_changes() -> None:
     for thread in threads:
         thread.join()
     assert not failures
-    groups.attach(group.pk, nodes[1])
+    groups.associate(group.pk, nodes[1])
     policies.apply_policies()
     assert policies.apply_policies() == 0
     assert group.instances.filter(pk=nodes[1].pk).exists()

@@ -9,7 +9,7 @@ from instances.mirror.records import Record
 
 
 class EndedJobs:
-    """Copies from ``reader``; where ``seconds`` are given, no page is begun after them."""
+    """Copies from ``reader``; where ``seconds`` are given, it stops after the page at which they are over."""
 
     def __init__(self, reader: AWXReader, seconds: float | None = None) -> None:
         self.reader = reader
@@ -26,7 +26,7 @@ class EndedJobs:
             if self.is_late:
                 break
         return Count(
-            total=history.kept(history.copied_to()),
+            total=history.count_copied(history.copied_to()),
             new=sum(count.new for count in self.counts),
             changed=sum(count.changed for count in self.counts),
             gone=sum(count.gone for count in self.counts),
@@ -39,17 +39,17 @@ class EndedJobs:
     def recopy(self, end: int) -> None:
         """Copy again from the first job up to ``end`` that differs from AWX, until the counts agree.
 
-        A binary search finds that job: AWX deletes its oldest jobs, so most differences are before one page.
+        A binary search finds that job. As AWX deletes its oldest jobs, one page often covers all that were deleted.
         """
         low, high = 0, end
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.agrees(middle) else (low, middle)
-        history.go_on_after(low)
+        history.set_copied_to(low)
         for jobs in self.reader.ended_jobs(low):
             self.write(jobs)
             if self.agrees(end):
-                history.go_on_after(max(end, history.copied_to()))
+                history.set_copied_to(max(end, history.copied_to()))
                 return
             if self.is_late:
                 return

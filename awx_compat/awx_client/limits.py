@@ -23,7 +23,7 @@ class Meter:
         self.host = host
         self.limits = limits
         self.until = time.monotonic() + limits.seconds
-        self.lock = threading.Lock()  # several requests may be under way
+        self.lock = threading.Lock()  # several requests may run at the same time
         self.reset_counts()
 
     def reset_counts(self) -> None:

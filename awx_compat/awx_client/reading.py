@@ -14,9 +14,9 @@ from awx_compat.awx_client import rights
 from awx_compat.awx_client.client import Source
 from awx_compat.awx_client.errors import AccessRefusedError, ChangingError, FailingError, NotAWXError
 from instances.groups import UNFINISHED
-from instances.lifecycle import refusal_of_hostname
+from instances.lifecycle import hostname_error
 from instances.mirror.left_out import LeftOut
-from instances.mirror.records import Record, Records, needs_detail, of_job, with_capabilities_of_superusers
+from instances.mirror.records import Record, Records, job_record, needs_detail, with_capabilities_of_superusers
 from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)
@@ -242,7 +242,7 @@ class AWXReader:
         except ChangingError:  # it has just been deleted, which the next sync will notice
             return self.as_superuser(listed)
         if isinstance(answer, FailingError):
-            return of_job(listed, failure=reason_of(answer))
+            return job_record(listed, failure=reason_of(answer))
         return self.as_superuser(answer)
 
     def detail(self, listed: Record) -> Record:
@@ -254,7 +254,7 @@ class AWXReader:
 
     def as_superuser(self, job: Record) -> Record:
         """The job as AWX shows it to a superuser."""
-        return of_job(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
+        return job_record(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
         """All jobs with ids above ``after``, page by page."""
@@ -272,7 +272,7 @@ class AWXReader:
 def warn_of_hostnames(instances: list[Record]) -> None:
     """Log the hostnames that the API would refuse here. They are mirrored as they are."""
     for instance in instances:
-        if reason := refusal_of_hostname(instance["hostname"]):
+        if reason := hostname_error(instance["hostname"]):
             text = "The API would refuse the hostname %s: %s"
             logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 

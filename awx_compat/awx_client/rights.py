@@ -40,7 +40,7 @@ def are_assigned(root: Record) -> bool:
 
 def name_of_access(group: Record) -> str:
     """How messages name the rights on a group."""
-    return f"access to {INSTANCE_GROUPS.named(group)}"
+    return f"access to {INSTANCE_GROUPS.describe(group)}"
 
 
 def name_of_team_access(team: Record) -> str:

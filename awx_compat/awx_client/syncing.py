@@ -13,7 +13,7 @@ from awx_compat.awx_client.limits import Limits
 from awx_compat.awx_client.reading import AWXReader, OnProgress
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
-from instances.mirror.guard import alone
+from instances.mirror.guard import sync_lock
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 
@@ -32,25 +32,25 @@ class Sync:
     def run(self) -> Counts:
         """Copy AWX's records. Returns how many records of each kind there are, and how many changed.
 
-        Raises BusyError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError. Then nothing is
+        Raises SyncRunningError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError. Then nothing is
         changed but by complete pages of jobs that have ended.
         """
-        with alone():
+        with sync_lock():
             try:
                 return self.read_and_write()
             except (SourceError, SnapshotError, ImpactError, OccupiedError) as error:
-                writing.note_failure(str(error))
+                writing.store_failure(str(error))
                 raise
 
     def read_and_write(self) -> Counts:
         writing.refuse_if_occupied(self.plan)
-        keeps_ended = writing.keeps_ended_jobs(self.plan)
+        copies_all = writing.copies_all_jobs(self.plan)
         began = timezone.now()
         limits = Limits(settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES, settings.MIRROR_MAX_SECONDS)
         with Source(self.access, self.stopping, limits, self.pause) as source:
             reader = AWXReader(source, self.on_progress, self.concurrency)
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
-            if keeps_ended:
+            if copies_all:
                 counts[history.ALL] = EndedJobs(reader, self.plan.every).copy()
         return counts

@@ -116,7 +116,7 @@ class ColumnFilter(Filter):
 
 
 @dataclass(frozen=True)
-class Condition:
+class FilterCondition:
     """One parsed parameter of the query string."""
 
     column: ColumnFilter

@@ -14,7 +14,7 @@ from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import ParseError
 
 from awx_compat.filters.columns import ALIASES, HOPS, RELATIONS, Related, Unkept, columns, unknown
-from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, Condition, disjunction
+from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
 from instances.models import Instance, InstanceGroup, UnifiedJob, User
@@ -26,11 +26,11 @@ JOINS = ("chain", "or")
 class Understood:
     """A query string: its conditions, and for each text that is searched for the relation to search in."""
 
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[FilterCondition] = field(default_factory=list)
     searches: dict[str, ColumnFilter] = field(default_factory=dict)
     needs_every_term: bool = False
 
-    def add(self, condition: Condition) -> None:
+    def add(self, condition: FilterCondition) -> None:
         self.conditions.append(condition)
         self._check_joins()
 
@@ -60,7 +60,7 @@ class Understood:
         repeats = self.searches or any(condition.column.repeats for condition in self.conditions)
         return records.distinct() if repeats else records
 
-    def _joined(self, join: str) -> list[Condition]:
+    def _joined(self, join: str) -> list[FilterCondition]:
         return [condition for condition in self.conditions if condition.join == join]
 
 
@@ -106,7 +106,7 @@ class Filters(FilterSet):
                 raw = value if name == key else integer(value)
                 join, negated, path, lookup = parsed(name)
                 column = self.find(path)
-                understood.add(Condition(column, lookup, column.value(lookup, raw), join, negated))
+                understood.add(FilterCondition(column, lookup, column.value(lookup, raw), join, negated))
         return understood
 
     def _searched(self, name: str) -> ColumnFilter:

@@ -28,7 +28,7 @@ FIELD_ERRORS = {
 }
 
 
-class Refusal(NamedTuple):
+class ErrorResponse(NamedTuple):
     """Among the responses of ``extend_schema``: a status that the document tells once, as the component ``name``."""
 
     name: str
@@ -43,13 +43,13 @@ def detail(text: object) -> dict[str, str]:
         return {"detail": str(text)}
 
 
-BAD_QUERY = Refusal(
+BAD_QUERY = ErrorResponse(
     "BadQuery",
     "A parameter is not understood.",
     (ErrorSerializer,),
     detail(unknown(Instance, ["colour"]).detail),
 )
-BAD_BODY = Refusal(
+BAD_BODY = ErrorResponse(
     "BadBody",
     "The body cannot be read (`detail`), or fields in it are refused: for each the reasons, under `__all__` those that "
     "concern the whole.",
@@ -59,62 +59,62 @@ BAD_BODY = Refusal(
         "listener_port": ["Ensure this value is less than or equal to 65535."],
     },
 )
-BAD_MEMBERSHIP = Refusal(
+BAD_MEMBERSHIP = ErrorResponse(
     "BadMembership",
     "There is no such record, or it may not be put there. A body without an `id` counts as a new record, and what is "
     "wrong with its fields is told.",
     (ErrorSerializer, MessageSerializer, "FieldErrors"),
     {"msg": "Cannot change instance group membership of hop node : hop-1.example.org."},
 )
-UNAUTHORIZED = Refusal(
+UNAUTHORIZED = ErrorResponse(
     "Unauthorized", "No credentials, or none that are valid.", (ErrorSerializer,), detail(LOGIN_HINT)
 )
-FORBIDDEN = Refusal(
+FORBIDDEN = ErrorResponse(
     "Forbidden",
     "The user may not do this, or may not see the record; or the record is that of an AWX that is mirrored here.",
     (ErrorSerializer,),
     detail(PermissionDenied.default_detail),
 )
-NOT_FOUND = Refusal(
+NOT_FOUND = ErrorResponse(
     "NotFound", "There is no such record, page or path.", (ErrorSerializer,), detail(NotFound.default_detail)
 )
-NOT_ACCEPTABLE = Refusal(
+NOT_ACCEPTABLE = ErrorResponse(
     "NotAcceptable",
     "The header `Accept` asks for a format that there is not.",
     (ErrorSerializer,),
     detail(NotAcceptable.default_detail),
 )
-CONFLICT = Refusal(
+CONFLICT = ErrorResponse(
     "Conflict", "Another change was made at the same moment.", (ErrorSerializer,), detail(Conflict.default_detail)
 )
-PRECONDITION_FAILED = Refusal(
+PRECONDITION_FAILED = ErrorResponse(
     "PreconditionFailed",
     "`If-Match` names another state than the record has, or `If-None-Match` names its state.",
     (ErrorSerializer,),
     detail(PreconditionFailed.default_detail),
 )
-UNSUPPORTED_MEDIA_TYPE = Refusal(
+UNSUPPORTED_MEDIA_TYPE = ErrorResponse(
     "UnsupportedMediaType", "The body is not JSON.", (ErrorSerializer,), detail(MEDIA_TYPE_HINT)
 )
-TOO_MANY_FAILURES = Refusal(
+TOO_MANY_FAILURES = ErrorResponse(
     "TooManyFailures",
     "Too many wrong passwords came for this name or from this address; `Retry-After` tells for how long none is tried.",
     (ErrorSerializer,),
     detail(TooManyFailures(600).detail),
 )
-NOT_YET = Refusal(
+NOT_YET = ErrorResponse(
     "NotYet",
     "AWX has this method; this service does not have it yet.",
     (ErrorSerializer,),
     detail(NotWritable.default_detail),
 )
-UNAVAILABLE = Refusal(
+UNAVAILABLE = ErrorResponse(
     "Unavailable",
     "The service is set up without what this needs, or the database is too busy, or too many passwords are checked.",
     (ErrorSerializer,),
     detail(messages.BUSY),
 )
-NOT_MODIFIED = Refusal("NotModified", "The client has this state of the record already.", (), None)
+NOT_MODIFIED = ErrorResponse("NotModified", "The client has this state of the record already.", (), None)
 BY_STATUS = {
     304: NOT_MODIFIED,
     401: UNAUTHORIZED,
@@ -130,7 +130,7 @@ BY_STATUS = {
 }
 
 
-def response(schema: Any, refusal: Refusal) -> dict[str, Any]:
+def response(schema: Any, refusal: ErrorResponse) -> dict[str, Any]:
     """A reference to the response; ``schema``, drf-spectacular's, keeps it once for all operations."""
     component = ResolvedComponent(refusal.name, ResolvedComponent.RESPONSE, described(schema, refusal), refusal.name)
     schema.registry.register_on_missing(component)
@@ -138,7 +138,7 @@ def response(schema: Any, refusal: Refusal) -> dict[str, Any]:
     return reference
 
 
-def described(schema: Any, refusal: Refusal) -> dict[str, Any]:
+def described(schema: Any, refusal: ErrorResponse) -> dict[str, Any]:
     if not refusal.shapes:
         return {"description": refusal.description}
     shapes = [shape_of(schema, shape) for shape in refusal.shapes]

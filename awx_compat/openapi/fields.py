@@ -57,7 +57,7 @@ class Peers(OpenApiSerializerFieldExtension):
         return {"type": "array", "items": {"type": "string"}}
 
 
-class Metrics(OpenApiSerializerExtension):
+class MetricsExtension(OpenApiSerializerExtension):
     """Figures by their names, which no serializer lists."""
 
     target_class = "awx_compat.serializers.service.MetricsSerializer"

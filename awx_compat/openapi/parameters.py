@@ -129,7 +129,7 @@ def _pattern(paths: Iterable[str], asked: Iterable[str], required: bool = True) 
 # --- what drf-spectacular asks for
 
 
-class FieldFilter(OpenApiFilterExtension):
+class FieldFilterExtension(OpenApiFilterExtension):
     target_class = "awx_compat.filters.FieldFilter"
     priority = 1  # before drf-spectacular's own, for filters that django-filter has made
 
@@ -155,7 +155,7 @@ class FieldFilter(OpenApiFilterExtension):
         return found
 
 
-class SearchFilter(OpenApiFilterExtension):
+class SearchFilterExtension(OpenApiFilterExtension):
     target_class = "awx_compat.filters.SearchFilter"
 
     def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
@@ -167,7 +167,7 @@ class SearchFilter(OpenApiFilterExtension):
         return [query("search", like(TEXT, word and word[0]), f"Records with each of these words in {names}.")]
 
 
-class TypeFilter(OpenApiFilterExtension):
+class TypeFilterExtension(OpenApiFilterExtension):
     target_class = "awx_compat.filters.TypeFilter"
 
     def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:
@@ -177,7 +177,7 @@ class TypeFilter(OpenApiFilterExtension):
         return [query("type", like(TEXT, types[0]), text)]
 
 
-class OrderFilter(OpenApiFilterExtension):
+class OrderFilterExtension(OpenApiFilterExtension):
     target_class = "awx_compat.filters.OrderFilter"
 
     def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[Parameter]:

@@ -160,7 +160,7 @@ class Schema(AutoSchema):
         return dict(sorted({**usual, **answers}.items()))
 
     def _get_response_for_code(self, response: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        if isinstance(response, errors.Refusal):
+        if isinstance(response, errors.ErrorResponse):
             return errors.response(self, response)
         return super()._get_response_for_code(response, *args, **kwargs)
 
@@ -180,7 +180,7 @@ class Schema(AutoSchema):
         model = view.serializer_class.Meta.model  # type: ignore[union-attr]
         return is_record and any(column.name == "modified" for column in model._meta.fields)
 
-    def refusals(self) -> dict[int, errors.Refusal]:
+    def refusals(self) -> dict[int, errors.ErrorResponse]:
         """What the method may refuse beside what is declared, and with what body."""
         statuses = sorted(set(self.usual_refusals()))
         found = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}

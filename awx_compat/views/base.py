@@ -230,7 +230,7 @@ class ListView(ApiView, ListAPIView[Any]):
             yield
             return
         self.depends_on = None  # the filters read other tables
-        with SLOW.turn(), database.within(settings.STATEMENT_TIMEOUT):
+        with SLOW.turn(), database.limit_statements(settings.STATEMENT_TIMEOUT):
             yield
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.openapi.errors import Refusal
+from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.serializers.service import DashboardSerializer, JobGraphSerializer, RefusedQuerySerializer, dashboard
 from awx_compat.views.base import ApiView
 from instances.models import UnifiedJob, User
@@ -45,7 +45,7 @@ class JobGraph(ApiView):
         ],
         responses={
             200: JobGraphSerializer,
-            400: Refusal(
+            400: ErrorResponse(
                 "UnknownPeriod",
                 "There is no such period.",
                 (RefusedQuerySerializer,),

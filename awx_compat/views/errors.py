@@ -14,7 +14,7 @@ from awx_compat.exceptions import DATABASE_FAILED, NOT_UNDERSTOOD, RETRY_AFTER, 
 from awx_compat.passwords import of_login
 from instances import database
 from instances.guessing import LockedError
-from instances.hashing import BusyError
+from instances.hashing import HashingBusyError
 
 # For people: what happened, and what they can do.
 PAGES = {
@@ -82,7 +82,7 @@ def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
     return response
 
 
-def login_refused(request: HttpRequest, error: LockedError | BusyError) -> HttpResponse:
+def login_refused(request: HttpRequest, error: LockedError | HashingBusyError) -> HttpResponse:
     """The response to a login form whose password was not verified."""
     refusal = of_login(error)
     status = HTTPStatus(refusal.status_code)

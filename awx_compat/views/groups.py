@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from awx_compat import etags
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters, UserFilters
-from awx_compat.openapi.errors import ErrorSerializer, Refusal
+from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.common import only_page
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer, InUseSerializer
@@ -80,7 +80,7 @@ class InstanceGroupDetail(DetailView):
     @extend_schema(
         responses={
             204: None,
-            409: Refusal(
+            409: ErrorResponse(
                 "GroupInUse",
                 "Jobs of the group have not ended, or another change was made at the same moment.",
                 (ErrorSerializer, InUseSerializer),
@@ -141,7 +141,7 @@ class InstancesOfGroup(OfGroup, ListView):
         instance = get_record_from_body(request, Instance.objects.all(), missing="Instance 'id' field is missing.")
         self.get_permitted_object()
         refuse_hidden(instance)
-        move = domain.detach if is_disassociation(request) else domain.attach
+        move = domain.disassociate if is_disassociation(request) else domain.associate
         return change_membership(move, self.group.pk, instance)
 
 

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from awx_compat import bundle
 from awx_compat.exceptions import NotAvailable
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
-from awx_compat.openapi.errors import Refusal
+from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
@@ -28,7 +28,7 @@ from awx_compat.serializers.instance import (
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import (
-    Refused,
+    MembershipError,
     change_membership,
     describes_membership,
     does_not_exist,
@@ -39,7 +39,7 @@ from awx_compat.views.membership import (
 from instances import groups as domain
 from instances import lifecycle, mesh_ca, versions
 from instances.health import start as health_checks
-from instances.locking import hold_links
+from instances.locking import lock_links
 from instances.messages import NO_PROBE
 from instances.models import Instance, InstanceGroup, UnifiedJob
 
@@ -63,7 +63,7 @@ class InstanceList(ListView):
     @extend_schema(responses={201: InstanceSerializer}, summary="Make an execution or hop node, where IS_K8S is set")
     @transaction.atomic
     def post(self, request: Request) -> Response:
-        hold_links()
+        lock_links()
         return self.create(request, CreatedInstanceSerializer)
 
 
@@ -94,7 +94,7 @@ class InstanceDetail(DetailView):
 
     def get_locked_object(self) -> Any:
         """The instance; the permission to change it depends on the user alone, and was checked before."""
-        hold_links()
+        lock_links()
         return self.get_record(lock=True)
 
     def changed(self, before: Any, instance: Any) -> Any:
@@ -156,11 +156,11 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
             group = get_record_from_body(
                 request, InstanceGroup.objects.all(), missing='"id" is required to disassociate'
             )
-            return change_membership(domain.detach, group.pk, self.get_permitted_object(), "instance")
+            return change_membership(domain.disassociate, group.pk, self.get_permitted_object(), "instance")
         if id_in_body(request) is None:
             self.refuse_creation(request)
         group = get_record_from_body(request, InstanceGroup.objects.all(), missing="")
-        return change_membership(domain.attach, group.pk, self.get_permitted_object())
+        return change_membership(domain.associate, group.pk, self.get_permitted_object())
 
     def refuse_creation(self, request: Request) -> NoReturn:
         """AWX validates a body without an id as that of a new group, which it then fails to find."""
@@ -168,7 +168,7 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
         try:
             domain.refuse_move(self.get_permitted_object())
         except ValidationError as error:
-            raise Refused(error.messages[0]) from None
+            raise MembershipError(error.messages[0]) from None
         raise does_not_exist(InstanceGroup.objects.all())
 
 
@@ -223,7 +223,7 @@ class InstallBundle(OfInstance, DetailView):
     @extend_schema(
         responses={
             (200, "application/gzip"): bytes,
-            400: Refusal(
+            400: ErrorResponse(
                 "NotInstallable",
                 "Only execution and hop nodes are installed so.",
                 (MessageSerializer,),

@@ -26,7 +26,7 @@ describes_membership = extend_schema(
 )
 
 
-class Refused(APIException):
+class MembershipError(APIException):
     """400: AWX's response to an invalid body, or to a membership that is not allowed."""
 
     status_code = status.HTTP_400_BAD_REQUEST
@@ -36,10 +36,10 @@ class Refused(APIException):
 
 
 def get_record_from_body(request: Request, records: VisibleQuerySet, missing: str) -> Any:
-    """The one of ``records`` whose ``id`` is in the body; raises Refused(``missing``) where the body has no id."""
+    """The one of ``records`` whose ``id`` is in the body; MembershipError(``missing``) if the body has none."""
     pk = id_in_body(request)
     if pk is None:
-        raise Refused(missing)
+        raise MembershipError(missing)
     record = records.filter(pk=pk).with_visibility(Reader.of(request.user)).first()
     if record is None:
         raise does_not_exist(records)
@@ -50,7 +50,7 @@ def id_in_body(request: Request) -> int | None:
     """The id in the body, or None. As in AWX, true is 1, and every empty value is no id."""
     pk = body_of(request).get("id")
     if pk and not isinstance(pk, int):
-        raise Refused('"id" field must be an integer.')
+        raise MembershipError('"id" field must be an integer.')
     return pk or None
 
 
@@ -76,9 +76,9 @@ def body_of(request: Request) -> dict[str, Any]:
 
 
 def change_membership(change: Callable[..., None], *arguments: Any) -> Response:
-    """204 after ``change``, a function of ``instances.groups``; raises Refused for its ValidationError."""
+    """204 after ``change``, a function of ``instances.groups``; raises MembershipError for its ValidationError."""
     try:
         change(*arguments)
     except ValidationError as error:
-        raise Refused(error.messages[0]) from None
+        raise MembershipError(error.messages[0]) from None
     return Response(status=status.HTTP_204_NO_CONTENT)

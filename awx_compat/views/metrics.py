@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.browsable import BrowsableRenderer
-from awx_compat.metrics import Figures, as_json, as_text
+from awx_compat.metrics import MetricsCollector, as_json, as_text
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.service import MetricsSerializer
@@ -24,7 +24,7 @@ class TextRenderer(BaseRenderer):
     format = "txt"
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        if isinstance(data, Figures):
+        if isinstance(data, MetricsCollector):
             return as_text(data)
         renderer_context["response"]["Content-Type"] = "application/json"
         return JSONRenderer().render(data, accepted_media_type, renderer_context)
@@ -46,7 +46,7 @@ class FiguresPage(BrowsableRenderer):
 
 def without_figures(data: Any) -> Any:
     """``data`` as JSON: metrics, or an error."""
-    return as_json(data) if isinstance(data, Figures) else data
+    return as_json(data) if isinstance(data, MetricsCollector) else data
 
 
 class Metrics(ApiView):
@@ -67,4 +67,4 @@ class Metrics(ApiView):
         mirror = guard.current() if may_be_mirror else None
         if mirror is not None:
             self.depends_on = None  # how old its figures are follows from the time
-        return Response(Figures(instances, JobCount.objects.by_node(), mirror))
+        return Response(MetricsCollector(instances, JobCount.objects.by_node(), mirror))

@@ -13,7 +13,7 @@ from awx_compat.serializers.ping import PingSerializer, ping
 from awx_compat.serializers.service import ApiRootSerializer, OAuthRootSerializer
 from awx_compat.views.base import ApiView
 from instances import versions
-from instances.database import values_of_one_moment
+from instances.database import fetch_in_one_statement
 from instances.models import Instance, InstanceGroup
 
 COLLECTIONS = (
@@ -84,7 +84,7 @@ class Ping(ApiView):
         groups = InstanceGroup.objects.with_members().order_by("name")
         told = ("hostname", "node_type", "uuid", "last_seen", "capacity", "version")
         told_of_groups = ("name", "is_container_group", "max_forks", "members_capacity", "member_hostnames")
-        return Response(ping(*values_of_one_moment(instances.values(*told), groups.values(*told_of_groups))))
+        return Response(ping(*fetch_in_one_statement(instances.values(*told), groups.values(*told_of_groups))))
 
 
 class OAuthRoot(ApiView):

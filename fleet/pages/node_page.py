@@ -55,7 +55,7 @@ def told(node: Instance, reader: Reader) -> dict[str, Any]:
         "state_in_words": node.state_sentence,
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
-        "conditions": [told_condition(each, node) for each in conditions.of(node)],
+        "conditions": [told_condition(each, node) for each in conditions.current(node)],
         "sees_jobs": reader.sees_everything,
         "jobs": jobs,
         "taken_by_others": node.consumed_capacity - sum(job.taken for job in jobs),

@@ -20,7 +20,7 @@ from instances import database
 from instances.admin import show
 from instances.admin.forms import Refused
 from instances.admin.lists import MeshList, NewestFirst
-from instances.locking import StaleError, locked
+from instances.locking import StaleError, lock_record
 from instances.messages import BUSY, CONFLICT, STALE
 from instances.mirror import guard
 from instances.models import Mirror
@@ -45,7 +45,7 @@ def reason_of(error: Exception) -> str:
     """Why the domain or the database refused a change, in words; raises ``error`` if it is no refusal."""
     if database.is_away(error):
         raise error
-    if refused := guard.refusal(error):
+    if refused := guard.error_message(error):
         return refused
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
@@ -123,7 +123,7 @@ class MeshAdmin(admin.ModelAdmin):
 
     def hold(self, pk: int) -> None:
         """Hold the record, so that what is checked now is still so when it is written."""
-        locked(self.model, pk)
+        lock_record(self.model, pk)
 
     @transaction.atomic  # for get_object, which Django's pages to change and to delete ask in a transaction too
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

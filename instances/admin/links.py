@@ -14,7 +14,7 @@ from instances import lifecycle
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
-from instances.locking import hold_links
+from instances.locking import lock_links
 from instances.models import Instance, InstanceLink
 from instances.models.fields import Severity
 from instances.reader import Reader
@@ -85,7 +85,7 @@ class LinkAdmin(MeshAdmin):
         return show.badge(State.severity_of(link.link_state, Severity.UNSURE), link.get_link_state_display())
 
     def hold(self, pk: int) -> None:
-        hold_links()
+        lock_links()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         lifecycle.add_peer(obj.source_id, obj.target)

@@ -16,7 +16,7 @@ from instances import accounts, groups
 from instances.admin import show
 from instances.admin.base import MeshAdmin, mirror_of
 from instances.admin.forms import CheckedForm, LinesField, ManyPicker, UserPasswordForm
-from instances.locking import locked
+from instances.locking import lock_record
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from instances.reader import Reader
 
@@ -136,7 +136,7 @@ class InstanceGroupAdmin(MeshAdmin):
         if not change:
             obj.pk, obj.is_administered = groups.create(values).pk, True
         elif values:
-            groups.change(locked(InstanceGroup, obj.pk), values)
+            groups.change(lock_record(InstanceGroup, obj.pk), values)
         if members is not None:
             move(obj, set(members))
 
@@ -156,9 +156,9 @@ def move(group: InstanceGroup, members: set[Instance]) -> None:
     """Let the group have exactly these members."""
     present = set(group.instances.all())
     for instance in sorted(members - present, key=lambda one: one.hostname):
-        groups.attach(group.pk, instance)
+        groups.associate(group.pk, instance)
     for instance in sorted(present - members, key=lambda one: one.hostname):
-        groups.detach(group.pk, instance)
+        groups.disassociate(group.pk, instance)
 
 
 admin.site.unregister(Group)  # django.contrib.auth.admin brings it; nothing here asks for Django's permissions
@@ -243,7 +243,7 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
         return self.may_write(request) and not (obj is not None and (obj.mirrored or obj == request.user))
 
     def hold(self, pk: int) -> None:
-        accounts.hold_superusers()
+        accounts.lock_superusers()
         super().hold(pk)
 
     @transaction.atomic

@@ -99,7 +99,7 @@ class InstanceAdmin(MeshAdmin):
         return node
 
     def hold(self, pk: int) -> None:
-        lifecycle.held(pk)
+        lifecycle.lock_instance(pk)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         settled = ["enabled", "capacity_adjustment", "managed_by_policy"]
@@ -190,7 +190,7 @@ class InstanceAdmin(MeshAdmin):
                 format_html("{}. {}", REASONS.get(condition.reason, condition.reason), show.name(condition.message)),
                 show.when(condition.last_transition) if condition.last_transition else "not known",
             )
-            for condition in conditions.of(node)
+            for condition in conditions.current(node)
         )
         return show.table("Conditions", ("Condition", "Holds", "Why", "Since"), rows)
 
@@ -246,7 +246,7 @@ class InstanceAdmin(MeshAdmin):
         if not change:
             obj.pk = lifecycle.create_checked(values).pk
         elif values:
-            lifecycle.change(lifecycle.held(obj.pk), values)
+            lifecycle.change(lifecycle.lock_instance(obj.pk), values)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         node = context.get("original")

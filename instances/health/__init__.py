@@ -1,9 +1,9 @@
-"""Whether the nodes of the mesh are there and well.
+"""Whether the nodes of the mesh are reachable and healthy.
 
 Source: docs/awx-behaviour.md, "Heartbeats and lost nodes", "Health checks".
 
-``rules``: tolerances and states. ``report``: what a node tells of itself, and reading it. ``probes`` and ``receptor``:
-asking a node. ``recording``: what follows from a report. ``checks``: a health check from its start to its end.
-``mesh``: who was seen, lost and found. ``graph``: who is cut off by whom. ``conditions``: all of it, typed. ``keeper``:
-what a worker does regularly.
+``rules``: tolerances and states. ``report``: the report of a node, and parsing it. ``probes`` and ``receptor``: asking
+a node for its report. ``recording``: what follows from a report. ``checks``: a health check from its start to its end.
+``mesh``: the inspection of all nodes: who was seen, lost and recovered. ``graph``: which nodes are cut off by which.
+``conditions``: all of it as typed conditions. ``periodic``: what a worker does regularly.
 """

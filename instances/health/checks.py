@@ -1,7 +1,7 @@
-"""A health check from the moment it runs to its end, whatever happens in between.
+"""Health checks, from the start of one to its end.
 
-A check is pending from its start until a report of it is recorded. Whoever finds it overdue ends it, so that it never
-stays pending when its worker is killed.
+A check is pending from its start until its report is recorded. ``expire()`` ends overdue ones, so that none stays
+pending when its worker is killed.
 """
 
 import logging
@@ -14,22 +14,22 @@ from django.utils import timezone
 
 from instances.health.probes import probe
 from instances.health.recording import record
-from instances.health.report import ProbeError, Report
-from instances.health.rules import CHECKED
-from instances.locking import locked
-from instances.mirror.guard import unless_mirrored
+from instances.health.report import NodeReport, ProbeError
+from instances.health.rules import CHECKABLE_STATES
+from instances.locking import lock_record
+from instances.mirror.guard import skip_if_mirrored
 from instances.models import Instance, NodeHealth
 
 logger = logging.getLogger(__name__)
 
-ASKING = ("receptor", "local")  # the values of HEALTH_PROBE with which the service asks the nodes
-EXPIRY_PERIOD = 1.0  # seconds between two looks for overdue checks
-MARGIN = 2.0  # seconds before its end at which a check is given up, to record that
+ACTIVE_PROBES = ("receptor", "local")  # the values of HEALTH_PROBE with which the service itself asks the nodes
+EXPIRY_PERIOD = 1.0  # seconds between two runs of ``expire()``
+MARGIN = 2.0  # seconds before its timeout at which a check is given up, so that the failure can be recorded in time
 
 
 def run(pk: int) -> None:
-    """Check the instance and record the result. One that is gone, or in no state to be checked, is left alone."""
-    if settings.HEALTH_PROBE not in ASKING:
+    """Check the health of the instance and record the result; nothing if it was deleted or its state forbids checks."""
+    if settings.HEALTH_PROBE not in ACTIVE_PROBES:
         logger.warning("Instance %s is not checked: the worker's HEALTH_PROBE is %r.", pk, settings.HEALTH_PROBE)
         return
     instance = begin(pk)
@@ -43,16 +43,16 @@ def run(pk: int) -> None:
 
 @transaction.atomic
 def begin(pk: int) -> Instance | None:
-    """The instance with a check under way: the pending one, or a new one where that waited too long to be run."""
+    """The instance with a pending check: a new one where it had none or that one waited too long; else None."""
     try:
-        instance: Instance = locked(Instance, pk)
+        instance: Instance = lock_record(Instance, pk)
     except Instance.DoesNotExist:
         return None
     now = timezone.now()
-    if instance.node_state not in CHECKED:
+    if instance.node_state not in CHECKABLE_STATES:
         return None
     if not instance.health_check_pending or waited_too_long(instance, now):
-        begin_at(instance, now)
+        mark_started(instance, now)
     return instance
 
 
@@ -62,8 +62,8 @@ def waited_too_long(instance: Instance, now: datetime) -> bool:
     return not 0 <= spent <= settings.HEALTH_CHECK_TIMEOUT / 2
 
 
-def begin_at(instance: Instance, now: datetime) -> None:
-    """Note that a check begins. A last one that lies in the future, since the clock was put back, is dated now."""
+def mark_started(instance: Instance, now: datetime) -> None:
+    """Store that a check was started. A last_health_check in the future, since the clock was set back, becomes now."""
     instance.health_check_started = now
     if instance.last_health_check is not None:
         instance.last_health_check = min(instance.last_health_check, now - timedelta(microseconds=1))
@@ -78,14 +78,14 @@ def seconds_left(started: datetime, now: datetime) -> float:
     return max(0.1, timeout - spent - min(MARGIN, timeout / 4))
 
 
-@unless_mirrored
+@skip_if_mirrored
 def expire(now: datetime | None = None) -> int:
-    """End the checks that would be overdue before the next look; return how many."""
+    """Record as expired the checks that become overdue before the next run; return how many."""
     now = now or timezone.now()
     timeout = timedelta(seconds=settings.HEALTH_CHECK_TIMEOUT)
     pending = Q(last_health_check=None) | Q(health_check_started__gt=F("last_health_check"))
     overdue = Q(health_check_started__lte=now + timedelta(seconds=EXPIRY_PERIOD) - timeout)
-    from_the_future = Q(health_check_started__gt=now + timeout)  # the clock was put back since
+    from_the_future = Q(health_check_started__gt=now + timeout)  # the clock was set back since
     checks = Instance.objects.filter(pending, overdue | from_the_future)
     expired = ProbeError(
         NodeHealth.Check.EXPIRED,
@@ -93,6 +93,6 @@ def expire(now: datetime | None = None) -> int:
     )
     ended = list(checks.order_by("pk").values_list("pk", "hostname", "health_check_started"))
     for pk, hostname, started in ended:
-        record(pk, Report.of_failure(expired), check=started, now=now)
+        record(pk, NodeReport.of_failure(expired), check=started, now=now)
         logger.warning("The health check of %s expired.", hostname)
     return len(ended)

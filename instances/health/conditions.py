@@ -1,8 +1,8 @@
 """The typed conditions of a node: five aspects of its health, each with a status, a reason of a closed list and a time.
 
-They follow from the instance, from what was recorded here of its health, from the time, and, for Reachable, from the
-links around it. What neither the record nor anybody here tells is Unknown. Noting them stores them, so that the moments
-at which they change are kept. What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
+They are computed from the instance, its NodeHealth, the time, and, for Reachable, the links around it. A status that
+these do not determine is Unknown. ``store()`` saves the conditions, and with them the times at which they changed.
+What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils import timezone
 
-from instances.health.rules import CHECKED, JUDGING, LOST, tolerance
+from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
 from instances.models import Condition, Instance, MeshInspection, NodeHealth
 
 State = Instance.NodeState
@@ -25,7 +25,7 @@ Blockers = Mapping[int, list[str]]  # id of a node that is cut off -> the hostna
 
 
 class Reason(models.TextChoices):
-    """Why a condition is what it is, HealthChecked's more special ones (``NodeHealth.Check``) aside."""
+    """The reasons of conditions; HealthChecked has those of ``NodeHealth.Check`` too."""
 
     SEEN = "SeenInTime", "It was seen, or reported itself, and was not found lost since"
     SEEN_ONCE = "SeenOnceAfterLoss", "It was seen again after it was lost, and does not count as back yet"
@@ -52,12 +52,12 @@ class Reason(models.TextChoices):
 
 REASONS = [*Reason.choices, *Check.choices]
 FAULTS = tuple(check for check in Check if check != Check.PASSED)
-# Outcomes of a check that never got to the node, and what they say of the way to it.
-NO_WAY = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
+# Outcomes of a check that did not reach the node, and the status of Reachable that follows.
+UNREACHED = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
 
 
 class Finding(NamedTuple):
-    """What a condition is at this moment; ``since`` is when it became so, where that follows from what is known."""
+    """The computed status of a condition; ``since`` is when it changed to that, where the records show it."""
 
     status: Condition.Status
     reason: Reason | NodeHealth.Check
@@ -70,11 +70,11 @@ Findings = Mapping[Condition.Type, Finding]
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who watches the nodes, and so would know what their records do not tell."""
+    """Whether anything here watches the nodes: a worker, this node's Receptor, or neither, as in a mirror."""
 
     is_mirror: bool = False
     by_worker: bool = False
-    receptor_error: str = ""  # why this node's Receptor does not answer; "" where it does, or nobody asks it
+    receptor_error: str = ""  # why this node's Receptor does not answer; "" where it does, or is not used
 
     @classmethod
     def here(cls, now: datetime | None = None) -> "Watch":
@@ -84,13 +84,13 @@ class Watch:
         own = [each for each in recent if each.inspector == settings.CLUSTER_HOST_ID] or recent
         last = max(own, key=lambda each: each.began, default=None)
         return cls(
-            by_worker=settings.HEALTH_PROBE in JUDGING and any(not each.error for each in recent),
+            by_worker=settings.HEALTH_PROBE in LOSS_DETECTING_PROBES and any(not each.error for each in recent),
             receptor_error=last.error if last else "",
         )
 
     @property
-    def blind(self) -> Reason:
-        """Why nothing is known of what only a watch could tell."""
+    def unobserved_reason(self) -> Reason:
+        """The reason of a condition that could be determined only by watching the node."""
         if self.is_mirror:
             return Reason.MIRRORED
         return Reason.NOT_HEARD if self.by_worker else Reason.NOT_WATCHED
@@ -100,7 +100,7 @@ MIRRORING = Watch(is_mirror=True)  # a worker leaves a mirror alone
 
 
 def health_of(instance: Instance) -> NodeHealth:
-    """What is noted of the instance's health, or a blank sheet."""
+    """The stored health of the instance, or an empty one that is not stored."""
     try:
         return instance.health
     except ObjectDoesNotExist:
@@ -110,13 +110,13 @@ def health_of(instance: Instance) -> NodeHealth:
 def findings(
     instance: Instance, watch: Watch, now: datetime, blockers: Blockers | None = None
 ) -> dict[Condition.Type, Finding]:
-    """All conditions of the instance, without Reachable where only the links could tell and ``blockers`` is None."""
+    """All conditions of the instance; without Reachable where that depends on the links and ``blockers`` is None."""
     health = health_of(instance)
-    sight = seen(instance, health, now)
+    last_seen = seen(instance, health, now)
     found = {
-        Type.SEEN: sight,
+        Type.SEEN: last_seen,
         Type.HEALTH_CHECKED: health_checked(instance, health, watch),
-        Type.REACHABLE: reachable(instance, health, sight, watch, blockers, now),
+        Type.REACHABLE: reachable(instance, health, last_seen, watch, blockers, now),
         Type.CAPACITY_REPORTED: capacity_reported(instance),
         Type.ENABLED: enabled(instance, health),
     }
@@ -126,7 +126,7 @@ def findings(
 def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
     patience = tolerance(instance.node_type)
     times = [time for time in (instance.last_seen, health.sighted) if time is not None]
-    past = [time for time in times if time - now <= patience]  # as much may another clock be ahead
+    past = [time for time in times if time - now <= patience]  # by so much another clock may be ahead
     last = max(past, default=None)
     in_time = last is not None and now - last <= patience
     if health.lost_since is not None:
@@ -141,17 +141,17 @@ def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
         reason = Reason.LOST if is_lost else Reason.SILENT
         message = f"Last seen {last:%Y-%m-%d %H:%M:%S} UTC."
         return Finding(Status.FALSE if is_lost else Status.UNKNOWN, reason, message, last + patience)
-    if is_called_lost(instance) and not was_sighted(health, now, instance):
+    if is_marked_lost(instance) and not was_seen_here(health, now, instance):
         return Finding(Status.UNKNOWN, Reason.SEEN_ONCE)
     return Finding(Status.TRUE, Reason.SEEN)
 
 
-def is_called_lost(instance: Instance) -> bool:
-    return instance.errors.startswith(LOST)
+def is_marked_lost(instance: Instance) -> bool:
+    return instance.errors.startswith(LOST_ERROR)
 
 
-def was_sighted(health: NodeHealth, now: datetime, instance: Instance) -> bool:
-    """Whether the node was seen here, and not only by the AWX that told of it, within its tolerance."""
+def was_seen_here(health: NodeHealth, now: datetime, instance: Instance) -> bool:
+    """Whether this service itself, and not only a mirrored AWX, saw the node within its tolerance."""
     return health.sighted is not None and abs(now - health.sighted) <= tolerance(instance.node_type)
 
 
@@ -159,13 +159,13 @@ def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Find
     if instance.node_type == Instance.NodeType.HOP:
         return Finding(Status.UNKNOWN, Reason.NOT_APPLICABLE)
     if health.check_outcome in FAULTS:
-        return Finding(Status.FALSE, Check(health.check_outcome), told_by_check(instance))
+        return Finding(Status.FALSE, Check(health.check_outcome), check_message(instance))
     if instance.last_health_check is None:
         return Finding(Status.UNKNOWN, Reason.NEVER_CHECKED)
-    if is_called_lost(instance):
+    if is_marked_lost(instance):
         return Finding(Status.UNKNOWN, Reason.LOST_SINCE)
     if instance.errors:
-        is_of_check = instance.node_state in CHECKED
+        is_of_check = instance.node_state in CHECKABLE_STATES
         return Finding(Status.FALSE if is_of_check else Status.UNKNOWN, Reason.HAS_ERRORS, instance.errors)
     if passed(instance, health):
         return Finding(Status.TRUE, Check.PASSED)
@@ -173,43 +173,43 @@ def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Find
 
 
 def passed(instance: Instance, health: NodeHealth) -> bool:
-    """Whether the last check of a node without errors passed: it was noted, or the check made the node ready."""
+    """Whether the last check of a node without errors passed: by its stored outcome, or as the node is ready."""
     if instance.node_state == State.UNAVAILABLE:
         return False
     return health.check_outcome == Check.PASSED or instance.node_state in (State.READY, State.DEPROVISIONING)
 
 
 def reachable(
-    instance: Instance, health: NodeHealth, sight: Finding, watch: Watch, blockers: Blockers | None, now: datetime
+    instance: Instance, health: NodeHealth, last_seen: Finding, watch: Watch, blockers: Blockers | None, now: datetime
 ) -> Finding | None:
     if watch.receptor_error:
         return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, watch.receptor_error)
     if health.lost_since is not None:
         return None if blockers is None else down(blockers.get(instance.pk), health.lost_since)
-    if health.check_outcome in NO_WAY and not sighted_since_check(instance, health):
+    if health.check_outcome in UNREACHED and not seen_since_check(instance, health):
         outcome = Check(health.check_outcome)
-        return Finding(NO_WAY[outcome], outcome, told_by_check(instance))
-    if sight.reason == Reason.NEVER_SEEN:
+        return Finding(UNREACHED[outcome], outcome, check_message(instance))
+    if last_seen.reason == Reason.NEVER_SEEN:
         return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
     is_well = instance.node_state != State.UNAVAILABLE and not instance.errors
-    if sight.status == Status.TRUE and (is_well or was_sighted(health, now, instance)):
+    if last_seen.status == Status.TRUE and (is_well or was_seen_here(health, now, instance)):
         return Finding(Status.TRUE, Reason.CONNECTED)
-    # Only what was True until then is Unknown since the node was last in time.
-    return Finding(Status.UNKNOWN, watch.blind, since=sight.since if is_well else None)
+    # Only a condition that was True until then has been Unknown since the node was last seen in time.
+    return Finding(Status.UNKNOWN, watch.unobserved_reason, since=last_seen.since if is_well else None)
 
 
-def told_by_check(instance: Instance) -> str:
-    """What the last check said; nothing where the node was lost later, which ``errors`` tell then."""
-    return "" if is_called_lost(instance) else instance.errors
+def check_message(instance: Instance) -> str:
+    """The error message of the last check; "" where the node was lost after it, since ``errors`` is about that then."""
+    return "" if is_marked_lost(instance) else instance.errors
 
 
-def sighted_since_check(instance: Instance, health: NodeHealth) -> bool:
+def seen_since_check(instance: Instance, health: NodeHealth) -> bool:
     check = instance.last_health_check
     return health.sighted is not None and (check is None or health.sighted > check)
 
 
 def down(names: Collection[str] | None, since: datetime) -> Finding:
-    """A lost node, cut off by those with these names or down itself."""
+    """Reachable of a lost node: cut off by the nodes with these hostnames, or down itself if there are none."""
     if not names:
         return Finding(Status.FALSE, Reason.DOWN, since=since)
     verb = "is" if len(names) == 1 else "are"
@@ -231,29 +231,29 @@ def enabled(instance: Instance, health: NodeHealth) -> Finding:
     return Finding(Status.FALSE, Reason.DISABLED, health.disabled_reason)
 
 
-# --- telling and keeping them
+# --- reading and storing them
 
 
-def of(instance: Instance, now: datetime | None = None) -> list[Condition]:
-    """The conditions as they are, of an instance from ``with_conditions()``; nothing is stored. One query."""
+def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
+    """The current conditions of an instance that was read ``with_conditions()``; nothing is stored. One query."""
     now = now or timezone.now()
-    noted = {condition.type: condition for condition in instance.conditions.all()}
+    stored = {condition.type: condition for condition in instance.conditions.all()}
     found = findings(instance, MIRRORING if instance.is_mirrored else Watch.here(now), now)
     if Type.REACHABLE not in found:
-        found[Type.REACHABLE] = noted_loss(noted.get(Type.REACHABLE)) or down(
+        found[Type.REACHABLE] = stored_loss(stored.get(Type.REACHABLE)) or down(
             None, health_of(instance).lost_since or now
         )
     return [
-        condition(instance, kind, found[kind], transition(found[kind], noted.get(kind), found[kind].status, None))
+        condition(instance, kind, found[kind], transition(found[kind], stored.get(kind), found[kind].status, None))
         for kind in Type
     ]
 
 
-def noted_loss(noted: Condition | None) -> Finding | None:
-    """Why a lost node is out of reach, as the last inspection, which knew the links, noted it."""
-    if noted is None or noted.status != Status.FALSE or noted.reason not in (Reason.DOWN, Reason.CUT_OFF):
+def stored_loss(stored: Condition | None) -> Finding | None:
+    """The stored Reachable of a lost node, which the last inspection computed from the links; None if missing."""
+    if stored is None or stored.status != Status.FALSE or stored.reason not in (Reason.DOWN, Reason.CUT_OFF):
         return None
-    return Finding(Status.FALSE, Reason(noted.reason), noted.message, noted.last_transition)
+    return Finding(Status.FALSE, Reason(stored.reason), stored.message, stored.last_transition)
 
 
 def condition(
@@ -265,38 +265,40 @@ def condition(
     )
 
 
-def transition(finding: Finding, noted: Condition | None, earlier: str | None, now: datetime | None) -> datetime | None:
-    """When the condition became what was found; None where that is not known.
+def transition(
+    finding: Finding, stored: Condition | None, earlier: str | None, now: datetime | None
+) -> datetime | None:
+    """When the condition changed to the status of ``finding``; None where that is not known.
 
-    ``earlier``: its status until now, noted or not; None where there was none. ``now``: when the change was found, if
-    it is being noted.
+    ``earlier``: its status until now, stored or not; None where there was none. ``now``: when the change was found, if
+    it is to be stored.
     """
-    before = [status for status in (noted.status if noted else None, earlier) if status is not None]
+    before = [status for status in (stored.status if stored else None, earlier) if status is not None]
     if not before or any(status != finding.status for status in before):
         return finding.since or now
-    return (noted.last_transition if noted else None) or finding.since
+    return (stored.last_transition if stored else None) or finding.since
 
 
-def note(
+def store(
     instances: Iterable[Instance],
     now: datetime,
     watch: Watch,
     blockers: Blockers | None = None,
     earlier: Mapping[int, Findings] | None = None,
 ) -> int:
-    """Store what changed in the conditions of these instances; return how many did. Two queries at most.
+    """Store the conditions of these instances that changed; return how many did. Two queries at most.
 
-    ``earlier``: by id, the findings before what is being noted happened; none of an instance that is new.
+    ``earlier``: by id, the findings before the change that is being stored; empty for a new instance.
     """
     by_pk = {instance.pk: instance for instance in instances}
-    noted = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
+    stored = {(each.instance_id, each.type): each for each in Condition.objects.filter(instance__in=by_pk)}
     changed = []
     for pk, instance in by_pk.items():
         for kind, finding in findings(instance, watch, now, blockers).items():
-            known = noted.get((pk, kind))
+            known = stored.get((pk, kind))
             before = finding if earlier is None else earlier[pk].get(kind)
-            is_as_noted = known is not None and (known.status, known.reason, known.message) == finding[:3]
-            if not is_as_noted or (before is not None and before.status != finding.status):
+            is_unchanged = known is not None and (known.status, known.reason, known.message) == finding[:3]
+            if not is_unchanged or (before is not None and before.status != finding.status):
                 since = transition(finding, known, before.status if before else None, now)
                 changed.append(condition(instance, kind, finding, since))
     Condition.objects.bulk_create(
@@ -308,14 +310,14 @@ def note(
     return len(changed)
 
 
-def forget(pks: Iterable[int]) -> None:
-    """Forget what was noted of these instances, whose records now tell of another time or node. Two queries."""
+def delete_stored(pks: Iterable[int]) -> None:
+    """Delete the conditions and the health of these instances, since other records replace them. Two queries."""
     ids = list(pks)
     for model in (Condition, NodeHealth):
         model._default_manager.filter(instance__in=ids).delete()
 
 
-def forget_all() -> None:
-    """Forget what was noted of every instance: the records that follow are others. Two queries."""
+def delete_all_stored() -> None:
+    """Delete the conditions and the health of all instances, since other records replace them. Two queries."""
     for model in (Condition, NodeHealth):
         model._default_manager.all().delete()

@@ -1,4 +1,4 @@
-"""Who is cut off by whom, from the links of the mesh."""
+"""Which lost nodes are cut off by which others, computed from the links of the mesh."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ Pair = tuple[int, int]
 
 
 def cut_off(roots: Iterable[int], lost: set[int], links: Iterable[Pair]) -> dict[int, set[int]]:
-    """Which lost nodes are out of reach only because others are down: id -> the ids of those others.
+    """The lost nodes that are unreachable only because others are down: id -> the ids of those others.
 
     ``roots``: the control plane; ``links``: pairs of ids, whichever dials. A lost node with a neighbour that is
     reached is down itself and is not in the result; nor is one to which no path leads at all.

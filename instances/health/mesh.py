@@ -1,6 +1,6 @@
-"""Looking at all nodes at once: who was seen, who is lost, who is back, which links stand.
+"""The inspection of the mesh: which nodes were seen, are lost, or came back, and which links are established.
 
-Source: docs/awx-behaviour.md, "Heartbeats and lost nodes". Better than AWX: a node is seen whenever its
+Source: docs/awx-behaviour.md, "Heartbeats and lost nodes". Unlike in AWX, a node counts as seen whenever its
 advertisement differs from the last one, so that a clock which is wrong, or runs backwards, does not make it lost.
 """
 
@@ -16,9 +16,9 @@ from django.utils.dateparse import parse_datetime
 
 from instances import capacity, locks, tasks
 from instances.health import conditions, graph
-from instances.health.checks import ASKING
-from instances.health.recording import sight
-from instances.health.rules import CHECKED, JUDGING, LOST, tolerance
+from instances.health.checks import ACTIVE_PROBES
+from instances.health.recording import record_sighting
+from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
 from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
@@ -28,19 +28,19 @@ State, NodeType = Instance.NodeState, Instance.NodeType
 
 @dataclass
 class View:
-    """What Receptor tells of the mesh: when each node's advertisement was written, and who is connected to whom."""
+    """Receptor's view of the mesh: when each node's advertisement was written, and which nodes are connected."""
 
     advertised: dict[str, datetime] = field(default_factory=dict)
     connected: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
     def of_status(cls, status: Mapping[str, Any]) -> "View":
-        """From the answer of Receptor's ``status``. What in it cannot be understood is left out."""
+        """The view in the answer to Receptor's ``status`` command. Entries that cannot be parsed are left out."""
         view = cls()
         advertisements = status.get("Advertisements")
-        for told in advertisements if isinstance(advertisements, list) else []:
-            node, time = (told.get("NodeID"), told.get("Time")) if isinstance(told, Mapping) else (None, None)
-            at = moment(time)
+        for entry in advertisements if isinstance(advertisements, list) else []:
+            node, time = (entry.get("NodeID"), entry.get("Time")) if isinstance(entry, Mapping) else (None, None)
+            at = parse_time(time)
             if isinstance(node, str) and at is not None:
                 view.advertised[node] = max(at, view.advertised.get(node, at))
         costs = status.get("KnownConnectionCosts")
@@ -49,8 +49,8 @@ class View:
         return view
 
 
-def moment(text: object) -> datetime | None:
-    """The time in RFC 3339 ``text``, if it is one and UTC has it; Receptor writes nanoseconds, which are cut."""
+def parse_time(text: object) -> datetime | None:
+    """The time of the RFC 3339 ``text`` in UTC; None where it is not one. Receptor's nanoseconds are truncated."""
     try:
         at = parse_datetime(text) if isinstance(text, str) else None
         return at.astimezone(UTC) if at is not None and at.tzinfo else None
@@ -59,13 +59,13 @@ def moment(text: object) -> datetime | None:
 
 
 def storable(name: str) -> str:
-    """A hostname of the mesh, as far as the database can hold it: no NUL, no half of a character, not too long."""
+    """A hostname of the mesh as the database can store it: without NUL and halves of characters, 250 characters."""
     return name.replace("\0", "").encode("utf-8", "replace").decode()[:250]
 
 
 @dataclass
 class Changes:
-    """What one look found."""
+    """The nodes that an inspection found seen, lost, back, and due to be checked."""
 
     seen: list[Instance] = field(default_factory=list)
     lost: list[Instance] = field(default_factory=list)
@@ -73,24 +73,24 @@ class Changes:
     checks: list[Instance] = field(default_factory=list)  # that are due
 
 
-def look(now: datetime, view: View, error: str = "", seconds: float = 0) -> Changes | None:
-    """Bring what is stored to what ``view`` shows and to what time it is; None where another worker does so already.
+def inspect(now: datetime, view: View, error: str = "", seconds: float = 0) -> Changes | None:
+    """Update the stored nodes by ``view`` and ``now``; return the changes, or None while another worker does it.
 
-    ``error``: why the mesh could not be seen; then nobody is found lost. ``seconds``: how long it took to see it.
+    ``error``: why Receptor's view could not be read; then no node is marked lost. ``seconds``: how long reading took.
     """
     with transaction.atomic():
         if not locks.try_acquire(locks.Lock.INSPECTION):
             return None
-        return Look(now, view, error, seconds).take()
+        return Inspection(now, view, error, seconds).run()
 
 
-class Look:
-    """One look, in one transaction, with a number of queries that does not grow with the mesh."""
+class Inspection:
+    """One inspection of all nodes, in one transaction; its number of queries does not grow with the mesh."""
 
     def __init__(self, now: datetime, view: View, error: str, seconds: float) -> None:
         self.now, self.view, self.error, self.seconds = now, view, error, seconds
         self.inspector = settings.CLUSTER_HOST_ID
-        # Their health is read once they are held: a joined row would be as it was before somebody else let go.
+        # Health is read after the nodes are locked: a joined row would be as it was before another transaction ended.
         self.nodes = {node.hostname: node for node in Instance.objects.select_for_update(no_key=True).order_by("pk")}
         known = NodeHealth.objects.in_bulk()
         self.health = {node.pk: known.get(node.pk) or NodeHealth(instance=node) for node in self.nodes.values()}
@@ -103,42 +103,43 @@ class Look:
         self.touched: set[int] = set()
 
     def begin_of_watch(self) -> datetime:
-        """Since when this worker looks without a gap. Silence that it could not have heard broken counts not."""
+        """Since when this worker inspects without a gap. Silence before that does not count."""
         last = self.previous
         if last is None or last.error or last.began > self.now or last.is_overdue(self.now):
             return self.now
         return last.watching_since
 
-    def take(self) -> Changes:
+    def run(self) -> Changes:
+        """Compare the stored nodes with the view, store what changed, queue due health checks; return the changes."""
         for hostname, at in self.view.advertised.items():
             node = self.nodes.get(hostname)
             if node is not None and not node.controls:  # those report themselves
-                self.advertise(node, at)
-        if settings.HEALTH_PROBE in JUDGING and not self.error:
+                self.record_advertisement(node, at)
+        if settings.HEALTH_PROBE in LOSS_DETECTING_PROBES and not self.error:
             for node in self.nodes.values():
                 self.find_lost(node)
         self.find_due_checks()
         self.save()
-        self.establish()
-        self.remember()
-        conditions.note(self.nodes.values(), self.now, conditions.Watch.here(self.now), self.blockers())
+        self.establish_links()
+        self.save_inspection()
+        conditions.store(self.nodes.values(), self.now, conditions.Watch.here(self.now), self.blockers())
         if self.changes.checks:
             tasks.check_health(self.changes.checks)
         return self.changes
 
     # --- who was seen
 
-    def advertise(self, node: Instance, at: datetime) -> None:
-        """Take note of the advertisement that the node wrote when its own clock said ``at``.
+    def record_advertisement(self, node: Instance, at: datetime) -> None:
+        """Record the advertisement that the node wrote when its own clock said ``at``.
 
-        Which one was the last is kept for each inspector: their Receptors may hold different ones of a dead node.
+        The last one is stored for each inspector: their Receptors may have different ones of a dead node.
         """
-        health, told = self.health[node.pk], at.isoformat(timespec="microseconds")
+        health, advertisement = self.health[node.pk], at.isoformat(timespec="microseconds")
         last = health.advertised.get(self.inspector)
-        if told == last:
+        if advertisement == last:
             return
-        known_elsewhere = last is None and any(told <= other for other in health.advertised.values())
-        health.advertised[self.inspector] = told
+        known_elsewhere = last is None and any(advertisement <= other for other in health.advertised.values())
+        health.advertised[self.inspector] = advertisement
         self.touched.add(node.pk)
         seen = min(at, self.now)
         if last is not None and self.previous is not None and self.previous.began <= self.now:
@@ -146,23 +147,23 @@ class Look:
         if known_elsewhere or self.now - seen > tolerance(node.node_type):
             return  # an old one that Receptor still remembers
         first, was_lost = node.last_seen is None, health.lost_since is not None
-        sight(node, health, seen)
+        record_sighting(node, health, seen)
         self.changes.seen.append(node)
         if health.lost_since is None and self.comes_back(node, health, first or was_lost):
             self.changes.back.append(node)
 
     def comes_back(self, node: Instance, health: NodeHealth, was_away: bool) -> bool:
-        """Whether the node, now that it was seen, is to be used again: a hop node at once, others after a check."""
+        """Whether the node that was seen may be used again: a hop node at once, others after a health check."""
         if node.node_type == NodeType.HOP:
             well = health.check_outcome not in conditions.FAULTS
             return well and node.node_state in (State.UNAVAILABLE, State.INSTALLED)
-        return node.node_state in CHECKED and (was_away or node.node_state == State.INSTALLED)
+        return node.node_state in CHECKABLE_STATES and (was_away or node.node_state == State.INSTALLED)
 
     # --- who is lost
 
     def find_lost(self, node: Instance) -> None:
         health = self.health[node.pk]
-        if node.last_seen is None or self.now - self.heard(node, health) <= tolerance(node.node_type):
+        if node.last_seen is None or self.now - self.last_heard(node, health) <= tolerance(node.node_type):
             return
         if health.lost_since is None or health.sightings:
             health.lost_since, health.sightings = health.lost_since or self.now, 0
@@ -170,16 +171,16 @@ class Look:
         if node.node_state == State.READY:
             self.changes.lost.append(node)
 
-    def heard(self, node: Instance, health: NodeHealth) -> datetime:
-        """When the node was last heard of, or could not have been. A time in the future, by another clock, is none."""
+    def last_heard(self, node: Instance, health: NodeHealth) -> datetime:
+        """When the node was last seen, or when the watch began where that is later. Times in the future are ignored."""
         times = (node.last_seen, health.sighted)
         return max([self.watching_since, *(time for time in times if time is not None and time <= self.now)])
 
     # --- who is to be checked
 
     def find_due_checks(self) -> None:
-        """Nodes that came back, and those with errors that were not checked for long."""
-        if settings.HEALTH_PROBE not in ASKING:
+        """Collect the nodes to check: those that came back, and those with errors whose last check is long ago."""
+        if settings.HEALTH_PROBE not in ACTIVE_PROBES:
             return
         due = {node.pk: node for node in self.changes.back if node.node_type == NodeType.EXECUTION}
         before = self.now - timedelta(seconds=settings.EXECUTION_NODE_REMEDIATION_CHECKS)
@@ -187,11 +188,11 @@ class Look:
         self.changes.checks = [node for node in due.values() if not node.health_check_pending]
 
     def is_due(self, node: Instance, before: datetime) -> bool:
-        """Whether the node has errors and is there, and was last checked ``before``, or in the future by some clock."""
+        """Whether the node has errors, is not lost, and last checked ``before`` (or in the future by some clock)."""
         last = node.last_health_check
         return (
             node.node_type == NodeType.EXECUTION
-            and node.node_state in CHECKED
+            and node.node_state in CHECKABLE_STATES
             and (node.node_state == State.UNAVAILABLE or bool(node.errors))
             and self.health[node.pk].lost_since is None
             and (last is None or not before < last <= self.now)
@@ -200,9 +201,9 @@ class Look:
     # --- storing it
 
     def save(self) -> None:
-        """Write what changed: a statement for each kind of change, not for each node."""
+        """Store what changed, with one statement for each kind of change."""
         save_sightings(self.changes.seen)
-        offline = {"node_state": State.UNAVAILABLE, "errors": LOST, "modified": self.now}
+        offline = {"node_state": State.UNAVAILABLE, "errors": LOST_ERROR, "modified": self.now}
         self.update(self.changes.lost, {**offline, "cpu_capacity": 0, "mem_capacity": 0, "capacity": 0})
         rejoined = [node for node in self.changes.back if node.node_type == NodeType.HOP]
         self.update(rejoined, {"node_state": State.READY, "errors": "", "modified": self.now})
@@ -215,28 +216,28 @@ class Look:
         )
 
     def update(self, nodes: list[Instance], values: dict[str, Any]) -> None:
-        """Change these nodes, here and in the database: the conditions follow from both."""
+        """Set these values of the nodes in memory, from which the conditions are computed, and in the database."""
         for node in nodes:
             vars(node).update(values)
         if nodes:
             Instance.objects.filter(pk__in=[node.pk for node in nodes]).update(**values)
 
-    def establish(self) -> None:
-        """Links whose ends are connected stand, whichever of the two dialled."""
+    def establish_links(self) -> None:
+        """Set links in state "adding" whose ends are connected to "established", whichever of the two dialled."""
         connected = self.view.connected | {(other, one) for one, other in self.view.connected}
         adding = InstanceLink.State.ADDING
-        stand = [pk for pk, one, other, state in self.links if state == adding and (one, other) in connected]
-        if stand:
-            InstanceLink.objects.filter(pk__in=stand).update(link_state=InstanceLink.State.ESTABLISHED)
+        established = [pk for pk, one, other, state in self.links if state == adding and (one, other) in connected]
+        if established:
+            InstanceLink.objects.filter(pk__in=established).update(link_state=InstanceLink.State.ESTABLISHED)
 
-    def remember(self) -> None:
-        """Note that and how this look was taken, and which of the nodes on the mesh no instance has."""
+    def save_inspection(self) -> None:
+        """Store when this inspection began, its duration and error, and the hostnames that no instance has."""
         before = self.previous.unknown_nodes if self.previous else []
         names = {storable(name) for name in self.view.advertised.keys() - self.nodes.keys()}
         unknown = before if self.error else sorted(names)
         new = sorted(set(unknown) - set(before))
         if new:
-            logger.warning("On the mesh, but no instance: %s.", ", ".join(map(repr, new)))
+            logger.warning("The mesh has nodes that are not registered as instances: %s.", ", ".join(map(repr, new)))
         own = MeshInspection(
             inspector=self.inspector,
             began=self.now,
@@ -253,20 +254,20 @@ class Look:
         )
 
     def blockers(self) -> dict[int, list[str]]:
-        """For each node that is cut off, the hostnames of those that cut it off."""
+        """For the id of each node that is cut off, the hostnames of the nodes that cut it off."""
         lost = {pk for pk, health in self.health.items() if health.lost_since is not None}
         if not lost:
             return {}
         roots = [node.pk for node in self.nodes.values() if node.node_type in capacity.CONTROLLING]
-        kept = (link for link in self.links if link[3] != InstanceLink.State.REMOVING)
-        pairs = ((self.nodes[one].pk, self.nodes[other].pk) for _, one, other, _ in kept)
+        links = (link for link in self.links if link[3] != InstanceLink.State.REMOVING)
+        pairs = ((self.nodes[one].pk, self.nodes[other].pk) for _, one, other, _ in links)
         names = {node.pk: node.hostname for node in self.nodes.values()}
         blocked = graph.cut_off(roots, lost, pairs)
         return {pk: sorted(names[blocker] for blocker in blockers) for pk, blockers in blocked.items()}
 
 
 def save_sightings(nodes: Iterable[Instance]) -> None:
-    """Move ``last_seen`` of these nodes, never backwards."""
+    """Store ``last_seen`` of these nodes, which never goes back."""
     seen = [(node.pk, node.last_seen) for node in nodes]
     if not seen:
         return

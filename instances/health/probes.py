@@ -1,6 +1,6 @@
-"""Asking a node for its report, in the way that HEALTH_PROBE names.
+"""Probing a node: asking it for its report, by the method that HEALTH_PROBE names.
 
-The packages that ask are imported when they first do: a process that serves never does, and need not hold them.
+The packages for this are imported at the first probe: processes that serve never probe and need no memory for them.
 """
 
 import os
@@ -16,26 +16,34 @@ from pathlib import Path
 from django.conf import settings
 
 from instances.health import report
-from instances.health.report import LACKS_WORKER_INFO, LARGEST_OUTPUT, Check, ProbeError, Report, excerpt, old_runner
+from instances.health.report import (
+    LACKS_WORKER_INFO,
+    LARGEST_OUTPUT,
+    Check,
+    NodeReport,
+    ProbeError,
+    excerpt,
+    old_runner,
+)
 
 PROGRAM = "ansible-runner"
 CHUNK = 2**16  # bytes
 
 
-def probe(hostname: str, timeout: float | None = None) -> Report:
-    """What the node tells of itself, or why it does not: a failure is a report, too.
+def probe(hostname: str, timeout: float | None = None) -> NodeReport:
+    """The node's report; a failed probe is a report with ``errors``.
 
     ``timeout`` in seconds; HEALTH_CHECK_TIMEOUT where it is None.
-    Raises ValueError where HEALTH_PROBE names no way to ask.
+    Raises ValueError where HEALTH_PROBE names no active probe.
     """
     try:
-        return report.read(answer_of(hostname, settings.HEALTH_CHECK_TIMEOUT if timeout is None else timeout))
+        return report.parse_report(answer_of(hostname, settings.HEALTH_CHECK_TIMEOUT if timeout is None else timeout))
     except ProbeError as error:
-        return Report.of_failure(error)
+        return NodeReport.of_failure(error)
 
 
 def answer_of(hostname: str, timeout: float) -> bytes:
-    """What ansible-runner prints of the node. Raises ProbeError."""
+    """The output of ansible-runner about the node. Raises ProbeError."""
     match settings.HEALTH_PROBE:
         case "receptor":
             from instances.health import receptor
@@ -47,13 +55,13 @@ def answer_of(hostname: str, timeout: float) -> bytes:
             raise ValueError(f"No node can be asked with HEALTH_PROBE={other!r}.")
 
 
-def own_report() -> Report:
+def own_report() -> NodeReport:
     """The report of the machine that the service runs on, as ansible-runner counts."""
     from ansible_runner.utils.capacity import get_cpu_count, get_mem_in_bytes
 
     memory = get_mem_in_bytes()  # or a text that says why it is not known
     is_known = isinstance(memory, int)
-    return Report(
+    return NodeReport(
         version=settings.AWX_VERSION,
         cpu=Decimal(get_cpu_count()),
         memory=memory if is_known else 0,
@@ -67,11 +75,11 @@ def own_report() -> Report:
 
 
 def local_worker_info(timeout: float) -> bytes:
-    """What ``ansible-runner worker --worker-info`` prints here: LARGEST_OUTPUT + 1 bytes of it at most.
+    """The output of ``ansible-runner worker --worker-info`` here: its first LARGEST_OUTPUT + 1 bytes.
 
     ``timeout`` in seconds; then it is killed with all that it started. Raises ProbeError.
     """
-    with start([str(program()), "worker", "--worker-info"]) as process:
+    with start_process([str(program()), "worker", "--worker-info"]) as process:
         try:
             output, complaints = collect(process, time.monotonic() + timeout)
         except (TimeoutError, subprocess.TimeoutExpired) as silence:
@@ -93,7 +101,7 @@ def program() -> Path:
     return Path(found)
 
 
-def start(command: list[str]) -> subprocess.Popen[bytes]:
+def start_process(command: list[str]) -> subprocess.Popen[bytes]:
     """Start the command in a process group of its own. Raises ProbeError."""
     try:
         return subprocess.Popen(  # noqa: S603 - the command is ours
@@ -120,7 +128,7 @@ def collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, b
         selector.register(process.stderr, selectors.EVENT_READ, complaints)
         while selector.get_map() and len(output) <= LARGEST_OUTPUT:
             for key, _ in selector.select(max(0, deadline - time.monotonic())):
-                if not read_some(key.fd, key.data):
+                if not read_chunk(key.fd, key.data):
                     selector.unregister(key.fileobj)
             if time.monotonic() >= deadline:
                 raise TimeoutError
@@ -129,10 +137,10 @@ def collect(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, b
     return bytes(output), bytes(complaints)
 
 
-def read_some(file: int, kept: bytearray) -> bool:
-    """Read what is there and keep as much of it as may be kept; whether there may be more."""
+def read_chunk(file: int, output: bytearray) -> bool:
+    """Read what is available and append it to ``output``, up to LARGEST_OUTPUT + 1 bytes; False at the end."""
     chunk = os.read(file, CHUNK)
-    kept += chunk[: LARGEST_OUTPUT + 1 - len(kept)]
+    output += chunk[: LARGEST_OUTPUT + 1 - len(output)]
     return bool(chunk)
 
 

@@ -1,7 +1,7 @@
-"""What is said to the control socket of this node's own Receptor, by the package receptorctl.
+"""Commands to the control socket of this node's own Receptor, by the package receptorctl.
 
-Every exchange has a connection of its own and an end in time. Errors are ProbeError. Source: Receptor's control
-service; docs/awx-behaviour.md, "Health checks".
+Each command has a connection of its own and a timeout. Errors are ProbeError. Source: Receptor's control service;
+docs/awx-behaviour.md, "Health checks".
 """
 
 import contextlib
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 WORK_TYPE = "ansible-runner"
 ANSWER_WITHIN = 10.0  # seconds; Receptor answers its own socket at once, whatever the mesh does
-LAST_LOOK = 1.0  # seconds; whoever waits for the result does not wait much longer than the timeout
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks at a work unit
+ROUTES_TIMEOUT = 1.0  # seconds; so that a check does not take much longer than its timeout
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two requests for the status of a work unit
 LONGEST_LINE = 2**26  # bytes; the status of a mesh of thousands of nodes is one line
 CHUNK = 2**16  # bytes
 CREATED = re.compile(r"Work unit created with ID ([A-Za-z0-9_-]+)\. ")
-UNENDED = ("Pending", "Running")
+ACTIVE_STATES = ("Pending", "Running")
 NO_WORK_TYPE = "unknown work type"
 CUT_OFF = (  # what Receptor writes where the mesh does not bring a work unit to its node
     "no route",
@@ -46,30 +46,30 @@ CUT_OFF = (  # what Receptor writes where the mesh does not bring a work unit to
 
 
 def status(timeout: float = ANSWER_WITHIN) -> dict[str, Any]:
-    """What Receptor's command ``status`` answers, under Receptor's keys.
+    """The answer to Receptor's command ``status``, with Receptor's keys.
 
     ``timeout`` in seconds. Raises ProbeError(NO_RECEPTOR) where there is no answer in time, or none that is an object.
     """
-    with told_to_people():
-        return ask("status", time.monotonic() + timeout)
+    with translate_errors():
+        return send_command("status", time.monotonic() + timeout)
 
 
 def worker_info(node: str, timeout: float) -> bytes:
-    """What ``ansible-runner worker --worker-info`` prints on ``node``: LARGEST_OUTPUT + 1 bytes of it at most.
+    """The output of ``ansible-runner worker --worker-info`` on ``node``: its first LARGEST_OUTPUT + 1 bytes.
 
     ``timeout`` in seconds. The work unit is released in any case. Raises ProbeError.
     """
     deadline = time.monotonic() + timeout
-    with told_to_people(), Control(deadline) as control:
+    with translate_errors(), Control(deadline) as control:
         ended = False
         try:
             submit(control, node, timeout)
-            told = until_ended(control.unit, deadline)
+            unit_status = wait_for_end(control.unit, deadline)
             ended = True
-            if told["StateName"] != "Succeeded":
-                raise failure_of(node, told, control.unit, deadline)
+            if unit_status["StateName"] != "Succeeded":
+                raise unit_failure(node, unit_status, control.unit, deadline)
             return results(control.unit, deadline)
-        except RefusedError as refused:
+        except ReceptorRefusedError as refused:
             raise failure(node, str(refused)) from refused
         except TimeoutError as silence:
             if not control.unit or time.monotonic() < deadline:  # it is Receptor that is silent, not the node
@@ -84,8 +84,8 @@ def worker_info(node: str, timeout: float) -> bytes:
 # --- a connection
 
 
-class RefusedError(Exception):
-    """Receptor answered a line that begins with "ERROR:"; the text is the rest of it."""
+class ReceptorRefusedError(Exception):
+    """Receptor answered with a line that begins with "ERROR:"; the message is the rest of it."""
 
 
 class Control(ReceptorControl):  # type: ignore[misc]
@@ -118,14 +118,14 @@ class Control(ReceptorControl):  # type: ignore[misc]
         self.handshake()
 
     def limit(self) -> None:
-        """Let the next call of the socket end in time. Raises TimeoutError where the time is over."""
+        """Set the timeout of the socket for its next call. Raises TimeoutError after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time is over")
         self._socket.settimeout(min(left, ANSWER_WITHIN))
 
     def readstr(self) -> str:
-        """A line. Raises RefusedError, OSError, or ValueError where it is far too long or no UTF-8."""
+        """A line. Raises ReceptorRefusedError, OSError, or ValueError where it is far too long or not UTF-8."""
         line = bytearray()
         while not line.endswith(b"\n"):
             self.limit()
@@ -137,7 +137,7 @@ class Control(ReceptorControl):  # type: ignore[misc]
                 raise ValueError("a line without end")
         text = line.decode().strip()
         if text.startswith("ERROR:"):
-            raise RefusedError(text.removeprefix("ERROR:").strip())
+            raise ReceptorRefusedError(text.removeprefix("ERROR:").strip())
         if created := CREATED.match(text):
             self.unit = created[1]
         return text
@@ -150,19 +150,20 @@ class Control(ReceptorControl):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def told_to_people() -> Iterator[None]:
-    """Turn what goes wrong with the socket into ProbeError(NO_RECEPTOR)."""
+def translate_errors() -> Iterator[None]:
+    """Context manager: raise errors of the socket as ProbeError(NO_RECEPTOR)."""
     try:
         yield
     except TimeoutError as silence:
         raise ProbeError(Check.NO_RECEPTOR, f"Receptor at {settings.RECEPTOR_SOCKET} does not answer.") from silence
-    except (OSError, ValueError, RuntimeError, RefusedError) as error:
+    except (OSError, ValueError, RuntimeError, ReceptorRefusedError) as error:
         reason = excerpt(getattr(error, "strerror", None) or error)
         raise ProbeError(Check.NO_RECEPTOR, f"Receptor at {settings.RECEPTOR_SOCKET} fails: {reason}") from error
 
 
-def ask(command: str, deadline: float) -> dict[str, Any]:
-    """The object that Receptor answers to ``command``. Raises OSError, ValueError, RuntimeError or RefusedError."""
+def send_command(command: str, deadline: float) -> dict[str, Any]:
+    """The object that Receptor answers to ``command``. Raises OSError, ValueError, RuntimeError or
+    ReceptorRefusedError."""
     with Control(deadline) as control:
         answer = control.simple_command(command)
     if not isinstance(answer, dict):
@@ -190,19 +191,19 @@ def submit(control: Control, node: str, timeout: float) -> None:
         raise ValueError("the work unit has no usable id")
 
 
-def until_ended(unit: str, deadline: float) -> dict[str, Any]:
+def wait_for_end(unit: str, deadline: float) -> dict[str, Any]:
     """The status of the unit once it has ended. Raises TimeoutError."""
     pause = FIRST_PAUSE
-    while (told := ask(f"work status {unit}", deadline)).get("StateName") in UNENDED:
+    while (unit_status := send_command(f"work status {unit}", deadline)).get("StateName") in ACTIVE_STATES:
         time.sleep(max(0, min(pause, deadline - time.monotonic())))
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    if not isinstance(told.get("StateName"), str):
-        raise ValueError(f"It answered {excerpt(told)} to work status.")
-    return told
+    if not isinstance(unit_status.get("StateName"), str):
+        raise ValueError(f"It answered {excerpt(unit_status)} to work status.")
+    return unit_status
 
 
 def results(unit: str, deadline: float) -> bytes:
-    """What the unit printed, LARGEST_OUTPUT + 1 bytes of it at most."""
+    """The output of the work unit: its first LARGEST_OUTPUT + 1 bytes."""
     output = bytearray()
     with Control(deadline) as control:
         stream, file = control.get_work_results(unit, return_socket=True)
@@ -217,29 +218,32 @@ def results(unit: str, deadline: float) -> bytes:
 
 
 def release(unit: str, ended: bool) -> None:
-    """Let Receptor forget the unit; one that has not ended is stopped before. What fails is only logged."""
+    """Release the work unit, and cancel it before if it has not ended. Failures are only logged."""
     commands = [f"work release {unit}"] if ended else [f"work cancel {unit}", f"work release {unit}"]
     for command in commands:
         try:
-            ask(command, time.monotonic() + ANSWER_WITHIN)
-        except (OSError, ValueError, RuntimeError, RefusedError) as error:
-            log.warning('Receptor did not do "%s": %s', command, error)
+            send_command(command, time.monotonic() + ANSWER_WITHIN)
+        except (OSError, ValueError, RuntimeError, ReceptorRefusedError) as error:
+            log.warning('Receptor refused the command "%s": %s', command, error)
 
 
 # --- what a failure means
 
 
-def failure_of(node: str, told: dict[str, Any], unit: str, deadline: float) -> ProbeError:
-    """Why the unit that ended with the status ``told`` failed."""
+def unit_failure(node: str, unit_status: dict[str, Any], unit: str, deadline: float) -> ProbeError:
+    """The error of a work unit that ended with ``unit_status``."""
     printed = b""
-    if told.get("StdoutSize"):
-        with contextlib.suppress(OSError, ValueError, RuntimeError, RefusedError):  # the failure is known without it
+    if unit_status.get("StdoutSize"):
+        with contextlib.suppress(
+            OSError, ValueError, RuntimeError, ReceptorRefusedError
+        ):  # the failure is known without it
             printed = results(unit, deadline)
-    return failure(node, str(told.get("Detail") or told["StateName"]), printed.decode("utf-8", "replace"))
+    detail = str(unit_status.get("Detail") or unit_status["StateName"])
+    return failure(node, detail, printed.decode("utf-8", "replace"))
 
 
 def failure(node: str, detail: str, printed: str = "") -> ProbeError:
-    """The error that Receptor's ``detail``, and what the node printed, amount to."""
+    """The ProbeError for Receptor's ``detail`` and for what the node printed."""
     reason, lower = excerpt(detail), detail.lower()
     if NO_WORK_TYPE in lower:
         return ProbeError(Check.NO_WORK_TYPE, f"{node} does not offer the work type {WORK_TYPE}: {reason}")
@@ -252,9 +256,9 @@ def failure(node: str, detail: str, printed: str = "") -> ProbeError:
 
 
 def timed_out(node: str, timeout: float) -> ProbeError:
-    """Receptor keeps trying to reach a node until the time is over; where it knows no way to it, that is why."""
+    """The error of a check without an answer in time: UNREACHABLE where Receptor has no route to the node."""
     with contextlib.suppress(ProbeError):
-        mesh = status(LAST_LOOK)
+        mesh = status(ROUTES_TIMEOUT)
         routes = mesh.get("RoutingTable")
         if isinstance(routes, dict) and node not in routes and node != mesh.get("NodeID"):
             return ProbeError(Check.UNREACHABLE, f"The mesh does not reach {node}: it knows no route to it.")

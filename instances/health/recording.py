@@ -1,4 +1,4 @@
-"""What follows from a report: figures, capacities, state. Heartbeats, health checks and agents' reports all end here.
+"""Recording a report: the figures, capacities and state that follow from a heartbeat, a health check or an agent.
 
 Source: docs/awx-behaviour.md, "Health checks".
 """
@@ -11,28 +11,28 @@ from django.utils import timezone
 
 from instances import capacity
 from instances.health import conditions
-from instances.health.report import Report, corrected
-from instances.health.rules import CHECKED
-from instances.locking import locked
+from instances.health.report import NodeReport, effective_figures
+from instances.health.rules import CHECKABLE_STATES
+from instances.locking import lock_record
 from instances.models import Instance, NodeHealth
 
 State = Instance.NodeState
 SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
-OURS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
-ANSWERED = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
+LOCAL_FAULTS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
+ANSWERING_OUTCOMES = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
 TIMES_AND_FIGURES = frozenset(
     {"last_seen", "last_health_check", "health_check_started", "cpu", "memory"}
 )  # what every report moves
 
 
 @transaction.atomic
-def record(pk: int, report: Report, check: datetime | None = None, now: datetime | None = None) -> Instance:
-    """Store what the node told, or why it did not, and what follows from it; return the instance as it is then.
+def record(pk: int, report: NodeReport, check: datetime | None = None, now: datetime | None = None) -> Instance:
+    """Store the report and what follows from it; return the instance as it is then.
 
-    ``check``: when the health check was started that this is the result of. If that check is over, because it
-    expired or another one came after it, nothing is stored.
+    ``check``: the health_check_started of the check whose result this is. If that check has ended, because it expired
+    or another one was started after it, nothing is stored.
     """
-    instance: Instance = locked(Instance, pk)
+    instance: Instance = lock_record(Instance, pk)
     if check is not None and not (instance.health_check_pending and instance.health_check_started == check):
         return instance
     now = now or timezone.now()
@@ -41,18 +41,18 @@ def record(pk: int, report: Report, check: datetime | None = None, now: datetime
     instance.health = health
     watch = conditions.Watch.here()
     earlier = conditions.findings(instance, watch, now)
-    if report.outcome in ANSWERED:
-        sight(instance, health, now)
+    if report.outcome in ANSWERING_OUTCOMES:
+        record_sighting(instance, health, now)
     health.check_outcome = report.outcome
     health.save()
     apply(report, instance, health, now)
     save_changes(instance, before, now)
-    conditions.note([instance], now, watch, earlier={pk: earlier})
+    conditions.store([instance], now, watch, earlier={pk: earlier})
     return instance
 
 
-def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
-    """Count that the node was there at this moment; ``last_seen`` never goes back."""
+def record_sighting(instance: Instance, health: NodeHealth, at: datetime) -> None:
+    """Record that the node was seen at this time; ``last_seen`` never goes back. Nothing is saved."""
     instance.last_seen = max(at, instance.last_seen or at)
     health.sighted = at
     if health.lost_since is not None:
@@ -61,18 +61,18 @@ def sight(instance: Instance, health: NodeHealth, at: datetime) -> None:
             health.lost_since, health.sightings = None, 0
 
 
-def apply(report: Report, instance: Instance, health: NodeHealth, now: datetime) -> None:
-    """Set the figures, the errors and, where health decides about it, the state."""
+def apply(report: NodeReport, instance: Instance, health: NodeHealth, now: datetime) -> None:
+    """Set the figures, the errors and, in CHECKABLE_STATES, the state. Nothing is saved."""
     instance.last_health_check = now
     if instance.health_check_started is not None:  # which lies in the future if the clock was put back since
         instance.health_check_started = min(instance.health_check_started, now)
     instance.version = report.version or instance.version
     instance.uuid = report.uuid or instance.uuid
-    cpu, memory = corrected(report, instance.node_type)
+    cpu, memory = effective_figures(report, instance.node_type)
     instance.cpu, instance.memory = cpu or instance.cpu, memory or instance.memory
-    if instance.node_state not in CHECKED:
-        return  # the errors tell why the node was not set up or could not be removed
-    if report.outcome in OURS:
+    if instance.node_state not in CHECKABLE_STATES:
+        return  # errors is the reason why the node was not provisioned or could not be removed
+    if report.outcome in LOCAL_FAULTS:
         instance.errors = report.errors
     elif report.errors:
         take_offline(instance, report.errors)
@@ -98,7 +98,7 @@ def bring_online(instance: Instance) -> None:
 
 
 def save_changes(instance: Instance, before: dict[str, Any], now: datetime) -> None:
-    """Write the columns that differ. ``modified`` moves only with more than times and figures.
+    """Save the columns that changed. ``modified`` changes only if more than times and figures did.
 
     Otherwise every heartbeat would look like somebody's change to a client that sends ``If-Match``.
     """

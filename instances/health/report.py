@@ -1,4 +1,4 @@
-"""What a node tells of itself, and reading it."""
+"""The report of a node, and parsing it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ LACKS_WORKER_INFO = "unrecognized arguments: --worker-info"
 
 
 class ProbeError(Exception):
-    """A health check that failed: ``outcome`` says how, the text says it to people."""
+    """A health check that failed: ``outcome`` is the kind of failure, the message is for operators."""
 
     def __init__(self, outcome: NodeHealth.Check, text: str) -> None:
         super().__init__(text)
@@ -35,10 +35,11 @@ class ProbeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a node told of itself, or why it did not.
+class NodeReport:
+    """The report of a node, or the failure of its health check.
 
-    ``cpu`` in cores, ``memory`` in bytes; 0 and "" are what it did not tell. ``errors`` is text, one error a line.
+    ``cpu`` in cores, ``memory`` in bytes; 0 and "" where the node did not report a value. ``errors`` is one error a
+    line.
     """
 
     version: str = ""
@@ -49,17 +50,17 @@ class Report:
     outcome: NodeHealth.Check = Check.PASSED
 
     @classmethod
-    def of_failure(cls, error: ProbeError) -> "Report":
+    def of_failure(cls, error: ProbeError) -> "NodeReport":
         return cls(errors=shortened(str(error)), outcome=error.outcome)
 
 
 def runner_version(version: str) -> str:
-    """How AWX tells the version of a node that only runs jobs; "" where it is not known."""
+    """The version of an execution node as AWX writes it, with "ansible-runner-"; "" where it is not known."""
     return version if not version or version.startswith(RUNNER) else f"{RUNNER}{version}"
 
 
-def corrected(report: Report, node_type: str) -> tuple[Decimal, int]:
-    """The CPUs, in tenths, and the memory that count: control and hybrid nodes may be told theirs by the settings."""
+def effective_figures(report: NodeReport, node_type: str) -> tuple[Decimal, int]:
+    """The CPUs, to one decimal, and the bytes of memory that count; the settings may override a control node's."""
     cpu, memory = report.cpu, report.memory
     if node_type in CONTROLLING:
         cpu = env.cores(settings.SYSTEM_TASK_ABS_CPU) or cpu
@@ -75,20 +76,20 @@ def old_runner() -> ProbeError:
     return ProbeError(Check.OLD_RUNNER, "The node's ansible-runner is too old to report: it lacks --worker-info.")
 
 
-def read(output: bytes) -> Report:
+def parse_report(output: bytes) -> NodeReport:
     """The report in the YAML that ansible-runner prints. Raises ProbeError if there is none in it."""
     if len(output) > LARGEST_OUTPUT:
         raise ProbeError(Check.TOO_LARGE, f"The node answered more than {LARGEST_OUTPUT} bytes; a report is short.")
     text = output.decode("utf-8", "replace")
     try:
-        told = load(text)
+        document = load_yaml(text)
     except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError):
-        told = None
-    if not isinstance(told, Mapping):
+        document = None
+    if not isinstance(document, Mapping):
         if LACKS_WORKER_INFO in text:
             raise old_runner()
-        raise ProbeError(Check.GARBAGE, f"What the node answered is no report: {excerpt(text)}")
-    return from_mapping(told)
+        raise ProbeError(Check.GARBAGE, f"The node's answer is not a report: {excerpt(text)}")
+    return parse_mapping(document)
 
 
 class Loader(yaml.SafeLoader):
@@ -112,22 +113,23 @@ class Loader(yaml.SafeLoader):
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 
-def load(text: str) -> Any:
+def load_yaml(text: str) -> Any:
     return yaml.load(text, Loader)  # noqa: S506 - it is a SafeLoader
 
 
-def from_mapping(told: Mapping[str, Any]) -> Report:
-    """The report in the mapping of ansible-runner's. Raises ProbeError where a figure cannot be one."""
-    told_errors = told.get("errors") or []
-    error_list = [told_errors] if isinstance(told_errors, str) else told_errors
-    cpu, memory = told.get("cpu_count"), told.get("mem_in_bytes")
+def parse_mapping(document: Mapping[str, Any]) -> NodeReport:
+    """The report in ansible-runner's mapping. Raises ProbeError where its figures are unusable."""
+    raw_errors = document.get("errors") or []
+    error_list = [raw_errors] if isinstance(raw_errors, str) else raw_errors
+    cpu, memory = document.get("cpu_count"), document.get("mem_in_bytes")
     if not isinstance(error_list, list):
         raise ProbeError(Check.GARBAGE, "The node's report has errors that are no list.")
     errors = shortened("\n".join(map(str, error_list))).strip()
     if not errors and not (is_number(cpu, float(MOST_CPU)) and is_number(memory, MOST_MEMORY)):
-        raise ProbeError(Check.GARBAGE, f"The node's report has no usable cpu_count and mem_in_bytes: {excerpt(told)}")
-    version, uuid = told.get("runner_version"), told.get("uuid")
-    return Report(
+        text = excerpt(document)
+        raise ProbeError(Check.GARBAGE, f"The node's report has no usable cpu_count and mem_in_bytes: {text}")
+    version, uuid = document.get("runner_version"), document.get("uuid")
+    return NodeReport(
         version=runner_version(storable(str(version or "")))[:LONGEST_VERSION],
         cpu=Decimal(str(cpu)) if is_number(cpu, float(MOST_CPU)) else Decimal(0),
         memory=int(memory) if is_number(memory, MOST_MEMORY) else 0,  # type: ignore[arg-type]
@@ -142,12 +144,12 @@ def is_number(value: Any, most: float) -> bool:
 
 
 def storable(text: str) -> str:
-    """``text`` as the database takes it: without NUL and halves of surrogate pairs."""
+    """``text`` as the database can store it: without NUL and halves of surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def shortened(text: str) -> str:
-    """``text`` as the database takes it, cut where it is far too long."""
+    """``storable(text)``, cut after LONGEST_ERRORS characters."""
     clean = storable(text)
     return clean if len(clean) <= LONGEST_ERRORS else clean[:LONGEST_ERRORS] + " …"
 

@@ -1,4 +1,4 @@
-"""What AWX's rules of health have in numbers and words. Source: docs/awx-behaviour.md, "Heartbeats and lost nodes"."""
+"""The constants of AWX's health rules. Source: docs/awx-behaviour.md, "Heartbeats and lost nodes"."""
 
 from datetime import timedelta
 
@@ -8,9 +8,9 @@ from instances import capacity
 from instances.models import Instance
 
 State = Instance.NodeState
-CHECKED = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # the states that health decides about
-LOST = "Another cluster node has determined this instance to be unresponsive"
-JUDGING = ("receptor", "agent")  # the values of HEALTH_PROBE with which every node is heard of, or lost
+CHECKABLE_STATES = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # those that a health check may change
+LOST_ERROR = "Another cluster node has determined this instance to be unresponsive"
+LOSS_DETECTING_PROBES = ("receptor", "agent")  # the values of HEALTH_PROBE with which silent nodes become lost
 
 
 def tolerance(node_type: str) -> timedelta:

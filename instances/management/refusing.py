@@ -7,20 +7,20 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from instances import database
-from instances.lifecycle import refusal_of_hostname
+from instances.lifecycle import hostname_error
 from instances.mirror import guard
 from instances.text import escaped, in_one_line
 
 
 class EscapedOutput(OutputWrapper):
-    """A stream on which no text of others moves the cursor, changes colours or turns the direction of what follows."""
+    """A stream that escapes control characters and characters that change the direction of text."""
 
     def write(self, msg: object = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
         super().write(escaped(msg), style_func, ending)
 
 
 class EscapingCommand(BaseCommand):
-    """A command that may tell what others wrote."""
+    """A command whose output may contain text from other sources."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, *args: Any, **options: Any) -> None:
         super().__init__(stdout, stderr, *args, **options)
@@ -35,39 +35,39 @@ class EscapingCommand(BaseCommand):
         return super().execute(*args, **options)
 
 
-class RefusingCommand(EscapingCommand):
-    """A command whose refusals, and the database's, are one line each and no traceback."""
+class ErrorReportingCommand(EscapingCommand):
+    """A command that reports validation errors, and errors of the database, in one line without a traceback."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
         except ValidationError as error:
-            raise CommandError(told(error)) from None
+            raise CommandError(error_text(error)) from None
         except UnicodeEncodeError:
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
             if database.is_away(error):
-                raise  # as of every command; manage.py tells
-            if refused := guard.refusal(error):
+                raise  # manage.py reports it for every command
+            if refused := guard.error_message(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None
 
     def warn_of_hostnames(self, hostnames: Iterable[str]) -> None:
-        """Name the first that the API would not have taken: they are kept, as AWX keeps what its installer gives it."""
-        refused = [(name, reason) for name in hostnames if (reason := refusal_of_hostname(name))]
+        """Warn of hostnames that the API would refuse; they are stored, as AWX stores those of its installer."""
+        refused = [(name, reason) for name in hostnames if (reason := hostname_error(name))]
         if refused:
             name, reason = refused[0]
             others = f" (and {len(refused) - 1:,} others)" if len(refused) > 1 else ""
             self.stderr.write(f"Warning: the API would refuse the hostname {in_one_line(name)}{others}: {reason}")
 
     def conclude(self, message: str, changed: bool) -> None:
-        """Tell what happened, and a change in the words by which AWX's installers know it."""
+        """Print the message, and after a change "(changed: True)", by which AWX's installers recognize one."""
         self.stdout.write(message)
         if changed:
             self.stdout.write("(changed: True)")
 
 
-def told(error: ValidationError) -> str:
+def error_text(error: ValidationError) -> str:
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())

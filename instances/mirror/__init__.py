@@ -1,8 +1,8 @@
-"""A mirror of a live AWX: its instances, links, groups, users and jobs are told here as AWX tells them.
+"""Writing a mirror of a live AWX: a copy of its instances, links, groups, users and jobs.
 
-``reported.py`` declares what AWX tells of each record; ``records.py`` is what was read of it, made rows;
-``left_out.py`` names the records that cannot be; ``writing.py`` makes the database equal to it, in one transaction;
-``differences.py`` finds what that needs; ``baseline.py`` carries the load that the copied jobs do not explain;
-``history.py`` copies the jobs that have ended; ``guard.py`` keeps everybody else from changing what is mirrored.
-Who asks AWX is ``awx_compat/awx_client/``: nothing here knows HTTP.
+``reported.py``: the columns that AWX reports. ``records.py``: the records that were read, and their rows.
+``left_out.py``: the records that cannot be stored. ``differences.py``: the rows to insert, update and delete.
+``writing.py``: writing them in one transaction. ``baseline.py``: the load that does not come from copied jobs.
+``history.py``: copying the jobs that have ended. ``guard.py``: the triggers that refuse all other changes.
+``awx_compat/awx_client/`` reads from AWX; nothing here uses HTTP.
 """

@@ -1,7 +1,7 @@
-"""The load that the copied jobs do not explain: AWX keeps millions of jobs, and a mirror need not.
+"""Baselines: the load of nodes and groups that does not come from copied jobs. A mirror need not copy all jobs of AWX.
 
-The baseline of a node or a group is the difference between what AWX tells of it and the sum over the jobs that are
-kept; readers sum both. See docs/adr/0001-counters.md.
+The baseline of a node or a group is the difference between the load that AWX reports and the sum over the copied jobs;
+readers add both. See docs/adr/0001-counters.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from django.db.models import Sum
 from instances import capacity
 from instances.capacity import EXECUTING, Load
 from instances.mirror.differences import Difference, keyed
-from instances.mirror.records import Told
+from instances.mirror.records import ReportedLoad
 from instances.models import GroupLoad, Instance, InstanceGroup, NodeLoad
 
 LoadModel = type[NodeLoad] | type[GroupLoad]
@@ -27,46 +27,54 @@ FIGURES: dict[LoadModel, tuple[str, ...]] = {
 
 
 class ImpactError(Exception):
-    """AWX weighs the jobs that a control node controls otherwise than AWX_CONTROL_NODE_TASK_IMPACT here says."""
+    """AWX's AWX_CONTROL_NODE_TASK_IMPACT differs from the one here."""
 
 
-def settle(nodes: Mapping[str, Told], groups: Mapping[int, Told]) -> None:
-    """Let every node, by its hostname, and every group, by its id, have the load that AWX tells."""
-    kept, kept_of_groups = (loads(model, baseline=False) for model in (NodeLoad, GroupLoad))
+def write_baselines(nodes: Mapping[str, ReportedLoad], groups: Mapping[int, ReportedLoad]) -> None:
+    """Write the baselines that give each node (by hostname) and each group (by id) the load that AWX reports."""
     types = dict(Instance.objects.values_list("hostname", "node_type"))
     containers = set(InstanceGroup.objects.filter(is_container_group=True).values_list("pk", flat=True))
-    write(NodeLoad, {name: of_node(types[name], told, kept.get(name, Load())) for name, told in nodes.items()})
+    nodes_counted, groups_counted = (loads(model, baseline=False) for model in (NodeLoad, GroupLoad))
     write(
-        GroupLoad, {pk: of_group(pk in containers, told, kept_of_groups.get(pk, Load())) for pk, told in groups.items()}
+        NodeLoad,
+        {name: node_baseline(types[name], load, nodes_counted.get(name, Load())) for name, load in nodes.items()},
+    )
+    write(
+        GroupLoad,
+        {pk: group_baseline(pk in containers, load, groups_counted.get(pk, Load())) for pk, load in groups.items()},
     )
 
 
-def of_node(node_type: str, told: Told, kept: Load) -> Load:
-    """The baseline of a node with the load ``kept``, so that it comes to what is told."""
-    impact, controlled = told.consumed_capacity - capacity.consumed(node_type, kept), 0
+def node_baseline(node_type: str, reported: ReportedLoad, counted: Load) -> Load:
+    """The baseline of a node: the load that AWX reports less the load ``counted`` from the copied jobs.
+
+    Raises ImpactError where AWX_CONTROL_NODE_TASK_IMPACT cannot explain what a control node consumes.
+    """
+    impact, controlled = reported.consumed_capacity - capacity.consumed(node_type, counted), 0
     if impact and node_type not in EXECUTING:  # what a control node consumes is a number of jobs, times a setting
         each = settings.AWX_CONTROL_NODE_TASK_IMPACT
         controlled, rest = divmod(impact, each) if each else (0, impact)
         impact = 0
         if rest:
             raise ImpactError(
-                "What a control node there consumes is no multiple of AWX_CONTROL_NODE_TASK_IMPACT: "
-                "set it here as it is there."
+                "The consumed capacity of a control node is not a multiple of AWX_CONTROL_NODE_TASK_IMPACT: "
+                "set it to the value that the mirrored AWX has."
             )
-    return Load(told.jobs_total - kept.jobs_total, told.jobs_running - kept.jobs_running, impact, controlled)
+    jobs_running = reported.jobs_running - counted.jobs_running
+    return Load(reported.jobs_total - counted.jobs_total, jobs_running, impact, controlled)
 
 
-def of_group(is_container_group: bool, told: Told, kept: Load) -> Load:
-    """The baseline of a group; what the members of one consume, their own baselines explain."""
-    total = told.jobs_total - kept.jobs_total
+def group_baseline(is_container_group: bool, reported: ReportedLoad, counted: Load) -> Load:
+    """The baseline of a group: for one of instances only the total, since its members have baselines themselves."""
+    total = reported.jobs_total - counted.jobs_total
     if not is_container_group:
         return Load(total)
-    return Load(total, told.jobs_running - kept.jobs_running, told.consumed_capacity - kept.impact)
+    return Load(total, reported.jobs_running - counted.jobs_running, reported.consumed_capacity - counted.impact)
 
 
 @contextmanager
-def unmoved() -> Iterator[None]:
-    """Let the figures of all instances and groups stay what they are, whatever jobs are written within."""
+def preserve_totals() -> Iterator[None]:
+    """Context manager: the totals of all nodes and groups stay the same, whatever jobs are written in its block."""
     before = {model: loads(model) for model in KEYS}
     yield
     known: dict[LoadModel, Any] = {
@@ -74,25 +82,25 @@ def unmoved() -> Iterator[None]:
         GroupLoad: InstanceGroup.objects.values_list("pk", flat=True),
     }
     for model, keys in known.items():
-        kept = loads(model, baseline=False)
-        write(model, {key: before[model].get(key, Load()) - kept.get(key, Load()) for key in keys})
+        counted = loads(model, baseline=False)
+        write(model, {key: before[model].get(key, Load()) - counted.get(key, Load()) for key in keys})
 
 
-def forget_active() -> None:
-    """Keep of the baselines only how many jobs there were: nobody will hear of the others' end."""
+def reset_active() -> None:
+    """Set all figures of the baselines but jobs_total to 0: no sync will report that the running jobs ended."""
     for model, figures in FIGURES.items():
         model._default_manager.filter(baseline=True).update(**dict.fromkeys(figures[1:], 0))
 
 
 def loads(model: LoadModel, **which: bool) -> dict[Any, Load]:
-    """The sums of the rows by node or group: of all, or of those that ``which`` says."""
+    """The sums of the rows by node or group; ``which`` filters the rows."""
     key, sums = KEYS[model], {f"sum_of_{name}": Sum(name) for name in FIGURES[model]}
     rows = model._default_manager.filter(**which).values(key).annotate(**sums).order_by()
     return {row[key]: Load(*(row[name] for name in sums)) for row in rows}
 
 
 def write(model: LoadModel, wanted: Mapping[Any, Load]) -> None:
-    """Let the baselines be those wanted; who needs none has none."""
+    """Make the stored baselines equal to ``wanted``; a baseline of zeros is not stored."""
     key, figures = KEYS[model], FIGURES[model]
     rows = [{key: name, **{figure: asdict(load)[figure] for figure in figures}} for name, load in wanted.items()]
     stored = model._default_manager.filter(baseline=True)

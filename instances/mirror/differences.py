@@ -1,4 +1,4 @@
-"""What makes a table equal to what AWX tells: rows to add, to change and to remove, and no others."""
+"""The difference between a table and the rows of AWX: what to insert, to update and to delete."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any
 from django.db.models import QuerySet
 
 from instances.snapshot import database
-from instances.snapshot.tables import Row, Table
+from instances.snapshot.tables import Table, TableRow
 
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many records of a kind there are now, and how many of them a sync added, changed and removed."""
+    """How many records of a kind there are after a sync, and how many it inserted, updated and deleted."""
 
     total: int = 0
     new: int = 0
@@ -24,7 +24,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Difference:
-    """Between the rows wanted and the rows stored, both by a key."""
+    """The difference between the rows wanted and the rows stored, by a key."""
 
     new: list[Values] = field(default_factory=list)
     changed: list[Values] = field(default_factory=list)
@@ -53,7 +53,7 @@ def keyed(rows: Iterable[Values], *key: str) -> dict[Hashable, Values]:
 
 
 def by_id(wanted: list[Values], stored: "QuerySet[Any]") -> Difference:
-    """The difference to the rows ``stored``, of the columns that are wanted."""
+    """The difference between the rows ``wanted`` and the rows ``stored``, by id, in the columns of ``wanted``."""
     rows = stored.values(*wanted[0]) if wanted else stored.values("id")
     return Difference.of(keyed(wanted, "id"), keyed(rows, "id"))
 
@@ -64,12 +64,12 @@ def remove(table: Table, difference: Difference) -> None:
 
 
 def write(table: Table, difference: Difference) -> None:
-    """Write what is new and changed; stored rows may exchange their unique values."""
-    database.upsert(table, [Row("", values) for values in (*difference.changed, *difference.new)])
+    """Insert the new rows and update the changed ones; stored rows may swap their unique values."""
+    database.upsert(table, [TableRow("", values) for values in (*difference.changed, *difference.new)])
 
 
 def exchange(table: Table, difference: Difference) -> None:
-    """Write a table of references, where a changed row may take what another one had: remove first, then insert."""
+    """Write a table of references: delete the gone and changed rows, then insert, since rows may swap references."""
     replaced = [*difference.gone, *(values["id"] for values in difference.changed)]
-    inserted = [Row("", values) for values in (*difference.changed, *difference.new)]
+    inserted = [TableRow("", values) for values in (*difference.changed, *difference.new)]
     database.exchange(table, "id", replaced, inserted)

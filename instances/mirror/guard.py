@@ -1,7 +1,7 @@
-"""What is mirrored is changed by a sync and by nobody else.
+"""The guard of mirrored tables: only a sync may change them.
 
-The rule is the database's: while there is a mirror, triggers refuse every statement that would change a mirrored
-table, whoever sends it, unless its transaction is a sync's (migration 0002_guard). What works by itself asks first.
+While there is a mirror, triggers refuse every statement that would change a mirrored table, unless its transaction is
+a sync's (migration 0002_guard). Background work is skipped in a mirror.
 """
 
 import functools
@@ -26,56 +26,56 @@ MIRRORED: tuple[type[Model], ...] = (
     UnifiedJob,
 )
 TRIGGER = "instances_mirrored"
-REFUSED = "MIRRO"  # the SQLSTATE of the triggers' refusal
+SQLSTATE = "MIRRO"  # the SQLSTATE of the triggers' refusal
 
 
-class BusyError(Exception):
-    """Another sync is under way, here or on another machine."""
+class SyncRunningError(Exception):
+    """Another sync is running, here or on another machine."""
 
 
 def current() -> Mirror | None:
-    """The mirror that this service is, if it is one."""
+    """The row of the mirror; None if this service is no mirror."""
     return Mirror.objects.first()
 
 
-def unless_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
-    """Decorator: do nothing where the records are not this service's own."""
+def skip_if_mirrored(act: Callable[P, R]) -> Callable[P, R | None]:
+    """Decorator: in a mirror, do nothing and return None."""
 
     @functools.wraps(act)
-    def acting(*args: P.args, **kwargs: P.kwargs) -> R | None:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | None:
         return None if Mirror.objects.exists() else act(*args, **kwargs)
 
-    return acting
+    return wrapper
 
 
-def refusal(error: BaseException | None) -> str:
-    """Why the database refused a change of what is mirrored; "" if ``error`` is something else."""
+def error_message(error: BaseException | None) -> str:
+    """The guard's message where it refused a change of a mirrored table; "" if ``error`` is another one."""
     cause: Any = error.__cause__ if isinstance(error, DatabaseError) else None
-    if getattr(cause, "sqlstate", None) != REFUSED:
+    if getattr(cause, "sqlstate", None) != SQLSTATE:
         return ""
     return str(cause.diag.message_primary)
 
 
 @contextmanager
-def writing() -> Iterator[None]:
-    """Let the statements within change what is mirrored; to be used inside a transaction."""
-    set_writing("on")
+def allow_writes() -> Iterator[None]:
+    """Context manager: the guard lets the statements of its block pass; to be used inside a transaction."""
+    set_syncing("on")
     yield
-    set_writing("")  # a transaction that fails forgets it by itself
+    set_syncing("")  # a rollback resets it by itself
 
 
-def set_writing(value: str) -> None:
+def set_syncing(value: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('instances.syncing', %s, true)", [value])
 
 
-def close() -> None:
-    """Refuse changes from the end of this transaction on. It must not have written to a mirrored table yet."""
+def enable_guard() -> None:
+    """Enable the triggers, at the end of this transaction, which must not have written to a mirrored table yet."""
     alter_triggers("ENABLE")
 
 
-def reopen() -> None:
-    """Let everybody change the records again."""
+def disable_guard() -> None:
+    """Disable the triggers, so that the records can be changed again."""
     alter_triggers("DISABLE")
 
 
@@ -86,12 +86,12 @@ def alter_triggers(action: str) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Hold the one lock of all syncs of this database; raises BusyError if another holds it.
+def sync_lock() -> Iterator[None]:
+    """Context manager: take the advisory lock of syncs; raises SyncRunningError if another sync has it.
 
-    The lock is the connection's: with the connection it is lost, and what would be written with it.
+    It is a lock of the session: when the connection is lost, so are the lock and the transaction.
     """
-    with locks.try_acquire_for_session(locks.Lock.SYNC) as held:
-        if not held:
-            raise BusyError("Another sync is under way.")
+    with locks.try_acquire_for_session(locks.Lock.SYNC) as is_acquired:
+        if not is_acquired:
+            raise SyncRunningError("Another sync is under way.")
         yield

@@ -1,6 +1,6 @@
-"""The jobs that have ended, copied page by page in the order of their ids, so that a copy can go on where it stopped.
+"""Copying the jobs that have ended, page by page in the order of their ids, so that a copy can be resumed.
 
-Each page is a transaction of its own. It moves jobs from a baseline into the table: no figure changes by it.
+Each page is a transaction of its own. Its jobs move from the baselines into the table, so that no total changes.
 """
 
 from django.db import transaction
@@ -21,32 +21,32 @@ LEFT_OUT_JOBS = Table(LeftOutJob, columns(LeftOutJob))
 
 
 def copied_to() -> int:
-    """The id up to which every job is here."""
+    """The id up to which all jobs were copied."""
     mirror = guard.current()
     return 0 if mirror is None else mirror.copied_to
 
 
-def go_on_after(pk: int) -> None:
-    """Let the next page be that of the jobs above this id."""
+def set_copied_to(pk: int) -> None:
+    """Store that all jobs up to this id were copied."""
     Mirror.objects.update(copied_to=pk)
 
 
-def kept(up_to: int) -> int:
-    """How many jobs there are up to that id."""
+def count_copied(up_to: int) -> int:
+    """How many stored jobs have an id up to this one."""
     return UnifiedJob.objects.filter(pk__lte=up_to).count()
 
 
 def count_read(up_to: int) -> int:
-    """How many jobs up to that id were read: those that are here, and those that were left out."""
-    return kept(up_to) + LeftOutJob.objects.filter(pk__lte=up_to).count()
+    """How many jobs with an id up to this one were read: the stored ones, and those that were left out."""
+    return count_copied(up_to) + LeftOutJob.objects.filter(pk__lte=up_to).count()
 
 
 def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
-    """Let the jobs above those copied already be exactly ``jobs``, in order of ids, as far as the last, or ``up_to``.
+    """Make the stored jobs above ``copied_to()``, as far as the last of ``jobs`` or ``up_to``, equal to ``jobs``.
 
-    Jobs beyond, of which AWX said that they have not ended, stay.
+    ``jobs`` are ordered by id. Stored jobs with higher ids, which AWX reported as not ended, stay.
     """
-    with transaction.atomic(), guard.writing(), baseline.unmoved():
+    with transaction.atomic(), guard.allow_writes(), baseline.preserve_totals():
         rows, left_out = job_rows(jobs, set(InstanceGroup.objects.values_list("pk", flat=True)))
         last = jobs[-1]["id"] if up_to is None else up_to
         page = {"pk__gt": copied_to(), "pk__lte": last}
@@ -54,7 +54,7 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
         remove(JOBS, difference)
         write(JOBS, difference)
         write_left_out(jobs, rows, LeftOutJob.objects.filter(**page))
-        go_on_after(last)
+        set_copied_to(last)
         if mirror := guard.current():
             Mirror.objects.update(left_out={**mirror.left_out, **count_left_out()})
     log(left_out)
@@ -64,14 +64,14 @@ def write_page(jobs: list[Record], up_to: int | None = None) -> Count:
 # --- the jobs that are left out
 
 
-def note_left_out(jobs: list[Record], rows: list[Values]) -> None:
-    """Remember which of ``jobs`` have no row, as far as jobs were copied: they may be counted, and fit at their end."""
+def store_left_out(jobs: list[Record], rows: list[Values]) -> None:
+    """Store which of ``jobs`` have no row, as far as jobs were copied: they count as read, and may fit once ended."""
     copied = [job for job in jobs if job["id"] <= copied_to()]
     write_left_out(copied, rows, LeftOutJob.objects.filter(pk__in=[job["id"] for job in copied]))
 
 
 def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[LeftOutJob]") -> None:
-    """Let ``stored`` be those of ``jobs`` that have no row."""
+    """Make the rows ``stored`` equal to those of ``jobs`` that have no row in ``rows``."""
     with_row = {row["id"] for row in rows}
     wanted = [
         {"id": job["id"], "ended": job["representation"].get("status") not in UNFINISHED}
@@ -82,12 +82,12 @@ def write_left_out(jobs: list[Record], rows: list[Values], stored: "QuerySet[Lef
 
 
 def count_left_out() -> dict[str, int]:
-    """How many of all jobs are left out, as a mirror keeps it."""
+    """How many of all jobs are left out, in the form of ``Mirror.left_out``."""
     return {ALL: LeftOutJob.objects.count()}
 
 
 def left_out_by_kind(mirror: Mirror) -> dict[str, int]:
-    """How many records are left out of each kind of which any is: what the last sync read, and ended jobs. One query.
+    """How many records of the last sync, and ended jobs, are left out, for each kind that has any. One query.
 
     A job that has not ended is among the jobs of the last sync, wherever else it is counted.
     """
@@ -102,7 +102,7 @@ def number_left_out(mirror: Mirror) -> int:
 
 
 def left_out_names(mirror: Mirror) -> list[str]:
-    """The first of these records, each in a line: why ended jobs are left out was logged when they were read."""
+    """A line for each of the first of these records; the reasons of ended jobs were logged when they were read."""
     ended = LeftOutJob.objects.filter(ended=True).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]
     return [*map(str, mirror.left_out_names), *(f"job {pk}, which has ended, is left out." for pk in ended)]
 
@@ -112,5 +112,5 @@ def left_out_unfinished() -> list[int]:
     return list(LeftOutJob.objects.filter(ended=False).order_by("pk").values_list("pk", flat=True))
 
 
-def forget_left_out() -> None:
+def delete_left_out() -> None:
     LeftOutJob.objects.all().delete()

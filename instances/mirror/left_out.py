@@ -1,4 +1,4 @@
-"""The records of an AWX that this service cannot hold: each is named, with the reason, and the others are mirrored."""
+"""The records of an AWX that this service cannot store: each is logged with the reason, and the others are mirrored."""
 
 import logging
 from collections import Counter
@@ -10,7 +10,7 @@ from instances.snapshot.problems import Malformed, Problems
 logger = logging.getLogger(__name__)
 
 KINDS = ("instances", "links", "groups", "members", "users", "roles", "jobs")
-MOST_NAMED = 100  # that a mirror keeps the names of; all are counted, and logged
+MOST_NAMED = 100  # whose names a mirror stores; all are counted and logged
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LeftOut:
 
 
 class OddRecord(Problems):
-    """What is wrong with one record. ``reasons``: why this service cannot hold it; what is no AWX's is refused."""
+    """The problems of one record. ``reasons``: why it cannot be stored. Malformed values raise SnapshotError."""
 
     def __init__(self, place: str) -> None:
         super().__init__()

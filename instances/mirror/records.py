@@ -1,4 +1,4 @@
-"""What was read of an AWX, checked as a snapshot is and made rows; what this service cannot hold is left out."""
+"""The records that were read from an AWX, validated like a snapshot, and their rows; others are left out."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, fields
@@ -14,20 +14,20 @@ from instances.snapshot.checks import with_values_of
 from instances.snapshot.columns import clean
 from instances.snapshot.jobs import job_values
 from instances.snapshot.problems import Problems, SnapshotError, shown, within, wrong_kind
-from instances.snapshot.tables import GROUP_SUMMARY, Row, Table
+from instances.snapshot.tables import GROUP_SUMMARY, Table, TableRow
 
 Record = dict[str, Any]
 Values = dict[str, Any]
 
 ROLES = list(INCLUDED_ROLES)  # the strongest first
-MOST_LOAD = 2**53  # that JSON's numbers tell exactly
+MOST_LOAD = 2**53  # up to which JSON's numbers are exact
 # Of several links between the same two nodes the one that comes first here says best whether the nodes are linked.
 LINK_STATES = [InstanceLink.State.ESTABLISHED, InstanceLink.State.ADDING, InstanceLink.State.REMOVING]
 
 
 @dataclass(frozen=True)
-class Told:
-    """The load of a node or a group as AWX tells it."""
+class ReportedLoad:
+    """The load of a node or a group as AWX reports it."""
 
     jobs_total: int
     jobs_running: int
@@ -36,11 +36,11 @@ class Told:
 
 @dataclass
 class Records:
-    """Records of one AWX, in the shape of its API, all of about the same moment.
+    """Records of one AWX, in the shape of its API, read at about the same time.
 
     ``links`` have the ids of their ends as ``source`` and ``target``, groups those of their members as ``instances``,
     and, like jobs, a ``failure`` where not all of them could be read;
-    jobs are ``of_job()``'s. ``access``: for each group and user the names of the roles that each right includes.
+    jobs are ``job_record()``'s. ``access``: for each group and user the names of the roles that each right includes.
     ``left_out``: what could not be read of them.
     """
 
@@ -55,8 +55,8 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A list of AWX's whose records are told by themselves."""
+class RecordKind:
+    """A list of AWX whose records have endpoints of their own."""
 
     name: str  # one of left_out.KINDS
     list: str
@@ -65,29 +65,29 @@ class Kind:
     label: str
     """The field by which an operator knows a record."""
 
-    def named(self, record: Record) -> str:
+    def describe(self, record: Record) -> str:
         return f"{self.noun} {record['id']} ({shown(record[self.label])})"
 
 
-NODES = Kind("instances", "instances", INSTANCES, "instance", "hostname")
-INSTANCE_GROUPS = Kind("groups", "instance_groups", GROUPS, "instance group", "name")
-USERS = Kind("users", "users", ACCOUNTS, "user", "username")
+NODES = RecordKind("instances", "instances", INSTANCES, "instance", "hostname")
+INSTANCE_GROUPS = RecordKind("groups", "instance_groups", GROUPS, "instance group", "name")
+USERS = RecordKind("users", "users", ACCOUNTS, "user", "username")
 
 
-class Rows:
-    """The rows that the records fill, and the records that are ``left_out``, since this service cannot hold them.
+class MirroredRows:
+    """The rows for these records, and the records that are ``left_out``, since this service cannot store them.
 
-    What belongs to a record that is left out is left out with it. Raises SnapshotError where a record is not what
-    AWX's would be, and where of a list nothing would remain: then it is the list that is odd, and not a record.
+    What belongs to a record that is left out is left out with it. Raises SnapshotError where a record is malformed,
+    and where nothing of a list would remain: then something is wrong with the list, and not with a record.
     """
 
     def __init__(self, records: Records) -> None:
-        refuse_gaps(records)
+        refuse_incomplete_records(records)
         self.left_out = list(records.left_out)
-        self.names: dict[tuple[Kind, int], str] = {}
+        self.names: dict[tuple[RecordKind, int], str] = {}
         nodes, groups, accounts = (
-            self.valid_rows(kind, told_of_kind)
-            for kind, told_of_kind in (
+            self.valid_rows(kind, records_of_kind)
+            for kind, records_of_kind in (
                 (NODES, records.instances),
                 (INSTANCE_GROUPS, records.groups),
                 (USERS, records.users),
@@ -101,39 +101,39 @@ class Rows:
             LINKS: self.valid_links(records.links, nodes),
         }
         self.members = list(self.valid_members(records.groups, groups, nodes))
-        self.jobs, odd_jobs = job_rows(records.jobs, groups.keys())
-        self.left_out += odd_jobs
+        self.jobs, left_out_jobs = job_rows(records.jobs, groups.keys())
+        self.left_out += left_out_jobs
         self.nodes = {nodes[pk]["hostname"]: load for pk, load in loads(NODES, records.instances, nodes)}
         self.loads = dict(loads(INSTANCE_GROUPS, records.groups, groups))
 
     def leave_out(self, kind: str, name: str, reason: str) -> None:
         self.left_out.append(LeftOut(kind, name, reason))
 
-    def valid_rows(self, kind: Kind, records: list[Record]) -> dict[int, Values]:
+    def valid_rows(self, kind: RecordKind, records: list[Record]) -> dict[int, Values]:
         """The rows of a list by their ids."""
         rows = []
         for number, record in enumerate(records):
-            name = self.names[kind, record["id"]] = kind.named(record)
+            name = self.names[kind, record["id"]] = kind.describe(record)
             odd = OddRecord(f"{kind.list}[{number}]")
             values = row_values(kind, record, odd)
-            odd.refuse()
+            odd.raise_if_any()
             if failure := record.get("failure"):
                 odd.reasons.append(failure)
             if odd.reasons:
                 self.leave_out(kind.name, name, "; ".join(odd.reasons))
             else:
-                rows.append(Row(name, values))
+                rows.append(TableRow(name, values))
         rows = self.distinct(kind.name, kind.table, rows)
         if records and not rows:
             reasons = [str(one) for one in self.left_out if one.kind == kind.name]
             raise SnapshotError(f"{kind.list}: none of the {len(records)} can be mirrored. {reasons[0]}")
         return {row.values["id"]: row.values for row in rows}
 
-    def distinct(self, kind: str, table: Table, rows: list[Row]) -> list[Row]:
-        """The rows, of those with the same unique values only the first."""
+    def distinct(self, kind: str, table: Table, rows: list[TableRow]) -> list[TableRow]:
+        """The rows without those whose unique values an earlier row has; these are left out."""
         keys = {column.attname: column.key for column in table.columns}
         for key in table.keys:
-            first: dict[Any, Row] = {}
+            first: dict[Any, TableRow] = {}
             again = set()
             for values, row in with_values_of(rows, key):
                 if (other := first.setdefault(values, row)) is not row:
@@ -153,14 +153,14 @@ class Rows:
                 continue
             odd = OddRecord(f"instance_links[{number}]")
             values = clean(link, LINKS.columns, odd.place, odd)
-            odd.refuse()
+            odd.raise_if_any()
             odd.reasons += self.missing((NODES, link["source"], nodes), (NODES, link["target"], nodes))
             if link["source"] == link["target"]:
                 odd.reasons.append("it leads from a node to itself")
             if odd.reasons:
                 self.leave_out("links", name, "; ".join(odd.reasons))
             else:
-                rows.append(Row(name, values))
+                rows.append(TableRow(name, values))
         rows.sort(key=lambda row: [*LINK_STATES, row.values["link_state"]].index(row.values["link_state"]))
         return [row.values for row in self.distinct("links", LINKS, rows)]
 
@@ -193,11 +193,11 @@ class Rows:
                 else:
                     yield group, user, role
 
-    def name(self, kind: Kind, pk: int) -> str:
+    def name(self, kind: RecordKind, pk: int) -> str:
         return self.names.get((kind, pk), f"{kind.noun} {pk}")
 
-    def missing(self, *references: tuple[Kind, int, dict[int, Values]]) -> list[str]:
-        """Why what refers to these ids is left out; nothing where they all have a row."""
+    def missing(self, *references: tuple[RecordKind, int, dict[int, Values]]) -> list[str]:
+        """The reasons to leave out a record that refers to these ids; empty where all of them have a row."""
         return [
             f"{self.name(kind, pk)} is left out" if (kind, pk) in self.names else f"no {kind.noun} has the id {pk}"
             for kind, pk, valid in references
@@ -205,21 +205,21 @@ class Rows:
         ]
 
 
-def refuse_gaps(records: Records) -> None:
-    """Refuse records that lack a field: a snapshot may leave out what has a default, but a mirror invents nothing."""
+def refuse_incomplete_records(records: Records) -> None:
+    """Raise SnapshotError if a record lacks a field: unlike a snapshot, a mirror must not fill in defaults."""
     problems = Problems()
-    for kind, told_of_kind in (
+    for kind, records_of_kind in (
         (NODES, records.instances),
         (INSTANCE_GROUPS, records.groups),
         (USERS, records.users),
     ):
-        for n, record in enumerate(told_of_kind):
+        for n, record in enumerate(records_of_kind):
             for key in (each.key for each in kind.table.columns if each.key not in record):
                 problems.add(f"{kind.list}[{n}].{key}", "is missing")
-    problems.refuse()
+    problems.raise_if_any()
 
 
-def row_values(kind: Kind, record: Record, odd: OddRecord) -> Values:
+def row_values(kind: RecordKind, record: Record, odd: OddRecord) -> Values:
     values = clean(record, kind.table.columns, odd.place, odd)
     if kind is INSTANCE_GROUPS:
         summary, place = record.get("summary_fields", {}), within(odd.place, "summary_fields")
@@ -230,26 +230,26 @@ def row_values(kind: Kind, record: Record, odd: OddRecord) -> Values:
     return values
 
 
-def loads(kind: Kind, records: list[Record], valid: dict[int, Values]) -> Iterator[tuple[int, Told]]:
+def loads(kind: RecordKind, records: list[Record], valid: dict[int, Values]) -> Iterator[tuple[int, ReportedLoad]]:
     """The load of each record that has a row, by its id."""
     problems = Problems()
     for number, record in enumerate(records):
         if record["id"] in valid:
-            yield record["id"], told(record, kind.list, number, problems)
-    problems.refuse()
+            yield record["id"], reported_load(record, kind.list, number, problems)
+    problems.raise_if_any()
 
 
-def told(record: Record, name: str, number: int, problems: Problems) -> Told:
-    figures: dict[str, Any] = {figure.name: record.get(figure.name) for figure in fields(Told)}
+def reported_load(record: Record, name: str, number: int, problems: Problems) -> ReportedLoad:
+    figures: dict[str, Any] = {figure.name: record.get(figure.name) for figure in fields(ReportedLoad)}
     for key, value in figures.items():
         if type(value) not in (int, float) or abs(value) > MOST_LOAD:
             problems.add(f"{name}[{number}].{key}", f"must be a number, not {shown(value)}")
-            return Told(0, 0, 0)
-    return Told(**{key: int(value) for key, value in figures.items()})
+            return ReportedLoad(0, 0, 0)
+    return ReportedLoad(**{key: int(value) for key, value in figures.items()})
 
 
 def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values], list[LeftOut]]:
-    """The rows of ``of_job()``'s records; a group that is not known, such as a deleted one, is none."""
+    """The rows of ``job_record()``'s records, and those left out; an unknown group, such as a deleted one, is none."""
     rows, left_out = [], []
     for number, job in enumerate(jobs):
         odd = OddRecord(f"unified_jobs[{number}]")
@@ -257,7 +257,7 @@ def job_rows(jobs: list[Record], group_ids: Container[int]) -> tuple[list[Values
             left_out.append(LeftOut("jobs", job_name(job), job["failure"]))
             continue
         row = job_values(job, JOBS.columns, odd.place, odd)
-        odd.refuse()
+        odd.raise_if_any()
         if odd.reasons:
             left_out.append(LeftOut("jobs", job_name(job), "; ".join(odd.reasons)))
         else:
@@ -272,7 +272,7 @@ def job_name(job: Record) -> str:
 
 
 def needs_detail(representation: Record) -> bool:
-    """Whether a job as a list tells it lacks what its impact follows from."""
+    """Whether a job in a list of AWX lacks the fields from which its task impact is computed."""
     if representation.get("type") not in IMPACT_BY_HOSTS:
         return False
     inventory = (representation.get("summary_fields") or {}).get("inventory")
@@ -280,7 +280,7 @@ def needs_detail(representation: Record) -> bool:
 
 
 def with_capabilities_of_superusers(representation: Record) -> Record:
-    """A job as an auditor sees it, whose capabilities are all false, with those that a superuser would be told.
+    """A job that was read as an auditor, whose capabilities are all false, with the capabilities of a superuser.
 
     Superusers may delete every job, and start every one again but for system jobs. Source: recorded answers.
     """
@@ -292,8 +292,8 @@ def with_capabilities_of_superusers(representation: Record) -> Record:
     return {**representation, "summary_fields": {**summary, "user_capabilities": capabilities}}
 
 
-def of_job(representation: Record, failure: str = "") -> Record:
-    """AWX's own record of a job as one of a snapshot, with the impact that follows from it.
+def job_record(representation: Record, failure: str = "") -> Record:
+    """A job of AWX's API as a record of a snapshot, with the task impact computed from it.
 
     ``failure``: why its impact could not be read, so that the job is left out.
     """

@@ -1,4 +1,4 @@
-"""Making the database equal to what was read of AWX, in one transaction: readers see the old mesh or the new one."""
+"""Writing the records of AWX to the database, in one transaction: readers see the old mesh or the new one."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from instances.health import conditions
 from instances.mirror import baseline, guard, history
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
-from instances.mirror.records import Records, Rows, Values
+from instances.mirror.records import MirroredRows, Records, Values
 from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
 from instances.snapshot.database import BATCH, move_sequences
@@ -26,12 +26,12 @@ Counts = dict[str, Count]
 
 
 class OccupiedError(Exception):
-    """The database holds what is not this mirror's."""
+    """The database has records that do not belong to this mirror."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sync is to make of this service."""
+    """The options of a sync: the ``url`` of AWX, and ``every`` how many seconds it is repeated."""
 
     url: str
     every: float | None = None
@@ -59,53 +59,53 @@ def refuse_if_occupied(plan: Plan) -> None:
                 )
 
 
-def begins(plan: Plan) -> bool:
-    """Whether nothing here came from that AWX yet."""
+def is_first_sync(plan: Plan) -> bool:
+    """Whether this service has no mirror of that AWX yet."""
     return not Mirror.objects.filter(url=plan.url).exists()
 
 
-def keeps_ended_jobs(plan: Plan) -> bool:
+def copies_all_jobs(plan: Plan) -> bool:
     return plan.all_jobs or Mirror.objects.filter(url=plan.url, all_jobs=True).exists()
 
 
 def unfinished(plan: Plan) -> list[int]:
-    """The ids of the jobs that had not ended when they were copied and are kept when they have; else none."""
-    if begins(plan) or not keeps_ended_jobs(plan):
+    """The ids of the jobs that had not ended when they were copied, if the mirror has all jobs; else none."""
+    if is_first_sync(plan) or not copies_all_jobs(plan):
         return []
     stored = UnifiedJob.objects.filter(status__in=UNFINISHED).order_by("pk").values_list("pk", flat=True)
     return [*stored, *history.left_out_unfinished()]
 
 
 def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
-    """Let this service tell what ``records`` tell, and refuse other changes from then on.
+    """Write ``records`` and enable the guard against other changes; return the number of records by kind.
 
-    ``began`` is when they began to be read. What this service cannot hold is left out, and logged. Raises SnapshotError
-    where they do not fit together, OccupiedError, baseline.ImpactError; then, as after any other error, nothing is
+    ``began``: when reading them began. Records that this service cannot store are left out and logged. Raises
+    SnapshotError where records are inconsistent, OccupiedError, and baseline.ImpactError. After any error nothing is
     changed.
     """
-    rows = Rows(records)
+    rows = MirroredRows(records)
     log(rows.left_out)
-    with audit.loading(), transaction.atomic():
+    with audit.suspend_row_events(), transaction.atomic():
         refuse_if_occupied(plan)
-        is_new = begins(plan)
+        is_new = is_first_sync(plan)
         if is_new:
-            guard.close()
+            guard.enable_guard()
             Mirror.objects.all().delete()
-        with guard.writing():
+        with guard.allow_writes():
             if is_new:
                 remove_ended_jobs()
-                history.forget_left_out()
-                conditions.forget_all()  # ids that AWX's nodes share with nodes of before mean nothing
+                history.delete_left_out()
+                conditions.delete_all_stored()  # that AWX's nodes have ids of earlier nodes means nothing
             counts = write_rows(rows)
-            baseline.settle(rows.nodes, rows.loads)
-        history.note_left_out(records.jobs, rows.jobs)
-        conditions.note(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
-        note(plan, records.version, began, counts, rows.left_out)
+            baseline.write_baselines(rows.nodes, rows.loads)
+        history.store_left_out(records.jobs, rows.jobs)
+        conditions.store(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
+        store_result(plan, records.version, began, counts, rows.left_out)
     return counts
 
 
-def write_rows(rows: Rows) -> Counts:
-    """Write what differs, in an order in which nothing refers to what is not there."""
+def write_rows(rows: MirroredRows) -> Counts:
+    """Write the rows that differ, in an order in which no row refers to a missing one."""
     instances, links, groups = (
         by_id(rows.of[table], table.model._default_manager.all()) for table in (INSTANCES, LINKS, GROUPS)
     )
@@ -130,7 +130,7 @@ def write_members(members: list[tuple[int, int]]) -> Count:
 
 
 def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]") -> Count:
-    """Let the rows ``stored``, which are nothing but their ``key``, be those wanted."""
+    """Make the rows ``stored``, which have no columns but their ``key``, equal to ``wanted``."""
     present = {tuple(values): pk for pk, *values in stored.values_list("pk", *key)}
     gone = [pk for values, pk in present.items() if values not in wanted]
     new = sorted(wanted - present.keys())
@@ -145,9 +145,9 @@ def write_tuples(key: tuple[str, ...], wanted: set[Any], stored: "QuerySet[Any]"
 
 
 def write_users(accounts: list[Values], roles: set[tuple[int, int, str]]) -> Counts:
-    """Accounts and what they may see, by username: ids differ, and an account of this service's own stays as it is.
+    """Write the mirrored accounts and their roles, by username, since ids differ; accounts of this service's own stay.
 
-    Who was mirrored has no password here until somebody sets one.
+    Mirrored accounts have no usable password here until an administrator sets one.
     """
     fields = [column.attname for column in ACCOUNTS.columns if column.attname != "id"]
     wanted = {account["username"]: {name: account[name] for name in fields} for account in accounts}
@@ -167,7 +167,7 @@ def write_users(accounts: list[Values], roles: set[tuple[int, int, str]]) -> Cou
 
 
 def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Count:
-    """Roles on groups of the users ``ids``: AWX's id of each, and the one here."""
+    """Write the roles on groups of the users in ``ids``, which maps the ids in AWX to those here."""
     key = ("instance_group_id", "user_id", "role")
     wanted = {(group, ids[user], role) for group, user, role in roles if user in ids}
     return write_tuples(key, wanted, InstanceGroupRole.objects.filter(user_id__in=ids.values()))
@@ -177,12 +177,12 @@ def write_roles(ids: Mapping[int, int], roles: set[tuple[int, int, str]]) -> Cou
 
 
 def remove_ended_jobs() -> None:
-    """Remove what another AWX left, which may be millions: by one statement, and uncounted."""
+    """Delete the ended jobs of another AWX, which may be millions, by one statement."""
     UnifiedJob.objects.exclude(status__in=UNFINISHED).delete()
 
 
 def write_jobs(jobs: list[Values]) -> Count:
-    """The jobs that have not ended, and those that had not when they were last seen here."""
+    """Write the jobs that have not ended, and those that had not at the last sync."""
     stored = UnifiedJob.objects.filter(Q(status__in=UNFINISHED) | Q(pk__in=[job["id"] for job in jobs]))
     difference = by_id(jobs, stored)
     remove(JOBS, difference)
@@ -190,10 +190,10 @@ def write_jobs(jobs: list[Values]) -> Count:
     return difference.count
 
 
-# --- how it went
+# --- the result of a sync
 
 
-def note(plan: Plan, version: str, began: datetime, counts: Counts, left_out: list[LeftOut]) -> None:
+def store_result(plan: Plan, version: str, began: datetime, counts: Counts, left_out: list[LeftOut]) -> None:
     values = {
         "url": plan.url,
         "version": version,
@@ -210,28 +210,28 @@ def note(plan: Plan, version: str, began: datetime, counts: Counts, left_out: li
     Mirror.objects.update_or_create(pk=Mirror.ONLY, defaults=values)
 
 
-def note_failure(reason: str) -> None:
-    """Remember that a sync failed; one that never succeeded has no mirror to remember it."""
+def store_failure(reason: str) -> None:
+    """Store that a sync failed; before the first success there is no row of a mirror to store it in."""
     Mirror.objects.update(
         failures=F("failures") + 1, failures_total=F("failures_total") + 1, failed=timezone.now(), failure=reason
     )
 
 
 def detach() -> Mirror | None:
-    """Make the records this service's own, to be changed by anybody; what was mirrored, or None if nothing was.
+    """End the mirror, so that its records can be changed here; return the mirror, or None if there was none.
 
-    Jobs that have not ended go: nobody would tell this service of their end. Accounts that were mirrored stay, without
-    the rank that AWX gave them: it will take it from nobody here any more. Raises BusyError during a sync.
+    Jobs that have not ended are deleted: no sync would report their end. Mirrored accounts stay, without the superuser
+    and auditor flags of AWX, which will revoke none here any more. Raises SyncRunningError during a sync.
     """
-    with guard.alone(), transaction.atomic():
+    with guard.sync_lock(), transaction.atomic():
         mirror = guard.current()
         if mirror is None:
             return None
-        guard.reopen()
+        guard.disable_guard()
         move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
         UnifiedJob.objects.filter(status__in=UNFINISHED).delete()
-        baseline.forget_active()
-        history.forget_left_out()
+        baseline.reset_active()
+        history.delete_left_out()
         User.objects.filter(mirrored=True).update(
             mirrored=False, is_superuser=False, is_staff=False, is_system_auditor=False
         )

@@ -23,7 +23,7 @@ class NameField(models.CharField):
 
 
 class VerbatimJSONField(models.JSONField):
-    """JSON kept as it was written: PostgreSQL's ``json``, since ``jsonb`` forgets the order of an object's keys."""
+    """JSON stored as it was written: PostgreSQL's ``json``, since ``jsonb`` loses the order of an object's keys."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "json"

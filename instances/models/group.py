@@ -16,8 +16,8 @@ PROTECTED = (CONTROL_PLANE, "default")
 class InstanceGroup(Timestamped):
     """Instances that jobs are sent to together, or the place of containers that run jobs.
 
-    ``credential`` is the id of a credential that this service does not keep; ``credential_summary`` is what is
-    told of it. Source: docs/awx-behaviour.md, "Instance groups".
+    ``credential`` is the id of a credential that is not stored here; ``credential_summary`` is its summary in AWX.
+    Source: docs/awx-behaviour.md, "Instance groups".
     """
 
     name = NameField(

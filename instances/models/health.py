@@ -1,4 +1,4 @@
-"""What the service knows of a node's health beside the columns that AWX has."""
+"""The health of nodes beyond the columns that AWX has."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from instances.models.fields import Severity, SeverityChoices
 
 
 class NodeHealth(models.Model):
-    """How a node was last seen and checked, as far as its instance does not tell."""
+    """When a node was last seen and how it was checked, beyond the columns of its instance."""
 
     class Check(models.TextChoices):
         """How the last health check ended: the reasons of the condition HealthChecked."""
@@ -50,7 +50,7 @@ class NodeHealth(models.Model):
 
 
 class Condition(models.Model):
-    """One aspect of a node's health, as it was last noted."""
+    """One aspect of a node's health, as it was last stored."""
 
     class Type(models.TextChoices):
         SEEN = "Seen"
@@ -113,7 +113,7 @@ class NodeToken(models.Model):
 
 
 class MeshInspection(models.Model):
-    """The last look at the mesh by the worker of one control node."""
+    """The last inspection of the mesh by the worker of one control node."""
 
     inspector = models.CharField(max_length=250, unique=True, help_text="CLUSTER_HOST_ID of the worker.")
     began = models.DateTimeField()
@@ -131,5 +131,5 @@ class MeshInspection(models.Model):
         return self.is_overdue(timezone.now())
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether it was so long ago that looks must have ceased: one is due with every heartbeat, and three missed."""
+        """Whether three inspections are missing since: one is due with every heartbeat."""
         return now - self.began > timedelta(seconds=3 * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)

@@ -7,7 +7,7 @@ from instances.querysets import ACTIVE, UnifiedJobQuerySet
 
 
 class UnifiedJob(models.Model):
-    """A job as AWX tells of it: what this service counts and filters by as columns, all of it in ``representation``.
+    """A job of AWX: its ``representation`` in AWX's API, and as columns what this service counts and filters by.
 
     Jobs belong to a node by its hostname, not by a key: a job outlives the node that ran it.
     """

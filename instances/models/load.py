@@ -1,9 +1,9 @@
-"""What the jobs of a node, and those of a group, add up to, and how many jobs there are of each kind.
+"""Counters: the load of each node and group by its jobs, and the number of jobs of each kind.
 
 The rows are written by triggers on the table of jobs (migration 0004_counters), which add what a statement changed.
-Writers at work at the same time write to different rows, those of their ``slot``, so that none waits for another; the
-figure of a node is the sum of its rows, at any moment. A mirror of a live AWX adds a row of its own for each node and
-group, the baseline, which the triggers leave alone. See docs/adr/0001-counters.md.
+Concurrent writers write to different rows, those of their ``slot``, so that none waits for another; the figure of a
+node is the sum of its rows, at any moment. A mirror of a live AWX adds another row for each node and group, the
+baseline, which the triggers do not change. See docs/adr/0001-counters.md.
 """
 
 from django.db import models

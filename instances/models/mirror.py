@@ -9,9 +9,9 @@ MISSED_SYNCS = 3  # in a row, after which a mirror is older than it should be
 
 
 class Mirror(models.Model):
-    """The AWX whose instances, links, groups and jobs this service tells, and how its syncs went. There is at most one.
+    """The AWX that this service mirrors, and the results of its syncs. There is at most one row.
 
-    While the row is there, the database lets nothing but a sync change what is mirrored (migration 0002_guard).
+    While it exists, the database lets only a sync change the mirrored tables (migration 0002_guard).
     """
 
     ONLY = 1
@@ -44,7 +44,7 @@ class Mirror(models.Model):
         return max(0.0, (self.finished - self.began).total_seconds())
 
     def age(self, now: datetime | None = None) -> float:
-        """Seconds since the moment at which AWX told what is here."""
+        """Age of the mirrored data in seconds."""
         return max(0.0, ((now or timezone.now()) - self.began).total_seconds())
 
     @property
@@ -64,7 +64,7 @@ class Mirror(models.Model):
 
 
 class LeftOutJob(models.Model):
-    """A job of the mirrored AWX that cannot be held here, where all jobs are copied: it counts among those read."""
+    """A job of the mirrored AWX that cannot be stored here, where all jobs are copied: it counts among those read."""
 
     id = models.BigIntegerField(primary_key=True)
     ended = models.BooleanField(help_text="Whether it had ended when it was read; if not, it may fit once it has.")

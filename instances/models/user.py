@@ -16,7 +16,7 @@ class MeshUserManager(UserManager.from_queryset(UserQuerySet)):  # type: ignore[
 
 
 class User(AbstractUser):
-    """Somebody who asks the API. Superusers may do everything, system auditors read everything."""
+    """A user of the API. Superusers may do everything, system auditors may read everything."""
 
     username = NameField(
         max_length=150,
@@ -51,9 +51,9 @@ class User(AbstractUser):
 
 
 class LoginFailures(models.Model):
-    """How often a wrong password came lately: for a name, from an address, or for a name from an address.
+    """How many wrong passwords were sent lately for a name, from an address, or for a name from an address.
 
-    Whoever mistypes may write a password where the name belongs, so of a name there is only a digest.
+    Users sometimes type a password into the field of the name, so only a digest of the name is stored.
     """
 
     name = models.CharField(max_length=64, help_text="The digest of the name; empty is any.")

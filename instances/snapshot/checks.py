@@ -1,4 +1,4 @@
-"""What no single record shows: values given twice, and ids that nothing has."""
+"""Checks across the records of a snapshot: values that occur twice, and ids that no record has."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,13 +7,13 @@ from django.db import models
 
 from instances.snapshot.content import Content
 from instances.snapshot.problems import Problems, within
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Row, Table
+from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Table, TableRow
 
 Key = tuple[Any, ...]
 
 
 def check(content: Content, problems: Problems, *, replace: bool) -> None:
-    """Note what is wrong between the records of ``content``, and between them and the rows that stay."""
+    """Add the problems between the records of ``content``, and between them and the rows that stay."""
     for table, rows in content.rows.items():
         check_keys(table, rows, problems)
     check_links(content.rows[LINKS], problems)
@@ -25,44 +25,44 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
         check_stored_tokens(content.rows[TOKENS], problems)
 
 
-def with_values_of(rows: list[Row], key: tuple[str, ...]) -> Iterator[tuple[Key, Row]]:
-    """The rows with their values of ``key``; an empty text, such as no address, is nobody's own."""
+def with_values_of(rows: list[TableRow], key: tuple[str, ...]) -> Iterator[tuple[Key, TableRow]]:
+    """The rows with their values of ``key``; rows with an empty text in it, such as no address, are left out."""
     for row in rows:
         values = tuple(row.values[name] for name in key)
         if "" not in values:
             yield values, row
 
 
-def place_of(table: Table, row: Row, key: tuple[str, ...]) -> str:
+def place_of(table: Table, row: TableRow, key: tuple[str, ...]) -> str:
     """The place of the field that fills the one column of ``key``; of the record if they are several."""
     keys = {column.attname: column.key for column in table.columns}
     return within(row.place, keys[key[0]] if len(key) == 1 else "")
 
 
-def check_keys(table: Table, rows: list[Row], problems: Problems) -> None:
+def check_keys(table: Table, rows: list[TableRow], problems: Problems) -> None:
     for key in table.keys:
-        first: dict[Key, Row] = {}
+        first: dict[Key, TableRow] = {}
         for values, row in with_values_of(rows, key):
             other = first.setdefault(values, row)
             if other is not row:
                 problems.add(place_of(table, row, key), f"is given twice (also {other.place})")
 
 
-def check_links(links: list[Row], problems: Problems) -> None:
+def check_links(links: list[TableRow], problems: Problems) -> None:
     for row in links:
         if row.values["source_id"] == row.values["target_id"]:
             problems.add(f"{row.place}.target", "is the source itself")
 
 
 def check_references(table: Table, content: Content, target: Table, problems: Problems, *, replace: bool) -> None:
-    """Note the rows of ``table`` that refer to a row of ``target`` that will not exist."""
+    """Add a problem for each row of ``table`` that refers to a row of ``target`` that will not exist."""
     references = [column for column in table.columns if column.target is target.model]
     wanted = {row.values[column.attname] for row in content.rows[table] for column in references}
     unknown = unknown_ids(wanted, content, target, replace=replace)
     for row in content.rows[table]:
         for column in references:
             if row.values[column.attname] in unknown:
-                reason = nothing_has(target.model, row.values[column.attname])
+                reason = missing_reference(target.model, row.values[column.attname])
                 problems.add(within(row.place, column.key), reason)
 
 
@@ -74,12 +74,12 @@ def unknown_ids(wanted: set[int], content: Content, target: Table, *, replace: b
     return unknown
 
 
-def nothing_has(model: type[models.Model], pk: int) -> str:
+def missing_reference(model: type[models.Model], pk: int) -> str:
     return f"no {model._meta.verbose_name} has the id {pk}"
 
 
-def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None:
-    """Note the rows with a value that is already stored, under an id that the snapshot does not update."""
+def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) -> None:
+    """Add a problem for each row with a unique value of a stored row that the snapshot does not update."""
     ids = [row.values["id"] for row in rows]
     for key in table.keys:
         given = dict(with_values_of(rows, key))
@@ -91,8 +91,8 @@ def check_stored_keys(table: Table, rows: list[Row], problems: Problems) -> None
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
 
 
-def check_stored_tokens(tokens: list[Row], problems: Problems) -> None:
-    """Note the tokens with the id of another user's: nobody loses a token to somebody else."""
+def check_stored_tokens(tokens: list[TableRow], problems: Problems) -> None:
+    """Add a problem for each token with the id of another user's token, which would be overwritten."""
     given = {row.values["id"]: row for row in tokens}
     for pk, owner in TOKENS.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
         if owner != given[pk].values["user_id"]:

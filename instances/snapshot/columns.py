@@ -1,4 +1,4 @@
-"""From JSON to columns: what a value must be follows from the field of the model that it fills."""
+"""Validating and converting JSON values by the model fields that they are stored in."""
 
 import json
 import math
@@ -39,9 +39,9 @@ class Column:
 
 
 def column(field: Field, key: str | None = None, attname: str | None = None) -> Column:
-    """The column of ``field``, which is told under the field's name unless there is a ``key``.
+    """The column of ``field``, whose key in records is the field's name unless ``key`` is given.
 
-    ``attname`` is given where the record's field is not the column itself.
+    ``attname`` is given where the record's value is not that of the column itself.
     """
     return Column(
         key=field.name if key is None else key,
@@ -53,7 +53,7 @@ def column(field: Field, key: str | None = None, attname: str | None = None) -> 
 
 
 def clean(record: dict[str, Any], columns: Iterable[Column], place: str, problems: Problems) -> dict[str, Any]:
-    """The columns' values by attname, in the columns' order, without those that are noted as problems."""
+    """The columns' values by attname, in the columns' order; invalid ones are added to ``problems`` instead."""
     values = {}
     for column in columns:
         key = column.key
@@ -76,15 +76,15 @@ def missing() -> None:
 
 
 def converter(field: Field) -> Convert:
-    """What turns a JSON value into one of ``field``."""
-    convert = kind(field)
+    """The function that converts a JSON value to a value of ``field``."""
+    convert = converter_of(field)
     return (lambda value: None if value is None else convert(value)) if field.null else convert
 
 
-def kind(field: Field) -> Convert:
+def converter_of(field: Field) -> Convert:
     match field:
         case models.ForeignKey():
-            return kind(field.target_field)
+            return converter_of(field.target_field)
         case models.BooleanField():
             return boolean
         case models.DecimalField():
@@ -92,7 +92,7 @@ def kind(field: Field) -> Convert:
         case models.IntegerField():
             return integer(field)
         case models.DateTimeField():
-            return moment
+            return parse_time
         case VerbatimJSONField():
             return verbatim
         case models.JSONField() if field.default is list:
@@ -114,7 +114,7 @@ def text(field: Field) -> Convert:
         if choices and string not in choices:
             raise Invalid(f"{shown(string)} is not one of {', '.join(choices)}")
         if string:
-            obey(rules, string)
+            run_validators(rules, string)
         elif not field.blank:
             raise Invalid("must not be empty")
         return string
@@ -133,7 +133,7 @@ def storable(value: Any) -> str:
 
 
 def refuse_half_pairs(text: str) -> None:
-    """Raise Invalid if ``text`` has no encoding: JSON's escapes can tell one half of a surrogate pair."""
+    """Raise Invalid if ``text`` has half of a surrogate pair, which JSON's escapes can write and UTF-8 cannot."""
     if text.isascii():
         return
     try:
@@ -142,7 +142,7 @@ def refuse_half_pairs(text: str) -> None:
         raise Invalid("must not hold one half of a surrogate pair") from None
 
 
-def obey(rules: Iterable[Callable[[str], None]], value: str) -> None:
+def run_validators(rules: Iterable[Callable[[str], None]], value: str) -> None:
     try:
         for rule in rules:
             rule(value)
@@ -209,7 +209,7 @@ def boolean(value: Any) -> bool:
     return value
 
 
-def moment(value: Any) -> datetime:
+def parse_time(value: Any) -> datetime:
     expected = "a time and its zone, as in 2023-12-21T11:46:49.123456Z"
     if type(value) is not str:
         raise wrong_kind(expected, value)
@@ -221,13 +221,13 @@ def moment(value: Any) -> datetime:
 
 
 def verbatim(value: Any) -> Any:
-    """An object for ``json``, which is kept as it is."""
+    """An object for a column of type ``json``, unchanged."""
     written(value)
     return value
 
 
 def written(value: Any) -> str:
-    """The text of an object that is kept as it is."""
+    """The JSON text of an object, for a column of type ``json``."""
     if type(value) is not dict:
         raise wrong_kind("an object", value)
     try:

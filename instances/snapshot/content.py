@@ -1,4 +1,4 @@
-"""The small lists of a snapshot, kept in memory: everything but the jobs."""
+"""The small lists of a snapshot, which fit in memory: everything but the jobs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from instances.snapshot import tables
 from instances.snapshot.columns import clean
 from instances.snapshot.problems import Problems, shown
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, USERS, Row, Table
+from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, USERS, Table, TableRow
 
 
 class Content:
-    """Rows by table, and the records whose parts are told: a list that a record lacks changes nothing."""
+    """Rows by table, and the records that have lists of parts: a list that a record lacks changes nothing."""
 
     LISTS = {"users": USERS, "instances": INSTANCES, "instance_links": LINKS, "instance_groups": GROUPS}
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self.rows: dict[Table, list[Row]] = {table: [] for table in [*self.LISTS.values(), TOKENS, ROLES, MEMBERS]}
+        self.rows: dict[Table, list[TableRow]] = {table: [] for table in [*self.LISTS.values(), TOKENS, ROLES, MEMBERS]}
         self.owners: dict[Table, list[int]] = {ROLES: [], MEMBERS: []}
 
     def read(self, name: str, records: Iterable[Any]) -> None:
-        """Take in the list ``name``, noting the problems of its records."""
+        """Add the records of the list ``name``, and their problems."""
         for index, record in enumerate(records):
             place = f"{name}[{index}]"
             if not isinstance(record, dict):
@@ -38,7 +38,7 @@ class Content:
 
     def _add(self, table: Table, record: dict[str, Any], place: str, **owner: Any) -> dict[str, Any]:
         values = clean(record, table.columns, place, self._problems) | owner
-        self.rows[table].append(Row(place, values))
+        self.rows[table].append(TableRow(place, values))
         return values
 
     def _add_parts_of_user(self, record: dict[str, Any], values: dict[str, Any], place: str) -> None:

@@ -1,4 +1,4 @@
-"""Writing the small lists, and what the database needs to know afterwards."""
+"""Writing the small lists, and updating sequences and planner statistics afterwards."""
 
 import secrets
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from instances.models.fields import HIGHEST_ID
 from instances.snapshot.content import Content
-from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Row, Table
+from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Table, TableRow
 
 BATCH = 1000  # rows a statement
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def clear() -> None:
-    """Remove everything that a snapshot tells."""
+    """Delete all rows of the tables that a snapshot fills."""
     for table in (JOBS, LINKS, GROUPS, INSTANCES, TOKENS, USERS):
         table.model._default_manager.all().delete()
 
@@ -37,17 +37,17 @@ def write(content: Content) -> None:
         exchange(table, table.owner, owners, content.rows[table])
 
 
-def with_hashes(users: list[Row]) -> list[Row]:
-    """The users with their passwords' hashes; who has none keeps what is stored, or has no usable one."""
+def with_hashes(users: list[TableRow]) -> list[TableRow]:
+    """The users with their passwords' hashes; one without a password has the stored hash, or an unusable one."""
     stored = dict(USERS.model._default_manager.values_list("pk", "password"))
-    return [Row(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
+    return [TableRow(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
 
 
 def credentials(user: dict[str, Any], stored: dict[int, str]) -> dict[str, Any]:
     given = user["password"]
-    kept = stored.get(user["id"]) if given is None else None
+    stored_hash = stored.get(user["id"]) if given is None else None
     return {
-        "password": kept or make_password(given),
+        "password": stored_hash or make_password(given),
         "is_staff": user["is_staff"] or user["is_superuser"],  # AWX's superusers administer this service too
     }
 
@@ -59,7 +59,7 @@ def expiry() -> datetime:
     return now + timedelta(seconds=seconds)
 
 
-def upsert(table: Table, rows: list[Row], **values: Any) -> None:
+def upsert(table: Table, rows: list[TableRow], **values: Any) -> None:
     """Insert the rows, or update those whose ids are stored."""
     if not rows:
         return
@@ -73,22 +73,22 @@ def upsert(table: Table, rows: list[Row], **values: Any) -> None:
     )
 
 
-def release_keys(table: Table, rows: list[Row]) -> None:
-    """Take their unique values from the stored rows that will be updated, so that two may exchange theirs."""
+def release_keys(table: Table, rows: list[TableRow]) -> None:
+    """Set the unique values of the stored rows that will be updated to placeholders, so that two may swap theirs."""
     stored = table.model._default_manager.filter(pk__in=[row.values["id"] for row in rows])
     nobodys = Concat(Value(f"{secrets.token_hex(8)} "), Cast("pk", CharField()))
     names = [name for key in table.keys for name in key if name != "id"]
     stored.update(**dict.fromkeys(names, nobodys))
 
 
-def exchange(table: Table, column: str, values: Iterable[int], rows: list[Row]) -> None:
-    """Put ``rows`` in the place of those whose ``column`` has one of ``values``."""
+def exchange(table: Table, column: str, values: Iterable[int], rows: list[TableRow]) -> None:
+    """Replace the rows whose ``column`` has one of ``values`` by ``rows``."""
     table.model._default_manager.filter(**{f"{column}__in": values}).delete()
     table.model._default_manager.bulk_create([table.model(**row.values) for row in rows], batch_size=BATCH)
 
 
 def restart_sequences(tables: Iterable[Table]) -> None:
-    """Let the next ids be those above the highest ones, where nothing else is stored."""
+    """Restart the sequences of ids above the highest id of each table, where nothing else is stored."""
     with connection.cursor() as cursor:
         for table in tables:
             name = connection.ops.quote_name(table.model._meta.db_table)
@@ -99,7 +99,7 @@ def restart_sequences(tables: Iterable[Table]) -> None:
 
 
 def move_sequences(tables: Iterable[Table]) -> None:
-    """Let the next ids lie above the highest ones. No sequence goes back: it may serve others at this moment."""
+    """Move the sequences of ids above the highest id of each table; never back, since others may use them now."""
     with connection.cursor() as cursor:
         for table in tables:
             name = connection.ops.quote_name(table.model._meta.db_table)
@@ -111,7 +111,7 @@ def move_sequences(tables: Iterable[Table]) -> None:
 
 
 def analyze(tables: Iterable[Table]) -> None:
-    """Tell the planner of the rows."""
+    """Update the planner's statistics of the tables."""
     names = ", ".join(connection.ops.quote_name(table.model._meta.db_table) for table in tables)
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {names}")

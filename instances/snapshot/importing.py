@@ -1,4 +1,4 @@
-"""The import itself, from the first byte to the last row: all of it, or nothing."""
+"""Importing a snapshot: all of it, or nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from instances.snapshot.checks import check
 from instances.snapshot.content import Content
 from instances.snapshot.jobs import Jobs
 from instances.snapshot.problems import Problems, SnapshotError, shown
-from instances.snapshot.reader import Reader
+from instances.snapshot.reader import JSONStreamReader
 from instances.snapshot.tables import INSTANCES, JOBS
 
-NOT_STORED = ("install_uuid", "cluster_host_id")  # the environment tells them
+NOT_STORED = ("install_uuid", "cluster_host_id")  # settings of the environment here
 LISTS = (*Content.LISTS, "unified_jobs")
 
 
@@ -37,25 +37,25 @@ def import_snapshot(
 ) -> Imported:
     """Read the snapshot in ``stream`` into the database, in one transaction.
 
-    Ids are kept and no value is computed. Records whose ids are stored are updated and the others stay, unless
-    ``replace`` removes everything first. ``announce`` is told what is being done: "Reading", "Writing".
+    Ids are stored unchanged and no value is computed. Records whose ids are stored are updated and the others stay,
+    unless ``replace`` deletes everything first. ``announce`` is called with each phase: "Reading", "Writing".
 
     Raises SnapshotError if the stream does not hold a snapshot or its records do not fit together, and
     django.db.DatabaseError if the database refuses them for another reason. In both cases nothing is written.
     """
-    with audit.loading(), transaction.atomic(), connection.wrap_database_errors:
+    with audit.suspend_row_events(), transaction.atomic(), connection.wrap_database_errors:
         problems = Problems()
         content, jobs = Content(problems), Jobs(problems)
         announce("Reading")
-        read(Reader(stream), content, jobs, problems)
+        read(JSONStreamReader(stream), content, jobs, problems)
         check(content, problems, replace=replace)
         jobs.check(content, replace=replace)
-        problems.refuse()
+        problems.raise_if_any()
         announce("Writing")
         if replace:
             database.clear()
         database.write(content)
-        conditions.forget(content.ids(INSTANCES))
+        conditions.delete_stored(content.ids(INSTANCES))
         jobs.write()
         follow_on = database.restart_sequences if replace else database.move_sequences
         follow_on([*content.rows, JOBS])
@@ -65,15 +65,15 @@ def import_snapshot(
     return Imported(users, instances, links, groups, jobs.count, hostnames)
 
 
-def read(reader: Reader, content: Content, jobs: Jobs, problems: Problems) -> None:
-    """Take in the lists in the order of the file; raise SnapshotError if any record is wrong by itself."""
+def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Problems) -> None:
+    """Read the lists in the order of the file; raise SnapshotError if any record is invalid by itself."""
     seen = set()
     for key in reader.members():
         if key in seen:
             raise SnapshotError(f"{key}: is given twice")
         seen.add(key)
         if key == "unified_jobs":
-            problems.refuse()  # rather than after the minutes that they may take
+            problems.raise_if_any()  # rather than after the minutes that they may take
             jobs.read(reader.items())
         elif key in Content.LISTS:
             content.read(key, reader.items())
@@ -81,4 +81,4 @@ def read(reader: Reader, content: Content, jobs: Jobs, problems: Problems) -> No
             reader.value()
         else:
             raise SnapshotError(f"{shown(key)}: is not part of a snapshot, which has {', '.join(LISTS)}")
-    problems.refuse()
+    problems.raise_if_any()

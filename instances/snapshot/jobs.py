@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from instances.snapshot.checks import nothing_has, unknown_ids
+from instances.snapshot.checks import missing_reference, unknown_ids
 from instances.snapshot.columns import Column, clean
 from instances.snapshot.content import Content
 from instances.snapshot.problems import AT_MOST, Problems, shown
@@ -38,7 +38,7 @@ class Jobs:
         execute(STAGE)
 
     def read(self, records: Iterable[Any]) -> None:
-        """Stage the records, noting the problems of each of them."""
+        """Stage the records, and add the problems of each of them."""
         with connection.cursor() as cursor, cursor.copy(COPY) as copy:
             for index, record in enumerate(records):
                 row = self._row(record, f"unified_jobs[{index}]")
@@ -47,13 +47,13 @@ class Jobs:
                     self.count += 1
 
     def check(self, content: Content, *, replace: bool) -> None:
-        """Note ids that are given twice, and groups that will not exist."""
+        """Add a problem for each id that occurs twice, and for each group that will not exist."""
         for first, last in execute(TWICE):
             self._problems.add(f"unified_jobs[{last}].id", f"is given twice (also unified_jobs[{first}])")
         first_of = dict(execute(GROUPS_OF_JOBS))
         unknown = unknown_ids(set(first_of), content, GROUPS, replace=replace)
         for index, group in sorted((first_of[group], group) for group in unknown):
-            self._problems.add(f"unified_jobs[{index}].instance_group", nothing_has(GROUPS.model, group))
+            self._problems.add(f"unified_jobs[{index}].instance_group", missing_reference(GROUPS.model, group))
 
     def write(self) -> None:
         """Write the staged jobs, over those with the same ids."""
@@ -61,7 +61,7 @@ class Jobs:
         execute("DROP TABLE staged_job")
 
     def _row(self, record: Any, place: str) -> list[Any]:
-        """The job's values in the order of COLUMNS; fewer, if some were noted as problems."""
+        """The job's values in the order of COLUMNS; fewer, if some are invalid."""
         if not isinstance(record, dict):
             self._problems.add(place, f"must be an object, not {shown(record)}")
             return []
@@ -76,7 +76,7 @@ def job_values(record: dict[str, Any], columns: Iterable[Column], place: str, pr
     if isinstance(representation, dict):
         values |= clean(representation, JOB_REPRESENTATION, f"{place}.representation", problems)
         if values.get("finished") is None and "elapsed" in values:
-            values["elapsed"] = 0  # AWX's column too; what it tells until the job ends is the time so far
+            values["elapsed"] = 0  # as AWX's column; until the job ends its API shows the time so far
     return values
 
 

@@ -1,9 +1,9 @@
-"""What can be wrong with a snapshot, and how it is told."""
+"""The problems of a snapshot, and their messages."""
 
 import json
 from typing import Any
 
-AT_MOST = 20  # problems that are told at once
+AT_MOST = 20  # problems in one message
 LONGEST = 60  # characters of a value that are repeated
 
 
@@ -16,7 +16,7 @@ class Invalid(ValueError):  # noqa: N818 - it reads "raise Invalid(reason)"
 
 
 class Malformed(Invalid):
-    """A value of another kind than its column's, or a number that no database holds: whoever tells it is no AWX."""
+    """A value of another type than its column's, or a number that no database stores: it does not come from an AWX."""
 
 
 class Problems:
@@ -26,12 +26,12 @@ class Problems:
         self._lines: list[str] = []
 
     def add(self, place: str, reason: object) -> None:
-        """Note a problem at ``place``, such as ``instances[3].hostname``; raise SnapshotError if they are many."""
+        """Add a problem at ``place``, such as ``instances[3].hostname``; raise SnapshotError if there are AT_MOST."""
         self._lines.append(f"{place}: {reason}")
         if len(self._lines) == AT_MOST:
-            self.refuse()
+            self.raise_if_any()
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise SnapshotError if there is any problem."""
         if self._lines:
             raise SnapshotError("\n".join(self._lines))
@@ -49,7 +49,7 @@ def wrong_kind(expected: str, value: Any) -> Invalid:
 
 
 def shown(value: Any) -> str:
-    """A JSON value as a message repeats it: short, and in ASCII since a terminal may refuse anything else."""
+    """A JSON value for a message: short, and in ASCII, since a terminal may not accept anything else."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

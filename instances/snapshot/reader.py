@@ -1,6 +1,6 @@
-"""Reading a JSON object of any size, one value at a time.
+"""A streaming reader of a JSON object of any size, one value at a time.
 
-The standard library's decoder does the work: it decodes one value from within a text and tells where it ends.
+The standard library's decoder decodes one value from within a text and returns where it ends.
 (The streaming parser at hand, yajl, makes "?" of half a surrogate pair and refuses integers above 64 bits.)
 """
 
@@ -34,7 +34,7 @@ def refuse_constant(name: str) -> None:
 DECODER = json.JSONDecoder(parse_float=number, parse_constant=refuse_constant)
 
 
-class Reader:
+class JSONStreamReader:
     """A JSON object in a stream of UTF-8; ``members()`` walks through it once.
 
     Every method raises SnapshotError, naming the place, where the text is not JSON, is cut, or cannot be read.
@@ -121,13 +121,13 @@ class Reader:
         self._at += 1
 
     def _more(self) -> bool:
-        """Read on, keeping what is not consumed; False at the end of the stream."""
-        kept = self._text[self._at :]
-        if len(kept) > LARGEST_VALUE:
+        """Read the next chunk behind the text that is not consumed; return False at the end of the stream."""
+        rest = self._text[self._at :]
+        if len(rest) > LARGEST_VALUE:
             raise self._fault(f"is longer than {LARGEST_VALUE} characters")
         try:
-            chunk = self._stream.read(max(CHUNK, len(kept)))
-            self._text = kept + self._decode(chunk, not chunk)
+            chunk = self._stream.read(max(CHUNK, len(rest)))
+            self._text = rest + self._decode(chunk, not chunk)
         except UnicodeDecodeError as error:
             raise self._fault(f"is not UTF-8: {error.reason}") from None
         except OSError as error:

@@ -28,23 +28,23 @@ class Table:
     model: type[models.Model]
     columns: tuple[Column, ...]
     owner: str = ""
-    """The column that tells whose the row is, where the records are part of another record."""
+    """The foreign key to the owner of the row, where the records are part of another record."""
 
     @cached_property
     def keys(self) -> list[tuple[str, ...]]:
         """The columns, and combinations of columns, that no two rows share."""
         meta = self.model._meta
         attnames = {field.name: field.attname for field in meta.concrete_fields}
-        named: list[Sequence[str]] = [[field.name] for field in meta.concrete_fields if field.unique]
-        named += meta.unique_together
-        named += [rule.fields for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
-        keys = [tuple(attnames[name] for name in names) for names in named]
+        names_of_keys: list[Sequence[str]] = [[field.name] for field in meta.concrete_fields if field.unique]
+        names_of_keys += meta.unique_together
+        names_of_keys += [rule.fields for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
+        keys = [tuple(attnames[name] for name in names) for names in names_of_keys]
         filled = {self.owner, *(column.attname for column in self.columns)}
         return [key for key in keys if filled.issuperset(key)]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row to be written: its values by attname, and its place in the snapshot."""
 
     place: str
@@ -54,13 +54,13 @@ class Row:
 def columns(
     model: type[models.Model], *, only: Collection[str] = (), without: Collection[str] = ()
 ) -> tuple[Column, ...]:
-    """The columns that are told under their own name: all of the model, ``only`` those, or all ``without`` those."""
+    """The columns whose key is their own name: all of the model, ``only`` those, or all ``without`` those."""
     fields = [field for field in model._meta.concrete_fields if field.name not in without]
     return tuple(column(field) for field in fields if not only or field.name in only)
 
 
 def with_hostnames(of_instances: tuple[Column, ...]) -> tuple[Column, ...]:
-    """The columns of instances, of which the hostname holds no control characters, whoever tells it."""
+    """The columns of instances, with a validator that refuses control characters in hostnames."""
     rule = [refuse_control_characters]
     hostname = column(models.CharField(max_length=LONGEST_HOSTNAME, validators=rule), "hostname", "hostname")
     return tuple(hostname if each.key == "hostname" else each for each in of_instances)
@@ -80,7 +80,7 @@ def checksum(value: Any) -> str:
     return tokens.checksum(token)
 
 
-# Told in clear, stored as hashes. That of a password takes long: it is made when all is known to be right.
+# Plain text in a snapshot, hashes in the database. To hash passwords takes long, so it is done after all checks.
 PASSWORD = column(models.TextField(null=True), "password", "password")
 TOKEN_TEXT = column(models.TextField(), "token", "token_checksum")
 TOKEN = replace(TOKEN_TEXT, convert=checksum)
@@ -95,7 +95,7 @@ GROUPS = Table(InstanceGroup, columns(InstanceGroup, without=["credential_summar
 GROUP_SUMMARY = (column(InstanceGroup._meta.get_field("credential_summary"), "credential"),)
 MEMBERS = Table(Membership, (column(Membership._meta.get_field("instance"), ""),), owner="instancegroup_id")
 
-# Of a job, the record tells some columns and AWX's representation within it the others.
+# Some columns of a job come from the record, the others from AWX's representation in it.
 JOB_RECORD = ["id", "task_impact", "instance_group", "execution_node", "controller_node", "representation"]
 REPRESENTATION = column(UnifiedJob._meta.get_field("representation"))
 JOBS = Table(
@@ -106,7 +106,7 @@ ELAPSED = column(UnifiedJob._meta.get_field("elapsed"))
 
 
 def milliseconds(value: Any) -> Any:
-    """``elapsed``, which AWX tells to the microsecond while a job is active and else to the millisecond."""
+    """``elapsed`` in seconds, which AWX shows to the microsecond while a job is active and else to the millisecond."""
     return ELAPSED.convert(round(value, 3) if type(value) is float else value)
 
 

@@ -42,7 +42,7 @@ INITIAL = (  # nobody gets in by default, and letters are ordered and folded ali
 UNUSED_ACCOUNTS = range(65520, 65534)
 NO_SPACE = 32 * 2**20  # bytes; with less PostgreSQL cannot start: a segment of its log alone has 16 MB
 
-held: dict[Path, tuple[str, int]] = {}  # for each data_dir: the folder of the socket, and the open file of the users
+running: dict[Path, tuple[str, int]] = {}  # for each data_dir: the folder of the socket, and the open file of the users
 
 
 class UnavailableError(SettingsError):
@@ -54,18 +54,18 @@ class UnavailableError(SettingsError):
 
 def start(data_dir: Path) -> str:
     """Start the server on ``data_dir/postgresql`` unless it runs already; return the folder of its socket."""
-    if data_dir not in held:
+    if data_dir not in running:
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
             users = open_lock(data_dir / "postgresql.users")
             try:
-                held[data_dir] = (join(data_dir, users), users)
+                running[data_dir] = (join(data_dir, users), users)
             except BaseException:
                 os.close(users)
                 raise
         except OSError as error:
-            raise UnavailableError(f"{error.filename or data_dir}: {error.strerror}; mend that") from None
-    return held[data_dir][0]
+            raise UnavailableError(f"{error.filename or data_dir}: {error.strerror}; correct that") from None
+    return running[data_dir][0]
 
 
 def join(data_dir: Path, users: int) -> str:
@@ -93,23 +93,23 @@ def launch(data_dir: Path, server: int) -> str:
     if not (data / "PG_VERSION").exists():
         initialize(data, uid, gid, server)
     refuse_other_version(data)
-    forget_ended(data)
+    remove_leftovers(data)
     with contextlib.suppress(OSError):  # what one left that was killed
         shutil.rmtree(os.pread(server, 4096, 0).decode() or os.devnull)
     folder = socket_folder(uid, gid)
     try:
         os.ftruncate(server, 0)
         os.pwrite(server, folder.encode(), 0)
-        kept = run_keeper(data_dir, server, folder, uid, gid)
+        process = run_keeper(data_dir, server, folder, uid, gid)
     except OSError:
         shutil.rmtree(folder)
         raise
     deadline = time.monotonic() + START_TIMEOUT
     while not answers(folder):
-        if kept.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None or time.monotonic() > deadline:
             raise UnavailableError(reason_of(data_dir, (data_dir / "postgresql.log").read_text(errors="replace")))
         time.sleep(0.02)
-    kept.returncode = 0  # it outlives this process where others use the server: nobody waits for it
+    process.returncode = 0  # it outlives this process where others use the server: nobody waits for it
     return folder
 
 
@@ -249,13 +249,13 @@ def programs() -> Path:
 
 def refuse_other_version(data: Path) -> None:
     with contextlib.suppress(subprocess.CalledProcessError):
-        told = subprocess.check_output([programs() / "postgres", "--version"], text=True)  # noqa: S603
-        ours, theirs = told.split()[-1].partition(".")[0], (data / "PG_VERSION").read_text().strip()
+        version = subprocess.check_output([programs() / "postgres", "--version"], text=True)  # noqa: S603
+        ours, theirs = version.split()[-1].partition(".")[0], (data / "PG_VERSION").read_text().strip()
         if ours != theirs:
             raise UnavailableError(f"{data} is of PostgreSQL {theirs} and this is {ours}; set DATA_DIR to a new folder")
 
 
-def forget_ended(data: Path) -> None:
+def remove_leftovers(data: Path) -> None:
     """Remove what a killed server left, of which the number may be another process's now.
 
     Whoever calls holds the lock that any server of this program would hold; another program's is left alone.
@@ -277,7 +277,7 @@ def reason_of(data_dir: Path, output: str) -> str:
         return f"there is no space left for {data_dir}; make some, set DATA_DIR to another folder"
     lines = [line for line in output.splitlines() if any(word in line for word in ("error: ", "FATAL: ", "PANIC: "))]
     said = (lines or output.splitlines() or ["it ended at once"])[-1].strip()
-    return f"{said} ({data_dir}); mend that"
+    return f"{said} ({data_dir}); correct that"
 
 
 def answers(folder: str) -> bool:

@@ -28,14 +28,14 @@ def end_with_parent(how: signal.Signals) -> None:
 
 
 def run_as(uid: int, gid: int) -> dict[str, Any]:
-    """What tells subprocess to run a program as this account, without any other group, and without our secrets."""
+    """Arguments of Popen that run a program as this account, without other groups and without our secrets."""
     account = {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
     return {**account, "umask": 0o077, "cwd": "/", "env": {"LC_ALL": "C", "PATH": os.defpath}}
 
 
 def main(users: int, folder: str, uid: int, gid: int, data: int, server: int, command: list[str]) -> None:
-    for asked_to_end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(asked_to_end, lambda *_: None)  # it ends with the last user, and not before
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, lambda *_: None)  # it ends with the last user, and not before
     try:
         postgres = subprocess.Popen(  # noqa: S603 - a list of arguments, without a shell
             command,

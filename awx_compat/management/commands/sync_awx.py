@@ -22,22 +22,22 @@ from awx_compat.awx_client.errors import LimitError, NotAWXError, SourceError, S
 from awx_compat.awx_client.progress import Progress
 from awx_compat.awx_client.syncing import Sync
 from instances.lifecycle import is_loopback
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.messages import NO_MIRROR
 from instances.mirror import writing
 from instances.mirror.baseline import ImpactError
-from instances.mirror.guard import BusyError
+from instances.mirror.guard import SyncRunningError
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
 
-FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, BusyError, StoppedError)
+FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, SyncRunningError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
 PASSING = (UnreachableError.exit_code, BUSY)  # exit codes of temporary failures
 SHORTEST_PAUSE = 1.0  # seconds between the end of a sync and the next one
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Mirror a live AWX (23.x or 24.x): copy its instances, links, groups, users' rights on groups and active jobs "
         "into this service, where they are read only from then on. Exit codes: 3 the AWX refuses the credentials, 4 "
@@ -106,7 +106,7 @@ class Command(RefusingCommand):
     def detach(self) -> None:
         try:
             mirror = writing.detach()
-        except BusyError as error:
+        except SyncRunningError as error:
             raise CommandError(f"{error} Stop it first.", returncode=exit_code(error)) from None
         if mirror is None:
             raise CommandError(NO_MIRROR)
@@ -148,7 +148,7 @@ class Command(RefusingCommand):
                 progress.log_event("failed", f"Database error: {' '.join(str(error).split())}")
                 close_old_connections()
                 with suppress(DatabaseError):
-                    writing.note_failure("The database failed.")
+                    writing.store_failure("The database failed.")
             is_first = False
             sync.stopping.wait(max(pause, period - (time.monotonic() - began)))
 
@@ -159,7 +159,7 @@ def exit_code(error: Exception) -> int:
             return error.exit_code
         case SnapshotError():
             return NotAWXError.exit_code
-        case BusyError():
+        case SyncRunningError():
             return BUSY
         case StoppedError():
             return STOPPED

@@ -3,11 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.provisioning import deprovision
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Remove a node, its links and its memberships at once. Jobs that run there are not waited for: to do that, "
         "set the node's node_state to deprovisioning by the API."

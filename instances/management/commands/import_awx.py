@@ -10,11 +10,11 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 from tqdm.utils import CallbackIOWrapper
 
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.snapshot import Imported, SnapshotError, import_snapshot
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Load users, instances, links, groups and jobs from a snapshot of an AWX. Ids, times and capacities are "
         "stored as they stand in it. A record that cannot be stored is named, and then nothing is imported."

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from instances import node_tokens
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.mirror import guard
 from instances.models import Instance
 
@@ -18,7 +18,7 @@ WHAT_NEXT = (
 )
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Print a new token with which a node reports its own health. The token alone goes to standard output, what to "
         "do with it to standard error. Earlier tokens of the node stay valid unless it is told otherwise."

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.models import Instance, InstanceGroup
 from instances.text import in_one_line
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = "List the instance groups, each with its instances, and then the instances that are in no group."
 
     def handle(self, *args: Any, **options: Any) -> None:

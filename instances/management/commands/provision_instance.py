@@ -4,11 +4,11 @@ from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 from uuid import UUID
 
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.models import Instance
 from instances.provisioning import Outcome, provision
 
-TOLD = {
+MESSAGES = {
     Outcome.CREATED: "{} was registered.",
     Outcome.CHANGED: "{} was changed.",
     Outcome.UNCHANGED: "{} is registered like this already; nothing was changed.",
@@ -22,7 +22,7 @@ def uuid(text: str) -> str:
         raise ArgumentTypeError(f"{text!r} is not a UUID") from None
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Register a node of the mesh, or change the one with this hostname; its type cannot change. A new node is "
         "installed and without capacity until it reports. A control or hybrid node peers to every node that has "
@@ -42,9 +42,9 @@ class Command(RefusingCommand):
         )
 
     def handle(self, *args: Any, hostname: str, node_type: str, **options: Any) -> None:
-        asked = {name: options[name] for name in ("uuid", "ip_address", "listener_port")}
-        given = {name: value for name, value in asked.items() if value is not None}
+        arguments = {name: options[name] for name in ("uuid", "ip_address", "listener_port")}
+        given = {name: value for name, value in arguments.items() if value is not None}
         outcome = provision(hostname, node_type, given)
         if outcome is Outcome.CREATED:
             self.warn_of_hostnames([hostname])
-        self.conclude(TOLD[outcome].format(hostname), changed=outcome is not Outcome.UNCHANGED)
+        self.conclude(MESSAGES[outcome].format(hostname), changed=outcome is not Outcome.UNCHANGED)

@@ -3,11 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.provisioning import Links, connect, disconnect
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Add or remove links from a node to its peers. A peer needs a listener_port, and no link may close a cycle. "
         "New links count as established."

@@ -3,10 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 from instances.provisioning import Outcome, register_queue
 
-TOLD = {
+MESSAGES = {
     Outcome.CREATED: "The instance group {} was made.",
     Outcome.CHANGED: "The instance group {} was changed.",
     Outcome.UNCHANGED: "The instance group {} is like this already; nothing was changed.",
@@ -17,7 +17,7 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Make an instance group, or change the one of this name. What is not given stays as it is; instances are "
         "added, and none is taken out."
@@ -42,10 +42,10 @@ class Command(RefusingCommand):
         )
 
     def handle(self, *args: Any, queuename: str, hostnames: list[str], **options: Any) -> None:
-        asked = {
+        arguments = {
             "policy_instance_percentage": options["instance_percent"],
             "policy_instance_minimum": options["instance_minimum"],
         }
-        policy = {name: value for name, value in asked.items() if value is not None}
+        policy = {name: value for name, value in arguments.items() if value is not None}
         outcome = register_queue(queuename, policy, hostnames)
-        self.conclude(TOLD[outcome].format(queuename), changed=outcome is not Outcome.UNCHANGED)
+        self.conclude(MESSAGES[outcome].format(queuename), changed=outcome is not Outcome.UNCHANGED)

@@ -1,4 +1,4 @@
-"""``manage.py unlock_login``: let passwords be tried again."""
+"""``manage.py unlock_login``: unlock logins after too many wrong passwords."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from instances import guessing
-from instances.management.refusing import RefusingCommand
+from instances.management.refusing import ErrorReportingCommand
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
         "Forget wrong passwords, so that the right one is taken again at once. With both a name and an address: only "
         "those for the name from the address."
@@ -25,6 +25,6 @@ class Command(RefusingCommand):
     def handle(self, *args: Any, name: str | None, address: str | None, all: bool, **options: Any) -> None:  # noqa: A002
         if all is (name is not None or address is not None):
             raise CommandError("Say what to unlock: --name, --address, both of them, or --all.")
-        if address is not None and guessing.place_of(address) == guessing.UNKNOWN:
+        if address is not None and guessing.network_of(address) == guessing.UNKNOWN:
             raise CommandError(f"{address!r} is no address.")
         self.stdout.write("Unlocked." if guessing.unlock(name, address) else "Nothing was locked or counted.")

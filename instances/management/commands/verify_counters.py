@@ -1,4 +1,4 @@
-"""``manage.py verify_counters``: compare the counters with the jobs, and mend them."""
+"""``manage.py verify_counters``: compare the counters with the jobs, and repair them."""
 
 import json
 from argparse import ArgumentParser
@@ -9,19 +9,19 @@ from django.db import transaction
 from tqdm import tqdm
 
 from instances import counters
-from instances.counters import Difference
-from instances.management.refusing import RefusingCommand
+from instances.counters import CounterDrift
+from instances.management.refusing import ErrorReportingCommand
 
 
-class Command(RefusingCommand):
+class Command(ErrorReportingCommand):
     help = (
-        "Recount the jobs and print each figure of a node, a group or a kind of job that the database keeps wrongly. "
-        "Ends with 1 if there is any that was not mended."
+        "Recount the jobs and print each figure of a node, a group or a kind of job that is stored wrongly. "
+        "Ends with 1 if there is any that was not repaired."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--repair", action="store_true", help="mend them; changes of jobs wait meanwhile, readers do not"
+            "--repair", action="store_true", help="correct them; changes of jobs wait meanwhile, readers do not"
         )
         parser.add_argument("--format", choices=["text", "json"], default="text", help="of the output (default: text)")
 
@@ -30,34 +30,36 @@ class Command(RefusingCommand):
             if repair:
                 counters.lock()
             found = self._compare()
-            counters.mend(found if repair else [])
+            counters.repair(found if repair else [])
         self.stdout.write(as_json(found, repair) if format == "json" else as_text(found, repair))
         if found and not repair:
             raise SystemExit(1)
 
-    def _compare(self) -> list[Difference]:
+    def _compare(self) -> list[CounterDrift]:
         found = []
         with tqdm(counters.ALL, leave=False, disable=None) as bar:
             for each in bar:
                 bar.set_description(f"recounting: {each.of}")
-                found += counters.differences(each)
+                found += counters.find_drift(each)
         return found
 
 
-def as_text(found: list[Difference], repaired: bool) -> str:
+def as_text(found: list[CounterDrift], repaired: bool) -> str:
     lines = [
-        f"{each}: {figure} is {kept}, counted {counted}" for each in found for figure, kept, counted in each.figures()
+        f"{each}: {figure} is {stored}, counted {counted}"
+        for each in found
+        for figure, stored, counted in each.figures()
     ]
     if not lines:
         return "All counters agree with the jobs."
-    end = "were wrong and are mended." if repaired else "are wrong; --repair mends them."
+    end = "were wrong and are repaired." if repaired else "are wrong; --repair corrects them."
     return "\n".join([*lines, f"{len(lines)} figures {end}"])
 
 
-def as_json(found: list[Difference], repaired: bool) -> str:
+def as_json(found: list[CounterDrift], repaired: bool) -> str:
     drift = [
-        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": kept, "counted": counted}
+        {"of": each.counters.of, "key": list(each.key), "figure": figure, "kept": stored, "counted": counted}
         for each in found
-        for figure, kept, counted in each.figures()
+        for figure, stored, counted in each.figures()
     ]
     return json.dumps({"drift": drift, "repaired": repaired})

@@ -16,14 +16,14 @@ from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
 
 from instances import database, tasks
-from instances.health import checks, keeper
+from instances.health import checks, periodic
 from instances.management.refusing import EscapingCommand
 from instances.startup import positive, refuse_unmigrated_database
 
 logger = logging.getLogger(__name__)
 
 MISSED_HEARTBEATS = 3  # after so many a worker counts as gone, and others take over its jobs
-PAUSE = 1  # seconds between two looks whether a database that is away is back
+PAUSE = 1  # seconds between two attempts to reconnect to the database
 
 
 class Command(EscapingCommand):
@@ -41,7 +41,7 @@ class Command(EscapingCommand):
 
 
 async def work(concurrency: int) -> None:
-    """Do the background work until SIGTERM or SIGINT. While the database is away, wait for it."""
+    """Run background jobs until SIGTERM or SIGINT. While the database is unreachable, try to reconnect."""
     stopping, is_away = asyncio.Event(), False
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
@@ -64,21 +64,21 @@ async def work(concurrency: int) -> None:
 
 @contextlib.asynccontextmanager
 async def connected() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """With the connections that the work needs, and what may have been missed without them queued; yields a stack."""
+    """Context manager: connect to the database and queue missed jobs; yields a stack of what ends with it."""
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=2, timeout=5)
     async with contextlib.AsyncExitStack() as loops:
-        await in_thread(loops, tasks.catch_up)()
+        await in_thread(loops, tasks.queue_missed)()
         with app.replace_connector(connector):
             async with app.open_async():
                 yield loops
 
 
 async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, stopping: asyncio.Event) -> None:
-    """Do jobs until ``stopping``, and meanwhile what has to be done regularly; raises the database's failure."""
+    """Run jobs and the periodic tasks until ``stopping``; raises OperationalError when the database fails."""
     silent_for = MISSED_HEARTBEATS * settings.WORKER_HEARTBEAT
     for period, act in (
-        (settings.WORKER_HEARTBEAT, functools.partial(tasks.rescue, silent_for)),
-        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, keeper.beat)),
+        (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for)),
+        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
     ):
         loop = asyncio.create_task(regularly(period, act))
@@ -91,9 +91,9 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
             install_signal_handlers=False,
         )
     )
-    asked = asyncio.create_task(stopping.wait())
-    loops.callback(asked.cancel)
-    await asyncio.wait((worker, asked), return_when=asyncio.FIRST_COMPLETED)
+    stop_requested = asyncio.create_task(stopping.wait())
+    loops.callback(stop_requested.cancel)
+    await asyncio.wait((worker, stop_requested), return_when=asyncio.FIRST_COMPLETED)
     if not worker.done():
         worker.cancel()  # the jobs that were begun are finished
     with contextlib.suppress(asyncio.CancelledError):
@@ -103,13 +103,13 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
 
 
 async def regularly(period: float, act: Callable[[], Awaitable[object]]) -> None:
-    """Do ``act`` now and every ``period`` seconds. One that fails is logged; the next is tried in its turn."""
+    """Call ``act`` now and every ``period`` seconds. Failures are logged."""
     while True:
         try:
             await act()
         except Exception as error:
             if not database.is_away(error):  # else the worker notices by itself
-                logger.exception("What is done every %s seconds failed; it will be tried again.", period)
+                logger.exception("A periodic task failed; it will be retried in %s seconds.", period)
         await asyncio.sleep(period)
 
 

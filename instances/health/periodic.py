@@ -1,4 +1,4 @@
-"""What a worker does regularly, whether or not anybody asks for it."""
+"""The periodic tasks of a worker: its own node's heartbeat and the inspection of the mesh."""
 
 import logging
 import time
@@ -11,28 +11,28 @@ from instances.health import mesh, receptor
 from instances.health.probes import own_report
 from instances.health.recording import record
 from instances.health.report import ProbeError
-from instances.mirror.guard import unless_mirrored
+from instances.mirror.guard import skip_if_mirrored
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
 
 
-@unless_mirrored
-def beat() -> None:
-    """Report the node that the service runs on, and look at the others."""
-    heartbeat()
-    inspect()
+@skip_if_mirrored
+def heartbeat() -> None:
+    """Report the node that the service runs on, and inspect the others. Does nothing in a mirror."""
+    report_own_node()
+    inspect_mesh()
 
 
-def heartbeat(now: datetime | None = None) -> None:
-    """Report this node, where it is a control or hybrid instance."""
+def report_own_node(now: datetime | None = None) -> None:
+    """Record the report of the node that the service runs on, if it is a control or hybrid instance."""
     own = Instance.objects.filter(hostname=settings.CLUSTER_HOST_ID).first()
     if own is not None and own.controls:
         record(own.pk, own_report(), now=now)
 
 
-def inspect() -> None:
-    """Look at the mesh, through this node's Receptor if it has one. If that does not answer, no node is lost for it."""
+def inspect_mesh() -> None:
+    """Inspect the mesh, through this node's Receptor if one is set. While that fails, no node is marked lost."""
     view, error = mesh.View(), ""
     began = time.perf_counter()
     if settings.RECEPTOR_SOCKET:
@@ -41,4 +41,4 @@ def inspect() -> None:
         except ProbeError as problem:
             error = str(problem)
             logger.warning("The mesh could not be inspected: %s", error)
-    mesh.look(timezone.now(), view, error, seconds=time.perf_counter() - began)
+    mesh.inspect(timezone.now(), view, error, seconds=time.perf_counter() - began)
