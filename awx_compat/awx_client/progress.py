@@ -27,7 +27,7 @@ class Progress(logging.Handler):
         self.stream = stream
         self.named: set[LeftOut] = set()
         self.named_now: set[LeftOut] = set()
-        self.logged_once: set[str] = set()
+        self.reported_once: set[str] = set()
         self.bar = tqdm(
             desc="reading", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
@@ -46,20 +46,20 @@ class Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "once", False):
-            self.log_once(record.getMessage())
+            self.report_once(record.getMessage())
             return
         left_out: LeftOut | None = getattr(record, "left_out", None)
         if left_out is None:
-            self.log_event("waiting", record.getMessage())
+            self.report("waiting", record.getMessage())
             return
         if left_out not in self.named:
-            self.log_event("left out", record.getMessage(), kind=left_out.kind)
+            self.report("left out", record.getMessage(), kind=left_out.kind)
         self.named_now.add(left_out)
 
-    def log_once(self, message: str) -> None:
-        if message not in self.logged_once:
-            self.logged_once.add(message)
-            self.log_event("warning", message)
+    def report_once(self, message: str) -> None:
+        if message not in self.reported_once:
+            self.reported_once.add(message)
+            self.report("warning", message)
 
     @contextmanager
     def collect_names(self) -> Iterator[None]:
@@ -79,14 +79,14 @@ class Progress(logging.Handler):
             self.bar.total, self.bar.n = of, done
             self.bar.refresh()
         elif done == of:
-            self.log_event("read", f"{of} {name} read", list=name, records=of)
+            self.report("read", f"{of} {name} read", list=name, records=of)
 
     @property
     def is_log(self) -> bool:
-        """Whether the output is no terminal, so that it gets JSON lines."""
+        """Whether the output is not a terminal."""
         return bool(self.bar.disable)
 
-    def log_event(self, event: str, message: str, **figures: Any) -> None:
+    def report(self, event: str, message: str, **figures: Any) -> None:
         """Write one event; ``figures`` are further members of its JSON object."""
         message = escaped(message)
         if self.is_log:

@@ -100,7 +100,7 @@ class Command(ErrorReportingCommand):
             except FAILURES as error:
                 if not progress.is_log:
                     raise CommandError(message_of(error), returncode=exit_code(error)) from None
-                progress.log_event("failed", message_of(error), exit_code=exit_code(error))
+                progress.report("failed", message_of(error), exit_code=exit_code(error))
                 raise SystemExit(exit_code(error)) from None
 
     def detach(self) -> None:
@@ -117,7 +117,7 @@ class Command(ErrorReportingCommand):
         with progress.collect_names():
             counts = sync.run()
         seconds = time.monotonic() - began
-        progress.log_event(
+        progress.report(
             "synced",
             summary(sync.plan.url, counts, seconds),
             seconds=round(seconds, 3),
@@ -142,10 +142,10 @@ class Command(ErrorReportingCommand):
             except FAILURES as error:
                 if isinstance(error, OccupiedError | LimitError) or (is_first and exit_code(error) not in PASSING):
                     raise
-                progress.log_event("failed", message_of(error))
+                progress.report("failed", message_of(error))
                 pause = max(pause, getattr(error, "seconds", 0.0))
             except DatabaseError as error:
-                progress.log_event("failed", f"Database error: {' '.join(str(error).split())}")
+                progress.report("failed", f"Database error: {' '.join(str(error).split())}")
                 close_old_connections()
                 with suppress(DatabaseError):
                     writing.store_failure("The database failed.")
@@ -197,11 +197,11 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
     if options["insecure"] and options["ca_file"]:
         raise CommandError("--insecure and --ca-file exclude each other", returncode=2)
     if options["insecure"]:
-        progress.log_event(
+        progress.report(
             "warning", "The certificate of the AWX is not verified: another server could get the credentials."
         )
     if url.startswith("http:") and not names_this_machine(httpx.URL(url).host):
-        progress.log_event("warning", "The credentials are sent unencrypted, since --url is not https.")
+        progress.report("warning", "The credentials are sent unencrypted, since --url is not https.")
     return Access(
         url,
         token=read_secret(token_file) if token_file else "",
