@@ -1,4 +1,4 @@
-"""Asking an AWX: one answer at a time, whole, within a time, and again where that may help."""
+"""Requests to an AWX: one complete response at a time, with time and size limits, retried where that may help."""
 
 import json
 import logging
@@ -37,21 +37,21 @@ logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 200  # AWX's largest
 ATTEMPTS = 5
-LONGEST_PAUSE = 60.0  # seconds between two attempts, unless AWX asks for more
-LONGEST_RETRY_AFTER = 300.0  # seconds that AWX may ask for
+LONGEST_PAUSE = 60.0  # seconds between two attempts, unless Retry-After is longer
+LONGEST_RETRY_AFTER = 300.0  # the longest Retry-After that is waited for, in seconds
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10.0, 60.0  # seconds
-ANSWER_TIMEOUT = 180.0  # seconds for a whole answer, however slowly it comes
-LOOK_UP_EVERY = 0.2  # seconds, to see whether somebody asks to stop
-PIECE = 2**18  # bytes that are unpacked at a time
+RESPONSE_TIMEOUT = 180.0  # seconds for a complete response, however slowly it arrives
+STOP_CHECK_INTERVAL = 0.2  # seconds between two checks whether the sync was stopped
+CHUNK = 2**18  # bytes that are decompressed at a time
 GZIP = 16 + zlib.MAX_WBITS
-BUSY = frozenset({408, 425, 429})  # and what begins with 5, but for what no second try changes
-NEVER = frozenset({501, 505})
+RETRIED = frozenset({408, 425, 429})  # and every 5xx but those of NOT_RETRIED
+NOT_RETRIED = frozenset({501, 505})
 USER_AGENT = "awx-instance-service sync_awx"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who asks which AWX, and how. ``verify``: False, or what trusts its certificate."""
+    """The address of an AWX and the credentials for it. ``verify``: False, or what verifies its certificate."""
 
     url: str
     token: str = field(default="", repr=False)
@@ -70,14 +70,14 @@ class Access:
             auth=None if self.token else (self.username, self.password),
             verify=self.verify,
             timeout=httpx.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
-            follow_redirects=False,  # another host shall not see the token
+            follow_redirects=False,  # the token is for this host only
         )
 
 
 class Source:
-    """An AWX to be read, within ``with``. ``stopping`` ends whatever it is waiting for.
+    """A client of one AWX, used as a context manager. When ``stopping`` is set, waiting ends with StoppedError.
 
-    The requests are made by an event loop in a thread of its own, where each can be given up at any moment.
+    The requests run in an event loop in a thread of its own, where each can be cancelled at any moment.
     """
 
     def __init__(self, access: Access, stopping: threading.Event, limits: Limits, pause: float = 1.0) -> None:
@@ -96,12 +96,12 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
-    def get(self, path: str, *, is_told: bool = False, **params: Any) -> Any:
+    def get(self, path: str, *, from_awx: bool = False, **params: Any) -> Any:
         """The JSON at ``path``, which may have a query of its own. Raises SourceError.
 
-        ``is_told``: whether AWX itself has told of the path, so that there must have been something.
+        ``from_awx``: the path is from an answer of this AWX, so that a 404 means that the record was just deleted.
         """
-        return self.retrying(UnreachableError)(self.ask, path, params, is_told)
+        return self.retrying(UnreachableError)(self.request, path, params, from_awx)
 
     def retrying(self, *errors: type[SourceError]) -> Retrying:
         return Retrying(
@@ -109,7 +109,7 @@ class Source:
             stop=stop_after_attempt(ATTEMPTS),
             wait=self.wait,
             sleep=self.sleep,
-            before_sleep=tell_of_retry,
+            before_sleep=log_retry,
             reraise=True,
         )
 
@@ -122,78 +122,80 @@ class Source:
         if self.stopping.wait(seconds):
             raise StoppedError
 
-    def ask(self, path: str, params: dict[str, Any], is_told: bool) -> Any:
-        """What AWX answers now. ``path`` may be AWX's own word, and shall lead to nobody else with the token."""
+    def request(self, path: str, params: dict[str, Any], from_awx: bool) -> Any:
+        """The JSON of one attempt. A ``path`` from AWX is checked, so that the token is sent to no other host."""
         if not (path.startswith("/") and path.isascii() and path.isprintable()) or path.startswith("//"):
-            raise NotAWXError(f"{self.host} tells {shown(path)} where AWX tells a path.")
+            raise NotAWXError(f"{self.host} returned {shown(path)} instead of a path.")
         try:
-            answer = self.awaited(path, params)
-            self.check(answer, path, is_told)
-            self.refuse_page(answer, path)
-            return json.loads(answer.content, parse_constant=refuse_constant)
+            response = self.wait_for_response(path, params)
+            self.check_status(response, path, from_awx)
+            self.check_is_not_html(response, path)
+            return json.loads(response.content, parse_constant=refuse_constant)
         except httpx.HTTPError as error:
             raise self.failure(error, path) from None
         except httpx.InvalidURL:
-            raise NotAWXError(f"{self.host} tells {shown(path)} where AWX tells a path.") from None
+            raise NotAWXError(f"{self.host} returned {shown(path)} instead of a path.") from None
         except TimeoutError:
             raise UnreachableError(f"{self.host} did not answer {path} in time.") from None
         except (ValueError, RecursionError):
             raise UnreachableError(f"{self.host} answers {path} with broken JSON.") from None
 
-    def awaited(self, path: str, params: dict[str, Any]) -> httpx.Response:
-        """The answer, unless somebody asks to stop, or the time of the sync is over, while it is awaited."""
-        self.refuse_to_go_on()
-        answer = self.portal.start_task_soon(self.answer, path, params)
-        while not wait([answer], timeout=LOOK_UP_EVERY).done:
+    def wait_for_response(self, path: str, params: dict[str, Any]) -> httpx.Response:
+        """The response. Raises StoppedError if the sync is stopped, LimitError if its time is over, while waiting."""
+        self.check_may_continue()
+        task = self.portal.start_task_soon(self.fetch, path, params)
+        while not wait([task], timeout=STOP_CHECK_INTERVAL).done:
             try:
-                self.refuse_to_go_on()
+                self.check_may_continue()
             except (StoppedError, LimitError):
-                answer.cancel()
+                task.cancel()
                 raise
-        answered: httpx.Response = answer.result()
-        return answered
+        response: httpx.Response = task.result()
+        return response
 
-    def refuse_to_go_on(self) -> None:
+    def check_may_continue(self) -> None:
+        """Raise StoppedError if the sync was stopped, LimitError if its time is over."""
         if self.stopping.is_set():
             raise StoppedError
-        self.meter.look_at_time()
+        self.meter.check_time()
 
-    async def answer(self, path: str, params: dict[str, Any]) -> httpx.Response:
-        """The whole answer, unpacked, if it comes within a time and a size."""
-        with anyio.fail_after(ANSWER_TIMEOUT):
-            async with self.http.stream("GET", path, params=params or None) as answer:
+    async def fetch(self, path: str, params: dict[str, Any]) -> httpx.Response:
+        """The complete response, decompressed. Raises TimeoutError after RESPONSE_TIMEOUT, LimitError if too large."""
+        with anyio.fail_after(RESPONSE_TIMEOUT):
+            async with self.http.stream("GET", path, params=params or None) as response:
                 body = bytearray()
-                async for piece in pieces(answer):
-                    self.meter.add_bytes(len(piece))
-                    body += piece
-        headers = [(name, value) for name, value in answer.headers.items() if name != "content-encoding"]
-        return httpx.Response(answer.status_code, headers=headers, content=bytes(body))
+                async for chunk in chunks(response):
+                    self.meter.add_bytes(len(chunk))
+                    body += chunk
+        headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
-    def refuse_page(self, answer: httpx.Response, path: str) -> None:
-        """Raise NotAWXError for a page that is made for people, as of a proxy or of another service."""
-        if answer.headers.get("Content-Type", "").startswith("text/html") or answer.content.lstrip()[:1] == b"<":
-            raise NotAWXError(f"{self.host} answers {path} with a page and no JSON: no AWX is there.")
+    def check_is_not_html(self, response: httpx.Response, path: str) -> None:
+        """Raise NotAWXError for an HTML page, as a proxy or another service returns it."""
+        if response.headers.get("Content-Type", "").startswith("text/html") or response.content.lstrip()[:1] == b"<":
+            raise NotAWXError(f"{self.host} answers {path} with HTML instead of JSON: no AWX is there.")
 
-    def check(self, answer: httpx.Response, path: str, is_told: bool) -> None:
-        """Raise what the status of ``answer`` means."""
-        status = answer.status_code
+    def check_status(self, response: httpx.Response, path: str, from_awx: bool) -> None:
+        """Raise the SourceError that the status of ``response`` stands for, if it is not 200."""
+        status = response.status_code
         if status == 200:
             return
-        told = f"{self.host} answers {path} with {status}"
+        text = f"{self.host} answers {path} with {status}"
         if status in (401, 403):
-            raise AccessRefusedError(f"{told}: the token, or the user and password, are not accepted.")
-        if status in BUSY:
-            raise UnreachableError(f"{told}.", retry_after(answer, told))
-        if status >= 500 and status not in NEVER:
-            raise FailingError(f"{told}.", retry_after(answer, told))
-        if answer.is_redirect:
-            place = place_of(answer.headers.get("Location", ""))
-            raise NotAWXError(f"{told}, {place}: give the address of the AWX itself.")
-        if status == 404 and is_told:
-            raise ChangingError(f"{told}, which it told of a moment ago.")
-        raise NotAWXError(f"{told}: no AWX is there.")
+            raise AccessRefusedError(f"{text}: the token, or the user and password, are not accepted.")
+        if status in RETRIED:
+            raise UnreachableError(f"{text}.", retry_after(response, text))
+        if status >= 500 and status not in NOT_RETRIED:
+            raise FailingError(f"{text}.", retry_after(response, text))
+        if response.is_redirect:
+            target = redirect_target(response.headers.get("Location", ""))
+            raise NotAWXError(f"{text}, {target}: give the address of the AWX itself.")
+        if status == 404 and from_awx:
+            raise ChangingError(f"{text}, although it returned this path a moment ago.")
+        raise NotAWXError(f"{text}: no AWX is there.")
 
     def failure(self, error: httpx.HTTPError, path: str) -> SourceError:
+        """The SourceError for a request to ``path`` that brought no complete response."""
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             reason = str(error).partition("CERTIFICATE_VERIFY_FAILED]")[2].split(" (_ssl")[0].strip()
             return AccessRefusedError(
@@ -202,22 +204,22 @@ class Source:
         if isinstance(error, httpx.TimeoutException):
             return UnreachableError(f"{self.host} did not answer {path} in time.")
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        return UnreachableError(f"{self.host} could not be asked for {path}: {reason}.")
+        return UnreachableError(f"The request to {self.host} for {path} failed: {reason}.")
 
-    def listed(
-        self, path: str, told: Callable[[int, int], None], *, is_told: bool = False, **params: Any
+    def get_list(
+        self, path: str, on_page: Callable[[int, int], None], *, from_awx: bool = False, **params: Any
     ) -> list[dict[str, Any]]:
-        """All records of a list; ``told`` how many there are so far, and of how many.
+        """All records of a list. After each page ``on_page`` gets how many were read, and how many there are.
 
         Raises ChangingError if the list changes between two pages.
         """
         records: list[dict[str, Any]] = []
         count = None
-        for page in self.each_page(path, params, is_told):
+        for page in self.pages(path, params, from_awx):
             self.meter.expect_records(page["count"])
             records += page["results"]
             count = page["count"] if count is None else count
-            told(len(records), count)
+            on_page(len(records), count)
             if page["count"] != count or len(records) > count or not page["results"]:
                 break
         ids = {record["id"] for record in records}
@@ -225,87 +227,91 @@ class Source:
             raise ChangingError(f"The list {path} of {self.host} keeps changing while it is read.")
         return records
 
-    def each_page(self, path: str, params: dict[str, Any], is_told: bool) -> Iterator[dict[str, Any]]:
-        """The pages of a list; ``next`` is a path and stays one."""
-        page = self.page(path, {"page_size": PAGE_SIZE, **params}, is_told)
+    def pages(self, path: str, params: dict[str, Any], from_awx: bool) -> Iterator[dict[str, Any]]:
+        """The pages of a list, by their ``next``, which must be a path."""
+        page = self.get_page(path, {"page_size": PAGE_SIZE, **params}, from_awx)
         yield page
         while page["next"] is not None:
-            page = self.page(page["next"], {}, is_told=True)
+            page = self.get_page(page["next"], {}, from_awx=True)
             yield page
 
-    def after(self, path: str, pk: int, **params: Any) -> Iterator[list[dict[str, Any]]]:
-        """The records with ids above ``pk``, page by page, by their ids: whatever comes or goes, none is left out."""
+    def pages_after(self, path: str, pk: int, **params: Any) -> Iterator[list[dict[str, Any]]]:
+        """The records with ids above ``pk``, page by page, by their ids, so that no change meanwhile skips one."""
         while True:
-            page = self.object(path, order_by="id", id__gt=pk, page_size=PAGE_SIZE, count_disabled=1, **params)
+            page = self.get_object(path, order_by="id", id__gt=pk, page_size=PAGE_SIZE, count_disabled=1, **params)
             records = page["results"]
             if not records:
                 return
-            self.take(records, path)
-            if any(one["id"] >= other["id"] for one, other in pairwise([{"id": pk}, *records])):
-                raise NotAWXError(f"{self.host} tells {path} in another order than it was asked for.")
+            self.check_records(records, path)
+            if any(record["id"] >= following["id"] for record, following in pairwise([{"id": pk}, *records])):
+                raise NotAWXError(f"{self.host} returned {path} in another order than requested.")
             yield records
             pk = records[-1]["id"]
 
-    def take(self, records: list[Any], path: str) -> None:
-        """Count the records of a page, each of which must be an object with an id."""
+    def check_records(self, records: list[Any], path: str) -> None:
+        """Count the records of a page. Raises NotAWXError unless each is an object with an id."""
         for number, record in enumerate(records):
             if not isinstance(record, dict):
                 raise NotAWXError(f"{self.host} answers {path}: results[{number}] must be an object.")
             if type(record.get("id")) is not int:
-                told = shown(record["id"]) if "id" in record else "missing"
-                raise NotAWXError(f"{self.host} answers {path}: results[{number}].id must be an integer, not {told}.")
+                value = shown(record["id"]) if "id" in record else "missing"
+                raise NotAWXError(f"{self.host} answers {path}: results[{number}].id must be an integer, not {value}.")
         self.meter.add_records(len(records))
 
-    def object(self, path: str, *, is_told: bool = False, **params: Any) -> dict[str, Any]:
-        """The JSON object at ``path``."""
-        told = self.get(path, is_told=is_told, **params)
-        if not isinstance(told, dict):
+    def get_object(self, path: str, *, from_awx: bool = False, **params: Any) -> dict[str, Any]:
+        """The JSON object at ``path``. Raises SourceError."""
+        body = self.get(path, from_awx=from_awx, **params)
+        if not isinstance(body, dict):
             raise NotAWXError(f"{self.host} answers {path} with something that is not AWX's.")
-        return told
+        return body
 
-    def page(self, path: str, params: dict[str, Any], is_told: bool = False) -> dict[str, Any]:
-        """A page of a list, each of whose records is an object with an id."""
-        page = self.get(path, is_told=is_told, **params)
+    def get_page(self, path: str, params: dict[str, Any], from_awx: bool = False) -> dict[str, Any]:
+        """A page of a list: ``count``, ``next`` and ``results``, each an object with an id. Raises SourceError."""
+        page = self.get(path, from_awx=from_awx, **params)
         if not (
             isinstance(page, dict)
             and type(page.get("count")) is int
             and isinstance(page.get("next"), str | None)
             and isinstance(page.get("results"), list)
         ):
-            raise NotAWXError(f"{self.host} answers {path} with something that is no list of AWX's.")
-        self.take(page["results"], path)
+            raise NotAWXError(f"{self.host} answers {path} with something that is not a list of AWX's.")
+        self.check_records(page["results"], path)
         return page
 
 
-async def pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
-    """The body, unpacked, in pieces of about ``PIECE`` bytes, however much a small body unpacks to."""
-    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+async def chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body, decompressed, in chunks of at most about ``CHUNK`` bytes, so that no small body fills the memory.
+
+    Raises httpx.DecodingError if it is compressed in another way than gzip, damaged, or cut.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "identity":
-        async for part in answer.aiter_raw(PIECE):
+        async for part in response.aiter_raw(CHUNK):
             yield part
         return
     if encoding != "gzip":
-        raise httpx.DecodingError(f"the answer is packed as {shown(encoding)}, which was not asked for")
-    unpacker = zlib.decompressobj(GZIP)
+        raise httpx.DecodingError(f"the response has the encoding {shown(encoding)}, which was not requested")
+    decompressor = zlib.decompressobj(GZIP)
     try:
-        async for part in answer.aiter_raw():
+        async for part in response.aiter_raw():
             while part:
-                yield unpacker.decompress(part, PIECE)
-                part = unpacker.unconsumed_tail
-        yield unpacker.flush()
+                yield decompressor.decompress(part, CHUNK)
+                part = decompressor.unconsumed_tail
+        yield decompressor.flush()
     except zlib.error:
-        raise httpx.DecodingError("the answer cannot be unpacked") from None
-    if not unpacker.eof:
-        raise httpx.DecodingError("the answer ends too early to be unpacked")
+        raise httpx.DecodingError("the response cannot be decompressed") from None
+    if not decompressor.eof:
+        raise httpx.DecodingError("the response ends too early to be decompressed")
 
 
-def tell_of_retry(state: RetryCallState) -> None:
+def log_retry(state: RetryCallState) -> None:
+    """Log why an attempt failed, and the seconds until the next one."""
     if state.outcome is not None and state.next_action is not None:
         logger.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
 
 
-def place_of(location: str) -> str:
-    """Where a redirect leads, without path and credentials."""
+def redirect_target(location: str) -> str:
+    """The scheme, host and port of a ``Location``, in words, without path and credentials."""
     try:
         url = httpx.URL(location)
     except (httpx.InvalidURL, ValueError):
@@ -314,10 +320,13 @@ def place_of(location: str) -> str:
     return f"to {url.scheme}://{url.host}{port}" if url.host and location.isascii() else "elsewhere"
 
 
-def retry_after(answer: httpx.Response, told: str) -> float:
-    """The seconds that AWX asks to wait; 0 where it does not say, or says it in another way."""
-    asked = answer.headers.get("Retry-After", "")
-    seconds = float(asked) if asked.isascii() and asked.isdecimal() else 0.0
+def retry_after(response: httpx.Response, text: str) -> float:
+    """The seconds of ``Retry-After``; 0 where it is missing, or not a number.
+
+    Raises RetryLaterError, whose message begins with ``text``, if they are more than LONGEST_RETRY_AFTER.
+    """
+    header = response.headers.get("Retry-After", "")
+    seconds = float(header) if header.isascii() and header.isdecimal() else 0.0
     if seconds > LONGEST_RETRY_AFTER:
-        raise RetryLaterError(f"{told} and asks to be left alone for {seconds:.0f} seconds.", seconds)
+        raise RetryLaterError(f"{text} and requests a pause of {seconds:.0f} seconds.", seconds)
     return seconds

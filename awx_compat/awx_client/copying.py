@@ -1,4 +1,4 @@
-"""Copying the jobs that have ended, of which an AWX may have millions: for a while now, and on at the next sync."""
+"""Copies the jobs that have ended, of which an AWX may have millions: for a limited time in each sync."""
 
 import time
 
@@ -9,7 +9,7 @@ from instances.mirror.records import Record
 
 
 class EndedJobs:
-    """Copies from ``reader``, for no longer than about so many ``seconds`` where they are given."""
+    """Copies from ``reader``; where ``seconds`` are given, it stops after the page at which they are over."""
 
     def __init__(self, reader: AWXReader, seconds: float | None = None) -> None:
         self.reader = reader
@@ -17,7 +17,7 @@ class EndedJobs:
         self.counts: list[Count] = []
 
     def copy(self) -> Count:
-        """Copy the jobs that are not here yet, and remove those that AWX has removed."""
+        """Copy the jobs that are not here yet, and delete those that AWX has deleted. Returns the counts."""
         end = history.copied_to()
         if not self.agrees(end):
             self.recopy(end)
@@ -33,13 +33,13 @@ class EndedJobs:
         )
 
     def agrees(self, up_to: int) -> bool:
-        """Whether AWX has as many jobs up to that id as were read."""
+        """Whether AWX has as many jobs with ids up to ``up_to`` as were read."""
         return self.reader.count_jobs(up_to) == history.count_read(up_to)
 
     def recopy(self, end: int) -> None:
-        """Copy anew from the first job up to ``end`` that is not as in AWX, until the numbers agree again.
+        """Copy again from the first job up to ``end`` that differs from AWX, until the counts agree.
 
-        That job is found by halving: AWX removes its oldest jobs, so all that are gone often lie before one page.
+        A binary search finds that job. As AWX deletes its oldest jobs, one page often covers all that were deleted.
         """
         low, high = 0, end
         while high - low > 1:
@@ -61,4 +61,5 @@ class EndedJobs:
 
     @property
     def is_late(self) -> bool:
+        """Whether the time is over."""
         return self.until is not None and time.monotonic() > self.until

@@ -1,4 +1,4 @@
-"""Why an AWX could not be read."""
+"""The errors of a sync that reads an AWX."""
 
 
 class SourceError(Exception):
@@ -8,19 +8,19 @@ class SourceError(Exception):
 
 
 class AccessRefusedError(SourceError):
-    """AWX does not know who asks, or does not let them see everything."""
+    """AWX refuses the credentials, or their user may not see everything."""
 
     exit_code = 3
 
 
 class NotAWXError(SourceError):
-    """What answers is no AWX that this service knows."""
+    """The server at the address is no AWX of a version that can be mirrored."""
 
     exit_code = 4
 
 
 class UnreachableError(SourceError):
-    """Nothing useful came back; a later attempt may do better."""
+    """There was no usable response; a later attempt may succeed. ``retry_after``: seconds to wait before it."""
 
     exit_code = 5
 
@@ -30,7 +30,7 @@ class UnreachableError(SourceError):
 
 
 class FailingError(UnreachableError):
-    """AWX itself answers, after several attempts, that it failed: which may be for one record alone."""
+    """AWX answered with a server error, after several attempts too: possibly for one record alone."""
 
 
 class ChangingError(SourceError):
@@ -40,7 +40,7 @@ class ChangingError(SourceError):
 
 
 class RetryLaterError(SourceError):
-    """AWX wants to be left alone, for more ``seconds`` than a request waits."""
+    """``Retry-After`` of AWX is longer than a request waits, ``seconds``."""
 
     exit_code = 5
 
@@ -50,10 +50,10 @@ class RetryLaterError(SourceError):
 
 
 class LimitError(SourceError):
-    """AWX tells more, or takes longer, than a sync may; whoever runs it decides whether that is right."""
+    """AWX has more data, or takes longer, than the settings MIRROR_MAX_… allow; the operator may raise them."""
 
     exit_code = 7
 
 
 class StoppedError(Exception):
-    """Somebody asked to stop."""
+    """The sync was stopped, as by a signal."""

@@ -1,4 +1,4 @@
-"""The progress output of a sync."""
+"""The output of a sync while it runs."""
 
 import logging
 import sys
@@ -17,19 +17,19 @@ LOGGERS = [logging.getLogger(name) for name in ("awx_compat.awx_client", "instan
 
 
 class Progress(logging.Handler):
-    """What happens, for who looks at a terminal a bar and sentences, and otherwise a JSON object in each line.
+    """Progress output: a bar and sentences on a terminal, otherwise one JSON object per line.
 
-    A record that is left out is named once, and again once it was mirrored meanwhile, however often it is synced.
+    A record left out by several syncs in a row is named once.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.stream = stream
         self.named: set[LeftOut] = set()
-        self.naming_now: set[LeftOut] = set()
+        self.named_now: set[LeftOut] = set()
         self.reported_once: set[str] = set()
         self.bar = tqdm(
-            desc="asking", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
+            desc="reading", file=stream, leave=False, disable=None, bar_format="{desc}: {n_fmt}/{total_fmt} {bar}"
         )
 
     def __enter__(self) -> "Progress":
@@ -54,7 +54,7 @@ class Progress(logging.Handler):
             return
         if left_out not in self.named:
             self.report("left out", record.getMessage(), kind=left_out.kind)
-        self.naming_now.add(left_out)
+        self.named_now.add(left_out)
 
     def report_once(self, message: str) -> None:
         if message not in self.reported_once:
@@ -62,18 +62,18 @@ class Progress(logging.Handler):
             self.report("warning", message)
 
     @contextmanager
-    def naming(self) -> Iterator[None]:
-        """Remember which records the sync within names; one that fails may not have come to all of them."""
-        self.naming_now = set()
+    def collect_names(self) -> Iterator[None]:
+        """Remember the records left out by the sync within; after a failed sync the earlier ones stay remembered."""
+        self.named_now = set()
         try:
             yield
         except BaseException:
-            self.named |= self.naming_now
+            self.named |= self.named_now
             raise
-        self.named = self.naming_now
+        self.named = self.named_now
 
-    def read(self, name: str, done: int, of: int) -> None:
-        """``done`` of the ``of`` records of a list are read."""
+    def show_read(self, name: str, done: int, of: int) -> None:
+        """Show that ``done`` of the ``of`` records of a list are read."""
         if not self.is_log:
             self.bar.set_description_str(name, refresh=False)
             self.bar.total, self.bar.n = of, done
@@ -83,10 +83,11 @@ class Progress(logging.Handler):
 
     @property
     def is_log(self) -> bool:
-        """Whether nobody looks at a terminal."""
+        """Whether the output is not a terminal."""
         return bool(self.bar.disable)
 
     def report(self, event: str, message: str, **figures: Any) -> None:
+        """Write one event; ``figures`` are further members of its JSON object."""
         message = escaped(message)
         if self.is_log:
             line = {"time": timezone.now(), "event": event, "message": message, **figures}

@@ -1,4 +1,4 @@
-"""Which of AWX's answers make up its mesh, and whether they fit together. Source: recorded answers."""
+"""Reads the answers that make up AWX's mesh, and checks that they are consistent. Source: recorded answers."""
 
 import logging
 import re
@@ -27,31 +27,31 @@ T = TypeVar("T")
 KNOWN_VERSIONS = r"2[34]\.[-+.\w]{1,60}"
 JOBS = paths.collection("unified_jobs")
 IDS_AT_ONCE = 100  # in a filter "id__in"
-# What the lists, or others of their records, are compared or joined by; the rest is looked at when all is read.
-NODE = {"id": int, "hostname": str, "node_type": str, "node_state": str, "enabled": bool}  # told by both lists of nodes
+# The fields by which lists are compared or joined, by type. All others are validated when everything was read.
+NODE = {"id": int, "hostname": str, "node_type": str, "node_state": str, "enabled": bool}  # in both lists of nodes
 LINK = {"source": str, "target": str}
 ADDRESS = {"address": str, "instance": int, "canonical": bool}
 ME = {"username": str, "is_superuser": bool, "is_system_auditor": bool}
 MISSING = object()
 KINDS = {int: "an integer", str: "a string", bool: "true or false"}
 
-Announce = Callable[[str, int, int], None]
-"""Is told the list that is read, how many of its records are, and how many there are."""
+OnProgress = Callable[[str, int, int], None]
+"""Called with the name of the list that is being read, how many of its records were read, and how many there are."""
 
 
 @dataclass(frozen=True)
 class AWXReader:
-    """Reads one mesh from ``source``, by so many requests at the same time."""
+    """Reads one mesh from ``source``, by at most ``concurrency`` requests at the same time."""
 
     source: Source
-    announce: Announce
+    on_progress: OnProgress
     concurrency: int = 1
 
     def version(self) -> str:
-        """AWX's version. Raises SourceError if it is not one to be mirrored, or does not show everything."""
-        version = self.source.object(paths.collection("ping")).get("version")
+        """AWX's version. Raises SourceError if it cannot be mirrored, or if the user may not see everything."""
+        version = self.source.get_object(paths.collection("ping")).get("version")
         if not (isinstance(version, str) and re.fullmatch(KNOWN_VERSIONS, version)):
-            raise NotAWXError(f"{self.source.host} tells the version {shown(version)}: it must be 23.x or 24.x.")
+            raise NotAWXError(f"{self.source.host} has the version {shown(version)}: it must be 23.x or 24.x.")
         if not sees_everything(self.me):
             raise AccessRefusedError(
                 f"{shown(self.me.get('username'))} sees only a part of {self.source.host}: "
@@ -61,25 +61,25 @@ class AWXReader:
 
     @cached_property
     def me(self) -> Record:
-        """Who asks."""
-        found = self.listed("me")
-        self.refuse_shapes("me", found, ME)
-        return found[0]
+        """The user of the credentials."""
+        users = self.get_list("me")
+        self.check_shapes("me", users, ME)
+        return users[0]
 
     def records(self, unfinished: Iterable[int] = ()) -> Records:
-        """All that makes up the mesh. ``unfinished``: ids of jobs to be read even if they have ended by now.
+        """All records of the mesh. ``unfinished``: ids of jobs to be read even if they have ended by now.
 
-        Lists that do not fit together, since AWX changed meanwhile, are all read again.
+        If AWX changed meanwhile, so that the lists are inconsistent, all are read again. Raises SourceError.
         """
-        with self.awx_shape():
+        with self.refuse_other_shapes():
             version = self.version()
             records = self.source.retrying(ChangingError)(self.read, version, list(unfinished))
         warn_of_hostnames(records.instances)
         return records
 
     @contextmanager
-    def awx_shape(self) -> Iterator[None]:
-        """Raise NotAWXError where an answer is not made as AWX's are."""
+    def refuse_other_shapes(self) -> Iterator[None]:
+        """Raise NotAWXError where an answer has another structure than AWX's."""
         try:
             yield
         except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -88,20 +88,21 @@ class AWXReader:
             raise NotAWXError(f"{self.source.host} answers in another shape than AWX does ({reason}).") from None
 
     def read(self, version: str, unfinished: list[int]) -> Records:
-        self.source.meter.start_again()
-        instances = self.listed("instances", order_by="id")
-        self.refuse_shapes("instances", instances, NODE)
-        root = self.source.object(paths.ROOT)
+        """All records of the mesh, read once. Raises ChangingError if they are inconsistent."""
+        self.source.meter.reset_counts()
+        instances = self.get_list("instances", order_by="id")
+        self.check_shapes("instances", instances, NODE)
+        root = self.source.get_object(paths.ROOT)
         addresses = self.addresses(root)
-        groups = self.listed("instance_groups", order_by="id")
-        users = self.listed("users", order_by="id")
-        members = self.of_each(groups, partial(self.unless_failing, self.members), "members")
-        groups = [with_members(group, found) for group, found in zip(groups, members, strict=True)]
+        groups = self.get_list("instance_groups", order_by="id")
+        users = self.get_list("users", order_by="id")
+        members = self.read_each(groups, partial(self.unless_failing, self.members), "members")
+        groups = [with_members(group, ids) for group, ids in zip(groups, members, strict=True)]
         access, left_out = self.access(root, groups, users)
         jobs = self.jobs(unfinished)
-        mesh = self.source.object(paths.collection("mesh_visualizer"))
-        self.refuse_shapes("mesh_visualizer.nodes", mesh["nodes"], NODE)
-        self.refuse_shapes("mesh_visualizer.links", mesh["links"], LINK, or_null=True)
+        mesh = self.source.get_object(paths.collection("mesh_visualizer"))
+        self.check_shapes("mesh_visualizer.nodes", mesh["nodes"], NODE)
+        self.check_shapes("mesh_visualizer.links", mesh["links"], LINK, or_null=True)
         check_nodes(mesh, instances)
         check_members(groups, instances)
         return Records(
@@ -115,39 +116,41 @@ class AWXReader:
             left_out=left_out,
         )
 
-    def refuse_shapes(self, name: str, records: Any, shape: Mapping[str, type], *, or_null: bool = False) -> None:
+    def check_shapes(self, name: str, records: Any, shape: Mapping[str, type], *, or_null: bool = False) -> None:
         """Raise NotAWXError for the first record that lacks a field of ``shape``, or has another type there.
 
-        Such a record would look like one that changes while it is read, and all would be read again.
+        Otherwise such a record would count as one that changes while it is read, and all would be read again.
         """
         for number, record in enumerate(records):
             for field, kind in shape.items():
                 value = record.get(field, MISSING)
                 if type(value) is not kind and not (or_null and value is None):
                     wrong = "is missing" if value is MISSING else f"must be {KINDS[kind]}, not {shown(value)}"
-                    raise NotAWXError(f"{self.source.host} tells what is not AWX's: {name}[{number}].{field} {wrong}.")
+                    raise NotAWXError(
+                        f"{self.source.host} returned what AWX does not: {name}[{number}].{field} {wrong}."
+                    )
 
-    def listed(self, name: str, **params: Any) -> list[Record]:
-        return self.source.listed(paths.collection(name), lambda done, of: self.announce(name, done, of), **params)
+    def get_list(self, name: str, **params: Any) -> list[Record]:
+        return self.source.get_list(paths.collection(name), lambda done, of: self.on_progress(name, done, of), **params)
 
-    def of_each(self, records: list[S], read: Callable[[S], T], name: str) -> list[T]:
-        """What ``read`` finds for each record, in their order."""
-        found: list[T] = []
+    def read_each(self, records: list[S], read: Callable[[S], T], name: str) -> list[T]:
+        """What ``read`` returns for each record, in their order."""
+        results: list[T] = []
         with ThreadPoolExecutor(self.concurrency) as pool:
-            for one in map(read, records) if self.concurrency == 1 else pool.map(read, records):
-                found.append(one)
-                self.announce(name, len(found), len(records))
-        return found
+            for result in map(read, records) if self.concurrency == 1 else pool.map(read, records):
+                results.append(result)
+                self.on_progress(name, len(results), len(records))
+        return results
 
     def unless_failing(self, read: Callable[[S], T], record: S) -> T | FailingError:
-        """What ``read`` finds for a record, or AWX's failure, where it fails for that record and not for everything.
+        """What ``read`` returns for a record, or the FailingError, where AWX fails for that record alone.
 
-        It is asked once more after it answered something else: it may have been restarted meanwhile.
+        It is read once more after AWX answered another request: AWX may have been restarted meanwhile.
         """
         try:
             return read(record)
         except FailingError:
-            self.source.object(paths.collection("ping"))
+            self.source.get_object(paths.collection("ping"))
         try:
             return read(record)
         except FailingError as error:
@@ -156,136 +159,148 @@ class AWXReader:
     # --- groups
 
     def members(self, group: Record) -> list[int]:
+        """The ids of the group's instances."""
         path = paths.record("instance_groups", group.get("id"), "instances")
-        return [instance["id"] for instance in self.source.listed(path, unheard, is_told=True, order_by="id")]
+        return [
+            instance["id"] for instance in self.source.get_list(path, ignore_progress, from_awx=True, order_by="id")
+        ]
 
     def access(
         self, root: Record, groups: list[Record], users: list[Record]
     ) -> tuple[list[rights.Right], list[LeftOut]]:
-        """Who may see the groups by a right on them, their own or a team's, and which rights are not known.
+        """The rights of users on the groups, their own or a team's, and those that AWX failed to return.
 
-        Superusers and auditors see all groups.
+        Superusers and auditors see all groups without any.
         """
         if not rights.are_assigned(root):
-            lists, left_out = self.told_of(groups, self.access_list, "access", rights.on_group)
-            return [right for listed in lists.values() for right in listed], left_out
-        assignments = rights.Assignments(*(self.listed(name, order_by="id") for name in rights.LISTS))
-        members, left_out = self.told_of(
-            assignments.teams_with_rights(), self.users_of_team, "team members", rights.of_team
+            lists, left_out = self.read_rights(groups, self.access_list, "access", rights.name_of_access)
+            return [right for of_group in lists.values() for right in of_group], left_out
+        assignments = rights.Assignments(*(self.get_list(name, order_by="id") for name in rights.LISTS))
+        members, left_out = self.read_rights(
+            assignments.teams_with_rights(), self.users_of_team, "team members", rights.name_of_team_access
         )
         all_seeing = {user["id"] for user in users if sees_everything(user)}
-        found = assignments.rights([group["id"] for group in groups], members)
-        return [right for right in found if right[1] not in all_seeing], [*assignments.left_out, *left_out]
+        of_groups = assignments.rights([group["id"] for group in groups], members)
+        return [right for right in of_groups if right[1] not in all_seeing], [*assignments.left_out, *left_out]
 
-    def told_of(
-        self, records: list[Record], read: Callable[[Record], T], name: str, called: Callable[[Record], str]
+    def read_rights(
+        self, records: list[Record], read: Callable[[Record], T], name: str, name_of: Callable[[Record], str]
     ) -> tuple[dict[int, T], list[LeftOut]]:
-        """What ``read`` finds, by the records' ids, and the rights, as they are ``called``, for which AWX fails."""
-        found, left_out = {}, []
-        answers = self.of_each(records, partial(self.unless_failing, read), name)
+        """What ``read`` returns, by the records' ids, and the rights, named by ``name_of``, for which AWX fails."""
+        results, left_out = {}, []
+        answers = self.read_each(records, partial(self.unless_failing, read), name)
         for record, answer in zip(records, answers, strict=True):
             if isinstance(answer, FailingError):
-                left_out.append(LeftOut("roles", called(record), in_words(answer)))
+                left_out.append(LeftOut("roles", name_of(record), reason_of(answer)))
             else:
-                found[record["id"]] = answer
-        return found, left_out
+                results[record["id"]] = answer
+        return results, left_out
 
     def access_list(self, group: Record) -> list[rights.Right]:
+        """The rights of users on the group, as AWX 23 lists them."""
         path = paths.record("instance_groups", group["id"], "access_list")
-        return rights.listed(group["id"], self.source.listed(path, unheard, is_told=True, order_by="id"))
+        return rights.of_access_list(
+            group["id"], self.source.get_list(path, ignore_progress, from_awx=True, order_by="id")
+        )
 
     def users_of_team(self, team: Record) -> list[int]:
-        """Whom AWX lists as the team's users; those whom assignments make members may not be among them."""
+        """The ids of the team's users in AWX's list, in which members by an assignment may be missing."""
         path = paths.record("teams", team["id"], "users")
-        with suppress(ChangingError):  # it has just been deleted; the next sync will know
-            return [user["id"] for user in self.source.listed(path, unheard, is_told=True, order_by="id")]
+        with suppress(ChangingError):  # it has just been deleted, which the next sync will notice
+            return [user["id"] for user in self.source.get_list(path, ignore_progress, from_awx=True, order_by="id")]
         return []
 
     # --- links
 
     def addresses(self, root: Record) -> list[Record]:
-        """The addresses at which nodes are dialled, which AWX keeps by themselves since 24.0; none before."""
+        """The addresses at which nodes are dialled: records of their own since AWX 24.0; none before."""
         if "receptor_addresses" not in root:
             return []
-        found = self.listed("receptor_addresses", order_by="id")
-        self.refuse_shapes("receptor_addresses", found, ADDRESS)
-        return found
+        addresses = self.get_list("receptor_addresses", order_by="id")
+        self.check_shapes("receptor_addresses", addresses, ADDRESS)
+        return addresses
 
     # --- jobs
 
     def jobs(self, unfinished: list[int]) -> list[Record]:
         """The jobs that have not ended, and those of ``unfinished`` that have by now."""
-        jobs = {job["id"]: job for page in self.source.after(JOBS, 0, status__in=",".join(UNFINISHED)) for job in page}
+        jobs = {
+            job["id"]: job for page in self.source.pages_after(JOBS, 0, status__in=",".join(UNFINISHED)) for job in page
+        }
         ended = [pk for pk in unfinished if pk not in jobs]
         for first in range(0, len(ended), IDS_AT_ONCE):
             ids = ",".join(map(str, ended[first : first + IDS_AT_ONCE]))
-            jobs |= {job["id"]: job for page in self.source.after(JOBS, 0, id__in=ids) for job in page}
-        return self.of_each(list(jobs.values()), self.job, "jobs")
+            jobs |= {job["id"]: job for page in self.source.pages_after(JOBS, 0, id__in=ids) for job in page}
+        return self.read_each(list(jobs.values()), self.job, "jobs")
 
-    def job(self, told: Record) -> Record:
-        """A job with what its impact follows from, for which lists of some kinds of jobs are too short."""
-        if not needs_detail(told):
-            return self.seen_by_superusers(told)
+    def job(self, listed: Record) -> Record:
+        """A job with the fields that determine its impact, which lists omit for some types of jobs."""
+        if not needs_detail(listed):
+            return self.as_superuser(listed)
         try:
-            answer = self.unless_failing(self.detail, told)
-        except ChangingError:  # it has just been deleted; the next sync will know
-            return self.seen_by_superusers(told)
+            answer = self.unless_failing(self.detail, listed)
+        except ChangingError:  # it has just been deleted, which the next sync will notice
+            return self.as_superuser(listed)
         if isinstance(answer, FailingError):
-            return job_record(told, failure=in_words(answer))
-        return self.seen_by_superusers(answer)
+            return job_record(listed, failure=reason_of(answer))
+        return self.as_superuser(answer)
 
-    def detail(self, told: Record) -> Record:
-        detail = self.source.object(told["url"], is_told=True)
-        if detail.get("id") != told["id"]:
-            raise NotAWXError(f"{self.source.host} answers {told['url']} with another job.")
+    def detail(self, listed: Record) -> Record:
+        """The job at the ``url`` of its record in a list. Raises NotAWXError if the ids differ."""
+        detail = self.source.get_object(listed["url"], from_awx=True)
+        if detail.get("id") != listed["id"]:
+            raise NotAWXError(f"{self.source.host} answers {listed['url']} with another job.")
         return detail
 
-    def seen_by_superusers(self, job: Record) -> Record:
+    def as_superuser(self, job: Record) -> Record:
+        """The job as AWX shows it to a superuser."""
         return job_record(job if self.me.get("is_superuser") else with_capabilities_of_superusers(job))
 
     def ended_jobs(self, after: int) -> Iterator[list[Record]]:
-        """All jobs above that id, page by page."""
-        with self.awx_shape():
-            for page in self.source.after(JOBS, after):
-                self.source.meter.start_again()  # the page before is written
-                yield self.of_each(page, self.job, "ended jobs")
+        """All jobs with ids above ``after``, page by page."""
+        with self.refuse_other_shapes():
+            for page in self.source.pages_after(JOBS, after):
+                self.source.meter.reset_counts()  # the page before is written
+                yield self.read_each(page, self.job, "ended jobs")
 
     def count_jobs(self, up_to: int) -> int:
-        """How many jobs AWX has up to that id."""
-        with self.awx_shape():
-            return int(self.source.page(JOBS, {"id__lte": up_to, "page_size": 1})["count"])
+        """How many jobs AWX has with ids up to ``up_to``."""
+        with self.refuse_other_shapes():
+            return int(self.source.get_page(JOBS, {"id__lte": up_to, "page_size": 1})["count"])
 
 
 def warn_of_hostnames(instances: list[Record]) -> None:
-    """Name what is mirrored as it is, though nobody could give such a name here."""
+    """Log the hostnames that the API would refuse here. They are mirrored as they are."""
     for instance in instances:
         if reason := hostname_error(instance["hostname"]):
             text = "The API would refuse the hostname %s: %s"
             logger.warning(text, shown(instance["hostname"]), reason, extra={"once": True})
 
 
-def in_words(failure: FailingError) -> str:
+def reason_of(failure: FailingError) -> str:
+    """The message of the error, without the full stop."""
     return str(failure).rstrip(".")
 
 
 def with_members(group: Record, members: list[int] | FailingError) -> Record:
-    """A group whose members cannot be read is left out: without them it would be another one."""
+    """The group with its members, or with the reason why it is left out: they could not be read."""
     if isinstance(members, FailingError):
-        return {**group, "instances": [], "failure": in_words(members)}
+        return {**group, "instances": [], "failure": reason_of(members)}
     return {**group, "instances": members, "failure": ""}
 
 
-def unheard(done: int, of: int) -> None:
-    """Nobody is told of the records of a short list."""
+def ignore_progress(done: int, of: int) -> None:
+    """For short lists, whose progress is not shown."""
 
 
 def sees_everything(user: Record) -> bool:
+    """Whether the user is a superuser or a system auditor of AWX."""
     return bool(user.get("is_superuser") or user.get("is_system_auditor"))
 
 
 def check_nodes(mesh: Record, instances: list[Record]) -> None:
     """Raise ChangingError unless the nodes of the mesh, read last, are the instances, read first."""
-    if {told(node) for node in mesh["nodes"]} != {told(instance) for instance in instances}:
+    if {compared(node) for node in mesh["nodes"]} != {compared(instance) for instance in instances}:
         raise ChangingError("The mesh keeps changing while it is read: its nodes are not those of the list.")
 
 
@@ -298,36 +313,37 @@ def check_members(groups: list[Record], instances: list[Record]) -> None:
         )
 
 
-def told(node: Record) -> tuple[Any, ...]:
+def compared(node: Record) -> tuple[Any, ...]:
+    """The values of a node that both lists must agree on."""
     return tuple(node.get(name) for name in NODE)
 
 
 def listening(instance: Record, addresses: list[Record]) -> Record:
-    """What AWX 23 tells of a node itself, and later ones may tell of its canonical address alone."""
-    canonical = (one for one in addresses if one["instance"] == instance["id"] and one["canonical"])
+    """The listener settings of a node, which AWX 23 has in the instance and later versions in its canonical address."""
+    canonical = (address for address in addresses if address["instance"] == instance["id"] and address["canonical"])
     return next(
         (
-            {"listener_port": one["port"], "peers_from_control_nodes": one["peers_from_control_nodes"]}
-            for one in canonical
+            {"listener_port": address["port"], "peers_from_control_nodes": address["peers_from_control_nodes"]}
+            for address in canonical
         ),
         {"listener_port": None, "peers_from_control_nodes": False},
     )
 
 
 def links(mesh: Record, instances: list[Record], addresses: list[Record]) -> list[Record]:
-    """The links by the ids of their ends, which may be told by hostname or by address."""
-    ids = {one["address"]: one["instance"] for one in addresses}
+    """The links by the ids of their ends, which AWX gives by hostname or by address. Raises ChangingError."""
+    ids = {address["address"]: address["instance"] for address in addresses}
     ids |= {instance.get("hostname"): instance["id"] for instance in instances}
 
     def end(name: str | None) -> int | None:
         if name is None:
             return None
-        found: int | None = ids.get(name)
-        if found is None:
+        pk: int | None = ids.get(name)
+        if pk is None:
             raise ChangingError(
                 f"The mesh keeps changing while it is read: a link leads to {shown(name)}, which is no node."
             )
-        return found
+        return pk
 
     return [
         {

@@ -1,4 +1,4 @@
-"""Who has which rights on which groups. Source: answers recorded from AWX 23.6.0 and 24.6.1.
+"""The rights of users on groups. Source: answers recorded from AWX 23.6.0 and 24.6.1.
 
 AWX 23 lists them group by group in access_list/. AWX 24.6 assigns role definitions to users and teams, and its
 access_list/ leaves out the rights of teams, and fails where a definition is not one of AWX's own.
@@ -20,9 +20,9 @@ ID = "[0-9]{1,18}"
 Right = tuple[int, int, list[list[str]]]
 """A group, a user, and for each of that user's rights there the names of the roles that it includes."""
 
-# The definitions are read last, so that none that was just made is missing.
+# The definitions are read last, so that none that was just created is missing.
 LISTS = ("role_user_assignments", "role_team_assignments", "teams", "role_definitions")
-# What must be permitted for each role here: nobody gets more from a definition than it grants.
+# The permissions that each role needs here: a role is never more than what its definition grants.
 NEEDED = {
     "admin_role": {"view_instancegroup", "use_instancegroup", "change_instancegroup", "delete_instancegroup"},
     "use_role": {"view_instancegroup", "use_instancegroup"},
@@ -38,23 +38,24 @@ def are_assigned(root: Record) -> bool:
     return root.keys() >= set(LISTS)
 
 
-def on_group(group: Record) -> str:
-    """What an operator is told if they cannot be read."""
+def name_of_access(group: Record) -> str:
+    """How messages name the rights on a group."""
     return f"access to {INSTANCE_GROUPS.describe(group)}"
 
 
-def of_team(team: Record) -> str:
-    """Likewise."""
+def name_of_team_access(team: Record) -> str:
+    """How messages name the rights of a team's users."""
     return f"access of the users of team {team['id']} ({shown(team.get('name'))})"
 
 
-def listed(group: int, users: Iterable[Record]) -> list[Right]:
+def of_access_list(group: int, users: Iterable[Record]) -> list[Right]:
     """The rights of an access_list/; superusers and auditors see the group without any."""
     rights = ((user["id"], list(included_roles(user))) for user in users)
-    return [(group, user, found) for user, found in rights if found]
+    return [(group, user, roles) for user, roles in rights if roles]
 
 
 def included_roles(user: Record) -> Iterator[list[str]]:
+    """For each right of the user in an access_list/, the names of the roles that it includes."""
     summary = user.get("summary_fields", {})
     for right in [*summary.get("direct_access", []), *summary.get("indirect_access", [])]:
         if "resource_name" in right.get("role", {}):
@@ -63,7 +64,7 @@ def included_roles(user: Record) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a user or a team, the ``actor``, may do with the object of a kind; with everything, if there is no kind."""
+    """The permissions of a user or a team, the ``actor``, on one object; on all objects if ``kind`` is empty."""
 
     actor: int
     kind: str
@@ -72,67 +73,68 @@ class Assignment:
 
     @property
     def roles(self) -> list[str]:
+        """The names of the roles for which the permissions suffice."""
         return [role for role, needed in NEEDED.items() if needed <= self.permissions]
 
     def groups(self, groups: Iterable[int]) -> list[int]:
-        """The groups, of those that there are or the one that it names, on which it gives a role."""
+        """The groups on which it gives a role: the one that it names, or all ``groups``."""
         if not self.roles or self.kind not in (GROUP, EVERYTHING):
             return []
         return [self.pk] if self.kind == GROUP else list(groups)
 
     def makes_member(self, team: Record) -> bool:
-        """Whether its user has what the team has."""
+        """Whether it makes its user a member of the team."""
         if MEMBERSHIP not in self.permissions:
             return False
         return (self.kind, self.pk) in ((TEAM, team["id"]), (ORGANIZATION, team.get("organization")), (EVERYTHING, 0))
 
 
-class OddError(Exception):
-    """What is assigned cannot be read; the message is the reason."""
+class InvalidAssignmentError(Exception):
+    """A record of an assignment is not valid; the message is the reason."""
 
 
 def number(record: Record, field: str) -> int:
-    """An id, which may be told as text."""
+    """The id in a field, which may be a text. Raises InvalidAssignmentError."""
     value = record[field]
     if type(value) is int or (isinstance(value, str) and re.fullmatch(ID, value)):
         return int(value)
-    raise OddError(f"{field} must be a number, not {shown(value)}")
+    raise InvalidAssignmentError(f"{field} must be a number, not {shown(value)}")
 
 
 def kind_of(record: Record) -> str:
-    """The kind of the object that is assigned; rights on everything name none."""
-    told = record["content_type"]
-    if not isinstance(told, str | None):
-        raise OddError(f"content_type must be a name, not {shown(told)}")
-    return (told or EVERYTHING).rpartition(".")[2]
+    """The model of the object; empty for rights on all objects. Raises InvalidAssignmentError."""
+    content_type = record["content_type"]
+    if not isinstance(content_type, str | None):
+        raise InvalidAssignmentError(f"content_type must be a name, not {shown(content_type)}")
+    return (content_type or EVERYTHING).rpartition(".")[2]
 
 
 def permissions_of(definition: Record) -> tuple[int, frozenset[str]]:
-    """The id of a role definition, and what it permits."""
+    """The id of a role definition, and its permissions. Raises InvalidAssignmentError."""
     names = definition["permissions"]
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise OddError(f"permissions must be a list of names, not {shown(names)}")
+        raise InvalidAssignmentError(f"permissions must be a list of names, not {shown(names)}")
     return definition["id"], frozenset(name.rpartition(".")[2] for name in names)
 
 
 class Assignments:
-    """All that AWX 24.6 assigns: the four lists of LISTS, in this order. What cannot be read of it is ``left_out``."""
+    """All assignments of AWX 24.6: the four lists of LISTS, in this order. Invalid records are in ``left_out``."""
 
     def __init__(
         self, of_users: list[Record], of_teams: list[Record], teams: list[Record], definitions: list[Record]
     ) -> None:
         self.left_out: list[LeftOut] = []
-        self.permissions = dict(self.readable(definitions, permissions_of, "role definition {id}"))
+        self.permissions = dict(self.valid(definitions, permissions_of, "role definition {id}"))
         self.of_users = self.assignments(of_users, "user")
         self.of_teams = self.assignments(of_teams, "team")
         self.teams = {team["id"]: team for team in teams}
 
     def assignments(self, records: list[Record], actor: str) -> list[Assignment]:
-        read, called = partial(self.assignment, actor=actor), f"role assignment {{id}} of a {actor}"
-        return [found for found in self.readable(records, read, called) if found is not None]
+        read, name = partial(self.assignment, actor=actor), f"role assignment {{id}} of a {actor}"
+        return [assignment for assignment in self.valid(records, read, name) if assignment is not None]
 
     def assignment(self, record: Record, actor: str) -> Assignment | None:
-        """What the record assigns; None where nothing follows from it here."""
+        """The assignment of a record; None where it gives no right on groups."""
         kind = kind_of(record)
         if kind not in OBJECTS:
             return None
@@ -140,20 +142,21 @@ class Assignments:
         pk = number(record, "object_id") if kind or record["object_id"] else 0
         return Assignment(number(record, actor), kind, pk, permissions)
 
-    def readable(self, records: Iterable[Record], read: Callable[[Record], T], called: str) -> Iterator[T]:
+    def valid(self, records: Iterable[Record], read: Callable[[Record], T], name: str) -> Iterator[T]:
+        """What ``read`` returns for each valid record. ``name``, with ``{id}``, is how messages name the others."""
         for record in records:
             try:
                 yield read(record)
-            except OddError as reason:
-                self.left_out.append(LeftOut("roles", called.format(id=record["id"]), str(reason)))
+            except InvalidAssignmentError as reason:
+                self.left_out.append(LeftOut("roles", name.format(id=record["id"]), str(reason)))
 
     def teams_with_rights(self) -> list[Record]:
-        """The teams, of those that there are, that have a right on any group."""
-        having = {one.actor for one in self.of_teams if one.groups([0])}
-        return [self.teams[pk] for pk in sorted(having & self.teams.keys())]
+        """The teams that have a right on any group."""
+        actors = {assignment.actor for assignment in self.of_teams if assignment.groups([0])}
+        return [self.teams[pk] for pk in sorted(actors & self.teams.keys())]
 
     def rights(self, groups: Iterable[int], members: Mapping[int, Iterable[int]]) -> Iterator[Right]:
-        """Who has which rights on the groups. ``members``: by team, the users whom AWX lists as such."""
+        """The rights of users on ``groups``. ``members``: by team, the ids of the users in AWX's list."""
         for assignment in self.of_users:
             for group in assignment.groups(groups):
                 yield group, assignment.actor, [assignment.roles]

@@ -1,4 +1,4 @@
-"""One sync: reading AWX, then writing what it told."""
+"""One sync: reads AWX, then writes its records here."""
 
 import threading
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from awx_compat.awx_client.client import Access, Source
 from awx_compat.awx_client.copying import EndedJobs
 from awx_compat.awx_client.errors import SourceError
 from awx_compat.awx_client.limits import Limits
-from awx_compat.awx_client.reading import Announce, AWXReader
+from awx_compat.awx_client.reading import AWXReader, OnProgress
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import sync_lock
@@ -20,20 +20,20 @@ from instances.snapshot import SnapshotError
 
 @dataclass(frozen=True)
 class Sync:
-    """How to read which AWX, and what to make of it here."""
+    """One AWX, how to read it, and how to write its records here."""
 
     access: Access
     plan: Plan
     stopping: threading.Event
-    announce: Announce
+    on_progress: OnProgress
     concurrency: int = 1
     pause: float = 1.0  # seconds, at first, before a request is tried again
 
     def run(self) -> Counts:
-        """Make this service tell what AWX tells; how many records of each kind there are, and what changed.
+        """Copy AWX's records. Returns how many records of each kind there are, and how many changed.
 
-        Raises SyncRunningError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError: then nothing is
-        changed, but for whole pages of jobs that have ended.
+        Raises SyncRunningError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError. Then nothing is
+        changed but by complete pages of jobs that have ended.
         """
         with sync_lock():
             try:
@@ -44,13 +44,13 @@ class Sync:
 
     def read_and_write(self) -> Counts:
         writing.refuse_if_occupied(self.plan)
-        keeps_ended = writing.copies_all_jobs(self.plan)
+        copies_all = writing.copies_all_jobs(self.plan)
         began = timezone.now()
         limits = Limits(settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES, settings.MIRROR_MAX_SECONDS)
         with Source(self.access, self.stopping, limits, self.pause) as source:
-            reader = AWXReader(source, self.announce, self.concurrency)
+            reader = AWXReader(source, self.on_progress, self.concurrency)
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
-            if keeps_ended:
+            if copies_all:
                 counts[history.ALL] = EndedJobs(reader, self.plan.every).copy()
         return counts

@@ -91,7 +91,7 @@ class Command(ErrorReportingCommand):
         access = access_of(options, progress)
         plan = Plan(url_of(options), follow, options["all_jobs"], options["replace"])
         with progress, stopped_by_signals() as stopping:
-            sync = Sync(access, plan, stopping, announce=progress.read, concurrency=options["concurrency"])
+            sync = Sync(access, plan, stopping, on_progress=progress.show_read, concurrency=options["concurrency"])
             try:
                 if follow is None:
                     self.sync(sync, progress)
@@ -114,7 +114,7 @@ class Command(ErrorReportingCommand):
 
     def sync(self, sync: Sync, progress: "Progress") -> None:
         began = time.monotonic()
-        with progress.naming():
+        with progress.collect_names():
             counts = sync.run()
         seconds = time.monotonic() - began
         progress.report(
@@ -204,10 +204,10 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
         progress.report("warning", "The credentials are sent unencrypted, since --url is not https.")
     return Access(
         url,
-        token=secret_in(token_file) if token_file else "",
+        token=read_secret(token_file) if token_file else "",
         username=options["username"] or "",
-        password=secret_in(password_file) if password_file else "",
-        verify=False if options["insecure"] else trusting(options["ca_file"]),
+        password=read_secret(password_file) if password_file else "",
+        verify=False if options["insecure"] else ssl_context(options["ca_file"]),
     )
 
 
@@ -215,7 +215,7 @@ def names_this_machine(host: str) -> bool:
     return host == "localhost" or is_loopback(host)
 
 
-def secret_in(file: str) -> str:
+def read_secret(file: str) -> str:
     try:
         secret = Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -225,7 +225,7 @@ def secret_in(file: str) -> str:
     return secret
 
 
-def trusting(ca_file: str | None) -> ssl.SSLContext:
+def ssl_context(ca_file: str | None) -> ssl.SSLContext:
     """An SSL context that trusts the system's certificate authorities, or those of ``ca_file``."""
     try:
         return ssl.create_default_context(cafile=ca_file)
@@ -247,12 +247,12 @@ def stopped_by_signals() -> Iterator[threading.Event]:
         if received.recv(1):
             stopping.set()
 
-    def leave_the_next(signum: int, frame: object) -> None:
+    def restore_default(signum: int, frame: object) -> None:
         signal.signal(signum, signal.SIG_DFL)
 
     waiting = threading.Thread(target=set_at_a_byte, daemon=True)
     waiting.start()
-    handlers = {signum: signal.signal(signum, leave_the_next) for signum in signals}
+    handlers = {signum: signal.signal(signum, restore_default) for signum in signals}
     descriptor_before = signal.set_wakeup_fd(sent.fileno(), warn_on_full_buffer=False)
     mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # the parent process may have blocked them
     try:
