@@ -23,6 +23,7 @@ KEYS = {
 
 
 def only(record: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The record with these fields only."""
     return {name: record[name] for name in names}
 
 
@@ -32,7 +33,7 @@ def in_list(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "related": related}
 
 
-def answered(view: Any) -> Any:
+def fixed_answer(view: Any) -> Any:
     """The answer of a view that does not depend on the database."""
     return view.get(Request(HttpRequest())).data
 
@@ -262,9 +263,9 @@ SHAPES: dict[Any, Any] = {
         "INSTALL_UUID": PING["install_uuid"],
         "AWX_CONTROL_NODE_TASK_IMPACT": 1,
     },
-    service.ApiRootSerializer: answered,
-    service.OAuthRootSerializer: answered,
-    service.ConfigSerializer: lambda view: {**answered(view), "version": PING["version"]},
+    service.ApiRootSerializer: fixed_answer,
+    service.OAuthRootSerializer: fixed_answer,
+    service.ConfigSerializer: lambda view: {**fixed_answer(view), "version": PING["version"]},
     service.DashboardSerializer: service.dashboard(users=4),
     service.JobGraphSerializer: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
     mesh.MeshDrawingSerializer: {"nodes": [MESH_NODE, HOP_NODE], "links": [LINK]},
@@ -274,7 +275,7 @@ SHAPES: dict[Any, Any] = {
 ANSWERS: dict[str, Any] = {
     "instances_create": {**INSTANCE, "summary_fields": IN_LIST["summary_fields"]},
     "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
-    "collections_retrieve": answered,
+    "collections_retrieve": fixed_answer,
     "auth_retrieve": {},
     **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
 }
@@ -314,12 +315,12 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def of(operation: str, shape: Any, view: Any) -> list[OpenApiExample]:
     """The examples of an operation, by its id; ``shape`` is the serializer of its answer, if it has one."""
-    found = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
+    examples = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
     answer = ANSWERS[operation] if operation in ANSWERS else SHAPES.get(shape)
     if answer is not None:
         shown = answer(view) if callable(answer) else answer
-        found.append(OpenApiExample("answer", shown, response_only=True))
+        examples.append(OpenApiExample("answer", shown, response_only=True))
     if operation == "metrics_retrieve":
-        found.append(OpenApiExample("text", METRICS_TEXT, response_only=True, media_type="text/plain"))
-        found.append(OpenApiExample("JSON", METRICS, response_only=True))
-    return found
+        examples.append(OpenApiExample("text", METRICS_TEXT, response_only=True, media_type="text/plain"))
+        examples.append(OpenApiExample("JSON", METRICS, response_only=True))
+    return examples

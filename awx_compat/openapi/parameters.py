@@ -138,8 +138,8 @@ class FieldFilterExtension(OpenApiFilterExtension):
         if filterset is None:
             return []
         model = filterset._meta.model
-        found = [exact(path, column, RECORDS[model]) for path, column in own(filterset).items()]
-        found += [
+        parameters = [exact(path, column, RECORDS[model]) for path, column in own(filterset).items()]
+        parameters += [
             query(name, TEXT, "Records related to a record whose name or description contains this text.")
             for name in filterset.related_searches()
         ]
@@ -148,13 +148,13 @@ class FieldFilterExtension(OpenApiFilterExtension):
         )
         auto_schema.registry.register_on_missing(schema)
         text = "Further conditions, each a parameter of its own: see *Filters* in the introduction."
-        found.append(query("filters", schema.ref, text, style="form", explode=True))
+        parameters.append(query("filters", schema.ref, text, style="form", explode=True))
         if model is InstanceGroup:
             roles = {"type": "string", "enum": InstanceGroupRole.Role.values}
-            found.append(
+            parameters.append(
                 query("role_level", roles, "Groups on which the user has this role, or a role that includes it.")
             )
-        return found
+        return parameters
 
 
 class SearchFilterExtension(OpenApiFilterExtension):

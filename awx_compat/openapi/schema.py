@@ -115,8 +115,8 @@ class Schema(AutoSchema):
         headers = []
         if self.has_etag:
             headers = [IF_MATCH] if self.method in CHANGES else [IF_NONE_MATCH]
-        found = [*super()._get_parameters(), *headers]
-        return [self.shared(parameter) for parameter in sorted(found, key=rank)]
+        parameters = [*super()._get_parameters(), *headers]
+        return [self.shared(parameter) for parameter in sorted(parameters, key=rank)]
 
     def _get_format_parameters(self) -> list[Parameter]:
         described = {"description": "The format, if the header `Accept` does not decide it.", "allowEmptyValue": True}
@@ -183,12 +183,12 @@ class Schema(AutoSchema):
     def error_responses(self) -> dict[int, errors.ErrorResponse]:
         """The method's error responses beside those that the view declares, by status."""
         statuses = sorted(set(self.common_error_statuses()))
-        found = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}
+        responses = {status: errors.BY_STATUS[status] for status in statuses if status in errors.BY_STATUS}
         if self.takes_body:
-            found[HTTPStatus.BAD_REQUEST] = errors.BAD_BODY
+            responses[HTTPStatus.BAD_REQUEST] = errors.BAD_BODY
         elif self._is_list_view():
-            found[HTTPStatus.BAD_REQUEST] = errors.BAD_QUERY
-        return found
+            responses[HTTPStatus.BAD_REQUEST] = errors.BAD_QUERY
+        return responses
 
     @property
     def takes_body(self) -> bool:

@@ -10,7 +10,7 @@ from instances.models import Instance
 
 
 class BooleanField(serializers.BooleanField):
-    """A boolean, false where the request holds null or an empty text."""
+    """A boolean, false where the request has null or an empty text."""
 
     def run_validation(self, data: Any = empty) -> Any:
         return super().run_validation(False if data is None or data == "" else data)

@@ -104,7 +104,7 @@ class AccessSerializer(UserSerializer):
         direct = [InstanceGroupRole.Role(role) for role in user.group_roles if role in INCLUDED_ROLES]
         return {
             "direct_access": [
-                {"role": self.held(group, role), "descendant_roles": INCLUDED_ROLES[role]} for role in direct
+                {"role": self.role_on_group(group, role), "descendant_roles": INCLUDED_ROLES[role]} for role in direct
             ],
             "indirect_access": [
                 {"role": system_role(number, name, description), "descendant_roles": roles}
@@ -116,7 +116,8 @@ class AccessSerializer(UserSerializer):
             ],
         }
 
-    def held(self, group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, Any]:
+    def role_on_group(self, group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, Any]:
+        """The role on the group in the shape of ``HeldRoleSerializer``."""
         return {
             "id": role_id(group, role),
             "name": role.label,
@@ -133,4 +134,5 @@ READ_ROLE = INCLUDED_ROLES["read_role"]
 
 
 def system_role(number: int, name: str, description: str) -> dict[str, Any]:
+    """A role on the whole system, in the same shape without a resource."""
     return {"id": number, "name": name, "description": description, "user_capabilities": {"unattach": False}}
