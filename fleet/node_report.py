@@ -40,7 +40,7 @@ LONGEST_ERROR = 2_000  # characters
 LARGEST_ANSWER = 2**20  # bytes
 LONGEST_TIME = 1e6  # seconds; the maximum of all options
 LONGEST_BACKOFF = 60.0  # seconds
-LONGEST_ASKED_PAUSE = 3600.0  # seconds that a service may make a node wait by Retry-After
+LONGEST_RETRY_AFTER = 3600.0  # seconds that a service may make a node wait by Retry-After
 
 
 class ReportRefusedError(Exception):
@@ -190,7 +190,7 @@ def failure(error: urllib.error.HTTPError) -> Exception:
         return ReportRefusedError(f"The service redirects to {target}, which is not followed; check --url.")
     text = f"The service answered {error.code}: {reason_in(error)}"
     if error.code == http.HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500:
-        return UnsentError(text, asked_pause(error.headers.get("Retry-After", "")))
+        return UnsentError(text, retry_after(error.headers.get("Retry-After", "")))
     return ReportRefusedError(text)
 
 
@@ -205,7 +205,7 @@ def reason_in(error: urllib.error.HTTPError) -> str:
     return one_line(said.get("detail") or json.dumps(said))
 
 
-def asked_pause(header: str) -> float:
+def retry_after(header: str) -> float:
     """The seconds in ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date); 0 without a valid value."""
     if re.fullmatch(r"[0-9]{1,9}", header.strip()):
         seconds = float(header)
@@ -214,7 +214,7 @@ def asked_pause(header: str) -> float:
             seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
         except (TypeError, ValueError, OverflowError):
             seconds = 0
-    return min(max(seconds, 0), LONGEST_ASKED_PAUSE)
+    return min(max(seconds, 0), LONGEST_RETRY_AFTER)
 
 
 # --- arguments

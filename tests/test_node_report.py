@@ -443,13 +443,13 @@ def test_it_warns_of_a_token_in_the_clear(
     [("", 0), ("0", 0), (" 12 ", 12), ("999999999", 3600), ("-5", 0), ("1.5", 0), ("soon", 0), ("²", 0), ("9" * 99, 0)],
 )
 def test_the_pause_that_is_asked_for(header: str, expected: float) -> None:
-    assert node_report.asked_pause(header) == expected
+    assert node_report.retry_after(header) == expected
 
 
 @pytest.mark.parametrize(("ahead", "expected"), [(90, 90), (-90, 0), (86400, 3600)])
 def test_the_pause_that_is_asked_for_by_a_date(ahead: int, expected: float) -> None:
     header = email.utils.format_datetime(timezone.now() + timedelta(seconds=ahead), usegmt=True)
-    assert node_report.asked_pause(header) == pytest.approx(expected, abs=2)
+    assert node_report.retry_after(header) == pytest.approx(expected, abs=2)
 
 
 def test_pauses_grow_and_are_spread() -> None:
