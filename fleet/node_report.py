@@ -37,7 +37,7 @@ TOKEN_VARIABLE = "AWX_NODE_TOKEN"  # noqa: S105 - the name of a variable
 MOST_CPU = 999.9  # what the service can store
 LONGEST_UUID = 40  # characters that the service can store
 LONGEST_ERROR = 2_000  # characters
-LARGEST_ANSWER = 2**20  # bytes
+LARGEST_RESPONSE = 2**20  # bytes
 LONGEST_TIME = 1e6  # seconds; the maximum of all options
 LONGEST_BACKOFF = 60.0  # seconds
 LONGEST_RETRY_AFTER = 3600.0  # seconds that a service may make a node wait by Retry-After
@@ -67,9 +67,9 @@ def report() -> dict[str, Any]:
         return {"errors": [f"ansible-runner cannot be used: {message_of(error)}"]}
     body: dict[str, Any] = {"version": version}
     errors = []
-    for name, find in (("cpu", capacity.get_cpu_count), ("memory", capacity.get_mem_in_bytes)):
+    for name, measure in (("cpu", capacity.get_cpu_count), ("memory", capacity.get_mem_in_bytes)):
         try:
-            body[name] = positive(find())
+            body[name] = positive(measure())
         except Exception as error:
             errors.append(f"ansible-runner cannot determine {name}: {message_of(error)}")
     if "cpu" in body:
@@ -78,7 +78,7 @@ def report() -> dict[str, Any]:
 
 
 def positive(value: Any) -> int:
-    """``value``, which must be a whole number above 0; ansible-runner may answer the text of an error instead."""
+    """``value``, which must be a whole number above 0; ansible-runner may return the text of an error instead."""
     if isinstance(value, int) and value > 0:
         return value
     raise ValueError(str(value))
@@ -89,12 +89,13 @@ def identity(capacity: Any) -> dict[str, str]:
     try:
         uuid = str(capacity.ensure_uuid())
     except Exception as error:
-        say(f"The node has no uuid: {message_of(error)}")
+        log(f"The node has no uuid: {message_of(error)}")
         return {}
     return {"uuid": uuid} if 0 < len(uuid) <= LONGEST_UUID else {}
 
 
 def message_of(error: Exception) -> str:
+    """Type and message of the error, on one line."""
     return one_line(f"{type(error).__name__}: {error}")[:LONGEST_ERROR]
 
 
@@ -130,7 +131,7 @@ class ReportTarget:
                 return self.post(body, token)
             except UnsentError as error:
                 pause = self.pause(attempt, error.pause)
-                say(f"{error} Trying again in {pause:.1f} s.")
+                log(f"{error} Trying again in {pause:.1f} s.")
                 time.sleep(pause)
         return self.post(body, token)
 
@@ -140,6 +141,7 @@ class ReportTarget:
         return max(requested, random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
     def post(self, body: dict[str, Any], token: str) -> dict[str, Any]:
+        """Send the report once, return the answer. Raises ReportRefusedError or UnsentError."""
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             self.address,
             data=json.dumps(body).encode(),
@@ -147,7 +149,7 @@ class ReportTarget:
         )
         try:
             with self.opener().open(request, timeout=self.timeout) as response:
-                return answer(response.status, whole(response))
+                return parse(response.status, read_whole(response))
         except urllib.error.HTTPError as error:
             with error:
                 raise failure(error) from None
@@ -160,27 +162,27 @@ class ReportTarget:
     def opener(self) -> urllib.request.OpenerDirector:
         handlers: list[Any] = [NoRedirects(), urllib.request.HTTPSHandler(context=self.tls)]
         if is_loopback(self.url):
-            handlers.append(urllib.request.ProxyHandler({}))  # no proxy has this machine's own addresses
+            handlers.append(urllib.request.ProxyHandler({}))  # a proxy has loopback addresses of its own
         return urllib.request.build_opener(*handlers)
 
 
-def whole(response: http.client.HTTPResponse) -> bytes:
-    """The body of an answer. Raises IncompleteRead if the connection was cut within it, or if it is no short one."""
-    content = response.read(LARGEST_ANSWER)
+def read_whole(response: http.client.HTTPResponse) -> bytes:
+    """The body. Raises IncompleteRead if the connection was cut, or if it is longer than LARGEST_RESPONSE."""
+    content = response.read(LARGEST_RESPONSE)
     if response.length:
         raise http.client.IncompleteRead(content, response.length)
     return content
 
 
-def answer(status: int, content: bytes) -> dict[str, Any]:
+def parse(status: int, content: bytes) -> dict[str, Any]:
     """The service's answer to a report. Raises ReportRefusedError if another program answered."""
     try:
-        said = json.loads(content)
+        body = json.loads(content)
     except ValueError:
-        said = None
-    if status != http.HTTPStatus.OK or not isinstance(said, dict) or "node_state" not in said:
+        body = None
+    if status != http.HTTPStatus.OK or not isinstance(body, dict) or "node_state" not in body:
         raise ReportRefusedError(f"The answer (status {status}) does not come from the service; check --url.")
-    return said
+    return body
 
 
 def failure(error: urllib.error.HTTPError) -> Exception:
@@ -197,12 +199,12 @@ def failure(error: urllib.error.HTTPError) -> Exception:
 def reason_in(error: urllib.error.HTTPError) -> str:
     """The reason why the service refused the report, on one line."""
     try:
-        said = json.loads(error.read(LARGEST_ANSWER))
+        body = json.loads(error.read(LARGEST_RESPONSE))
     except (OSError, http.client.HTTPException, ValueError):
-        said = None
-    if not isinstance(said, dict):
+        body = None
+    if not isinstance(body, dict):
         return f"{one_line(error.reason)}."
-    return one_line(said.get("detail") or json.dumps(said))
+    return one_line(body.get("detail") or json.dumps(body))
 
 
 def retry_after(header: str) -> float:
@@ -291,8 +293,8 @@ def read_token(file: str | None) -> str:
     else:
         source = f"The file {file}"
         try:
-            with open(file, encoding="ascii") as opened:
-                text = opened.read(10_000)
+            with open(file, encoding="ascii") as stream:
+                text = stream.read(10_000)
         except OSError as error:
             raise ValueError(f"{source} cannot be read: {error.strerror}.") from None
         except UnicodeDecodeError:
@@ -325,13 +327,13 @@ def report_once(service: ReportTarget, token_file: str | None) -> bool:
     """Send one report and print its result. Returns whether it was accepted."""
     try:
         body = report()
-        said = service.send(body, read_token(token_file))
+        answer = service.send(body, read_token(token_file))
     except (ReportRefusedError, UnsentError, ValueError) as error:
-        say(f"Not reported: {error}")
+        log(f"Not reported: {error}")
         return False
     for problem in body.get("errors", []):
-        say(problem)
-    say(f"Reported {service.hostname}: {one_line(said['node_state'])}, capacity {one_line(said.get('capacity'))}.")
+        log(problem)
+    log(f"Reported {service.hostname}: {one_line(answer['node_state'])}, capacity {one_line(answer.get('capacity'))}.")
     return True
 
 
@@ -343,7 +345,7 @@ def report_every(period: float, once: Callable[[], bool]) -> NoReturn:
         time.sleep(max(0.0, began + period - time.monotonic()))
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(f"awx-node-report: {text}", file=sys.stderr, flush=True)
 
 
@@ -354,7 +356,7 @@ def one_line(value: object) -> str:
 
 
 @contextlib.contextmanager
-def ending_at_a_signal(status: int) -> Iterator[None]:
+def end_on_signals(status: int) -> Iterator[None]:
     """Let SIGTERM and SIGINT end the process with this status at once, even while it waits.
 
     A signal handler in Python would run only after a blocking call that has just begun.
@@ -363,7 +365,7 @@ def ending_at_a_signal(status: int) -> Iterator[None]:
     blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
     def end() -> NoReturn:
-        say(f"Ended by {signal.Signals(signal.sigwait(signals)).name}.")
+        log(f"Ended by {signal.Signals(signal.sigwait(signals)).name}.")
         os._exit(status)
 
     threading.Thread(target=end, daemon=True).start()
@@ -382,9 +384,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     if options.url.startswith("http:") and not is_loopback(options.url):
-        say("Warning: the token is sent unencrypted; use https.")
+        log("Warning: the token is sent unencrypted; use https.")
     service = ReportTarget(options.url, options.hostname, options.timeout, options.retries, options.backoff, tls)
-    with ending_at_a_signal(FAILED if options.every is None else OK):
+    with end_on_signals(FAILED if options.every is None else OK):
         if options.every is None:
             return OK if report_once(service, options.token_file) else FAILED
         report_every(options.every, lambda: report_once(service, options.token_file))

@@ -73,11 +73,11 @@ REPORTS = {
 }
 
 
-def answer(body: dict[str, Any]) -> list[OpenApiExample]:
+def response_example(body: dict[str, Any]) -> list[OpenApiExample]:
     return [OpenApiExample("answer", body, response_only=True)]
 
 
-def bodies(named: dict[str, Any]) -> list[OpenApiExample]:
+def request_examples(named: dict[str, Any]) -> list[OpenApiExample]:
     return [OpenApiExample(name, body, request_only=True) for name, body in named.items()]
 
 

@@ -1,3 +1,5 @@
+"""The paths below /api/fleet/v1/."""
+
 from django.urls import path
 
 from fleet import views

@@ -48,7 +48,7 @@ class FleetRoot(ApiView):
         operation_id="fleet_retrieve",
         responses=FleetRootSerializer,
         summary="The extensions of AWX's API",
-        examples=openapi.answer(openapi.ROOT),
+        examples=openapi.response_example(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
@@ -72,7 +72,7 @@ class ReportView(ApiView):
         request=ReportSerializer,
         responses={200: ReportedSerializer},
         summary="Send a node's report of itself",
-        examples=[*openapi.bodies(openapi.REPORTS), *openapi.answer(openapi.REPORTED)],
+        examples=[*openapi.request_examples(openapi.REPORTS), *openapi.response_example(openapi.REPORTED)],
     )
     def post(self, request: Request, key: str) -> Response:
         report = ReportSerializer(data=request.data)
@@ -93,7 +93,7 @@ class Conditions(OfInstance):
     @extend_schema(
         responses=ConditionsSerializer,
         summary="The conditions of an instance",
-        examples=openapi.answer(openapi.CONDITIONS),
+        examples=openapi.response_example(openapi.CONDITIONS),
     )
     def get(self, request: Request, key: str) -> Response:
         found = conditions.current(self.instance)
@@ -109,7 +109,7 @@ class MeshView(ApiView):
     @extend_schema(
         responses=MeshSerializer,
         summary="The last inspection of the mesh",
-        examples=openapi.answer(openapi.MESH_INSPECTION),
+        examples=openapi.response_example(openapi.MESH_INSPECTION),
     )
     def get(self, request: Request) -> Response:
         last = MeshInspection.objects.order_by("-began").first()
@@ -132,7 +132,7 @@ class MirrorState(ApiView):
     @extend_schema(
         responses={200: MirrorSerializer, 404: NO_MIRROR_HERE},
         summary="The mirror and its last syncs",
-        examples=openapi.answer(openapi.MIRROR),
+        examples=openapi.response_example(openapi.MIRROR),
     )
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()
@@ -158,7 +158,7 @@ class MirrorPing(ApiView):
             ),
         },
         summary="Whether the mirror is up to date, for monitoring",
-        examples=openapi.answer({name: openapi.MIRROR[name] for name in MirrorPingSerializer.Meta.fields}),
+        examples=openapi.response_example({name: openapi.MIRROR[name] for name in MirrorPingSerializer.Meta.fields}),
     )
     def get(self, request: Request) -> Response:
         mirror = mirror_or_404()
