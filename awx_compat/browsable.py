@@ -81,7 +81,11 @@ def form_of(method: str, fields: dict[str, Any], record: dict[str, Any]) -> dict
     if method == "PUT" and record:
         body = {name: record[name] for name in fields}
     elif method in ("PUT", "POST"):
-        body = {name: info.get("default", "") for name, info in fields.items() if info["required"] or is_told(info)}
+        body = {
+            name: info.get("default", "")
+            for name, info in fields.items()
+            if info["required"] or has_usable_default(info)
+        }
     return {
         "method": method,
         "fields": fields,
@@ -89,7 +93,7 @@ def form_of(method: str, fields: dict[str, Any], record: dict[str, Any]) -> dict
     }
 
 
-def is_told(info: dict[str, Any]) -> bool:
+def has_usable_default(info: dict[str, Any]) -> bool:
     """Whether the metadata have a default that could be sent; AWX's default of one text field is an object."""
     return "default" in info and (info["type"] != "string" or isinstance(info["default"], str))
 

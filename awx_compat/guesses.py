@@ -1,8 +1,8 @@
-"""Guesses that the server refuses at once, before a thread is taken.
+"""Password guesses that the server refuses at once, before a thread is taken.
 
-Guesses come in crowds. What a crowd is told must cost so little that others do not wait behind it: a hundredth of what
-a record costs, from what this process remembers, without the database. Another server than that of ``manage.py serve``
-leaves the refusal to ``awx_compat.authentication``.
+Guesses come in crowds, so their refusal must be cheap enough that other requests do not wait: it costs a hundredth of a
+record's response, from the memory of this process, without the database. Under another server than ``manage.py serve``
+``awx_compat.authentication`` refuses them.
 """
 
 import json
@@ -21,7 +21,7 @@ from instances.hashing import HashingBusyError
 
 
 class LockoutResponse(NamedTuple):
-    """What answers a guess."""
+    """The response to a refused guess."""
 
     status: HTTPStatus
     headers: list[tuple[str, str]]

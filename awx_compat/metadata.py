@@ -115,7 +115,7 @@ def writable(serializer_class: SerializerClass) -> list[str]:
 def fields_of_answer(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
     """Each field of a response, with its texts in this language, which is the active one."""
     serializer = serializer_class()
-    return {name: told_field(serializer, name) for name in serializer.fields}
+    return {name: described_field(serializer, name) for name in serializer.fields}
 
 
 @functools.cache
@@ -139,7 +139,7 @@ def describe(serializer_class: SerializerClass, language: str | None) -> str:
     return "\n".join(lines)
 
 
-def told_field(serializer: Any, name: str) -> Description:
+def described_field(serializer: Any, name: str) -> Description:
     """A field of an answer."""
     field = serializer.fields[name]
     info = {"type": KINDS[field], "label": field.label, **help_of(serializer, name)}
@@ -204,8 +204,8 @@ def choices(serializer: Any, field: Any) -> dict[str, Any]:
 def default(serializer: Any, name: str) -> dict[str, Any]:
     """The value of a field that a request leaves out: the serializer's default, else the model's."""
     field = serializer.fields[name]
-    if name in getattr(serializer, "told_defaults", {}):
-        return {"default": serializer.told_defaults[name]}
+    if name in getattr(serializer, "displayed_defaults", {}):
+        return {"default": serializer.displayed_defaults[name]}
     if field.default is not serializers.empty:
         is_decimal = isinstance(field, serializers.DecimalField)
         return {"default": float(field.default) if is_decimal else field.default}

@@ -21,7 +21,7 @@ from awx_compat.views import (
 
 TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
 # Collections that AWX's command line reads before any command about users.
-NOT_KEPT = {
+NOT_STORED = {
     "projects": "Projects",
     "inventories": "Inventories",
     "teams": "Teams",
@@ -67,7 +67,7 @@ urlpatterns = [
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
     path("v2/tokens/<key>/activity_stream/", tokens.ActivityOfToken.as_view()),
-    *(path(f"v2/{name}/", empty.EmptyList.as_view(title=title)) for name, title in NOT_KEPT.items()),
+    *(path(f"v2/{name}/", empty.EmptyList.as_view(title=title)) for name, title in NOT_STORED.items()),
     path("v2/organizations/", empty.Organizations.as_view()),
     path("v2/workflow_approvals/", empty.WorkflowApprovals.as_view()),
     path("v2/dashboard/", dashboard.Dashboard.as_view()),

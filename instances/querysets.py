@@ -88,7 +88,7 @@ class VisibleQuerySet(models.QuerySet[Any]):
         return self.visible_to(reader).order_by().values(*names)
 
     def with_visibility(self, reader: Reader) -> Self:
-        """All records; ``is_visible`` tells which of them ``reader`` may see."""
+        """All records, annotated with ``is_visible``: whether ``reader`` may see the record."""
         if reader.id is None or reader.sees_everything:
             return self.annotate(is_visible=Value(reader.sees_everything))
         return self.annotate(is_visible=ExpressionWrapper(Q(self.visible_condition(reader)), models.BooleanField()))

@@ -1,9 +1,9 @@
 """Conditions and orders through relations, of a reader who does not see everything.
 
-A condition on a related record tells of it: whoever may ask whether an address starts with "1", then with "10", reads
-it in the end. So where such a reader asks, every table that is joined holds only what ``as_related()`` of its records
-gives that reader, and a hidden record counts as one that does not exist: in conditions, negated or not, in orders, and
-in counts. Those who see everything ask the tables themselves.
+A condition on a related record reveals its values: a client that may filter by an address that starts with "1", then
+with "10", finds the whole address. So for such a reader every joined table is replaced by ``as_related()`` of its
+records, and a hidden record counts as one that does not exist: in conditions, negated or not, in orders, and in counts.
+Readers who see everything query the tables themselves.
 """
 
 from __future__ import annotations

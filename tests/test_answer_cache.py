@@ -1,12 +1,10 @@
 """Answers from memory: the same that Django would give now, whatever was committed and by whom."""
 
 import base64
-import io
 import re
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +30,7 @@ from instances.models import (
     User,
 )
 from tests.make import make_jobs
+from tests.wsgi import WSGIResponse, environ, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,16 +55,9 @@ KEPT = {  # of each path, whether bob, who sees one group, is answered 200
 }
 
 
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def lasting(self) -> dict[str, str]:
-        """The headers that are the same for each request."""
-        return {name: value for name, value in self.headers.items() if name not in answer_cache.PER_REQUEST_HEADERS}
+def lasting_headers(response: WSGIResponse) -> dict[str, str]:
+    """The headers that are the same for each request."""
+    return {name: value for name, value in response.headers.items() if name not in answer_cache.PER_REQUEST_HEADERS}
 
 
 class Asking:
@@ -86,32 +78,12 @@ class Asking:
         return response
 
     def environ(self, path: str, method: str = "GET", **more: Any) -> dict[str, Any]:
-        path, _, query = path.partition("?")
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "SERVER_NAME": "127.0.0.1",
-            "SERVER_PORT": "80",
-            "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_ACCEPT": "application/json",
-            "HTTP_AUTHORIZATION": self.authorization,
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(),
-            **more,
-        }
-        return {name: value for name, value in environ.items() if value != ""}
+        return environ(path, method, **{"HTTP_AUTHORIZATION": self.authorization, **more})
 
-    def ask(self, path: str, method: str = "GET", to: Any = None, **more: Any) -> Answer:
-        head: list[Any] = []
-        environ = self.environ(path, method, **more)
-        parts = (to or self.cache)(environ, lambda status, headers, error=None: head.extend((status, headers)))
-        body = b"".join(parts)
-        getattr(parts, "close", lambda: None)()
-        return Answer(int(head[0][:3]), dict(head[1]), body)
+    def ask(self, path: str, method: str = "GET", to: Any = None, **more: Any) -> WSGIResponse:
+        return send(to or self.cache, self.environ(path, method, **more))
 
-    def fill(self, path: str, method: str = "GET", **more: Any) -> Answer:
+    def fill(self, path: str, method: str = "GET", **more: Any) -> WSGIResponse:
         """Ask until the answer comes from memory."""
         for _ in range(3):
             before = self.by_django
@@ -163,7 +135,7 @@ def test_it_takes_one_statement_and_is_what_django_answers(path: str, method: st
     assert len(captured) == 1
     made = asking.ask(path, method, to=asking.handler)
     assert (kept.status, kept.body) == (made.status, made.body)
-    assert kept.lasting == made.lasting
+    assert lasting_headers(kept) == lasting_headers(made)
     assert kept.headers.keys() == made.headers.keys()
 
 
@@ -272,7 +244,7 @@ def test_nothing_is_answered_that_does_not_hold(
                 continue  # how old a mirror is follows from the time
             kept, made = asking.ask(path, method), asking.ask(path, method, to=asking.handler)
             assert (kept.status, kept.body) == (made.status, made.body), (path, method)
-            assert kept.lasting == made.lasting, (path, method)
+            assert lasting_headers(kept) == lasting_headers(made), (path, method)
 
 
 def test_what_is_written_without_django_counts_too(asking: Asking, mesh: Instance) -> None:
@@ -509,12 +481,11 @@ def test_nor_what_is_asked_with_a_password_or_a_session(admin: User, mesh: Insta
 def test_a_change_is_never_kept(admin: User, mesh: Instance) -> None:
     asking = Asking(admin)
     body = b'{"enabled": false}'
-    more: dict[str, Any] = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
     for _ in range(3):
-        assert asking.ask(INSTANCE, "PATCH", **more, **dict[str, Any]({"wsgi.input": io.BytesIO(body)})).status == 200
+        assert asking.ask(INSTANCE, "PATCH", body=body).status == 200
     assert asking.by_django == 3
-    for _ in range(3):  # a GET with a body
-        asking.ask(INSTANCE, **more, **dict[str, Any]({"wsgi.input": io.BytesIO(body)}))
+    for _ in range(3):
+        asking.ask(INSTANCE, "GET", body=body)
     assert (asking.by_django, len(asking.cache.entries)) == (6, 0)
 
 

@@ -10,21 +10,12 @@ import re
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.service import PROJECT
 
 ROOMS = ("instances", "awx_compat", "fleet", "settings")
-# Folders and files that are still to be reworded; to be emptied.
-PENDING: tuple[str, ...] = (
-    "awx_compat/",
-    "fleet/",
-    "instances/admin/",
-    "instances/querysets.py",
-    "instances/visibility.py",
-)
 
 # Parts of names, and what to say instead. "_" joins parts that are forbidden only together.
 NAMES = {
@@ -139,7 +130,7 @@ def faults(path: str, text: str) -> list[str]:
 
 
 def test_the_code_speaks_the_language_of_its_field() -> None:
-    found = [fault for path, text in modules(*ROOMS) if not path.startswith(PENDING) for fault in faults(path, text)]
+    found = [fault for path, text in modules(*ROOMS) for fault in faults(path, text)]
     assert not found, "\n".join(found)
 
 
@@ -214,8 +205,3 @@ def test_each_class_has_a_name_of_its_own() -> None:
             if isinstance(node, ast.ClassDef) and node.name not in SHARED:
                 places[node.name].append(f"{path}:{node.lineno}")
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
-
-
-def test_nothing_is_pending_that_is_not_there() -> None:
-    """So that the list shrinks with the work; ``fleet/`` may come."""
-    assert [name for name in PENDING if not (Path(PROJECT) / name).exists() and name != "fleet/"] == []

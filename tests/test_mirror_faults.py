@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker, Settings
 
-from awx_compat.awx_client import client, reading
+from awx_compat.awx_client import client, consistency, reading
 from awx_compat.awx_client.client import ATTEMPTS, LONGEST_RETRY_AFTER, Source
 from awx_compat.awx_client.errors import (
     AccessRefusedError,
@@ -565,8 +565,8 @@ ODD_FIELDS = [
     (part, listed, field, value)
     for part, listed, shape in (
         ("/v2/me/", "me", reading.ME),
-        ("/v2/instances/?", "instances", reading.NODE),
-        ("/mesh_visualizer/", "nodes", reading.NODE),
+        ("/v2/instances/?", "instances", consistency.NODE),
+        ("/mesh_visualizer/", "nodes", consistency.NODE),
         ("/mesh_visualizer/", "links", reading.LINK),
     )
     for field, kind in shape.items()

@@ -4,7 +4,6 @@ Who reads the code of one request should not have to open many. A bound that mus
 the line says why.
 """
 
-import io
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,6 +17,7 @@ from awx_compat.answer_cache import AnswerCache
 from instances import tokens
 from instances.models import Instance, InstanceGroup, User
 from tests.service import PROJECT
+from tests.wsgi import environ, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,27 +40,8 @@ class Asking:
         self.cached = AnswerCache(self.handler, 1_000_000)
         self.record = f"/api/v2/instances/{Instance.objects.get().pk}/"
 
-    def ask(self, application: Any, method: str, path: str, body: bytes) -> int:
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path.partition("?")[0],
-            "QUERY_STRING": path.partition("?")[2],
-            "SERVER_NAME": "127.0.0.1",
-            "SERVER_PORT": "80",
-            "REMOTE_ADDR": "127.0.0.1",
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_ACCEPT": "application/json",
-            "HTTP_AUTHORIZATION": self.authorization,
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
-            "CONTENT_TYPE": "application/json",
-            "CONTENT_LENGTH": str(len(body)),
-        }
-        head: list[str] = []
-        answer = application(environ, lambda status, headers, error=None: head.append(status))
-        b"".join(answer)
-        getattr(answer, "close", lambda: None)()
-        return int(head[0][:3])
+    def ask(self, application: Any, method: str, path: str, body: bytes = b"") -> int:
+        return send(application, environ(path, method, body, HTTP_AUTHORIZATION=self.authorization)).status
 
     def walk(self, application: Any, method: str, path: str, body: bytes = b"", changed: bool = False) -> Walk:
         """What is executed once all that is made but once for a process is there; of a record ``changed`` just then."""

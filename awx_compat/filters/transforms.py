@@ -12,11 +12,11 @@ class TextIn(models.Transform):
     template = f"((%(expressions)s #>> '{{%(function)s}}') COLLATE \"{COLLATION}\")"
 
 
-class ToldName(TextIn):
+class JobName(TextIn):
     lookup_name, function = "told_name", "name"
 
 
-class ToldDescription(TextIn):
+class JobDescription(TextIn):
     lookup_name, function = "told_description", "description"
 
 
@@ -41,6 +41,6 @@ class WithoutUnderscores(models.Transform):
     output_field = models.CharField()
 
 
-for transform in (AsText, ToldName, ToldDescription, NameOfTemplate):
+for transform in (AsText, JobName, JobDescription, NameOfTemplate):
     models.JSONField.register_lookup(transform)
 models.CharField.register_lookup(WithoutUnderscores)

@@ -86,7 +86,7 @@ class InstanceGroupSerializer(RecordSerializer):
     """A group in a list. The queryset brings ``with_load()`` and ``with_administration_by()``."""
 
     record_type = "instance_group"
-    told_defaults = {"pod_spec_override": DEFAULT_POD_SPEC}
+    displayed_defaults = {"pod_spec_override": DEFAULT_POD_SPEC}
     collection = "instance_groups"
 
     capacity = serializers.ReadOnlyField()

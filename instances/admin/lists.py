@@ -44,7 +44,7 @@ class ChoiceFilter(admin.SimpleListFilter):
         return queryset.filter(self.conditions[choice])
 
 
-class SightFilter(ChoiceFilter):
+class LastContactFilter(ChoiceFilter):
     """A filter by the condition Seen. The condition depends on the time, so it is computed here, for all nodes."""
 
     title = "last contact"
@@ -58,14 +58,14 @@ class SightFilter(ChoiceFilter):
     def condition(choice: str) -> Q:
         """The condition for nodes of this choice. One query."""
         nodes, now = Instance.objects.select_related("health"), timezone.now()
-        return Q(pk__in=[node.pk for node in nodes if sight(node, now) == choice])
+        return Q(pk__in=[node.pk for node in nodes if last_contact(node, now) == choice])
 
 
-def sight(node: Instance, now: datetime) -> str:
-    found = seen(node, health_of(node), now)
-    if found.reason == Reason.NEVER_SEEN:
+def last_contact(node: Instance, now: datetime) -> str:
+    condition = seen(node, health_of(node), now)
+    if condition.reason == Reason.NEVER_SEEN:
         return "never"
-    return {Condition.Status.TRUE: "seen", Condition.Status.FALSE: "lost"}.get(found.status, "unknown")
+    return {Condition.Status.TRUE: "seen", Condition.Status.FALSE: "lost"}.get(condition.status, "unknown")
 
 
 class ErrorsFilter(ChoiceFilter):

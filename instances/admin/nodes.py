@@ -19,7 +19,7 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
-from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, SightFilter, StandingFilter
+from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
 from instances.admin.removal import REMOVAL, consequences, node_table
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
@@ -71,7 +71,7 @@ class InstanceAdmin(MeshAdmin):
         "node_state",
         "node_type",
         "enabled",
-        SightFilter,
+        LastContactFilter,
         ErrorsFilter,
         CapacityLeftFilter,
         GroupFilter,

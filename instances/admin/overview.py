@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
 from instances.admin import show
-from instances.admin.lists import SightFilter
+from instances.admin.lists import LastContactFilter
 from instances.mirror import history
 from instances.models import Instance, Mirror
 from instances.overview import Standing, sums
@@ -33,7 +33,7 @@ def figures(user: Any) -> list[Figure]:
     """
     nodes = Instance.objects.visible_to(user.reader)
     total = sums(nodes.with_load())
-    lost = nodes.filter(SightFilter.condition("lost")).count()
+    lost = nodes.filter(LastContactFilter.condition("lost")).count()
     found = [
         figure("nodes", total.nodes, "quiet", {}),
         *(figure(each.label.lower(), total.standings[each], each.severity, {"standing": each}) for each in Standing),
