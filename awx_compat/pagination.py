@@ -1,4 +1,4 @@
-"""AWX's pages: 25 records unless ``page_size`` asks for up to 200, ``page`` a number or ``last``."""
+"""AWX's pages: 25 records unless ``page_size`` requests up to 200, ``page`` a number or ``last``."""
 
 from typing import Any
 

@@ -41,9 +41,11 @@ class InstanceCapabilitiesSerializer(serializers.Serializer[Any]):
 class InstanceSummarySerializer(serializers.Serializer[Any]):
     """What else is known around an instance."""
 
-    user_capabilities = InstanceCapabilitiesSerializer(help_text="What AWX says that the user who asks may do with it.")
+    user_capabilities = InstanceCapabilitiesSerializer(
+        help_text="What AWX says that the user may do with the instance."
+    )
     links = LinkSerializer(
-        many=True, required=False, help_text="The links that start at it; not told by `/api/v2/instances/`."
+        many=True, required=False, help_text="The links that start at the instance; not in `/api/v2/instances/`."
     )
 
 
