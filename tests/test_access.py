@@ -101,6 +101,7 @@ def statuses(method: str, kind: str, readers: dict[str, User]) -> dict[str, int]
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_who_is_let_in(method: str, readers: dict[str, User]) -> None:
     columns = [statuses(method, kind, readers) for kind in READERS]

@@ -1098,6 +1098,7 @@ def hostile(admin: User) -> list[Any]:
     return [one, other, link, group, UnifiedJob.objects.get(), token, user, NodeToken.objects.get(), look]
 
 
+@pytest.mark.slow
 def test_what_others_wrote_does_no_harm(root: Client, hostile: list[Any]) -> None:
     paths = [INDEX, *LISTS, f"{NODES}?group={hostile[3].pk}", *map(page_of, hostile)]
     paths += [page_of(record).replace("change/", "history/") for record in hostile]

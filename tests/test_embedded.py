@@ -200,6 +200,7 @@ def subprocess_as(uid: int, socket_folder: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_it_is_shared_and_ends_with_the_last_user(folder: Path) -> None:
     data_dir = folder / "data"
     with user(data_dir) as first:
@@ -251,6 +252,7 @@ def test_the_number_of_a_killed_server_may_be_another_process(folder: Path) -> N
         assert ask(again.folder, "SELECT 1") == 1
 
 
+@pytest.mark.slow
 @as_root
 def test_no_lock_of_a_stranger_is_waited_for(folder: Path) -> None:
     """Nobody else can open the files that are locked, and none lies in a folder that is everybody's."""
@@ -306,6 +308,7 @@ def test_for_root_it_takes_the_account_nobody(folder: Path, monkeypatch: pytest.
         embedded.initialize(folder / "postgresql", 1, 1, 0)
 
 
+@pytest.mark.slow
 def test_data_of_another_version_are_refused(folder: Path) -> None:
     with user(folder / "data"):
         pass

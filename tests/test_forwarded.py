@@ -128,6 +128,7 @@ def test_by_default_those_of_this_machine_are_trusted(caplog: pytest.LogCaptureF
         assert f'from="{told}"' in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8,,", "*", "10.0.0.0-10.1.0.0"])
 def test_a_start_names_proxies_that_are_none(value: str) -> None:
     done = start(SECRET_KEY="x", TRUSTED_PROXIES=value)
@@ -137,11 +138,13 @@ def test_a_start_names_proxies_that_are_none(value: str) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["", "unix", "192.0.2.7, 2001:db8::/32"])
 def test_a_start_takes_proxies(value: str) -> None:
     assert start(SECRET_KEY="x", TRUSTED_PROXIES=value).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trusted", "told"), [("127.0.0.1", "203.0.113.9"), ("192.0.2.7", "127.0.0.1")])
 def test_over_the_wire(trusted: str, told: str, dataset_url: str) -> None:
     """As the server passes it on: a client sends the header, and the proxy adds its own behind it."""

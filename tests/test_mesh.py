@@ -398,7 +398,7 @@ def big_mesh(number: int) -> list[Instance]:
     return [*instances, *hops, *executing]
 
 
-@pytest.mark.parametrize("number", [100, 1000])
+@pytest.mark.parametrize("number", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_an_inspection_takes_as_many_queries_for_any_mesh(number: int, nodes: Mesh) -> None:
     hostnames = [each.hostname for each in big_mesh(number)]
     for seen in (hostnames, [], [], [], [], hostnames, hostnames):  # the first, usual, losing and recovering looks

@@ -97,6 +97,7 @@ def test_the_migrations_are_those_of_the_models() -> None:
     call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
 
 
+@pytest.mark.slow
 def test_a_database_that_was_migrated_step_by_step_becomes_what_a_new_one_is(migrated: str, old_url: str) -> None:
     assert totals(old_url) == (1, 10)
     manage(old_url, "migrate", "--verbosity", "0")
@@ -136,6 +137,7 @@ def test_what_was_replaced_ends_where_it_did() -> None:
     assert max(replaced_migrations()) == LAST_REPLACED
 
 
+@pytest.mark.slow
 def test_migrating_counts_the_jobs_that_there_are_and_back_again(old_url: str) -> None:
     manage(old_url, "migrate", "--verbosity", "0")
     manage(old_url, "migrate", "--verbosity", "0", "instances", "0003")

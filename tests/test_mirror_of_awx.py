@@ -814,8 +814,8 @@ from django.db import models
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 for model in (Instance, InstanceGroup, InstanceLink, User):
     models.CharField(max_length=9).contribute_to_class(model, "owner")
-from instances.mirror.records import Records, Rows
-rows = Rows(Records(**json.load(sys.stdin)))
+from instances.mirror.records import MirroredRows, Records
+rows = MirroredRows(Records(**json.load(sys.stdin)))
 """
 
 
@@ -863,6 +863,7 @@ def database(migrated: str) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_the_command_names_what_it_leaves_out(command: list[str], database: str) -> None:
     done = manage(database, *command)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
@@ -876,6 +877,7 @@ def test_the_command_names_what_it_leaves_out(command: list[str], database: str)
     assert [json.loads(line)["message"] for line in again.stderr.splitlines() if '"left out"' in line] == named
 
 
+@pytest.mark.slow
 def test_following_names_it_once(odd: RecordedAWX, command: list[str], database: str) -> None:
     named, synced = [], 0
     with subprocess.Popen(

@@ -348,8 +348,8 @@ def test_a_job_counts_where_it_runs_and_where_it_is_controlled(admin: User) -> N
     make_jobs(1, status="running", execution_node="hybrid-1", controller_node="hybrid-1", task_impact=4)
     make_jobs(1, status="waiting", execution_node="exec-1", controller_node="hybrid-1", task_impact=9)
     told = browser_of(admin).get(f"/nodes/{own.pk}/").context
-    assert [(job.executes, job.controls, job.taken) for job in told["jobs"]] == [(False, True, 1), (True, True, 5)]
-    assert told["taken_by_others"] == 0
+    assert [(job.executes, job.controls, job.forks) for job in told["jobs"]] == [(False, True, 1), (True, True, 5)]
+    assert told["forks_of_others"] == 0
     assert told["node"].consumed_capacity == 6
 
 
@@ -359,7 +359,7 @@ def test_jobs_beyond_those_shown_are_summed(admin: User) -> None:
     make_jobs(500, status="successful", execution_node="exec-1")
     told = browser_of(admin).get(f"/nodes/{own.pk}/").context
     assert len(told["jobs"]) == 50
-    assert told["taken_by_others"] == 20
+    assert told["forks_of_others"] == 20
 
 
 # --- states

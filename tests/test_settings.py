@@ -89,6 +89,7 @@ def test_a_connection_is_waited_for_as_the_environment_says(of_url: str, waits: 
     assert database["OPTIONS"]["tcp_user_timeout"] == ("9000" if of_url else 4_000)
 
 
+@pytest.mark.slow
 def test_the_data_lie_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -96,6 +96,7 @@ def test_on_a_terminal_there_is_a_bar_and_a_summary(mirroring: Mirroring) -> Non
     assert stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
@@ -365,6 +366,7 @@ def test_two_mirrors_are_one_too_many(mirror: Mirror) -> None:
         Mirror.objects.create(pk=2, url="x", version="x", began=mirror.began, finished=mirror.finished)
 
 
+@pytest.mark.slow
 def test_pages_of_200_are_asked_for_one_at_a_time_unless_more_are_wanted(mirroring: Mirroring) -> None:
     """Counted by a server that stands before the source."""
     under_way, most, lock = 0, 0, threading.Lock()

@@ -175,6 +175,7 @@ def written(world: World, number: int, parts: list[Any]) -> str:
     return f"/api/v2/{path}/?{'&'.join(parameters)}"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=queries(), seed=st.integers(0, 1000))
 def test_no_query_tells_of_hidden_records(asked: Any, seed: int, world: World) -> None:

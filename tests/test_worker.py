@@ -109,6 +109,7 @@ def test_a_worker_ends_cleanly(signum: signal.Signals, database: Database) -> No
     assert database.one("SELECT count(*) FROM procrastinate_workers") == 0
 
 
+@pytest.mark.slow
 def test_what_clients_change_is_done(database: Database) -> None:
     """A node is removed, and a minimum is filled."""
     with served(database.url) as address, working(database.url):

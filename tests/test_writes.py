@@ -303,6 +303,7 @@ def test_sixteen_writers_neither_deadlock_nor_fail(module_service: str) -> None:
     assert statuses.count(200) + statuses.count(204) > 100
 
 
+@pytest.mark.slow
 def test_a_change_that_waits_too_long_is_503_and_changes_nothing(dataset_template: str) -> None:
     with new_database(dataset_template) as url, served(url, STATEMENT_TIMEOUT="200") as address:
         path = f"{address}{INSTANCES}5/"

@@ -14,6 +14,11 @@ from tests.service import in_process, new_database
 pytestmark = pytest.mark.filterwarnings("ignore:Possible:FutureWarning")
 
 READS = [exchange for name in ("reads.jsonl", "random_reads.jsonl") for exchange in exchanges(name)]
+# Those chosen by hand belong to every run.
+WRITES = [
+    pytest.param(path.name, marks=[pytest.mark.slow] if path.name.startswith("random_") else [])
+    for path in sorted(FOLDER.glob("*writes*.jsonl"))
+]
 # Exchanges that still differ, by id. One that has become equal must leave the list, so that it only shrinks.
 KNOWN = frozenset((FOLDER / "known_differences.txt").read_text().split())
 
@@ -53,7 +58,7 @@ def test_start_of_clients(own_database: str, subtests: pytest.Subtests) -> None:
                 compare(exchange, client)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*writes*.jsonl")))
+@pytest.mark.parametrize("name", WRITES)
 def test_changes(name: str, own_database: str, settings: Settings, subtests: pytest.Subtests) -> None:
     """One sequence: each exchange sees what those before it changed. What is refused leaves every row as it was."""
     settings.IS_K8S = "no_k8s" not in name
