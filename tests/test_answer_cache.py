@@ -125,7 +125,9 @@ def asking(bob: User, mesh: Instance) -> Asking:
 # --- the same answer
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize(
+    "method", ["GET", *(pytest.param(name, marks=pytest.mark.slow) for name in ("HEAD", "OPTIONS"))]
+)
 @pytest.mark.parametrize("path", KEPT)
 def test_it_takes_one_statement_and_is_what_django_answers(path: str, method: str, admin: User, mesh: Instance) -> None:
     asking = Asking(admin)

@@ -316,6 +316,7 @@ def test_data_of_another_version_are_refused(folder: Path) -> None:
     assert "is of PostgreSQL 16 and this is 18; set DATA_DIR to a new folder" in refused(folder / "data")
 
 
+@pytest.mark.slow
 @as_root
 def test_data_of_another_account_are_refused(folder: Path) -> None:
     with user(folder / "data"):
@@ -375,6 +376,7 @@ def test_a_killed_service_leaves_no_process_and_no_port(folder: Path) -> None:
     assert output.count("embedded PostgreSQL") == 1
 
 
+@pytest.mark.slow
 def test_without_its_programs_one_line_says_what_to_set(folder: Path) -> None:
     hidden = (
         "import importlib.util as util, runpy, sys\n"

@@ -186,6 +186,7 @@ RELATED = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     relation=st.sampled_from(sorted(RELATED)),

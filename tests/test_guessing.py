@@ -494,6 +494,7 @@ def test_all_else_is_for_django(admin: User) -> None:
         is_guess(sent("alice", "x"), REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=HERE)
 
 
+@pytest.mark.slow
 def test_over_the_wire(dataset_template: str) -> None:
     with new_database(dataset_template) as url, served(url, LOGIN_FAILURE_LIMIT="2") as address:
         told = [requests.get(f"{address}/api/v2/me/", auth=("wire", "wrong"), timeout=30) for _ in range(4)]

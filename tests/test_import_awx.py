@@ -849,6 +849,7 @@ def test_an_error_is_one_line_and_the_exit_status_is_1(url: str, tmp_path: Path)
     assert done.stderr == 'CommandError: instances[2].memory: must be an integer, not "lots"\n'
 
 
+@pytest.mark.slow
 def test_a_snapshot_may_come_from_a_pipe_and_no_progress_goes_into_one(url: str) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "import_awx", "-"],
@@ -862,6 +863,7 @@ def test_a_snapshot_may_come_from_a_pipe_and_no_progress_goes_into_one(url: str)
     assert done.stdout == b"Imported 4 users, 15 instances, 19 links, 5 groups, 72 jobs.\n"
 
 
+@pytest.mark.slow
 def test_progress_is_shown_on_a_terminal(url: str) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
@@ -877,6 +879,7 @@ def test_progress_is_shown_on_a_terminal(url: str) -> None:
     assert "%" in shown
 
 
+@pytest.mark.slow
 def test_a_database_without_tables_is_a_clear_error() -> None:
     with new_database() as empty:
         done = manage(empty, "import_awx", str(DATASET), check=False)

@@ -153,6 +153,7 @@ ODD_HOSTNAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostname", ODD_HOSTNAMES)
 def test_tar_unpacks_it_whatever_the_hostname(
     hostname: str, client: APIClient, mesh_ca: dict[str, str], tmp_path: Path
@@ -256,6 +257,7 @@ def test_the_variables_follow_from_the_node(
     assert bundle.variables(node, bundle.dialled_by(node)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("node_type", "work"), [("execution", EXECUTES), ("hop", {})])
 def test_the_variables_are_in_the_archive(
     node_type: str, work: dict[str, Any], client: APIClient, mesh_ca: dict[str, str]
@@ -284,6 +286,7 @@ def test_the_certificate_is_signed_by_the_mesh_ca(client: APIClient, node: Insta
     assert timedelta(days=3650) <= lifetime < timedelta(days=3651)
 
 
+@pytest.mark.slow
 def test_the_key_is_that_of_the_certificate_and_new_each_time(
     client: APIClient, node: Instance, mesh_ca: dict[str, str]
 ) -> None:
@@ -480,6 +483,7 @@ def test_nothing_is_overwritten(name: str, tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
 
 
+@pytest.mark.slow
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="nothing was written"):

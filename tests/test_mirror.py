@@ -24,6 +24,8 @@ from tests.proxy import Fault, Proxy, says, tells
 from tests.random_mesh import RandomMesh
 from tests.service import connected_to, manage, new_database, served
 
+pytestmark = pytest.mark.slow  # two services
+
 TOKEN = "token-of-admin"
 LISTS = ("instances", "instance_groups", "mesh_visualizer")
 

@@ -180,6 +180,7 @@ def instance(address: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_node_reports_itself(agent: Agent, own_address: str, database_url: str) -> None:
     agent.token_file.write_text(manage(database_url, "issue_node_token", NODE).stdout)
     done = agent.report(own_address)
@@ -195,6 +196,7 @@ def test_a_node_reports_itself(agent: Agent, own_address: str, database_url: str
     assert told["uuid"] == (agent.folder / ".ansible_runner_uuid").read_text()
 
 
+@pytest.mark.slow
 def test_a_node_without_ansible_runner_says_so(agent: Agent, own_address: str, database_url: str) -> None:
     agent.token_file.write_text(manage(database_url, "issue_node_token", NODE).stdout)
     command = [sys.executable, "-I", "-S", str(agent.script), *agent.usual(own_address)]
@@ -208,6 +210,7 @@ def test_a_node_without_ansible_runner_says_so(agent: Agent, own_address: str, d
     assert instance(own_address)["node_state"] == "ready"
 
 
+@pytest.mark.slow
 def test_a_token_of_another_node_is_refused_at_once(agent: Agent, own_address: str, database_url: str) -> None:
     agent.token_file.write_text(manage(database_url, "issue_node_token", "exec-2.example.org").stdout)
     done = agent.report(own_address)
@@ -217,6 +220,7 @@ def test_a_token_of_another_node_is_refused_at_once(agent: Agent, own_address: s
     )
 
 
+@pytest.mark.slow
 def test_the_installed_command_takes_the_token_from_the_environment(
     agent: Agent, own_address: str, database_url: str
 ) -> None:

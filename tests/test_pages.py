@@ -437,6 +437,7 @@ def test_every_page_counts_the_same_nodes_as_needing_attention(every_kind: None,
         assert client.get(figure.url).context["cl"].result_count == tiles[each]
 
 
+@pytest.mark.slow
 def test_no_node_without_capacity_is_shown_as_overloaded(every_kind: None, admin: User) -> None:
     """Whatever the reason is, its load is told plainly; who has too much of it is shown red in both places."""
     client = browser_of(admin)

@@ -18,6 +18,7 @@ from tests.service import PROJECT, environment, logging_into, manage, new_databa
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_refuses_to_start_on_unapplied_migrations() -> None:
     with new_database() as url:
         done = manage(url, "serve", check=False)
@@ -27,6 +28,7 @@ def test_refuses_to_start_on_unapplied_migrations() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_refuses_to_start_without_a_database() -> None:
     done = manage("postgresql://nobody:hunter2@127.0.0.1:1/none", "serve", check=False)
     assert done.returncode == 1
@@ -109,6 +111,7 @@ def test_what_is_reached_from_this_machine_alone(host: str, own: bool) -> None:
     assert startup.is_loopback(host) == own
 
 
+@pytest.mark.slow
 def test_warns_of_the_passwords_of_the_demonstration(dataset_url: str) -> None:
     with tempfile.TemporaryFile("w+") as log:
         with logging_into(log, [sys.executable, "manage.py", "serve", "--workers", "1"], dataset_url):

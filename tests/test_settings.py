@@ -25,6 +25,7 @@ def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.slow
 def test_a_secret_key_is_enough() -> None:
     assert start(SECRET_KEY="a secret").returncode == 0
 
@@ -110,6 +111,7 @@ def test_a_database_url_must_name_a_database(url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "key"
     secret.write_text("a secret\n")
@@ -129,6 +131,7 @@ print(answer["Strict-Transport-Security"])
 BOTH = {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true", "SECURE_HSTS_PRELOAD": "true"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wanted", "told"), [({}, ""), (BOTH, "; includeSubDomains; preload")])
 def test_other_hosts_are_bound_to_https_by_choice(wanted: dict[str, str], told: str) -> None:
     done = start("shell", "--no-imports", "-c", HSTS, SECRET_KEY="x", HTTPS="true", **wanted)

@@ -67,6 +67,7 @@ def events(stderr: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stderr.splitlines()]
 
 
+@pytest.mark.slow
 def test_without_a_terminal_each_line_is_a_json_object(mirroring: Mirroring) -> None:
     done = mirroring.run()
     assert done.returncode == 0, done.stderr
@@ -80,6 +81,7 @@ def test_without_a_terminal_each_line_is_a_json_object(mirroring: Mirroring) -> 
     assert not any(count["new"] or count["changed"] or count["gone"] for count in again["records"].values())
 
 
+@pytest.mark.slow
 def test_on_a_terminal_there_is_a_bar_and_a_summary(mirroring: Mirroring) -> None:
     terminal, child = pty.openpty()
     termios.tcsetwinsize(child, (24, 80))
@@ -119,6 +121,7 @@ def test_arguments_that_cannot_be_used_are_told(mirroring: Mirroring, options: l
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_who_sees_only_a_part_cannot_mirror_the_whole(mirroring: Mirroring) -> None:
     done = mirroring.run(token=BOB)
     assert done.returncode == 3

@@ -85,6 +85,7 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_refuses_to_start_on_unapplied_migrations() -> None:
     with new_database() as url:
         done = manage(url, "worker", check=False)
