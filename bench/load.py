@@ -18,6 +18,7 @@ CONNECTIONS = 16
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60}
 GUESS = Path(__file__).with_name("guess.lua")
 MIX = Path(__file__).with_name("mix.lua")
+FLOOD = Path(__file__).with_name("flood.lua")
 
 
 class LoadError(Exception):
@@ -29,16 +30,16 @@ def require_wrk() -> None:
         raise LoadError("wrk is not installed: apt-get install wrk")
 
 
-def ask(url: str, seconds: int, headers: Mapping[str, str], *mix: str) -> tuple[int, float]:
-    """Ask ``url``, or the paths of ``mix`` below it, over connections that stay open.
+def ask(url: str, seconds: int, headers: Mapping[str, str], *paths: str, script: Path = MIX) -> tuple[int, float]:
+    """Request ``url``, or the ``paths`` below it as ``script`` does, over connections that stay open.
 
     Returns the number of answers and how many there were in a second. Raises LoadError if any was an error.
     """
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "60s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
-    script = ["-s", str(MIX), url, "--", *mix] if mix else [url]
-    done = subprocess.run([*command, *script], capture_output=True, text=True, check=False)
+    command += ["-s", str(script), url, "--", *paths] if paths else [url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     number = re.search(r"(\d+) requests in", done.stdout)
     if done.returncode or rate is None or number is None or re.search(r"Non-2xx|Socket errors", done.stdout):

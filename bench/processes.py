@@ -32,6 +32,12 @@ def resident(pid: int) -> float:
     return _megabytes(pid, "VmRSS")
 
 
+def processor_seconds(pid: int) -> float:
+    """The processor time of the process, in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak(pid: int) -> float:
     """The most that it held since ``forget_peak()``, in MB."""
     return _megabytes(pid, "VmHWM")
