@@ -4,7 +4,7 @@ import base64
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import Error, connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver, resolve
 from django.utils import timezone
 
 from awx_compat import answer_cache
@@ -35,7 +36,7 @@ from tests.wsgi import WSGIResponse, environ, send
 pytestmark = pytest.mark.django_db(transaction=True)
 
 INSTANCE, LIST, GROUP = "/api/v2/instances/exec-1/", "/api/v2/instances/", "/api/v2/instance_groups/edge/"
-KEPT = {  # of each path, whether bob, who sees one group, is answered 200
+CACHED = {  # of each path, whether bob, who sees one group, is answered 200
     INSTANCE: True,
     f"{INSTANCE}peers/": True,
     f"{INSTANCE}instance_groups/": True,
@@ -128,7 +129,7 @@ def asking(bob: User, mesh: Instance) -> Asking:
 @pytest.mark.parametrize(
     "method", ["GET", *(pytest.param(name, marks=pytest.mark.slow) for name in ("HEAD", "OPTIONS"))]
 )
-@pytest.mark.parametrize("path", KEPT)
+@pytest.mark.parametrize("path", CACHED)
 def test_it_takes_one_statement_and_is_what_django_answers(path: str, method: str, admin: User, mesh: Instance) -> None:
     asking = Asking(admin)
     asking.fill(path, method)
@@ -141,7 +142,7 @@ def test_it_takes_one_statement_and_is_what_django_answers(path: str, method: st
     assert kept.headers.keys() == made.headers.keys()
 
 
-@pytest.mark.parametrize("path", [path for path, is_bobs in KEPT.items() if is_bobs])
+@pytest.mark.parametrize("path", [path for path, is_bobs in CACHED.items() if is_bobs])
 def test_who_sees_a_part_is_answered_from_memory_too(path: str, asking: Asking) -> None:
     kept = asking.fill(path)
     assert (kept.status, kept.body) == (200, asking.ask(path, to=asking.handler).body)
@@ -234,7 +235,7 @@ def test_nothing_is_answered_that_does_not_hold(
     change: Callable[[User, Instance], Any], admin: User, auditor: User, bob: User, mesh: Instance
 ) -> None:
     """For each reader and each kind of answer, after each kind of change: what Django answers then."""
-    requests = [*((path, "GET") for path in KEPT), (INSTANCE, "OPTIONS"), (GROUP, "OPTIONS"), (LIST, "OPTIONS")]
+    requests = [*((path, "GET") for path in CACHED), (INSTANCE, "OPTIONS"), (GROUP, "OPTIONS"), (LIST, "OPTIONS")]
     askers = [Asking(user) for user in (bob, admin, auditor)]
     for asking in askers:
         for path, method in requests * 2:
@@ -321,7 +322,7 @@ def test_what_comes_and_goes_is_no_state_that_was_before(
         elsewhere("DROP TABLE role_kept")
 
 
-@pytest.mark.parametrize("path", [path for path, is_bobs in KEPT.items() if is_bobs])
+@pytest.mark.parametrize("path", [path for path, is_bobs in CACHED.items() if is_bobs])
 def test_it_is_kept_while_others_write(path: str, asking: Asking, within: list[Callable[[], Any]]) -> None:
     """What concerns it not, committed while it is made, does not keep it from being kept."""
     asking.ask(path)
@@ -406,15 +407,34 @@ def test_a_token_ends_at_its_time(asking: Asking, monkeypatch: pytest.MonkeyPatc
     assert asking.by_django == before + 1
 
 
-@pytest.mark.parametrize("path", [path for path in KEPT if "instance" in path])
+@pytest.mark.parametrize("path", [path for path in CACHED if "instance" in path])
 def test_views_declare_all_tables_that_they_read(path: str, admin: User, bob: User, mesh: Instance) -> None:
     """Of each reader, so that whatever is added to an answer is either declared or found here."""
     check_tables(path, admin, bob)
 
 
-@pytest.mark.parametrize("path", [path for path in KEPT if "instance" not in path])
+@pytest.mark.parametrize("path", [path for path in CACHED if "instance" not in path])
 def test_so_do_the_others(path: str, admin: User, bob: User, mesh: Instance) -> None:
     check_tables(path, admin, bob)
+
+
+def test_every_view_with_dependencies_is_among_them() -> None:
+    declared = {view for view in views() if getattr(view, "depends_on", None) is not None}
+    assert declared == {getattr(resolve(path.partition("?")[0]).func, "view_class", None) for path in CACHED}
+
+
+def views() -> Iterator[Any]:
+    """The classes of all views."""
+    for pattern in patterns(get_resolver().url_patterns):
+        yield getattr(pattern.callback, "view_class", None)
+
+
+def patterns(entries: Iterable[Any]) -> Iterator[Any]:
+    for entry in entries:
+        if hasattr(entry, "url_patterns"):
+            yield from patterns(entry.url_patterns)
+        else:
+            yield entry
 
 
 def noting_into(statements: list[str]) -> Any:
