@@ -775,7 +775,7 @@ class once_only:  # noqa: N801, it is used as a function
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers must be whole after so short a time, and are asked for once."""
-    monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(client, "RESPONSE_TIMEOUT", 0.1)
     monkeypatch.setattr(client, "ATTEMPTS", 1)
 
 

@@ -31,7 +31,7 @@ MANY = 1000  # nodes from which on the page is refreshed less often, as it takes
 
 def icon(request: HttpRequest) -> HttpResponse:
     """The icon at the path that browsers request by default, also for the API and the administration."""
-    return HttpResponseRedirect(static("pages/icon.svg"))
+    return HttpResponseRedirect(static("awx_compat/icon.svg"))
 
 
 @require_safe

@@ -88,7 +88,7 @@ def test_a_form_that_is_out_of_date_changes_nothing(page: Page, address: str, ur
     assert problems.clear()
     with connected_to(url):
         assert str(Instance.objects.get(pk=7).capacity_adjustment) == "0.25"
-    page.get_by_role("link", name="Show it as it is now").click()
+    page.get_by_role("link", name="Reload the record").click()
     assert told(page)["capacity_adjustment"] == "0.25"
     send(page, "PATCH", {"capacity_adjustment": "1.00"})
     assert page.locator("#status").inner_text() == "200 OK"
@@ -103,7 +103,7 @@ def test_a_form_to_replace_a_record_knows_what_it_was_filled_in_from(
     send(page, "PUT", whole)  # as it was before
     assert page.locator("#status").inner_text() == "412 Precondition Failed"
     assert problems.clear()
-    page.get_by_role("link", name="Show it as it is now").click()
+    page.get_by_role("link", name="Reload the record").click()
     whole["managed_by_policy"] = not whole["managed_by_policy"]
     for adjustment in ("0.10", "0.20"):
         send(page, "PUT", {**whole, "capacity_adjustment": adjustment})
@@ -123,7 +123,7 @@ def test_a_record_that_changed_meanwhile_is_not_deleted(page: Page, address: str
             page.get_by_role("button", name="DELETE").click()
         expect(page.locator("#status")).to_have_text(status)
         if status.startswith("412"):
-            page.get_by_role("link", name="Show it as it is now").click()
+            page.get_by_role("link", name="Reload the record").click()
     problems.clear()
 
 
