@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 
 from tests.service import PROJECT
 
@@ -110,3 +111,14 @@ def test_serializers_holds_serializers() -> None:
         ]
         assert bases, path
         assert all(re.search(r"(Serializer|Field)(\[.*\])?$|\.Meta$", base) for base in bases), (path, bases)
+
+
+NAMED_STATIC = re.compile(r"""(?:\bstatic\(|\{% static )["']([^"']+)["']""")
+
+
+def test_every_static_file_that_is_named_is_there() -> None:
+    """In templates, scripts and modules: a browser would be answered 404."""
+    paths = [path for app in APPS for path in (PROJECT / app).rglob("*") if path.suffix in (".py", ".html")]
+    named = {(path.name, name) for path in paths for name in NAMED_STATIC.findall(path.read_text())}
+    assert {name for _, name in named} >= {"awx_compat/icon.svg"}
+    assert [(path, name) for path, name in sorted(named) if finders.find(name) is None] == []
