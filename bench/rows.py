@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench import data, dear, load, processes, writers
+from bench import data, dear, load, processes, uncached, writers
 from bench.load import Ratio, rate_of, ratio
 from bench.progress import tell
 from bench.sites import DETAIL, LIST, Database, Service, Sites
@@ -195,46 +195,21 @@ def unchanged(sites: Sites) -> Iterator[Row]:
 def changed(sites: Sites) -> Iterator[Row]:
     """Requests that the cache of answers cannot help: of rows that change in between, and none of which comes twice."""
     service, floor = (kind(MIDDLE, sites.size.few_jobs) for kind in (sites.service, sites.floor))
-    found = ratio(lambda: seconds_after_change(floor), lambda: seconds_after_change(service), sites.size.rounds)
+    found = ratio(
+        lambda: uncached.seconds_after_change(floor), lambda: uncached.seconds_after_change(service), sites.size.rounds
+    )
     yield at_least("GET instances/{id}/, changed before each request, requests/s against the floor", found, 0.33)
     with sites.serving(service.database, workers=1) as address:
         (worker,) = processes.workers_of(address)
-        cost = milliseconds_of_changed_page(Service(address, service.database), worker)
+        cost = uncached.milliseconds_of_changed_page(Service(address, service.database), worker)
     measure = "GET instances/?page_size=200, all rows changed before each request, processor time"
     yield Row(measure, f"{cost:.1f} ms", f"≤ {LONGEST_CHANGED_PAGE} ms", cost <= LONGEST_CHANGED_PAGE)
     with sites.serving(service.database, changes={"ANSWER_CACHE_SIZE": "0"}) as address:
         plain = Service(address, service.database)
-        found = ratio(lambda: flooded(sites, plain), lambda: flooded(sites, service), sites.size.rounds)
+        found = ratio(
+            lambda: uncached.flooded(sites, plain), lambda: uncached.flooded(sites, service), sites.size.rounds
+        )
     yield at_most("GET instances/{id}/, no request twice, time with the cache of answers against without", found, 1.05)
-
-
-def seconds_after_change(service: Service) -> float:
-    """The median of the seconds that a record takes which was changed before each request."""
-    seconds = []
-    with requests.Session() as session, connected_to(service.database.url):
-        for _ in range(200):
-            Instance.objects.filter(pk=int(DETAIL.split("/")[-2])).update(last_seen=Now())
-            began = time.perf_counter()
-            session.get(service.address + DETAIL, headers=service.database.bearer, timeout=60).raise_for_status()
-            seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[20:])
-
-
-def milliseconds_of_changed_page(service: Service, worker: int) -> float:
-    """The processor time of ``worker`` for a page of which all rows were changed before each request."""
-    number = 100
-    with connected_to(service.database.url):
-        for warm in (10, number):
-            began = processes.processor_seconds(worker)
-            for _ in range(warm):
-                Instance.objects.update(last_seen=Now())
-                service.get(LIST)
-    return (processes.processor_seconds(worker) - began) / number * 1000
-
-
-def flooded(sites: Sites, service: Service) -> float:
-    """Answers in a second to requests that all differ."""
-    return load.ask(service.address, sites.size.round_seconds, service.database.bearer, DETAIL, script=load.FLOOD)[1]
 
 
 def loading(sites: Sites) -> Iterator[Row]:
