@@ -1,4 +1,4 @@
-"""Requests that the cache of answers cannot help: of rows that change in between, and requests that never come twice."""
+"""Requests that the cache of answers cannot help: rows change in between, or no request comes twice."""
 
 import statistics
 import time
