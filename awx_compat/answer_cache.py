@@ -107,7 +107,8 @@ def read_one_state(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 fill.versions = fill.entry.current_versions()
-                response = get_response(request)
+                if fill.versions:  # else the statement may have failed, and with it this transaction
+                    response = get_response(request)
         return get_response(request) if response is None else response
 
     return middleware

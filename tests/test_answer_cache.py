@@ -397,6 +397,24 @@ def test_who_asks_after_the_state_was_read_is_not_answered_from_it(
     assert b"second" in bodies[0]
 
 
+def test_a_statement_that_fails_ends_no_request(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the time for a statement is over: its transaction is of no use for the response."""
+    asking.fill(INSTANCE)
+    elsewhere("UPDATE instances_instance SET errors = 'changed'")
+    read = answer_cache.preparing_cursor
+
+    def failing(connection: Any) -> Any:
+        if connection.in_atomic_block:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+        return read(connection)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer_cache, "preparing_cursor", failing)
+        response = asking.ask(INSTANCE)
+    assert (response.status, b"changed" in response.body) == (200, True)
+
+
 def test_a_token_ends_at_its_time(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens.every().update(expires=timezone.now() + timedelta(seconds=60))
     asking.fill(INSTANCE)
