@@ -30,6 +30,7 @@ from instances.models import (
     UnifiedJob,
     User,
 )
+from instances.prepared import preparing_cursor
 from tests.make import make_jobs
 from tests.wsgi import WSGIResponse, environ, send
 
@@ -401,7 +402,7 @@ def test_a_statement_that_fails_ends_no_request(asking: Asking, monkeypatch: pyt
     """As where the time for a statement is over: its transaction is of no use for the response."""
     asking.fill(INSTANCE)
     elsewhere("UPDATE instances_instance SET errors = 'changed'")
-    read = answer_cache.preparing_cursor
+    read = preparing_cursor
 
     def failing(connection: Any) -> Any:
         if connection.in_atomic_block:
