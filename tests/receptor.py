@@ -1,4 +1,7 @@
-"""A control socket that talks as Receptor's does, and misbehaves as it is told."""
+"""A control socket that talks as Receptor's does, and misbehaves as it is told.
+
+Its words are those of receptor_replay/. What a real one said in a certain case: recorded_receptor.py.
+"""
 
 import contextlib
 import json
@@ -36,6 +39,9 @@ class Unit:
     node: str
     behaviour: Behaviour
     submitted: float = field(default_factory=time.monotonic)
+    expires: str = "2100-01-01T00:00:00.123456789Z"
+    work_type: str = "ansible-runner"
+    parameters: str = "--worker-info"
 
     def status(self) -> dict[str, Any]:
         ended = not self.behaviour.never_ends and time.monotonic() >= self.submitted + self.behaviour.delay
@@ -46,7 +52,12 @@ class Unit:
             "Detail": self.behaviour.detail if ended else "Running: PID 1",
             "StdoutSize": len(self.behaviour.output),
             "WorkType": "remote",
-            "ExtraData": {"RemoteNode": self.node},
+            "ExtraData": {
+                "RemoteNode": self.node,
+                "RemoteWorkType": self.work_type,
+                "RemoteParams": {"params": self.parameters},
+                "Expiration": self.expires,
+            },
         }
 
 
@@ -73,6 +84,8 @@ class FakeReceptor:
         self.raw: dict[str, bytes] = {}  # what a command is answered with instead
         self.drops: set[str] = set()  # the commands at which it closes the connection
         self.silent: set[str] = set()  # the commands that it does not answer; "greeting" is one
+        self.silent_later: set[str] = set()  # those that it answers once
+        self.streamed: list[int] = []  # the sizes of the results that were read to their end
         self.commands: list[str] = []
         self.submitted: list[dict[str, str]] = []
         self.units: dict[str, Unit] = {}
@@ -136,6 +149,8 @@ class Session(socketserver.StreamRequestHandler):
         """Whether the command is answered as usual; what is told to be silent is so until the test ends."""
         if name in self.receptor.silent:
             self.receptor.stopping.wait()
+        if name in self.receptor.silent_later:
+            self.receptor.silent.add(name)
         if name in self.receptor.raw:
             self.wfile.write(self.receptor.raw[name])
         return name not in self.receptor.drops | self.receptor.silent | self.receptor.raw.keys()
@@ -189,6 +204,9 @@ class Session(socketserver.StreamRequestHandler):
             self.wfile.write(behaviour.output)
         if behaviour.stalls:
             self.receptor.stopping.wait()
+        self.connection.shutdown(socket.SHUT_WR)
+        if self.rfile.read(1) == b"":  # as the client does when it has read everything, and a reset does not
+            self.receptor.streamed.append(len(behaviour.output))
         return False
 
     def tell(self, answer: Any) -> bool:

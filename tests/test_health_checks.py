@@ -1,5 +1,7 @@
 """Reports and health checks: what follows from them, and that each one ends."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,12 +9,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Job
 from pytest_django import Settings
 
+from instances import tasks
 from instances.health import checks, periodic, start
 from instances.health.recording import record
 from instances.health.report import Check, NodeReport, ProbeError
-from instances.models import Condition, Instance, NodeHealth, User
+from instances.models import Condition, Instance, MeshInspection, NodeHealth, User
 from tests.conftest import client_of
 from tests.mesh import MINUTE, MORNING, Mesh, node, state
 
@@ -157,11 +161,12 @@ def answer(monkeypatch: pytest.MonkeyPatch, report: NodeReport) -> list[float]:
     """Let nodes answer with ``report``; the result collects the seconds that they were given."""
     given: list[float] = []
 
-    def probe(hostname: str, seconds: float) -> NodeReport:
+    @contextmanager
+    def probing(hostname: str, seconds: float) -> Iterator[NodeReport]:
         given.append(seconds)
-        return report
+        yield report
 
-    monkeypatch.setattr(checks, "probe", probe)
+    monkeypatch.setattr(checks, "probing", probing)
     return given
 
 
@@ -235,7 +240,7 @@ def test_what_comes_back_too_late_is_not_stored() -> None:
     assert health_checked("exec-1")[1] == "CheckExpired"
 
 
-@pytest.mark.parametrize("outcome", [Check.EXPIRED, Check.NO_RECEPTOR, Check.NO_RUNNER])
+@pytest.mark.parametrize("outcome", [Check.EXPIRED, Check.NO_RECEPTOR, Check.MISCONFIGURED])
 def test_what_is_no_fault_of_the_node_does_not_take_it_offline(outcome: Check) -> None:
     own = node("exec-1")
     record(own.pk, NodeReport(errors="not the node", outcome=outcome))
@@ -281,3 +286,51 @@ def test_every_way_to_fail_is_a_reason(outcome: Check) -> None:
     own = node("exec-1")
     record(own.pk, NodeReport.of_failure(ProbeError(outcome, f"{outcome} \0 text")))
     assert health_checked("exec-1") == ("False", outcome, f"{outcome}  text")
+
+
+# --- where another control node reaches the mesh
+
+
+def inspection(inspector: str, ago: float = 5, error: str = "") -> None:
+    """An inspection of that control node's worker, so many seconds ago."""
+    began = timezone.now() - timedelta(seconds=ago)
+    MeshInspection.objects.create(inspector=inspector, began=began, watching_since=began, error=error)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_left"),
+    [
+        ({"inspector": "control-2"}, True),
+        ({"inspector": "control-2", "error": "Receptor does not answer."}, False),
+        ({"inspector": "control-2", "ago": 1000}, False),
+        ({"inspector": "own"}, False),
+    ],
+)
+def test_a_check_is_left_to_a_worker_whose_receptor_answers(
+    values: dict[str, Any], is_left: bool, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.CLUSTER_HOST_ID = "own"
+    answer(monkeypatch, NodeReport(errors="Receptor does not answer.", outcome=Check.NO_RECEPTOR))
+    inspection(**values)
+    own = node("exec-1")
+    start.start(own.pk)
+    with pytest.raises(checks.ReachedElsewhereError) if is_left else nullcontext():
+        tasks.health_check(own.pk)
+    assert Instance.objects.get().health_check_pending is is_left
+
+
+def test_a_check_that_is_left_to_others_is_soon_run_again() -> None:
+    job = Job(id=1, queue="", lock=None, queueing_lock=None, task_name="health_check", attempts=5)
+    again = tasks.Backoff().get_retry_decision(exception=checks.ReachedElsewhereError(), job=job)
+    assert again.retry_at is not None
+    assert again.retry_at - timezone.now() < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "a\rb", "\u202eright to left"])
+def test_what_a_node_says_cannot_control_a_terminal(text: str) -> None:
+    own = node("exec-1")
+    record(own.pk, NodeReport(version=text * 20, uuid=text, errors=f"{text}\n{text}", outcome=Check.NODE_ERRORS))
+    stored = Instance.objects.get()
+    for shown in (stored.version, stored.uuid, stored.errors.replace("\n", "")):
+        assert shown.isprintable()
+        assert "\\u" in shown

@@ -12,13 +12,13 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from instances.health.probes import probe
+from instances.health.probes import probing
 from instances.health.recording import record
 from instances.health.report import NodeReport, ProbeError
 from instances.health.rules import CHECKABLE_STATES
 from instances.locking import lock_record
 from instances.mirror.guard import skip_if_mirrored
-from instances.models import Instance, NodeHealth
+from instances.models import Instance, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +27,34 @@ EXPIRY_PERIOD = 1.0  # seconds between two runs of ``expire()``
 MARGIN = 2.0  # seconds before its timeout at which a check is given up, so that the failure can be recorded in time
 
 
+class ReachedElsewhereError(Exception):
+    """This node's Receptor does not answer, but another control node's does: let its worker check this node."""
+
+
 def run(pk: int) -> None:
-    """Check the health of the instance and record the result; nothing if it was deleted or its state forbids checks."""
+    """Check the health of the instance and record the result; nothing if it was deleted or its state forbids checks.
+
+    Raises ReachedElsewhereError; then the check is pending and has no result.
+    """
     if settings.HEALTH_PROBE not in ACTIVE_PROBES:
         logger.warning("Instance %s is not checked: the worker's HEALTH_PROBE is %r.", pk, settings.HEALTH_PROBE)
         return
     instance = begin(pk)
     if instance is None or instance.health_check_started is None:
         return
-    report = probe(instance.hostname, seconds_left(instance.health_check_started, timezone.now()))
-    record(pk, report, check=instance.health_check_started)
+    with probing(instance.hostname, seconds_left(instance.health_check_started, timezone.now())) as report:
+        if report.outcome == NodeHealth.Check.NO_RECEPTOR and is_reached_elsewhere():
+            raise ReachedElsewhereError(instance.hostname)
+        record(pk, report, check=instance.health_check_started)
     if report.errors:
         logger.warning("The health check of %s failed: %s", instance.hostname, report.errors.splitlines()[0])
+
+
+def is_reached_elsewhere() -> bool:
+    """Whether the worker of another control node inspected the mesh lately, through a Receptor that answered."""
+    now = timezone.now()
+    others = MeshInspection.objects.filter(error="").exclude(inspector=settings.CLUSTER_HOST_ID)
+    return any(not inspection.is_overdue(now) for inspection in others)
 
 
 @transaction.atomic

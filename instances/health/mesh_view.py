@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 CONTROL_SERVICE = "control"  # the service over which a node takes work
+PLAIN_STREAM = 1  # ConnType of a service without TLS; 2 is one with it, 0 takes datagrams
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class ControlService:
 
     conn_type: int | None = None
     work_types: dict[str, bool] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is known to use no TLS."""
+        return self.conn_type == PLAIN_STREAM
 
 
 @dataclass
@@ -58,6 +64,10 @@ class View:
         for node, others in costs.items() if isinstance(costs, Mapping) else []:
             view.connected |= {(node, other) for other in (others if isinstance(others, Mapping) else [])}
         return view
+
+    def reaches(self, node: str) -> bool:
+        """Whether it has a route to the node, or says nothing about routes."""
+        return self.routes is None or node in self.routes or node == self.node
 
     def add_advertisement(self, entry: Mapping[str, Any]) -> None:
         """Add one advertisement. Nodes have one for each of their services; of each, the last one counts."""

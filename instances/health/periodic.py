@@ -1,5 +1,6 @@
 """The periodic tasks of a worker: its own node's heartbeat and the inspection of the mesh."""
 
+import contextlib
 import logging
 import time
 from datetime import datetime
@@ -7,7 +8,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
-from instances.health import mesh, receptor
+from instances.health import mesh, receptor, work
 from instances.health.mesh_view import View
 from instances.health.probes import own_report
 from instances.health.recording import record
@@ -43,3 +44,13 @@ def inspect_mesh() -> None:
             error = str(problem)
             logger.warning("The mesh could not be inspected: %s", error)
     mesh.inspect(timezone.now(), view, error, seconds=time.perf_counter() - began)
+
+
+@skip_if_mirrored
+def release_orphans() -> None:
+    """Release the work units that killed workers left at this node's Receptor; nothing where it does not answer."""
+    if settings.HEALTH_PROBE != "receptor":
+        return
+    with contextlib.suppress(ProbeError):  # the inspection of the mesh logs it
+        if released := work.release_orphans(timezone.now()):
+            logger.warning("Released work units of health checks that did not end here: %d.", released)

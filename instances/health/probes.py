@@ -3,6 +3,7 @@
 The packages for this are imported at the first probe: processes that serve never probe and need no memory for them.
 """
 
+import contextlib
 import os
 import selectors
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -31,24 +33,35 @@ CHUNK = 2**16  # bytes
 
 
 def probe(hostname: str, timeout: float | None = None) -> NodeReport:
-    """The node's report; a failed probe is a report with ``errors``.
+    """The node's report, as ``probing()`` yields it; returns after the cleanup."""
+    with probing(hostname, timeout) as found:
+        return found
 
-    ``timeout`` in seconds; HEALTH_CHECK_TIMEOUT where it is None.
-    Raises ValueError where HEALTH_PROBE names no active probe.
+
+@contextlib.contextmanager
+def probing(hostname: str, timeout: float | None = None) -> Iterator[NodeReport]:
+    """Context manager that yields the node's report; a failed probe is a report with ``errors``.
+
+    ``timeout`` in seconds; HEALTH_CHECK_TIMEOUT where it is None. At its end what the probe left on the node is cleaned
+    up, which a node that hangs can delay for long: record the report within. Raises ValueError where HEALTH_PROBE names
+    no active probe.
     """
-    try:
-        return report.parse_report(answer_of(hostname, settings.HEALTH_CHECK_TIMEOUT if timeout is None else timeout))
-    except ProbeError as error:
-        return NodeReport.of_failure(error)
+    with contextlib.ExitStack() as cleanup:
+        try:
+            seconds = settings.HEALTH_CHECK_TIMEOUT if timeout is None else timeout
+            found = report.parse_report(answer_of(hostname, seconds, cleanup))
+        except ProbeError as error:
+            found = NodeReport.of_failure(error)
+        yield found
 
 
-def answer_of(hostname: str, timeout: float) -> bytes:
+def answer_of(hostname: str, timeout: float, cleanup: contextlib.ExitStack) -> bytes:
     """The output of ansible-runner about the node. Raises ProbeError."""
     match settings.HEALTH_PROBE:
         case "receptor":
-            from instances.health import receptor
+            from instances.health import work
 
-            return receptor.worker_info(hostname, timeout)
+            return work.worker_info(hostname, timeout, cleanup)
         case "local":
             return local_worker_info(timeout)
         case other:
@@ -83,7 +96,9 @@ def local_worker_info(timeout: float) -> bytes:
         try:
             output, complaints = collect(process, time.monotonic() + timeout)
         except (TimeoutError, subprocess.TimeoutExpired) as silence:
-            raise ProbeError(Check.TIMED_OUT, f"{PROGRAM} did not end within {timeout:g} seconds.") from silence
+            raise ProbeError(
+                Check.TIMED_OUT, f"{PROGRAM} did not end within {max(1, round(timeout))} seconds."
+            ) from silence
         finally:
             if process.returncode is None:  # so its group exists still, even if it has ended itself
                 os.killpg(process.pid, signal.SIGKILL)

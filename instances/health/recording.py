@@ -18,7 +18,11 @@ from instances.models import Instance, NodeHealth
 
 State = Instance.NodeState
 SIGHTINGS_UNTIL_BACK = 2  # a lost node that shows up once may only flap
-LOCAL_FAULTS = (NodeHealth.Check.EXPIRED, NodeHealth.Check.NO_RECEPTOR, NodeHealth.Check.NO_RUNNER)  # faults of no node
+LOCAL_FAULTS = (  # of this service, so of no node
+    NodeHealth.Check.EXPIRED,
+    NodeHealth.Check.NO_RECEPTOR,
+    NodeHealth.Check.MISCONFIGURED,
+)
 ANSWERING_OUTCOMES = (NodeHealth.Check.PASSED, NodeHealth.Check.NODE_ERRORS)
 TIMES_AND_FIGURES = frozenset(
     {"last_seen", "last_health_check", "health_check_started", "cpu", "memory"}

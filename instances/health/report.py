@@ -11,6 +11,7 @@ from django.db.models import BigIntegerField
 
 from instances.capacity import CONTROLLING
 from instances.models import NodeHealth
+from instances.text import escaped, in_one_line
 from settings import env
 
 Check = NodeHealth.Check
@@ -34,6 +35,11 @@ class ProbeError(Exception):
         self.outcome = outcome
 
 
+def timed_out(who: str, timeout: float) -> ProbeError:
+    """The error of a node or program without an answer within ``timeout`` seconds."""
+    return ProbeError(Check.TIMED_OUT, f"{who} did not answer within {max(1, round(timeout))} seconds.")
+
+
 @dataclass(frozen=True, slots=True)
 class NodeReport:
     """The report of a node, or the failure of its health check.
@@ -48,6 +54,12 @@ class NodeReport:
     uuid: str = ""
     errors: str = ""
     outcome: NodeHealth.Check = Check.PASSED
+
+    def __post_init__(self) -> None:
+        """Escape what would change a terminal or a page that shows the node's texts."""
+        object.__setattr__(self, "version", in_one_line(self.version)[:LONGEST_VERSION])
+        object.__setattr__(self, "uuid", in_one_line(self.uuid)[:LONGEST_UUID])
+        object.__setattr__(self, "errors", escaped(self.errors))
 
     @classmethod
     def of_failure(cls, error: ProbeError) -> "NodeReport":
@@ -130,7 +142,7 @@ def parse_mapping(document: Mapping[str, Any]) -> NodeReport:
         raise ProbeError(Check.GARBAGE, f"The node's report has no usable cpu_count and mem_in_bytes: {text}")
     version, uuid = document.get("runner_version"), document.get("uuid")
     return NodeReport(
-        version=runner_version(storable(str(version or "")))[:LONGEST_VERSION],
+        version=runner_version(storable(str(version or ""))),
         cpu=Decimal(str(cpu)) if is_number(cpu, float(MOST_CPU)) else Decimal(0),
         memory=int(memory) if is_number(memory, MOST_MEMORY) else 0,  # type: ignore[arg-type]
         uuid=storable(uuid) if isinstance(uuid, str) and len(uuid) <= LONGEST_UUID else "",
@@ -155,5 +167,6 @@ def shortened(text: str) -> str:
 
 
 def excerpt(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text[:200] + " …" if len(text) > 200 else text or "nothing"
+    """The beginning of the value, in one line and with control characters escaped."""
+    line = escaped(" ".join(str(value).split()))
+    return line[:200] + " …" if len(line) > 200 else line or "nothing"

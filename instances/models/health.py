@@ -25,6 +25,8 @@ class NodeHealth(models.Model):
         TOO_LARGE = "OutputTooLarge", "The node answered far more than a report"
         TIMED_OUT = "CheckTimedOut", "The node did not answer in time"
         EXPIRED = "CheckExpired", "Nothing came back from the check"
+        TLS_FAILED = "TLSFailed", "The TLS connection to the node failed"
+        MISCONFIGURED = "ServiceMisconfigured", "The settings of this service do not suit its Receptor or the node"
         NO_RECEPTOR = "ReceptorUnavailable", "The control socket of this node's own Receptor does not answer"
         NO_RUNNER = "RunnerMissing", "ansible-runner cannot be started"
 

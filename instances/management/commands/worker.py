@@ -79,6 +79,7 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
     for period, act in (
         (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for)),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
+        (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.release_orphans)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
     ):
         loop = asyncio.create_task(regularly(period, act))
