@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,8 @@ class Session(socketserver.StreamRequestHandler):
         if behaviour.refuses:
             return self.refuse(behaviour.refuses)
         unit = self.receptor.new_unit(given["node"], behaviour)
+        expires = datetime.now(UTC) + timedelta(seconds=int(given.get("ttl", "0s").removesuffix("s")))
+        self.receptor.units[unit].expires = expires.isoformat()
         self.wfile.write(f"Work unit created with ID {unit}. Send stdin data and EOF.\n".encode())
         assert self.rfile.read() == b""
         if behaviour.breaks:

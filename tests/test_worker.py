@@ -262,6 +262,44 @@ def test_a_worker_that_is_killed_leaves_no_check_pending(
 
 
 @pytest.mark.slow
+def test_what_a_killed_worker_left_at_receptor_is_released_by_the_next(
+    database: Database, receptor: FakeReceptor
+) -> None:
+    """The unit that ran, and one that ended."""
+    receptor.nodes["exec-1.example.org"] = Behaviour(never_ends="Running")
+    receptor.status["RoutingTable"] = {"exec-1.example.org": "exec-1.example.org"}
+    environment = {
+        "HEALTH_PROBE": "receptor",
+        "HEALTH_CHECK_TIMEOUT": "5",
+        "RECEPTOR_SOCKET": receptor.path,
+        "CLUSTER_NODE_HEARTBEAT_PERIOD": "1",
+    }
+    with served(database.url, **environment) as address, working(database.url, signal.SIGKILL, **environment):
+        until(lambda: requests.post(f"{address}/api/v2/instances/5/health_check/", headers=ADMIN).ok)
+        until(lambda: receptor.units)
+    receptor.new_unit("exec-1.example.org", Behaviour())
+    with working(database.url, **environment):
+        until(lambda: not receptor.units and not database.one(PENDING))
+
+
+@pytest.mark.slow
+def test_a_check_goes_to_the_worker_whose_receptor_answers(database: Database, receptor: FakeReceptor) -> None:
+    """Of two control nodes, the Receptor of one is down."""
+    receptor.nodes["exec-1.example.org"] = Behaviour()
+    receptor.status["RoutingTable"] = {"exec-1.example.org": "exec-1.example.org"}
+    shared = {"HEALTH_PROBE": "receptor", "CLUSTER_NODE_HEARTBEAT_PERIOD": "5"}
+    well = {**shared, "RECEPTOR_SOCKET": receptor.path, "CLUSTER_HOST_ID": "control-2.example.org"}
+    broken = {**shared, "RECEPTOR_SOCKET": f"{receptor.path}-missing"}
+    with served(database.url, **well) as address, working(database.url, **well), working(database.url, **broken):
+        until(lambda: database.one("SELECT count(*) FROM instances_meshinspection") == 2)
+        for number in range(1, 7):
+            assert requests.post(f"{address}/api/v2/instances/5/health_check/", headers=ADMIN).ok
+            until(lambda: not database.one(PENDING))
+            outcome = database.one("SELECT check_outcome FROM instances_nodehealth WHERE instance_id = 5")
+            assert (number, outcome) == (number, "CheckPassed")
+
+
+@pytest.mark.slow
 def test_the_worker_inspects_the_mesh(database: Database, receptor: FakeReceptor) -> None:
     """A silent node is lost; when it advertises itself again it is checked through Receptor, and back."""
     name, stranger = "exec-1.example.org", "stranger.example.org"
