@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from instances.health import mesh
+from instances.health.mesh_view import View
 from instances.models import Instance, InstanceLink
 
 MORNING = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)  # the day on which the clocks of Europe change
@@ -53,7 +54,7 @@ class Mesh:
         return changes
 
     def look(self, error: str = "") -> mesh.Changes:
-        changes = mesh.inspect(self.now, mesh.View.of_status(self.status()), error)
+        changes = mesh.inspect(self.now, View.of_status(self.status()), error)
         assert changes is not None
         return changes
 

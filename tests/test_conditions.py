@@ -17,6 +17,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from instances import demonstration, lifecycle
 from instances.health import conditions, mesh, periodic, recording
 from instances.health.conditions import MIRRORING, Watch
+from instances.health.mesh_view import View
 from instances.health.report import NodeReport
 from instances.health.rules import LOST_ERROR, tolerance
 from instances.models import (
@@ -263,7 +264,7 @@ def test_nothing_is_connected_while_receptor_is_down(settings: Settings) -> None
     assert found.message == MeshInspection.objects.get().error
     assert Condition.objects.get(type="Reachable").status == "Unknown"
     later = timezone.now()
-    mesh.inspect(later, mesh.View({"exec-1": later}))
+    mesh.inspect(later, View({"exec-1": later}))
     assert told(exec_1)["Reachable"].reason == "Connected"
 
 

@@ -13,6 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from instances.health import conditions, mesh, periodic, recording
+from instances.health.mesh_view import View
 from instances.health.report import NodeReport
 from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth
 from tests.mesh import MINUTE, MORNING, Mesh, link, node, state
@@ -109,7 +110,7 @@ def test_an_old_advertisement_that_receptor_remembers_is_no_sign_of_life(nodes: 
 )
 def test_what_receptor_should_not_say_is_passed_over(status: dict[str, Any]) -> None:
     node("exec-1")
-    assert mesh.inspect(MORNING, mesh.View.of_status(status)) is not None
+    assert mesh.inspect(MORNING, View.of_status(status)) is not None
     assert Instance.objects.get().last_seen == MORNING
 
 
@@ -473,10 +474,23 @@ names = st.sampled_from(ODD_NAMES) | st.text()
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | names | st.sampled_from(ODD_TIMES)
 anything = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=5)
 times = st.sampled_from([*ODD_TIMES, "2026-03-01T08:59:30Z"]) | st.datetimes(timezones=st.timezones()).map(str)
-advertisements = st.fixed_dictionaries({"NodeID": names | anything, "Time": times | anything}) | anything
+commands = st.lists(st.fixed_dictionaries({"WorkType": names | anything, "Secure": anything}) | anything) | anything
+advertisements = (
+    st.fixed_dictionaries(
+        {"NodeID": names | anything, "Time": times | anything},
+        optional={"Service": st.just("control") | anything, "ConnType": anything, "WorkCommands": commands},
+    )
+    | anything
+)
 costs = st.dictionaries(names, st.dictionaries(names, anything) | anything)
 statuses = st.fixed_dictionaries(
-    {}, optional={"Advertisements": st.lists(advertisements) | anything, "KnownConnectionCosts": costs | anything}
+    {},
+    optional={
+        "Advertisements": st.lists(advertisements) | anything,
+        "KnownConnectionCosts": costs | anything,
+        "RoutingTable": st.dictionaries(names, names | anything) | anything,
+        "NodeID": names | anything,
+    },
 )
 
 
@@ -485,7 +499,7 @@ def test_an_odd_time_of_one_node_is_no_sign_of_it_and_hides_no_other(time: str) 
     node("exec-1", last_seen=None)
     node("exec-2", last_seen=None)
     told = [{"NodeID": "exec-1", "Time": time}, {"NodeID": "exec-2", "Time": MORNING.isoformat()}]
-    assert mesh.inspect(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
+    assert mesh.inspect(MORNING, View.of_status({"Advertisements": told})) is not None
     seen = dict(Instance.objects.values_list("hostname", "last_seen"))
     assert seen == {"exec-1": None, "exec-2": MORNING}
 
@@ -494,7 +508,7 @@ def test_an_odd_time_of_one_node_is_no_sign_of_it_and_hides_no_other(time: str) 
 def test_an_odd_name_on_the_mesh_hides_no_node(name: str) -> None:
     node("exec-2")
     told = [{"NodeID": each, "Time": MORNING.isoformat()} for each in (name, "exec-2")]
-    assert mesh.inspect(MORNING, mesh.View.of_status({"Advertisements": told})) is not None
+    assert mesh.inspect(MORNING, View.of_status({"Advertisements": told})) is not None
     assert Instance.objects.get(hostname="exec-2").last_seen == MORNING
 
 
@@ -504,4 +518,4 @@ def test_no_answer_ends_a_look(status: dict[str, Any]) -> None:
     if not Instance.objects.exists():
         node("exec-1")
     with transaction.atomic():
-        assert mesh.inspect(MORNING, mesh.View.of_status(status)) is not None
+        assert mesh.inspect(MORNING, View.of_status(status)) is not None

@@ -5,18 +5,18 @@ advertisement differs from the last one, so that a clock which is wrong, or runs
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils.dateparse import parse_datetime
 
 from instances import capacity, locks, tasks
 from instances.health import conditions, graph
 from instances.health.checks import ACTIVE_PROBES
+from instances.health.mesh_view import View
 from instances.health.recording import record_sighting
 from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
 from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
@@ -24,38 +24,6 @@ from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 logger = logging.getLogger(__name__)
 
 State, NodeType = Instance.NodeState, Instance.NodeType
-
-
-@dataclass
-class View:
-    """Receptor's view of the mesh: when each node's advertisement was written, and which nodes are connected."""
-
-    advertised: dict[str, datetime] = field(default_factory=dict)
-    connected: set[tuple[str, str]] = field(default_factory=set)
-
-    @classmethod
-    def of_status(cls, status: Mapping[str, Any]) -> "View":
-        """The view in the answer to Receptor's ``status`` command. Entries that cannot be parsed are left out."""
-        view = cls()
-        advertisements = status.get("Advertisements")
-        for entry in advertisements if isinstance(advertisements, list) else []:
-            node, time = (entry.get("NodeID"), entry.get("Time")) if isinstance(entry, Mapping) else (None, None)
-            at = parse_time(time)
-            if isinstance(node, str) and at is not None:
-                view.advertised[node] = max(at, view.advertised.get(node, at))
-        costs = status.get("KnownConnectionCosts")
-        for node, others in costs.items() if isinstance(costs, Mapping) else []:
-            view.connected |= {(node, other) for other in (others if isinstance(others, Mapping) else [])}
-        return view
-
-
-def parse_time(text: object) -> datetime | None:
-    """The time of the RFC 3339 ``text`` in UTC; None where it is not one. Receptor's nanoseconds are truncated."""
-    try:
-        at = parse_datetime(text) if isinstance(text, str) else None
-        return at.astimezone(UTC) if at is not None and at.tzinfo else None
-    except (ValueError, OverflowError):  # the latter on the first and the last day that there are
-        return None
 
 
 def storable(name: str) -> str:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from instances.health import mesh, receptor
+from instances.health.mesh_view import View
 from instances.health.probes import own_report
 from instances.health.recording import record
 from instances.health.report import ProbeError
@@ -33,11 +34,11 @@ def report_own_node(now: datetime | None = None) -> None:
 
 def inspect_mesh() -> None:
     """Inspect the mesh, through this node's Receptor if one is set. While that fails, no node is marked lost."""
-    view, error = mesh.View(), ""
+    view, error = View(), ""
     began = time.perf_counter()
     if settings.RECEPTOR_SOCKET:
         try:
-            view = mesh.View.of_status(receptor.status())
+            view = View.of_status(receptor.status())
         except ProbeError as problem:
             error = str(problem)
             logger.warning("The mesh could not be inspected: %s", error)
