@@ -5,6 +5,7 @@ advertisement differs from the last one, so that a clock which is wrong, or runs
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,13 +18,14 @@ from instances import capacity, locks, tasks
 from instances.health import conditions, graph
 from instances.health.checks import ACTIVE_PROBES
 from instances.health.mesh_view import View
-from instances.health.recording import record_sighting
+from instances.health.recording import bring_online, record_sighting, take_offline
 from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
 from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
 
 State, NodeType = Instance.NodeState, Instance.NodeType
+STATE_COLUMNS = ("node_state", "errors", "cpu_capacity", "mem_capacity", "capacity", "modified")
 
 
 def storable(name: str) -> str:
@@ -171,10 +173,12 @@ class Inspection:
     def save(self) -> None:
         """Store what changed, with one statement for each kind of change."""
         save_sightings(self.changes.seen)
-        offline = {"node_state": State.UNAVAILABLE, "errors": LOST_ERROR, "modified": self.now}
-        self.update(self.changes.lost, {**offline, "cpu_capacity": 0, "mem_capacity": 0, "capacity": 0})
+        for node in self.changes.lost:
+            take_offline(node, LOST_ERROR)
         rejoined = [node for node in self.changes.back if node.node_type == NodeType.HOP]
-        self.update(rejoined, {"node_state": State.READY, "errors": "", "modified": self.now})
+        for node in rejoined:
+            bring_online(node)
+        self.save_states([*self.changes.lost, *rejoined])
         touched = [health for pk, health in self.health.items() if pk in self.touched]
         NodeHealth.objects.bulk_create(
             touched,
@@ -183,12 +187,14 @@ class Inspection:
             update_fields=["advertised", "sighted", "lost_since", "sightings"],
         )
 
-    def update(self, nodes: list[Instance], values: dict[str, Any]) -> None:
-        """Set these values of the nodes in memory, from which the conditions are computed, and in the database."""
+    def save_states(self, nodes: list[Instance]) -> None:
+        """Store STATE_COLUMNS of these nodes, with one statement for all lost ones and one for all that rejoined."""
+        alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for node in nodes:
-            vars(node).update(values)
-        if nodes:
-            Instance.objects.filter(pk__in=[node.pk for node in nodes]).update(**values)
+            node.modified = self.now
+            alike[tuple(getattr(node, name) for name in STATE_COLUMNS)].append(node.pk)
+        for values, pks in alike.items():
+            Instance.objects.filter(pk__in=pks).update(**dict(zip(STATE_COLUMNS, values, strict=True)))
 
     def establish_links(self) -> None:
         """Set links in state "adding" whose ends are connected to "established", whichever of the two dialled."""

@@ -83,7 +83,8 @@ def apply(report: NodeReport, instance: Instance, health: NodeHealth, now: datet
 def take_offline(instance: Instance, errors: str) -> None:
     instance.node_state = State.UNAVAILABLE
     instance.errors = errors
-    instance.cpu_capacity = instance.mem_capacity = instance.capacity = 0
+    instance.cpu_capacity = instance.mem_capacity = 0
+    instance.recompute_capacity()
 
 
 def bring_online(instance: Instance) -> None:
@@ -94,7 +95,7 @@ def bring_online(instance: Instance) -> None:
     else:
         instance.cpu_capacity = capacity.cpu_capacity(instance.cpu)
         instance.mem_capacity = capacity.mem_capacity(instance.memory)
-    instance.capacity = int(instance.exact_capacity)
+    instance.recompute_capacity()
 
 
 def save_changes(instance: Instance, before: dict[str, Any], now: datetime) -> None:
