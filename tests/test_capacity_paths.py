@@ -45,10 +45,8 @@ def administration(action: str, **more: object) -> Path:
 
 def report(errors: str = "", outcome: NodeHealth.Check = NodeHealth.Check.PASSED) -> Path:
     """The report of a heartbeat, a health check or an agent."""
-    figures = {} if errors else {"cpu": Decimal(8), "memory": 2**34}
-    return lambda instance, admin: recording.record(
-        instance.pk, NodeReport(**figures, errors=errors, outcome=outcome), now=MORNING
-    )
+    found = NodeReport(cpu=Decimal(8), memory=2**34, errors=errors, outcome=outcome)
+    return lambda instance, admin: recording.record(instance.pk, found, now=MORNING)
 
 
 def lose(instance: Instance, admin: User) -> object:
