@@ -4,12 +4,17 @@ The answers are recorded: receptor_replay/transcripts.jsonl, whose README descri
 """
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
+from instances.health import mesh
 from instances.health.mesh_view import ControlService, View
+from instances.models import MeshInspection
+from tests.mesh import MORNING, node
 
 TRANSCRIPTS = Path(__file__).parent / "receptor_replay" / "transcripts.jsonl"
 RUNNER = {"ansible-runner": True}
@@ -35,6 +40,23 @@ CASES = sorted((name, number) for name, each in ANSWERS.items() for number in ra
 
 def view_of(name: str, number: int = -1) -> View:
     return View.of_status(ANSWERS[name][number])
+
+
+def asked_at(view: View) -> datetime:
+    """About when it was asked: Receptor's own advertisement is a minute old at most."""
+    return view.advertised[view.node] + timedelta(seconds=5)
+
+
+def inspect(name: str, number: int = -1) -> MeshInspection:
+    """The stored inspection of what was answered."""
+    view = view_of(name, number)
+    assert mesh.inspect(asked_at(view), view) is not None
+    return MeshInspection.objects.get()
+
+
+def nodes(*names: str, node_type: str = "execution") -> None:
+    for name in names:
+        node(host(name), node_type, last_seen=None)
 
 
 def host(name: str) -> str:
@@ -98,3 +120,57 @@ def test_the_last_advertisement_of_a_control_service_counts() -> None:
 
     for entries in ([entry(1, 1), entry(2, 2)], [entry(2, 2), entry(1, 1)]):
         assert View.of_status({"Advertisements": entries}).services == {"exec-1": ControlService(2, None)}
+
+
+# --- nodes that no instance describes
+
+
+@pytest.fixture
+def registered(settings: Settings) -> None:
+    """An instance for every node that belongs to the recorded mesh."""
+    settings.HEALTH_PROBE, settings.CLUSTER_HOST_ID = "receptor", host("control-1")
+    nodes("control-1", node_type="control")
+    nodes("hop-1", node_type="hop")
+    nodes(*(f"exec-{number}" for number in range(1, 11)))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_unknown_is_who_is_on_the_mesh_and_no_instance(name: str, number: int, registered: None) -> None:
+    is_there = name == "status-unknown-node"
+    assert inspect(name, number).unknown_nodes == ([host("rogue")] if is_there else [])
+
+
+@pytest.mark.django_db
+def test_a_node_that_left_is_forgotten(registered: None) -> None:
+    """Receptor lists its advertisement for ever."""
+    assert inspect("status-unknown-node").unknown_nodes == [host("rogue")]
+    assert inspect("status-unknown-node-gone").unknown_nodes == []
+    assert inspect("status-unknown-node").unknown_nodes == [host("rogue")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("age", "routed", "costs", "is_there"),
+    [
+        (timedelta(seconds=30), True, {"hop-1": 1.0}, True),
+        (timedelta(days=3), True, {"hop-1": 1.0}, True),  # its clock may be wrong
+        (timedelta(seconds=30), False, {"hop-1": 1.0}, True),  # it has just joined
+        (timedelta(seconds=30), False, None, True),
+        (timedelta(seconds=30), False, {}, False),  # it has just left
+        (timedelta(minutes=4), False, {"hop-1": 1.0}, False),  # the hop before it has left
+        (timedelta(minutes=4), False, None, False),
+        (timedelta(minutes=-10), False, None, False),  # it left, and its clock was ahead
+        (timedelta(days=3), None, None, True),  # this Receptor tells of no routes
+    ],
+)
+def test_who_is_on_the_mesh(age: timedelta, routed: bool | None, costs: Any, is_there: bool) -> None:
+    status: dict[str, Any] = {
+        "NodeID": "control-1",
+        "Advertisements": [{"NodeID": "rogue", "Time": (MORNING - age).isoformat()}],
+        "KnownConnectionCosts": {} if costs is None else {"rogue": costs},
+    }
+    if routed is not None:
+        status["RoutingTable"] = {"hop-1": "hop-1", **({"rogue": "hop-1"} if routed else {})}
+    mesh.inspect(MORNING, View.of_status(status))
+    assert MeshInspection.objects.get().unknown_nodes == (["rogue"] if is_there else [])

@@ -207,7 +207,7 @@ class Inspection:
     def save_inspection(self) -> None:
         """Store when this inspection began, its duration and error, and the hostnames that no instance has."""
         before = self.previous.unknown_nodes if self.previous else []
-        names = {storable(name) for name in self.view.advertised.keys() - self.nodes.keys()}
+        names = {storable(name) for name in self.view.advertised.keys() - self.nodes.keys() if self.is_there(name)}
         unknown = before if self.error else sorted(names)
         new = sorted(set(unknown) - set(before))
         if new:
@@ -226,6 +226,13 @@ class Inspection:
             unique_fields=["inspector"],
             update_fields=["began", "watching_since", "seconds", "error", "unknown_nodes"],
         )
+
+    def is_there(self, name: str) -> bool:
+        """Whether an advertised node is on the mesh yet: Receptor keeps the advertisements of those that left it."""
+        if self.view.reaches(name) is not False:
+            return True
+        is_old = abs(self.now - self.view.advertised[name]) > tolerance(NodeType.EXECUTION)
+        return not is_old and name not in self.view.disconnected
 
     def blockers(self) -> dict[int, list[str]]:
         """For the id of each node that is cut off, the hostnames of the nodes that cut it off."""
