@@ -13,8 +13,8 @@ from pytest_django import Settings
 
 from instances.health import mesh
 from instances.health.mesh_view import ControlService, View
-from instances.models import MeshInspection
-from tests.mesh import MORNING, node
+from instances.models import Condition, Instance, MeshInspection
+from tests.mesh import MORNING, link, node
 
 TRANSCRIPTS = Path(__file__).parent / "receptor_replay" / "transcripts.jsonl"
 RUNNER = {"ansible-runner": True}
@@ -174,3 +174,67 @@ def test_who_is_on_the_mesh(age: timedelta, routed: bool | None, costs: Any, is_
         status["RoutingTable"] = {"hop-1": "hop-1", **({"rogue": "hop-1"} if routed else {})}
     mesh.inspect(MORNING, View.of_status(status))
     assert MeshInspection.objects.get().unknown_nodes == (["rogue"] if is_there else [])
+
+
+# --- who is reached
+
+
+LINKS = [("control-1", "hop-1"), ("control-1", "exec-1"), *((f"exec-{n}", "hop-1") for n in range(2, 11))]
+
+
+@pytest.fixture
+def linked(registered: None, settings: Settings) -> None:
+    """With the links of the recorded mesh, watched through its Receptor."""
+    settings.RECEPTOR_SOCKET = "/run/receptor.sock"
+    stored = {each.hostname: each for each in Instance.objects.all()}
+    for source, target in LINKS:
+        link(stored[host(source)], stored[host(target)])
+
+
+def reasons() -> dict[str, str]:
+    """For each node the reason of its Reachable."""
+    stored = Condition.objects.filter(type="Reachable").values_list("instance__hostname", "reason")
+    return {hostname.removesuffix(".example.org"): reason for hostname, reason in stored}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_nobody_is_lost_or_down_at_the_first_answer(name: str, number: int, linked: None) -> None:
+    """A control node that has just started knows no node: those that it has not heard of are not lost."""
+    inspect(name, number)
+    assert not Instance.objects.filter(node_state="unavailable").exists()
+    view = view_of(name, number)
+    for hostname, reason in reasons().items():
+        assert reason not in ("NodeDown", "CutOff")
+        assert reason != "Connected" or view.reaches(host(hostname))
+
+
+@pytest.mark.django_db
+def test_a_healthy_mesh_is_connected(linked: None) -> None:
+    inspect("status-healthy")
+    there = {name for name, reason in reasons().items() if reason == "Connected"}
+    assert there == {"hop-1", "exec-1", "exec-2", "exec-3", "exec-4"}
+
+
+@pytest.mark.django_db
+def test_a_frozen_node_is_not_connected_once_its_route_is_gone(linked: None) -> None:
+    inspect("status-healthy")
+    inspect("status-node-frozen")
+    assert reasons()["exec-3"] == "Connected"
+    inspect("status-node-frozen-later")
+    assert reasons()["exec-3"] == "NoRoute"
+    assert reasons()["exec-2"] == "Connected"
+
+
+@pytest.mark.django_db
+def test_a_frozen_node_is_down_itself_when_it_is_lost(linked: None) -> None:
+    inspect("status-healthy")
+    view = view_of("status-node-frozen-later")
+    now = asked_at(view)
+    for _ in range(5):  # the others go on advertising themselves
+        view.advertised |= {each: now for each in view.advertised if each != host("exec-3")}
+        mesh.inspect(now, view)
+        now += timedelta(minutes=1)
+    assert Instance.objects.get(hostname=host("exec-3")).node_state == "unavailable"
+    assert reasons()["exec-3"] == "NodeDown"
+    assert {reasons()[name] for name in ("hop-1", "exec-1", "exec-2", "exec-4")} == {"Connected"}

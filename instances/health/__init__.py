@@ -5,6 +5,6 @@ Source: docs/awx-behaviour.md, "Heartbeats and lost nodes", "Health checks".
 ``rules``: tolerances and states. ``report``: the report of a node, and parsing it. ``probes`` and ``receptor``:
 asking a node for its report. ``recording``: what follows from a report. ``checks``: a health check from its start to
 its end. ``mesh_view``: what Receptor answers to its command ``status``. ``mesh``: the inspection of all nodes: who
-was seen, lost and recovered. ``graph``: which nodes are cut off by which. ``conditions``: all of it as typed
-conditions. ``periodic``: what a worker does regularly.
+was seen, lost and recovered. ``graph``: which nodes are cut off by which. ``watch``: the inspections of all control
+nodes, taken together. ``conditions``: all of it as typed conditions. ``periodic``: what a worker does regularly.
 """

@@ -20,6 +20,7 @@ from instances.health.checks import ACTIVE_PROBES
 from instances.health.mesh_view import View
 from instances.health.recording import bring_online, record_sighting, take_offline
 from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
+from instances.health.watch import Watch, through_receptor
 from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,8 @@ class Inspection:
         self.save()
         self.establish_links()
         self.save_inspection()
-        conditions.store(self.nodes.values(), self.now, conditions.Watch.here(self.now), self.blockers())
+        watch = Watch.here(self.now)
+        conditions.store(self.nodes.values(), self.now, watch, self.blockers(watch))
         if self.changes.checks:
             tasks.check_health(self.changes.checks)
         return self.changes
@@ -108,7 +110,7 @@ class Inspection:
         last = health.advertised.get(self.inspector)
         if advertisement == last:
             return
-        known_elsewhere = last is None and any(advertisement <= other for other in health.advertised.values())
+        known_elsewhere = self.is_known_elsewhere(node, at)
         health.advertised[self.inspector] = advertisement
         self.touched.add(node.pk)
         seen = min(at, self.now)
@@ -121,6 +123,17 @@ class Inspection:
         self.changes.seen.append(node)
         if health.lost_since is None and self.comes_back(node, health, first or was_lost):
             self.changes.back.append(node)
+
+    def is_known_elsewhere(self, node: Instance, at: datetime) -> bool:
+        """Whether another inspector recorded this advertisement, or a later one: one advertisement is one sighting.
+
+        A far later one is from before the node's clock was put back, and does not count; unless this inspector has none
+        yet, and its Receptor may only remember an old one.
+        """
+        advertised = self.health[node.pk].advertised
+        others = [datetime.fromisoformat(time) for name, time in advertised.items() if name != self.inspector]
+        latest = at + tolerance(node.node_type) if self.inspector in advertised else max(others, default=at)
+        return any(at <= other <= latest for other in others)
 
     def comes_back(self, node: Instance, health: NodeHealth, was_away: bool) -> bool:
         """Whether the node that was seen may be used again: a hop node at once, others after a health check."""
@@ -219,12 +232,13 @@ class Inspection:
             seconds=self.seconds,
             error=self.error,
             unknown_nodes=unknown,
+            unrouted=self.unrouted(),
         )
         MeshInspection.objects.bulk_create(
             [own],
             update_conflicts=True,
             unique_fields=["inspector"],
-            update_fields=["began", "watching_since", "seconds", "error", "unknown_nodes"],
+            update_fields=["began", "watching_since", "seconds", "error", "unknown_nodes", "unrouted"],
         )
 
     def is_there(self, name: str) -> bool:
@@ -234,16 +248,29 @@ class Inspection:
         is_old = abs(self.now - self.view.advertised[name]) > tolerance(NodeType.EXECUTION)
         return not is_old and name not in self.view.disconnected
 
-    def blockers(self) -> dict[int, list[str]]:
-        """For the id of each node that is cut off, the hostnames of the nodes that cut it off."""
-        lost = {pk for pk, health in self.health.items() if health.lost_since is not None}
-        if not lost:
+    def unrouted(self) -> list[str] | None:
+        """The hostnames of the instances to which Receptor knows no route; None where it does not say so."""
+        if self.view.routes is None or not through_receptor():
+            return None
+        others = self.nodes.keys() - {self.inspector}
+        return sorted(hostname for hostname in others if not self.view.reaches(hostname))
+
+    def blockers(self, watch: Watch) -> dict[int, list[str]]:
+        """For the id of each node that is cut off, the hostnames of the nodes that cut it off.
+
+        Down are the nodes without a route, which Receptor knows within seconds; where it does not say, the lost nodes.
+        """
+        down = {pk for pk, health in self.health.items() if health.lost_since is not None}
+        if not down:
             return {}
-        roots = [node.pk for node in self.nodes.values() if node.node_type in capacity.CONTROLLING]
+        roots = {node.pk for node in self.nodes.values() if node.node_type in capacity.CONTROLLING}
+        if watch.unrouted is not None:
+            down = {node.pk for node in self.nodes.values() if node.hostname in watch.unrouted}
+            roots = self.health.keys() - down
         links = (link for link in self.links if link[3] != InstanceLink.State.REMOVING)
         pairs = ((self.nodes[one].pk, self.nodes[other].pk) for _, one, other, _ in links)
         names = {node.pk: node.hostname for node in self.nodes.values()}
-        blocked = graph.cut_off(roots, lost, pairs)
+        blocked = graph.cut_off(roots, down, pairs)
         return {pk: sorted(names[blocker] for blocker in blockers) for pk, blockers in blocked.items()}
 
 

@@ -13,6 +13,7 @@ from instances import capacity
 from instances.health import conditions
 from instances.health.report import NodeReport, effective_figures
 from instances.health.rules import CHECKABLE_STATES
+from instances.health.watch import record_failure
 from instances.locking import lock_record
 from instances.models import Instance, NodeHealth
 
@@ -39,6 +40,8 @@ def record(pk: int, report: NodeReport, check: datetime | None = None, now: date
     before = {field.attname: getattr(instance, field.attname) for field in Instance._meta.concrete_fields}
     health, _ = NodeHealth.objects.get_or_create(instance=instance)
     instance.health = health
+    if report.outcome == NodeHealth.Check.NO_RECEPTOR:
+        record_failure(report.errors, now)
     watch = conditions.Watch.here()
     earlier = conditions.findings(instance, watch, now)
     if report.outcome in ANSWERING_OUTCOMES:
