@@ -60,19 +60,20 @@ def url(migrated: str, db: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def old_url(url: str) -> str:
+def old_url(db: None) -> Iterator[str]:
     """One that was migrated step by step, by what the first migrations replace, and has counted a job."""
-    manage(url, "migrate", "--verbosity", "0", "instances", LAST_REPLACING)
-    with psycopg.connect(url) as database:
-        database.execute("DELETE FROM django_migrations WHERE app = 'instances'")
-        record(database, sorted(replaced_migrations()))
-        database.execute(COUNTED_BEFORE.read_text())
-        database.execute(INSERT.replace("%s", "1"))
-        database.execute(
-            "INSERT INTO instances_nodeload (node, jobs_total, jobs_running, impact, jobs_controlled, baseline) "
-            "VALUES ('busy', 9, 9, 9, 9, true)"
-        )
-    return url
+    with new_database() as url:
+        manage(url, "migrate", "--verbosity", "0", "instances", LAST_REPLACING)
+        with psycopg.connect(url) as database:
+            database.execute("DELETE FROM django_migrations WHERE app = 'instances'")
+            record(database, sorted(replaced_migrations()))
+            database.execute(COUNTED_BEFORE.read_text())
+            database.execute(INSERT.replace("%s", "1"))
+            database.execute(
+                "INSERT INTO instances_nodeload (node, jobs_total, jobs_running, impact, jobs_controlled, baseline) "
+                "VALUES ('busy', 9, 9, 9, 9, true)"
+            )
+        yield url
 
 
 def record(database: psycopg.Connection, names: list[str]) -> None:
