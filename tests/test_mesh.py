@@ -564,10 +564,15 @@ def big_mesh(number: int) -> list[Instance]:
 
 
 @pytest.mark.parametrize("number", [100, pytest.param(1000, marks=pytest.mark.slow)])
-def test_an_inspection_takes_as_many_queries_for_any_mesh(number: int, nodes: Mesh) -> None:
+@pytest.mark.parametrize("routed", [False, True])
+def test_an_inspection_takes_as_many_queries_for_any_mesh(
+    number: int, routed: bool, nodes: Mesh, settings: Settings
+) -> None:
+    settings.RECEPTOR_SOCKET = "/run/receptor.sock"
     hostnames = [each.hostname for each in big_mesh(number)]
     for seen in (hostnames, [], [], [], [], hostnames, hostnames):  # the first, usual, losing and recovering looks
         nodes.advertised |= dict.fromkeys(seen, nodes.now)
+        nodes.routes = dict.fromkeys(seen, "hop-0") if routed else None
         with CaptureQueriesContext(connection) as queries:
             nodes.look()
         assert len(queries) <= 20, [query["sql"][:100] for query in queries]

@@ -53,13 +53,6 @@ def schema(url: str) -> set[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def url(migrated: str, db: None) -> Iterator[str]:
-    """The DATABASE_URL of a database with all migrations."""
-    with new_database(migrated) as url:
-        yield url
-
-
-@pytest.fixture
 def old_url(db: None) -> Iterator[str]:
     """One that was migrated step by step, by what the first migrations replace, and has counted a job."""
     with new_database() as url:

@@ -11,6 +11,7 @@ from django.db.models import BigIntegerField
 
 from instances.capacity import CONTROLLING
 from instances.models import NodeHealth
+from instances.text import in_one_line
 from settings import env
 
 Check = NodeHealth.Check
@@ -159,5 +160,6 @@ def shortened(text: str) -> str:
 
 
 def excerpt(value: object) -> str:
-    text = " ".join(str(value).split())
+    """The beginning of what a node or Receptor wrote, in one line, with control characters as codes."""
+    text = in_one_line(" ".join(str(value).split()))
     return text[:200] + " …" if len(text) > 200 else text or "nothing"
