@@ -431,6 +431,15 @@ def test_what_one_of_two_receptors_reaches_is_reached(behind_a_hop: Mesh, settin
     assert condition("hop", "Reachable")[1] == "Connected"
 
 
+def test_the_heartbeat_of_a_control_node_is_no_route_to_it(behind_a_hop: Mesh, settings: Settings) -> None:
+    """It is written to the database, whatever became of the node's own Receptor."""
+    other = node("control-2", "control", last_seen=behind_a_hop.now)
+    behind_a_hop.look()
+    recording.record(other.pk, NodeReport(cpu=Decimal(4), memory=2**33), now=behind_a_hop.now + timedelta(seconds=5))
+    assert condition("control-2", "Seen")[0] == "True"
+    assert condition("control-2", "Reachable")[:2] == ("Unknown", "NoRoute")
+
+
 # --- two control nodes
 
 

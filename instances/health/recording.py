@@ -42,7 +42,7 @@ def record(pk: int, report: NodeReport, check: datetime | None = None, now: date
     instance.health = health
     if report.outcome == NodeHealth.Check.NO_RECEPTOR:
         record_failure(report.errors, now)
-    watch = conditions.Watch.here()
+    watch = conditions.Watch.here(now)
     earlier = conditions.findings(instance, watch, now)
     if report.outcome in ANSWERING_OUTCOMES:
         record_sighting(instance, health, now)

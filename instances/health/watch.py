@@ -70,11 +70,15 @@ class Watch:
         )
 
     def lacks_route(self, instance: Instance, health: NodeHealth) -> bool:
-        """Whether no Receptor knew a route to the node, and it was not seen since."""
-        is_newer = health.sighted is not None and self.inspected is not None and health.sighted > self.inspected
-        return self.unrouted is not None and instance.hostname in self.unrouted and not is_newer
+        """Whether no Receptor knew a route to the node, and it was not seen on the mesh since."""
+        if self.unrouted is None or instance.hostname not in self.unrouted:
+            return False
+        if instance.controls or health.sighted is None or self.inspected is None:  # control nodes use no mesh to report
+            return True
+        return health.sighted <= self.inspected
 
     def has_route(self, instance: Instance) -> bool:
+        """Whether a Receptor knew a route to the node; False also where none says so."""
         return self.unrouted is not None and instance.hostname not in self.unrouted
 
 
