@@ -54,12 +54,25 @@ MIRROR = {
     "failed": "2023-12-20T23:10:00.000000Z",
     "failure": "The AWX did not answer.",
 }
-MESH_INSPECTION = {
+INSPECTION = {
     "began": "2023-12-21T11:44:49.250000Z",
     "seconds": 0.31,
     "error": "",
     "unknown_nodes": ["stranger.example.org"],
     "overdue": False,
+}
+FAILED_INSPECTION = {
+    **INSPECTION,
+    "seconds": 0.0,
+    "error": "Receptor at /run/receptor/receptor.sock fails: Connection refused",
+    "unknown_nodes": [],
+}
+MESH_INSPECTION = {
+    **INSPECTION,
+    "inspectors": [
+        {**FAILED_INSPECTION, "inspector": "control-1.example.org"},
+        {**INSPECTION, "inspector": "control-2.example.org"},
+    ],
 }
 ROOT = {
     "mesh": "/api/fleet/v1/mesh/",

@@ -21,8 +21,11 @@ from instances.health.report import (
     is_number,
     runner_version,
 )
+from instances.health.watch import Inspections
 from instances.mirror.left_out import MOST_NAMED
-from instances.models import Condition, Instance, MeshInspection, Mirror
+from instances.models import Condition, Instance, Mirror
+
+NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "overdue": False}
 
 
 class TextField(serializers.CharField):
@@ -151,8 +154,8 @@ class ConditionsSerializer(serializers.Serializer[Any]):
     results = ConditionSerializer(many=True, read_only=True, help_text="The conditions.")
 
 
-class MeshSerializer(serializers.Serializer[MeshInspection]):
-    """The last inspection of the mesh; ``began`` is null before the first one."""
+class InspectionSerializer(serializers.Serializer[Any]):
+    """An inspection of the mesh; ``began`` is null before the first one."""
 
     began = serializers.DateTimeField(read_only=True, allow_null=True, help_text="Time at which the inspection began.")
     seconds = serializers.FloatField(read_only=True, help_text="Duration of the inspection in seconds.")
@@ -163,6 +166,31 @@ class MeshSerializer(serializers.Serializer[MeshInspection]):
         help_text="Hostnames on the mesh that are not registered as instances.",
     )
     overdue = serializers.BooleanField(read_only=True, help_text="Whether the next inspection is overdue.")
+
+
+class InspectorSerializer(InspectionSerializer):
+    """The last inspection by the worker of one control node."""
+
+    inspector = serializers.CharField(read_only=True, help_text="Hostname of the control node.")
+
+
+class MeshSerializer(InspectionSerializer):
+    """The last inspection of the mesh, and that of each control node.
+
+    The former is that of the first control node, by name, whose inspections work; only if those of none do, it has an
+    error. Its ``unknown_nodes`` are those of all whose inspections work.
+    """
+
+    inspectors = InspectorSerializer(
+        many=True, read_only=True, help_text="The last inspection of each control node, by hostname."
+    )
+
+
+def mesh_of(found: Inspections) -> dict[str, Any]:
+    """What MeshSerializer renders."""
+    first = found.first
+    figures = {name: getattr(first, name) for name in NEVER_INSPECTED} if first else NEVER_INSPECTED
+    return {**figures, "unknown_nodes": found.unknown_nodes, "inspectors": found.each}
 
 
 class FleetRootSerializer(serializers.Serializer[Any]):

@@ -26,16 +26,17 @@ from fleet.serializers import (
     MirrorSerializer,
     ReportedSerializer,
     ReportSerializer,
+    mesh_of,
 )
 from instances.health import conditions
 from instances.health.recording import record
+from instances.health.watch import Inspections
 from instances.messages import NO_MIRROR
 from instances.mirror import guard, history
-from instances.models import Instance, MeshInspection, Mirror
+from instances.models import Instance, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
 ROOT = "/api/fleet/v1/"
-NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
 NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
@@ -101,7 +102,7 @@ class Conditions(OfInstance):
 
 
 class MeshView(ApiView):
-    """The last inspection of the mesh, and the nodes on it that are not registered as instances."""
+    """The last inspection of the mesh by each control node, and the nodes on it that no instance describes."""
 
     title = "Mesh Inspection"
     permission_classes = [IsSuperuserOrAuditor]
@@ -112,8 +113,7 @@ class MeshView(ApiView):
         examples=openapi.response_example(openapi.MESH_INSPECTION),
     )
     def get(self, request: Request) -> Response:
-        last = MeshInspection.objects.order_by("-began").first()
-        return Response(NEVER_INSPECTED if last is None else MeshSerializer(last).data)
+        return Response(MeshSerializer(mesh_of(Inspections.stored())).data)
 
 
 def mirror_or_404() -> Mirror:

@@ -69,4 +69,5 @@ def mark_failed(pk: int, reason: str) -> None:
     node: Instance = lock_record(Instance, pk)
     node.node_state = Instance.NodeState.DEPROVISION_FAIL
     node.errors = f"The node could not be removed: {reason}"
-    node.save(update_fields=["node_state", "errors"])
+    node.recompute_capacity()
+    node.save(update_fields=["node_state", "errors", "capacity"])

@@ -241,7 +241,7 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     fields = {name: value for name, value in values.items() if name != "peers"}
     for name, value in fields.items():
         setattr(instance, name, value)
-    instance.capacity = int(instance.exact_capacity)
+    instance.recompute_capacity()
     instance.save(update_fields=[*fields, "capacity"])
     if "peers" in values:
         set_peers(instance, values["peers"])

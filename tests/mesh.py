@@ -34,6 +34,7 @@ class Mesh:
         self.now = MORNING
         self.advertised: dict[str, datetime] = {}
         self.connections: dict[str, dict[str, float]] = {}
+        self.routes: dict[str, str] | None = None  # None: this Receptor does not tell
         self.look()
 
     def status(self) -> dict[str, Any]:
@@ -41,7 +42,8 @@ class Mesh:
             {"NodeID": name, "Time": at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z", "ConnType": 0, "Tags": None}
             for name, at in self.advertised.items()
         ]
-        return {"Advertisements": advertisements, "KnownConnectionCosts": self.connections, "NodeID": "control-1"}
+        status = {"Advertisements": advertisements, "KnownConnectionCosts": self.connections, "NodeID": "control"}
+        return status if self.routes is None else {**status, "RoutingTable": self.routes}
 
     def pass_minutes(self, minutes: int, *hostnames: str) -> mesh.Changes:
         """Let time pass while these nodes advertise themselves, with a look each minute; what the last look found."""

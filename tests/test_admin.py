@@ -1091,8 +1091,9 @@ def hostile(admin: User) -> list[Any]:
     user = User.objects.create(username=HOSTILE, first_name=HOSTILE)
     InstanceGroupRole.objects.create(user=user, instance_group=group, role="use_role")
     node_tokens.issue(one)
+    now, names = timezone.now(), [HOSTILE]
     look = MeshInspection.objects.create(
-        inspector=HOSTILE, began=timezone.now(), watching_since=timezone.now(), error=HOSTILE, unknown_nodes=[HOSTILE]
+        inspector=HOSTILE, began=now, watching_since=now, error=HOSTILE, unknown_nodes=names, unrouted=names
     )
     LogEntry.objects.log_actions(admin.pk, [one], 2, change_message=HOSTILE)
     return [one, other, link, group, UnifiedJob.objects.get(), token, user, NodeToken.objects.get(), look]

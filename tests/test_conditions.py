@@ -89,7 +89,15 @@ nodes = st.builds(
     enabled=st.booleans(),
 )
 watches = st.one_of(
-    st.just(MIRRORING), st.builds(Watch, by_worker=st.booleans(), receptor_error=st.sampled_from(["", "no socket"]))
+    st.just(MIRRORING),
+    st.builds(
+        Watch,
+        by_worker=st.booleans(),
+        receptor_error=st.sampled_from(["", "no socket"]),
+        is_blind=st.booleans(),
+        unrouted=st.sampled_from([None, frozenset(), frozenset({""})]),
+        inspected=times,
+    ),
 )
 
 
@@ -253,11 +261,14 @@ def test_what_was_recorded_of_former_records_does_not_outlive_an_import() -> Non
 # --- Receptor
 
 
-@pytest.mark.django_db
-def test_nothing_is_connected_while_receptor_is_down(settings: Settings) -> None:
+@pytest.fixture
+def through_receptor(settings: Settings) -> None:
     settings.HEALTH_PROBE, settings.RECEPTOR_SOCKET = "receptor", "/nowhere/receptor.sock"
+
+
+@pytest.mark.django_db
+def test_nothing_is_connected_while_receptor_is_down(through_receptor: None) -> None:
     exec_1 = node("exec-1", last_seen=timezone.now())
-    assert told(exec_1)["Reachable"].reason == "Connected"
     periodic.inspect_mesh()
     found = told(exec_1)["Reachable"]
     assert (found.status, found.reason) == ("Unknown", "ReceptorUnavailable")
@@ -268,14 +279,94 @@ def test_nothing_is_connected_while_receptor_is_down(settings: Settings) -> None
     assert told(exec_1)["Reachable"].reason == "Connected"
 
 
+NO_SOCKET = "Receptor at /nowhere/receptor.sock fails: No such file or directory"
+
+
+def reached_on_pages(instance: Instance, admin: User) -> set[str]:
+    """What is told of Reachable by the API and the node's page."""
+    browser = Client()
+    browser.force_login(admin)
+    answer = client_of(admin).get(f"/api/fleet/v1/instances/{instance.pk}/conditions/").json()["results"]
+    found = {next(each["status"] for each in answer if each["type"] == "Reachable")}
+    page = browser.get(f"/nodes/{instance.pk}/").content.decode()
+    told_there = page.split(Type.REACHABLE.question)[1].split("</tr>")[0].split("</li>")[0]
+    found |= {
+        word for word, said in (("True", "Yes"), ("False", "No<"), ("Unknown", "Not known")) if said in told_there
+    }
+    return found
+
+
 @pytest.mark.django_db
-def test_the_receptor_of_this_node_is_what_counts(settings: Settings) -> None:
+@pytest.mark.parametrize("node_type", Instance.NodeType.values)
+@pytest.mark.parametrize(
+    "before", ["never inspected", "worked a minute ago", "failed a minute ago", "stopped an hour ago"]
+)
+def test_a_check_that_finds_no_receptor_counts_for_all_nodes(
+    before: str, node_type: str, admin: User, through_receptor: None
+) -> None:
+    """Also the first one after a restart, before any inspection."""
     now = timezone.now()
-    for inspector, error in ((settings.CLUSTER_HOST_ID, "no socket"), ("another", "")):
+    one, other = node("exec-1", last_seen=now), node("node-2", node_type, last_seen=now)
+    age = timedelta(hours=1) if "hour" in before else timedelta(minutes=1)
+    if before != "never":
+        mesh.inspect(now - age, View({"exec-1": now - age}), NO_SOCKET if "failed" in before else "")
+    recording.record(one.pk, NodeReport(errors=NO_SOCKET, outcome=NodeHealth.Check.NO_RECEPTOR))
+    for each in (one, other):
+        found = told(each)["Reachable"]
+        assert (found.status, found.reason, found.message) == ("Unknown", "ReceptorUnavailable", NO_SOCKET)
+        assert reached_on_pages(each, admin) == {"Unknown"}
+    stored = Condition.objects.filter(type="Reachable", instance=one)
+    assert {each.status for each in stored} == {"Unknown"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("age", [None, timedelta(hours=1)])
+def test_nobody_is_connected_before_receptor_was_asked(
+    age: timedelta | None, admin: User, through_receptor: None
+) -> None:
+    now = timezone.now()
+    exec_1 = node("exec-1", last_seen=now)
+    if age is not None:
+        mesh.inspect(now - age, View({"exec-1": now - age}))
+    found = told(exec_1)["Reachable"]
+    assert (found.status, found.reason) == ("Unknown", "NotWatched")
+    assert reached_on_pages(exec_1, admin) == {"Unknown"}
+    mesh.inspect(now, View({"exec-1": now}))
+    assert told(exec_1)["Reachable"].reason == "Connected"
+    assert reached_on_pages(exec_1, admin) == {"True"}
+
+
+@pytest.mark.django_db
+def test_a_receptor_that_works_is_sufficient(settings: Settings) -> None:
+    """The mesh reaches what another control node sees; so both give the same answer."""
+    now = timezone.now()
+    for inspector, error in (("control-1", "no socket"), ("control-2", "")):
         MeshInspection.objects.create(inspector=inspector, began=now, watching_since=now, error=error)
-    assert told(node("exec-1", last_seen=now))["Reachable"].status == "Unknown"
+    exec_1 = node("exec-1", last_seen=now)
+    for inspector in ("control-1", "control-2"):
+        settings.CLUSTER_HOST_ID = inspector
+        assert told(exec_1)["Reachable"].status == "True"
+    MeshInspection.objects.filter(inspector="control-2").update(error="no socket either")
+    for inspector in ("control-1", "control-2"):
+        settings.CLUSTER_HOST_ID = inspector
+        found = told(exec_1)["Reachable"]
+        assert (found.status, found.message) == ("Unknown", "no socket")
     MeshInspection.objects.update(began=now - timedelta(hours=1))
     assert Watch.here().receptor_error == ""
+
+
+@pytest.mark.django_db
+def test_a_working_receptor_beside_a_failing_one_changes_no_condition(settings: Settings) -> None:
+    """The inspections of two control nodes, in turns, agree on what they store."""
+    now = timezone.now()
+    node("exec-1", last_seen=now)
+    stored = set()
+    for turn in range(6):
+        at = now + timedelta(seconds=turn)
+        settings.CLUSTER_HOST_ID = f"control-{2 - turn % 2}"
+        mesh.inspect(at, View(), "no socket" if turn % 2 else "")
+        stored.add(Condition.objects.values_list("status", "last_transition").get(type="Reachable"))
+    assert len(stored) == 1
 
 
 # --- since when

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
@@ -300,28 +302,86 @@ def mesh(client: APIClient) -> Any:
 def test_no_inspection_is_told_as_such(auditor: User) -> None:
     answer = mesh(client_of(auditor))
     assert answer.status_code == 200
-    assert answer.json() == {"began": None, "seconds": 0.0, "error": "", "unknown_nodes": [], "overdue": False}
+    assert answer.json() == {
+        "began": None,
+        "seconds": 0.0,
+        "error": "",
+        "unknown_nodes": [],
+        "overdue": False,
+        "inspectors": [],
+    }
+
+
+def inspected(inspector: str, age: float, error: str = "", *unknown: str) -> dict[str, Any]:
+    """An inspection of so many seconds ago; what is to be told of it."""
+    began = timezone.now() - timedelta(seconds=age)
+    figures = {"seconds": 0.5, "error": error, "unknown_nodes": list(unknown)}
+    MeshInspection.objects.create(inspector=inspector, began=began, watching_since=began, **figures)
+    return {"began": began.isoformat().replace("+00:00", "Z"), **figures, "overdue": age > 30, "inspector": inspector}
+
+
+def without_inspector(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name != "inspector"}
 
 
 @pytest.mark.parametrize(("age", "overdue"), [(0, False), (29, False), (31, True)])
 def test_the_last_inspection(age: int, overdue: bool, admin: User, settings: Settings) -> None:
     settings.CLUSTER_NODE_HEARTBEAT_PERIOD = 10
-    began = timezone.now() - timedelta(seconds=age)
-    MeshInspection.objects.create(
-        inspector="control-1",
-        began=began,
-        watching_since=began,
-        seconds=0.5,
-        error="no socket",
-        unknown_nodes=["stray"],
-    )
-    assert mesh(client_of(admin)).json() == {
-        "began": began.isoformat().replace("+00:00", "Z"),
-        "seconds": 0.5,
-        "error": "no socket",
-        "unknown_nodes": ["stray"],
-        "overdue": overdue,
-    }
+    told = inspected("control-1", age, "no socket", "stray")
+    assert told["overdue"] is overdue
+    assert mesh(client_of(admin)).json() == {**without_inspector(told), "inspectors": [told]}
+
+
+WORKS, FAILS, OVERDUE, FAILED = (5, ""), (3, "no socket"), (40, ""), (50, "no socket")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        (WORKS, WORKS, "control-1"),
+        (WORKS, FAILS, "control-1"),
+        (FAILS, WORKS, "control-2"),
+        (FAILS, FAILS, "control-1"),
+        (OVERDUE, WORKS, "control-2"),
+        (OVERDUE, FAILS, "control-2"),
+        (FAILED, OVERDUE, "control-1"),
+        (FAILED, FAILS, "control-2"),
+    ],
+)
+def test_the_mesh_is_shown_for_each_control_node(
+    one: Any, other: Any, shown: str, admin: User, settings: Settings
+) -> None:
+    """Whoever inspected it last, the same one stands for all: the first that works."""
+    settings.CLUSTER_NODE_HEARTBEAT_PERIOD = 10
+    each = [inspected("control-2", *other, "stray", "z"), inspected("control-1", *one, "a", "stray")][::-1]
+    answer = mesh(client_of(admin)).json()
+    assert answer["inspectors"] == each
+    expected = next(told for told in each if told["inspector"] == shown)
+    assert {**answer, "unknown_nodes": expected["unknown_nodes"]} == {**without_inspector(expected), "inspectors": each}
+    both_count = (one == other) or {one, other} == {OVERDUE, FAILED}
+    assert answer["unknown_nodes"] == (["a", "stray", "z"] if both_count else expected["unknown_nodes"])
+
+
+def test_the_mesh_does_not_flip_with_who_inspected_last(admin: User, settings: Settings) -> None:
+    shown = set()
+    inspected("control-1", 2, "no socket")
+    inspected("control-2", 1, "", "stray")
+    for inspector in ("control-1", "control-2", "control-1"):
+        MeshInspection.objects.filter(inspector=inspector).update(began=timezone.now())
+        answer = mesh(client_of(admin)).json()
+        shown.add((answer["error"], *answer["unknown_nodes"]))
+    assert shown == {("", "stray")}
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_the_mesh_takes_one_query(number: int, admin: User) -> None:
+    for n in range(number):
+        inspected(f"control-{n:02}", 1)
+    client = client_of(admin)
+    mesh(client)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(mesh(client).json()["inspectors"]) == number
+    assert sum("meshinspection" in str(query["sql"]) for query in queries) == 1
 
 
 def test_the_mesh_is_shown_to_superusers_and_auditors(alice: User) -> None:

@@ -12,10 +12,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 from pytest_django import Settings
 
+from fleet.serializers import ReportSerializer
 from instances import tasks
 from instances.health import checks, periodic, start
 from instances.health.recording import record
-from instances.health.report import Check, NodeReport, ProbeError
+from instances.health.report import Check, NodeReport, ProbeError, parse_report
 from instances.models import Condition, Instance, MeshInspection, NodeHealth, User
 from tests.conftest import client_of
 from tests.mesh import MINUTE, MORNING, Mesh, node, state
@@ -130,6 +131,42 @@ def test_the_settings_overrule_what_control_and_hybrid_nodes_report(node_type: s
     one, other = Instance.objects.order_by("pk")
     assert (one.cpu, one.memory) == (Decimal("2.5"), 2 * 2**30)
     assert (other.cpu, other.memory) == (8, 32 * 2**30)
+
+
+@pytest.mark.parametrize("source", ["report", "agent", "setting"])
+@pytest.mark.parametrize(
+    ("cpu", "expected"),
+    [("0.000000001", "0.1"), ("0.04", "0.1"), ("0.049", "0.1"), ("0.05", "0.1"), ("0.149", "0.1"), ("0.25", "0.2")],
+)
+def test_a_small_share_of_a_cpu_is_no_missing_figure(source: str, cpu: str, expected: str, settings: Settings) -> None:
+    memory = 2**33
+    if source == "setting":
+        settings.SYSTEM_TASK_ABS_CPU = cpu
+        own = node("one", "control")
+        report = NodeReport(cpu=Decimal(8), memory=memory)
+    elif source == "agent":
+        own = node("one", cpu=0)
+        serializer = ReportSerializer(data={"cpu": float(cpu), "memory": memory})
+        serializer.is_valid(raise_exception=True)
+        report = serializer.report(own)
+    else:
+        own = node("one", cpu=0)
+        report = parse_report(f"{{cpu_count: {cpu}, mem_in_bytes: {memory}}}".encode())
+    record(own.pk, report)
+    stored = Instance.objects.get()
+    assert (stored.cpu, stored.cpu_capacity) == (Decimal(expected), 1)
+
+
+@pytest.mark.parametrize("cpu", ["1m", "40m", "49m"])
+def test_a_few_thousandths_of_a_cpu_count_as_a_tenth(cpu: str, settings: Settings) -> None:
+    settings.SYSTEM_TASK_ABS_CPU = cpu
+    record(node("one", "hybrid").pk, WELL)
+    assert Instance.objects.get().cpu == Decimal("0.1")
+
+
+def test_a_report_without_cpus_leaves_those_that_are_known() -> None:
+    record(node("one").pk, ILL)
+    assert Instance.objects.get().cpu == 4
 
 
 # --- the heartbeat

@@ -339,6 +339,179 @@ def test_a_node_behind_two_that_are_down_names_both(nodes: Mesh) -> None:
     assert condition("exec-1", "Reachable")[2] == "Every path to it leads over hop, other, which are down."
 
 
+# --- cut off, by the routing table
+
+
+@pytest.fixture
+def behind_a_hop(nodes: Mesh, settings: Settings) -> Mesh:
+    """Control, hop and exec-1 behind it, all of which Receptor reaches; and exec-2, which the control node dials."""
+    settings.RECEPTOR_SOCKET, settings.CLUSTER_HOST_ID = "/run/receptor.sock", "control"
+    control, hop, exec_1, exec_2 = node("control", "control"), node("hop", "hop"), node("exec-1"), node("exec-2")
+    for source, target in ((control, hop), (exec_1, hop), (control, exec_2)):
+        link(source, target)
+    nodes.routes = {"hop": "hop", "exec-1": "hop", "exec-2": "exec-2"}
+    nodes.pass_minutes(2, "control", "hop", "exec-1", "exec-2")
+    assert {condition(each, "Reachable")[1] for each in ("hop", "exec-1", "exec-2")} == {"Connected"}
+    return nodes
+
+
+CUT_OFF = ("False", "CutOff", "Every path to it leads over hop, which is down.")
+
+
+def test_a_hop_node_that_is_down_and_not_lost_yet_cuts_off(behind_a_hop: Mesh) -> None:
+    """Its last advertisement came later than those of the nodes behind it."""
+    behind_a_hop.pass_minutes(1, "control", "hop", "exec-2")
+    behind_a_hop.routes = {"exec-2": "exec-2"}
+    behind_a_hop.pass_minutes(2, "control", "exec-2")
+    assert (state("hop"), state("exec-1")) == ("ready", "unavailable")
+    assert condition("exec-1", "Reachable") == CUT_OFF
+    assert condition("hop", "Reachable")[:2] == ("Unknown", "NoRoute")
+    behind_a_hop.pass_minutes(1, "control", "exec-2")
+    assert condition("exec-1", "Reachable") == CUT_OFF
+    assert condition("hop", "Reachable")[:2] == ("False", "NodeDown")
+
+
+def test_a_node_behind_a_hop_node_that_is_back_is_not_down(behind_a_hop: Mesh) -> None:
+    behind_a_hop.routes = {"exec-2": "exec-2"}
+    behind_a_hop.pass_minutes(5, "control", "exec-2")
+    assert condition("exec-1", "Reachable") == CUT_OFF
+    behind_a_hop.routes = {"hop": "hop", "exec-1": "hop", "exec-2": "exec-2"}
+    behind_a_hop.pass_minutes(2, "control", "hop", "exec-2")
+    assert (state("hop"), state("exec-1")) == ("ready", "unavailable")
+    assert condition("exec-1", "Reachable")[:2] == ("Unknown", "NotHeardYet")
+    behind_a_hop.pass_minutes(1, "control", "hop", "exec-1", "exec-2")
+    assert condition("exec-1", "Reachable")[:2] == ("Unknown", "SeenOnceAfterLoss")
+    behind_a_hop.pass_minutes(1, "control", "hop", "exec-1", "exec-2")
+    assert condition("exec-1", "Seen")[1] == "SeenInTime"
+    assert condition("exec-1", "Reachable")[1] == "Connected"
+
+
+def test_only_the_node_that_is_down_is_down(behind_a_hop: Mesh) -> None:
+    behind_a_hop.routes = {"hop": "hop", "exec-2": "exec-2"}
+    behind_a_hop.pass_minutes(5, "control", "hop", "exec-2")
+    assert condition("exec-1", "Reachable")[:2] == ("False", "NodeDown")
+    assert {condition(each, "Reachable")[1] for each in ("hop", "exec-2")} == {"Connected"}
+
+
+def test_the_first_inspection_that_finds_no_route_says_so(behind_a_hop: Mesh) -> None:
+    """Nobody is lost yet, and nobody is connected for being seen a minute ago."""
+    behind_a_hop.routes = {"exec-2": "exec-2"}
+    behind_a_hop.pass_minutes(1, "control", "exec-2")
+    for hostname in ("hop", "exec-1"):
+        assert (state(hostname), condition(hostname, "Seen")[0]) == ("ready", "True")
+        assert condition(hostname, "Reachable")[:2] == ("Unknown", "NoRoute")
+    assert condition("exec-2", "Reachable")[1] == condition("control", "Reachable")[1] == "Connected"
+
+
+def test_a_node_that_reports_after_the_inspection_is_reached(behind_a_hop: Mesh) -> None:
+    behind_a_hop.routes = {"hop": "hop", "exec-2": "exec-2"}
+    behind_a_hop.pass_minutes(1, "control", "hop", "exec-2")
+    own, later = Instance.objects.get(hostname="exec-1"), behind_a_hop.now + timedelta(seconds=5)
+    recording.record(own.pk, NodeReport(cpu=Decimal(4), memory=2**33), now=later)
+    found = conditions.current(Instance.objects.with_conditions().get(pk=own.pk), now=later)
+    assert next(each.reason for each in found if each.type == "Reachable") == "Connected"
+
+
+def test_agents_report_from_outside_of_the_mesh(behind_a_hop: Mesh, settings: Settings) -> None:
+    settings.HEALTH_PROBE = "agent"
+    behind_a_hop.routes = {}
+    behind_a_hop.pass_minutes(1, "control", "hop", "exec-1", "exec-2")
+    assert {condition(each, "Reachable")[1] for each in ("hop", "exec-1", "exec-2")} == {"Connected"}
+
+
+def test_what_one_of_two_receptors_reaches_is_reached(behind_a_hop: Mesh, settings: Settings) -> None:
+    node("control-2", "control")
+    for inspector, routes in (("control-2", {"exec-1": "exec-1"}), ("control", {"hop": "hop", "exec-2": "exec-2"})):
+        settings.CLUSTER_HOST_ID, behind_a_hop.routes = inspector, routes
+        behind_a_hop.look()
+    assert {condition(each, "Reachable")[1] for each in ("hop", "exec-1", "exec-2")} == {"Connected"}
+    settings.CLUSTER_HOST_ID, behind_a_hop.routes = "control-2", {}
+    behind_a_hop.look()
+    assert condition("exec-1", "Reachable")[1] == "NoRoute"
+    assert condition("hop", "Reachable")[1] == "Connected"
+
+
+def test_the_heartbeat_of_a_control_node_is_no_route_to_it(behind_a_hop: Mesh, settings: Settings) -> None:
+    """It is written to the database, whatever became of the node's own Receptor."""
+    other = node("control-2", "control", last_seen=behind_a_hop.now)
+    behind_a_hop.look()
+    recording.record(other.pk, NodeReport(cpu=Decimal(4), memory=2**33), now=behind_a_hop.now + timedelta(seconds=5))
+    assert condition("control-2", "Seen")[0] == "True"
+    assert condition("control-2", "Reachable")[:2] == ("Unknown", "NoRoute")
+
+
+# --- two control nodes
+
+
+def take_turns(nodes: Mesh, settings: Settings, at: Any = None) -> None:
+    """Let both control nodes inspect, one after the other; ``at``: what exec-1 and hop-1 wrote in the meantime."""
+    for inspector in ("control-1", "control-2"):
+        settings.CLUSTER_HOST_ID = inspector
+        if at is not None:
+            nodes.advertised |= {"exec-1": at, "hop-1": at}
+        nodes.look()
+        nodes.now += timedelta(seconds=1)
+
+
+@pytest.fixture
+def lost(nodes: Mesh, settings: Settings) -> Mesh:
+    """An execution and a hop node that both control nodes have lost, each with its last words."""
+    node("exec-1")
+    node("hop-1", "hop")
+    for minute in range(7):
+        nodes.now = MORNING + minute * MINUTE
+        take_turns(nodes, settings, at=MORNING if minute == 0 else None)
+    assert state("exec-1") == state("hop-1") == "unavailable"
+    return nodes
+
+
+def test_one_advertisement_is_one_sighting_whoever_reads_it(lost: Mesh, settings: Settings) -> None:
+    for _ in range(3):
+        take_turns(lost, settings, at=MORNING + 7 * MINUTE)
+        lost.now += MINUTE / 6
+    assert {each.sightings for each in NodeHealth.objects.all()} == {1}
+    assert state("hop-1") == "unavailable"
+    assert queued() == []
+    assert condition("exec-1", "Seen")[:2] == condition("hop-1", "Seen")[:2] == ("Unknown", "SeenOnceAfterLoss")
+    take_turns(lost, settings, at=MORNING + 8 * MINUTE)
+    assert state("hop-1") == "ready"
+    assert len(queued()) == 1
+
+
+def test_an_older_advertisement_that_comes_late_is_no_sighting(lost: Mesh, settings: Settings) -> None:
+    for inspector, seconds in (("control-1", 30), ("control-2", 0)):
+        settings.CLUSTER_HOST_ID = inspector
+        lost.advertised["hop-1"] = lost.now - timedelta(seconds=60 - seconds)
+        lost.look()
+    assert NodeHealth.objects.get(instance__hostname="hop-1").sightings == 1
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_jumps_loses_no_node_of_two_control_nodes(hours: int, nodes: Mesh, settings: Settings) -> None:
+    node("exec-1")
+    node("hop-1", "hop")
+    for minute in range(1, 12):
+        nodes.now = MORNING + minute * MINUTE
+        offset = timedelta(hours=hours) if minute > 4 else timedelta()
+        take_turns(nodes, settings, at=nodes.now + offset)
+        assert state("exec-1") == state("hop-1") == "ready"
+
+
+def test_a_control_node_that_is_gone_hides_no_sighting(nodes: Mesh, settings: Settings) -> None:
+    """What it recorded stays; the clock of the node was put back since."""
+    node("exec-1")
+    nodes.advertised["exec-1"] = MORNING
+    settings.CLUSTER_HOST_ID = "control-2"
+    nodes.look()
+    settings.CLUSTER_HOST_ID = "control-1"
+    nodes.look()
+    for minute in range(1, 12):
+        nodes.now = MORNING + minute * MINUTE
+        nodes.advertised["exec-1"] = nodes.now - timedelta(hours=1)
+        nodes.look()
+        assert state("exec-1") == "ready"
+
+
 # --- conditions over time
 
 
@@ -400,10 +573,15 @@ def big_mesh(number: int) -> list[Instance]:
 
 
 @pytest.mark.parametrize("number", [100, pytest.param(1000, marks=pytest.mark.slow)])
-def test_an_inspection_takes_as_many_queries_for_any_mesh(number: int, nodes: Mesh) -> None:
+@pytest.mark.parametrize("routed", [False, True])
+def test_an_inspection_takes_as_many_queries_for_any_mesh(
+    number: int, routed: bool, nodes: Mesh, settings: Settings
+) -> None:
+    settings.RECEPTOR_SOCKET = "/run/receptor.sock"
     hostnames = [each.hostname for each in big_mesh(number)]
     for seen in (hostnames, [], [], [], [], hostnames, hostnames):  # the first, usual, losing and recovering looks
         nodes.advertised |= dict.fromkeys(seen, nodes.now)
+        nodes.routes = dict.fromkeys(seen, "hop-0") if routed else None
         with CaptureQueriesContext(connection) as queries:
             nodes.look()
         assert len(queries) <= 20, [query["sql"][:100] for query in queries]

@@ -4,12 +4,17 @@ The answers are recorded: receptor_replay/transcripts.jsonl, whose README descri
 """
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
+from instances.health import mesh
 from instances.health.mesh_view import ControlService, View
+from instances.models import Condition, Instance, MeshInspection
+from tests.mesh import MORNING, link, node
 
 TRANSCRIPTS = Path(__file__).parent / "receptor_replay" / "transcripts.jsonl"
 RUNNER = {"ansible-runner": True}
@@ -35,6 +40,23 @@ CASES = sorted((name, number) for name, each in ANSWERS.items() for number in ra
 
 def view_of(name: str, number: int = -1) -> View:
     return View.of_status(ANSWERS[name][number])
+
+
+def asked_at(view: View) -> datetime:
+    """About when it was asked: Receptor's own advertisement is a minute old at most."""
+    return view.advertised[view.node] + timedelta(seconds=5)
+
+
+def inspect(name: str, number: int = -1) -> MeshInspection:
+    """The stored inspection of what was answered."""
+    view = view_of(name, number)
+    assert mesh.inspect(asked_at(view), view) is not None
+    return MeshInspection.objects.get()
+
+
+def nodes(*names: str, node_type: str = "execution") -> None:
+    for name in names:
+        node(host(name), node_type, last_seen=None)
 
 
 def host(name: str) -> str:
@@ -98,3 +120,121 @@ def test_the_last_advertisement_of_a_control_service_counts() -> None:
 
     for entries in ([entry(1, 1), entry(2, 2)], [entry(2, 2), entry(1, 1)]):
         assert View.of_status({"Advertisements": entries}).services == {"exec-1": ControlService(2, None)}
+
+
+# --- nodes that no instance describes
+
+
+@pytest.fixture
+def registered(settings: Settings) -> None:
+    """An instance for every node that belongs to the recorded mesh."""
+    settings.HEALTH_PROBE, settings.CLUSTER_HOST_ID = "receptor", host("control-1")
+    nodes("control-1", node_type="control")
+    nodes("hop-1", node_type="hop")
+    nodes(*(f"exec-{number}" for number in range(1, 11)))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_unknown_is_who_is_on_the_mesh_and_no_instance(name: str, number: int, registered: None) -> None:
+    is_there = name == "status-unknown-node"
+    assert inspect(name, number).unknown_nodes == ([host("rogue")] if is_there else [])
+
+
+@pytest.mark.django_db
+def test_a_node_that_left_is_forgotten(registered: None) -> None:
+    """Receptor lists its advertisement for ever."""
+    assert inspect("status-unknown-node").unknown_nodes == [host("rogue")]
+    assert inspect("status-unknown-node-gone").unknown_nodes == []
+    assert inspect("status-unknown-node").unknown_nodes == [host("rogue")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("age", "routed", "costs", "is_there"),
+    [
+        (timedelta(seconds=30), True, {"hop-1": 1.0}, True),
+        (timedelta(days=3), True, {"hop-1": 1.0}, True),  # its clock may be wrong
+        (timedelta(seconds=30), False, {"hop-1": 1.0}, True),  # it has just joined
+        (timedelta(seconds=30), False, None, True),
+        (timedelta(seconds=30), False, {}, False),  # it has just left
+        (timedelta(minutes=4), False, {"hop-1": 1.0}, False),  # the hop before it has left
+        (timedelta(minutes=4), False, None, False),
+        (timedelta(minutes=-10), False, None, False),  # it left, and its clock was ahead
+        (timedelta(days=3), None, None, True),  # this Receptor tells of no routes
+    ],
+)
+def test_who_is_on_the_mesh(age: timedelta, routed: bool | None, costs: Any, is_there: bool) -> None:
+    status: dict[str, Any] = {
+        "NodeID": "control-1",
+        "Advertisements": [{"NodeID": "rogue", "Time": (MORNING - age).isoformat()}],
+        "KnownConnectionCosts": {} if costs is None else {"rogue": costs},
+    }
+    if routed is not None:
+        status["RoutingTable"] = {"hop-1": "hop-1", **({"rogue": "hop-1"} if routed else {})}
+    mesh.inspect(MORNING, View.of_status(status))
+    assert MeshInspection.objects.get().unknown_nodes == (["rogue"] if is_there else [])
+
+
+# --- who is reached
+
+
+LINKS = [("control-1", "hop-1"), ("control-1", "exec-1"), *((f"exec-{n}", "hop-1") for n in range(2, 11))]
+
+
+@pytest.fixture
+def linked(registered: None, settings: Settings) -> None:
+    """With the links of the recorded mesh, watched through its Receptor."""
+    settings.RECEPTOR_SOCKET = "/run/receptor.sock"
+    stored = {each.hostname: each for each in Instance.objects.all()}
+    for source, target in LINKS:
+        link(stored[host(source)], stored[host(target)])
+
+
+def reasons() -> dict[str, str]:
+    """For each node the reason of its Reachable."""
+    stored = Condition.objects.filter(type="Reachable").values_list("instance__hostname", "reason")
+    return {hostname.removesuffix(".example.org"): reason for hostname, reason in stored}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_nobody_is_lost_or_down_at_the_first_answer(name: str, number: int, linked: None) -> None:
+    """A control node that has just started knows no node: those that it has not heard of are not lost."""
+    inspect(name, number)
+    assert not Instance.objects.filter(node_state="unavailable").exists()
+    view = view_of(name, number)
+    for hostname, reason in reasons().items():
+        assert reason not in ("NodeDown", "CutOff")
+        assert reason != "Connected" or view.reaches(host(hostname))
+
+
+@pytest.mark.django_db
+def test_a_healthy_mesh_is_connected(linked: None) -> None:
+    inspect("status-healthy")
+    there = {name for name, reason in reasons().items() if reason == "Connected"}
+    assert there == {"hop-1", "exec-1", "exec-2", "exec-3", "exec-4"}
+
+
+@pytest.mark.django_db
+def test_a_frozen_node_is_not_connected_once_its_route_is_gone(linked: None) -> None:
+    inspect("status-healthy")
+    inspect("status-node-frozen")
+    assert reasons()["exec-3"] == "Connected"
+    inspect("status-node-frozen-later")
+    assert reasons()["exec-3"] == "NoRoute"
+    assert reasons()["exec-2"] == "Connected"
+
+
+@pytest.mark.django_db
+def test_a_frozen_node_is_down_itself_when_it_is_lost(linked: None) -> None:
+    inspect("status-healthy")
+    view = view_of("status-node-frozen-later")
+    now = asked_at(view)
+    for _ in range(5):  # the others go on advertising themselves
+        view.advertised |= {each: now for each in view.advertised if each != host("exec-3")}
+        mesh.inspect(now, view)
+        now += timedelta(minutes=1)
+    assert Instance.objects.get(hostname=host("exec-3")).node_state == "unavailable"
+    assert reasons()["exec-3"] == "NodeDown"
+    assert {reasons()[name] for name in ("hop-1", "exec-1", "exec-2", "exec-4")} == {"Connected"}

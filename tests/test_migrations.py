@@ -1,13 +1,19 @@
 """What migrations do to databases, new and old; and that they stay as they are, since none is applied twice."""
 
 import hashlib
+import importlib
+import itertools
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 
+from instances.mirror import guard
+from instances.models import Instance, Mirror
 from instances.upgrading import refuse_unfinished_history, replaced_migrations
 from tests.service import PROJECT, manage, new_database
 from tests.test_counters import INSERT
@@ -16,6 +22,7 @@ FOLDER = PROJECT / "instances" / "migrations"
 FROZEN = PROJECT / "tests" / "migrations.sha256"
 COUNTED_BEFORE = PROJECT / "tests" / "upgrade" / "counters_before_0004.sql"
 LAST_REPLACED = "0012_length_of_token_notes"
+LAST_REPLACING = "0004_counters"
 
 SCHEMA = """
 SELECT 'column', table_name::text, to_jsonb(columns) - '{table_catalog,udt_catalog,collation_catalog}'::text[]
@@ -46,25 +53,20 @@ def schema(url: str) -> set[tuple[str, str, str]]:
 
 
 @pytest.fixture
-def url(migrated: str, db: None) -> Iterator[str]:
-    """The DATABASE_URL of a database with all migrations."""
-    with new_database(migrated) as url:
-        yield url
-
-
-@pytest.fixture
-def old_url(url: str) -> str:
+def old_url(db: None) -> Iterator[str]:
     """One that was migrated step by step, by what the first migrations replace, and has counted a job."""
-    with psycopg.connect(url) as database:
-        database.execute("DELETE FROM django_migrations WHERE app = 'instances'")
-        record(database, sorted(replaced_migrations()))
-        database.execute(COUNTED_BEFORE.read_text())
-        database.execute(INSERT.replace("%s", "1"))
-        database.execute(
-            "INSERT INTO instances_nodeload (node, jobs_total, jobs_running, impact, jobs_controlled, baseline) "
-            "VALUES ('busy', 9, 9, 9, 9, true)"
-        )
-    return url
+    with new_database() as url:
+        manage(url, "migrate", "--verbosity", "0", "instances", LAST_REPLACING)
+        with psycopg.connect(url) as database:
+            database.execute("DELETE FROM django_migrations WHERE app = 'instances'")
+            record(database, sorted(replaced_migrations()))
+            database.execute(COUNTED_BEFORE.read_text())
+            database.execute(INSERT.replace("%s", "1"))
+            database.execute(
+                "INSERT INTO instances_nodeload (node, jobs_total, jobs_running, impact, jobs_controlled, baseline) "
+                "VALUES ('busy', 9, 9, 9, 9, true)"
+            )
+        yield url
 
 
 def record(database: psycopg.Connection, names: list[str]) -> None:
@@ -147,3 +149,22 @@ def test_migrating_counts_the_jobs_that_there_are_and_back_again(old_url: str) -
     manage(old_url, "migrate", "--verbosity", "0")
     assert totals(old_url) == (2, 11)
     manage(old_url, "verify_counters")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_hop_nodes_that_joined_before_get_their_capacity(mirrored: bool) -> None:
+    """But in a mirror, whose guard refuses changes: what it holds is its AWX's."""
+    for number, (node_type, node_state) in enumerate(itertools.product(Instance.NodeType, Instance.NodeState)):
+        Instance.objects.create(hostname=f"node-{number}", node_type=node_type, node_state=node_state)
+    if mirrored:
+        now = timezone.now()
+        Mirror.objects.create(url="https://awx.example.org", version="23.6.0", began=now, finished=now, every=30)
+        guard.enable_guard()
+    module = importlib.import_module(f"instances.migrations.{next(FOLDER.glob('0*_mesh.py')).stem}")
+    with connection.cursor() as cursor:
+        cursor.execute(module.REPAIR)
+    joined = {"hop": set(Instance.NodeState.values) - {"installed"}} if not mirrored else {}
+    for instance in Instance.objects.all():
+        repaired = instance.node_state in joined.get(instance.node_type, ())
+        assert instance.capacity == (0 if repaired else 100)

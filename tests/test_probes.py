@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from instances.health import probes, report
 from instances.health.report import LARGEST_OUTPUT, LONGEST_ERRORS, Check, NodeReport, ProbeError
+from instances.text import IN_A_LINE
 from tests.receptor import REPORT, Behaviour, FakeReceptor
 
 USAGE = "usage: ansible-runner [-h]\nansible-runner: error: unrecognized arguments: --worker-info\n"
@@ -168,6 +169,15 @@ def test_version_and_uuid_fit_their_columns(text: str, version: str, uuid: str) 
 )
 def test_what_is_no_report_is_refused(output: bytes) -> None:
     assert outcome_of(output) == Check.GARBAGE
+
+
+@given(text=st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
+def test_what_a_node_printed_moves_no_cursor(text: str) -> None:
+    """The message is stored, and shown on terminals and in logs of others."""
+    with pytest.raises(ProbeError) as refused:
+        report.parse_report(f"- {text}\x1b[31m\u202e".encode())
+    assert not IN_A_LINE.search(str(refused.value))
+    assert "\\u001b[31m\\u202e" in str(refused.value)
 
 
 def test_bytes_that_are_no_utf_8_are_replaced() -> None:

@@ -94,7 +94,8 @@ class MeshInspectionAdmin(ServiceStateAdmin):
     plural = "Mesh inspections"
     list_display = ["shown_inspector", "last_inspection", "state", "shown_unknown"]
     fieldsets = [
-        (None, {"fields": ["shown_inspector", "last_inspection", "since", "state", "shown_error", "shown_unknown"]})
+        (None, {"fields": ["shown_inspector", "last_inspection", "since", "state", "shown_error"]}),
+        ("Nodes", {"fields": ["shown_unknown", "shown_unrouted"]}),
     ]
     ordering = ["inspector"]
 
@@ -123,3 +124,9 @@ class MeshInspectionAdmin(ServiceStateAdmin):
     @admin.display(description="unregistered nodes")
     def shown_unknown(self, inspection: MeshInspection) -> SafeString | str:
         return show.brief(", ".join(map(str, inspection.unknown_nodes)))
+
+    @admin.display(description="nodes without a route")
+    def shown_unrouted(self, inspection: MeshInspection) -> SafeString | str:
+        if inspection.unrouted is None:
+            return "not known"
+        return show.brief(", ".join(map(str, inspection.unrouted)))

@@ -6,17 +6,17 @@ What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils import timezone
 
-from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
-from instances.models import Condition, Instance, MeshInspection, NodeHealth
+from instances.health.rules import CHECKABLE_STATES, LOST_ERROR, tolerance
+from instances.health.watch import MIRRORING as MIRRORING
+from instances.health.watch import Watch as Watch
+from instances.models import Condition, Instance, NodeHealth
 
 State = Instance.NodeState
 Status, Type, Check = Condition.Status, Condition.Type, NodeHealth.Check
@@ -41,8 +41,9 @@ class Reason(models.TextChoices):
     HAS_ERRORS = "ErrorsRecorded", "Errors are recorded at it"
     NOT_RECORDED = "ResultNotRecorded", "The result of its last health check is not recorded"
     CONNECTED = "Connected", "It is seen, so the mesh reaches it"
+    NO_ROUTE = "NoRoute", "It was seen lately, but the mesh knows no route to it now"
     CUT_OFF = "CutOff", "Every path to it leads over nodes that are down"
-    DOWN = "NodeDown", "It is lost, and no other lost node stands before it"
+    DOWN = "NodeDown", "It is lost, and no other node that is down stands before it"
     REPORTED = "FiguresReported", "It reported its CPUs and its memory"
     NOT_REPORTED = "NothingReported", "It did not report its CPUs and its memory yet"
     ENABLED = "EnabledByOperator", "It may be given jobs"
@@ -66,37 +67,6 @@ class Finding(NamedTuple):
 
 
 Findings = Mapping[Condition.Type, Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Whether anything here watches the nodes: a worker, this node's Receptor, or neither, as in a mirror."""
-
-    is_mirror: bool = False
-    by_worker: bool = False
-    receptor_error: str = ""  # why this node's Receptor does not answer; "" where it does, or is not used
-
-    @classmethod
-    def here(cls, now: datetime | None = None) -> "Watch":
-        """The watch of a service that is no mirror. One query."""
-        now = now or timezone.now()
-        recent = [each for each in MeshInspection.objects.all() if not each.is_overdue(now)]
-        own = [each for each in recent if each.inspector == settings.CLUSTER_HOST_ID] or recent
-        last = max(own, key=lambda each: each.began, default=None)
-        return cls(
-            by_worker=settings.HEALTH_PROBE in LOSS_DETECTING_PROBES and any(not each.error for each in recent),
-            receptor_error=last.error if last else "",
-        )
-
-    @property
-    def unobserved_reason(self) -> Reason:
-        """The reason of a condition that could be determined only by watching the node."""
-        if self.is_mirror:
-            return Reason.MIRRORED
-        return Reason.NOT_HEARD if self.by_worker else Reason.NOT_WATCHED
-
-
-MIRRORING = Watch(is_mirror=True)  # a worker leaves a mirror alone
 
 
 def health_of(instance: Instance) -> NodeHealth:
@@ -185,17 +155,38 @@ def reachable(
     if watch.receptor_error:
         return Finding(Status.UNKNOWN, Check.NO_RECEPTOR, watch.receptor_error)
     if health.lost_since is not None:
-        return None if blockers is None else down(blockers.get(instance.pk), health.lost_since)
+        return reachable_since_loss(instance, health, watch, blockers)
     if health.check_outcome in UNREACHED and not seen_since_check(instance, health):
         outcome = Check(health.check_outcome)
         return Finding(UNREACHED[outcome], outcome, check_message(instance))
     if last_seen.reason == Reason.NEVER_SEEN:
         return Finding(Status.UNKNOWN, Reason.NEVER_SEEN)
+    if watch.lacks_route(instance, health):
+        return Finding(Status.UNKNOWN, Reason.NO_ROUTE)
     is_well = instance.node_state != State.UNAVAILABLE and not instance.errors
-    if last_seen.status == Status.TRUE and (is_well or was_seen_here(health, now, instance)):
+    is_seen = last_seen.status == Status.TRUE and not watch.is_blind
+    if is_seen and (is_well or was_seen_here(health, now, instance)):
         return Finding(Status.TRUE, Reason.CONNECTED)
     # Only a condition that was True until then has been Unknown since the node was last seen in time.
-    return Finding(Status.UNKNOWN, watch.unobserved_reason, since=last_seen.since if is_well else None)
+    return Finding(Status.UNKNOWN, unobserved_reason(watch), since=last_seen.since if is_well else None)
+
+
+def reachable_since_loss(
+    instance: Instance, health: NodeHealth, watch: Watch, blockers: Blockers | None
+) -> Finding | None:
+    """Reachable of a lost node: False only while nothing was heard of it and there is no route to it."""
+    if health.sightings:
+        return Finding(Status.UNKNOWN, Reason.SEEN_ONCE)
+    if watch.has_route(instance):
+        return Finding(Status.UNKNOWN, Reason.NOT_HEARD)
+    return None if blockers is None else down(blockers.get(instance.pk), health.lost_since)
+
+
+def unobserved_reason(watch: Watch) -> Reason:
+    """The reason of a condition that could be determined only by watching the node."""
+    if watch.is_mirror:
+        return Reason.MIRRORED
+    return Reason.NOT_HEARD if watch.by_worker else Reason.NOT_WATCHED
 
 
 def check_message(instance: Instance) -> str:
@@ -208,7 +199,7 @@ def seen_since_check(instance: Instance, health: NodeHealth) -> bool:
     return health.sighted is not None and (check is None or health.sighted > check)
 
 
-def down(names: Collection[str] | None, since: datetime) -> Finding:
+def down(names: Collection[str] | None, since: datetime | None) -> Finding:
     """Reachable of a lost node: cut off by the nodes with these hostnames, or down itself if there are none."""
     if not names:
         return Finding(Status.FALSE, Reason.DOWN, since=since)

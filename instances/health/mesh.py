@@ -5,6 +5,7 @@ advertisement differs from the last one, so that a clock which is wrong, or runs
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,13 +18,15 @@ from instances import capacity, locks, tasks
 from instances.health import conditions, graph
 from instances.health.checks import ACTIVE_PROBES
 from instances.health.mesh_view import View
-from instances.health.recording import record_sighting
+from instances.health.recording import bring_online, record_sighting, take_offline
 from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
+from instances.health.watch import Watch, through_receptor
 from instances.models import Instance, InstanceLink, MeshInspection, NodeHealth
 
 logger = logging.getLogger(__name__)
 
 State, NodeType = Instance.NodeState, Instance.NodeType
+STATE_COLUMNS = ("node_state", "errors", "cpu_capacity", "mem_capacity", "capacity", "modified")
 
 
 def storable(name: str) -> str:
@@ -90,7 +93,8 @@ class Inspection:
         self.save()
         self.establish_links()
         self.save_inspection()
-        conditions.store(self.nodes.values(), self.now, conditions.Watch.here(self.now), self.blockers())
+        watch = Watch.here(self.now)
+        conditions.store(self.nodes.values(), self.now, watch, self.blockers(watch))
         if self.changes.checks:
             tasks.check_health(self.changes.checks)
         return self.changes
@@ -106,7 +110,7 @@ class Inspection:
         last = health.advertised.get(self.inspector)
         if advertisement == last:
             return
-        known_elsewhere = last is None and any(advertisement <= other for other in health.advertised.values())
+        known_elsewhere = self.is_known_elsewhere(node, at)
         health.advertised[self.inspector] = advertisement
         self.touched.add(node.pk)
         seen = min(at, self.now)
@@ -120,12 +124,27 @@ class Inspection:
         if health.lost_since is None and self.comes_back(node, health, first or was_lost):
             self.changes.back.append(node)
 
+    def is_known_elsewhere(self, node: Instance, at: datetime) -> bool:
+        """Whether another inspector recorded this advertisement, or a later one: one advertisement is one sighting.
+
+        A far later one is from before the node's clock was put back, and does not count; unless this inspector has none
+        yet, and its Receptor may only remember an old one.
+        """
+        advertised = self.health[node.pk].advertised
+        others = [datetime.fromisoformat(time) for name, time in advertised.items() if name != self.inspector]
+        latest = at + tolerance(node.node_type) if self.inspector in advertised else max(others, default=at)
+        return any(at <= other <= latest for other in others)
+
     def comes_back(self, node: Instance, health: NodeHealth, was_away: bool) -> bool:
-        """Whether the node that was seen may be used again: a hop node at once, others after a health check."""
+        """Whether the node that was seen may be used again: a hop node at once, others after a health check.
+
+        Also one that a check could not reach: Receptor has just started, perhaps, and had no route to it yet.
+        """
         if node.node_type == NodeType.HOP:
             well = health.check_outcome not in conditions.FAULTS
             return well and node.node_state in (State.UNAVAILABLE, State.INSTALLED)
-        return node.node_state in CHECKABLE_STATES and (was_away or node.node_state == State.INSTALLED)
+        is_missed = was_away or health.check_outcome == NodeHealth.Check.UNREACHABLE
+        return node.node_state in CHECKABLE_STATES and (is_missed or node.node_state == State.INSTALLED)
 
     # --- who is lost
 
@@ -171,10 +190,12 @@ class Inspection:
     def save(self) -> None:
         """Store what changed, with one statement for each kind of change."""
         save_sightings(self.changes.seen)
-        offline = {"node_state": State.UNAVAILABLE, "errors": LOST_ERROR, "modified": self.now}
-        self.update(self.changes.lost, {**offline, "cpu_capacity": 0, "mem_capacity": 0, "capacity": 0})
+        for node in self.changes.lost:
+            take_offline(node, LOST_ERROR)
         rejoined = [node for node in self.changes.back if node.node_type == NodeType.HOP]
-        self.update(rejoined, {"node_state": State.READY, "errors": "", "modified": self.now})
+        for node in rejoined:
+            bring_online(node)
+        self.save_states([*self.changes.lost, *rejoined])
         touched = [health for pk, health in self.health.items() if pk in self.touched]
         NodeHealth.objects.bulk_create(
             touched,
@@ -183,12 +204,14 @@ class Inspection:
             update_fields=["advertised", "sighted", "lost_since", "sightings"],
         )
 
-    def update(self, nodes: list[Instance], values: dict[str, Any]) -> None:
-        """Set these values of the nodes in memory, from which the conditions are computed, and in the database."""
+    def save_states(self, nodes: list[Instance]) -> None:
+        """Store STATE_COLUMNS of these nodes, with one statement for all lost ones and one for all that rejoined."""
+        alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for node in nodes:
-            vars(node).update(values)
-        if nodes:
-            Instance.objects.filter(pk__in=[node.pk for node in nodes]).update(**values)
+            node.modified = self.now
+            alike[tuple(getattr(node, name) for name in STATE_COLUMNS)].append(node.pk)
+        for values, pks in alike.items():
+            Instance.objects.filter(pk__in=pks).update(**dict(zip(STATE_COLUMNS, values, strict=True)))
 
     def establish_links(self) -> None:
         """Set links in state "adding" whose ends are connected to "established", whichever of the two dialled."""
@@ -201,7 +224,7 @@ class Inspection:
     def save_inspection(self) -> None:
         """Store when this inspection began, its duration and error, and the hostnames that no instance has."""
         before = self.previous.unknown_nodes if self.previous else []
-        names = {storable(name) for name in self.view.advertised.keys() - self.nodes.keys()}
+        names = {storable(name) for name in self.view.advertised.keys() - self.nodes.keys() if self.is_there(name)}
         unknown = before if self.error else sorted(names)
         new = sorted(set(unknown) - set(before))
         if new:
@@ -213,24 +236,45 @@ class Inspection:
             seconds=self.seconds,
             error=self.error,
             unknown_nodes=unknown,
+            unrouted=self.unrouted(),
         )
         MeshInspection.objects.bulk_create(
             [own],
             update_conflicts=True,
             unique_fields=["inspector"],
-            update_fields=["began", "watching_since", "seconds", "error", "unknown_nodes"],
+            update_fields=["began", "watching_since", "seconds", "error", "unknown_nodes", "unrouted"],
         )
 
-    def blockers(self) -> dict[int, list[str]]:
-        """For the id of each node that is cut off, the hostnames of the nodes that cut it off."""
-        lost = {pk for pk, health in self.health.items() if health.lost_since is not None}
-        if not lost:
+    def is_there(self, name: str) -> bool:
+        """Whether an advertised node is on the mesh yet: Receptor keeps the advertisements of those that left it."""
+        if self.view.reaches(name) is not False:
+            return True
+        is_old = abs(self.now - self.view.advertised[name]) > tolerance(NodeType.EXECUTION)
+        return not is_old and name not in self.view.disconnected
+
+    def unrouted(self) -> list[str] | None:
+        """The hostnames of the instances to which Receptor knows no route; None where it does not say so."""
+        if self.view.routes is None or not through_receptor():
+            return None
+        others = self.nodes.keys() - {self.inspector}
+        return sorted(hostname for hostname in others if not self.view.reaches(hostname))
+
+    def blockers(self, watch: Watch) -> dict[int, list[str]]:
+        """For the id of each node that is cut off, the hostnames of the nodes that cut it off.
+
+        Down are the nodes without a route, which Receptor knows within seconds; where it does not say, the lost nodes.
+        """
+        down = {pk for pk, health in self.health.items() if health.lost_since is not None}
+        if not down:
             return {}
-        roots = [node.pk for node in self.nodes.values() if node.node_type in capacity.CONTROLLING]
+        roots = {node.pk for node in self.nodes.values() if node.node_type in capacity.CONTROLLING}
+        if watch.unrouted is not None:
+            down = {node.pk for node in self.nodes.values() if node.hostname in watch.unrouted}
+            roots = self.health.keys() - down
         links = (link for link in self.links if link[3] != InstanceLink.State.REMOVING)
         pairs = ((self.nodes[one].pk, self.nodes[other].pk) for _, one, other, _ in links)
         names = {node.pk: node.hostname for node in self.nodes.values()}
-        blocked = graph.cut_off(roots, lost, pairs)
+        blocked = graph.cut_off(roots, down, pairs)
         return {pk: sorted(names[blocker] for blocker in blockers) for pk, blockers in blocked.items()}
 
 

@@ -38,12 +38,14 @@ class View:
 
     ``node``: its own name; "" where it does not say. ``advertised``: when each node's last advertisement was written,
     by that node's clock. ``services``: the control service of each node that advertises one. ``connected``: pairs of
-    nodes, from the first's own view. ``routes``: for each node that is reached the next one on the way there,
-    without Receptor's own; None where the answer has no routing table.
+    nodes, from the first's own view. ``disconnected``: nodes that are known to have no connection. ``routes``: for
+    each node that is reached the next one on the way there, without Receptor's own; None where the answer has no
+    routing table.
     """
 
     advertised: dict[str, datetime] = field(default_factory=dict)
     connected: set[tuple[str, str]] = field(default_factory=set)
+    disconnected: set[str] = field(default_factory=set)
     routes: dict[str, str] | None = None
     services: dict[str, ControlService] = field(default_factory=dict)
     node: str = ""
@@ -62,12 +64,14 @@ class View:
                 view.add_advertisement(entry)
         costs = status.get("KnownConnectionCosts")
         for node, others in costs.items() if isinstance(costs, Mapping) else []:
+            if others == {}:
+                view.disconnected.add(node)
             view.connected |= {(node, other) for other in (others if isinstance(others, Mapping) else [])}
         return view
 
-    def reaches(self, node: str) -> bool:
-        """Whether it has a route to the node, or says nothing about routes."""
-        return self.routes is None or node in self.routes or node == self.node
+    def reaches(self, node: str) -> bool | None:
+        """Whether Receptor knows a route to ``node``, which may be its own; None where it does not say."""
+        return None if self.routes is None else node == self.node or node in self.routes
 
     def add_advertisement(self, entry: Mapping[str, Any]) -> None:
         """Add one advertisement. Nodes have one for each of their services; of each, the last one counts."""

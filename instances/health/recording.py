@@ -13,6 +13,7 @@ from instances import capacity
 from instances.health import conditions
 from instances.health.report import NodeReport, effective_figures
 from instances.health.rules import CHECKABLE_STATES
+from instances.health.watch import record_failure
 from instances.locking import lock_record
 from instances.models import Instance, NodeHealth
 
@@ -43,7 +44,9 @@ def record(pk: int, report: NodeReport, check: datetime | None = None, now: date
     before = {field.attname: getattr(instance, field.attname) for field in Instance._meta.concrete_fields}
     health, _ = NodeHealth.objects.get_or_create(instance=instance)
     instance.health = health
-    watch = conditions.Watch.here()
+    if report.outcome == NodeHealth.Check.NO_RECEPTOR:
+        record_failure(report.errors, now)
+    watch = conditions.Watch.here(now)
     earlier = conditions.findings(instance, watch, now)
     if report.outcome in ANSWERING_OUTCOMES:
         record_sighting(instance, health, now)
@@ -87,7 +90,8 @@ def apply(report: NodeReport, instance: Instance, health: NodeHealth, now: datet
 def take_offline(instance: Instance, errors: str) -> None:
     instance.node_state = State.UNAVAILABLE
     instance.errors = errors
-    instance.cpu_capacity = instance.mem_capacity = instance.capacity = 0
+    instance.cpu_capacity = instance.mem_capacity = 0
+    instance.recompute_capacity()
 
 
 def bring_online(instance: Instance) -> None:
@@ -98,7 +102,7 @@ def bring_online(instance: Instance) -> None:
     else:
         instance.cpu_capacity = capacity.cpu_capacity(instance.cpu)
         instance.mem_capacity = capacity.mem_capacity(instance.memory)
-    instance.capacity = int(instance.exact_capacity)
+    instance.recompute_capacity()
 
 
 def save_changes(instance: Instance, before: dict[str, Any], now: datetime) -> None:

@@ -20,7 +20,7 @@ LARGEST_OUTPUT = 2**16  # bytes
 LONGEST_ERRORS = 20_000  # characters that are kept
 LONGEST_VERSION = 120
 LONGEST_UUID = 40
-MOST_CPU = Decimal("999.9")
+LEAST_CPU, MOST_CPU = Decimal("0.1"), Decimal("999.9")
 MOST_MEMORY = BigIntegerField.MAX_BIGINT
 LONGEST_SCALAR = 100  # characters of a number; longer ones are text
 RUNNER = "ansible-runner-"
@@ -72,12 +72,16 @@ def runner_version(version: str) -> str:
 
 
 def effective_figures(report: NodeReport, node_type: str) -> tuple[Decimal, int]:
-    """The CPUs, to one decimal, and the bytes of memory that count; the settings may override a control node's."""
+    """The CPUs and the bytes of memory that count; the settings may override a control node's.
+
+    CPUs have one decimal, as the column has, and are at least LEAST_CPU where they are known at all.
+    """
     cpu, memory = report.cpu, report.memory
     if node_type in CONTROLLING:
         cpu = env.cores(settings.SYSTEM_TASK_ABS_CPU) or cpu
         memory = env.bytes_of(settings.SYSTEM_TASK_ABS_MEM) or memory
-    return min(MOST_CPU, cpu.quantize(Decimal("0.1"), ROUND_HALF_EVEN)), min(MOST_MEMORY, memory)
+    rounded = cpu.quantize(LEAST_CPU, ROUND_HALF_EVEN)
+    return min(MOST_CPU, max(rounded, LEAST_CPU) if cpu else rounded), min(MOST_MEMORY, memory)
 
 
 # --- what "ansible-runner worker --worker-info" prints
@@ -167,6 +171,6 @@ def shortened(text: str) -> str:
 
 
 def excerpt(value: object) -> str:
-    """The beginning of the value, in one line and with control characters escaped."""
-    line = escaped(" ".join(str(value).split()))
-    return line[:200] + " …" if len(line) > 200 else line or "nothing"
+    """The beginning of what a node or Receptor wrote, in one line, with control characters as codes."""
+    text = in_one_line(" ".join(str(value).split()))
+    return text[:200] + " …" if len(text) > 200 else text or "nothing"

@@ -41,7 +41,7 @@ def worker_info(node: str, timeout: float, cleanup: contextlib.ExitStack) -> byt
     deadline = time.monotonic() + timeout
     with receptor.translate_errors():
         view = current_view(min(deadline, time.monotonic() + STATUS_WITHIN))
-        if view is not None and not view.reaches(node):
+        if view is not None and view.reaches(node) is False:
             raise no_route(node)
         unit = WorkUnit(node, deadline)
         cleanup.callback(unit.release)
@@ -69,7 +69,7 @@ def current_view(deadline: float) -> View | None:
 def unreached_in_time(node: str, timeout: float) -> ProbeError:
     """The error of a node that did not answer in time; of Receptor, if that does not answer any more either."""
     view = View.of_status(receptor.status(STATUS_WITHIN))
-    return timed_out(node, timeout) if view.reaches(node) else no_route(node)
+    return no_route(node) if view.reaches(node) is False else timed_out(node, timeout)
 
 
 @dataclass

@@ -123,6 +123,9 @@ class MeshInspection(models.Model):
     seconds = models.FloatField(default=0)
     error = models.TextField(blank=True, default="", help_text="Why it failed; empty where it did not.")
     unknown_nodes = models.JSONField(default=list, help_text="Hostnames on the mesh that no instance has.")
+    unrouted = models.JSONField(
+        null=True, default=None, help_text="Hostnames of instances that it knew no route to; null if it did not say."
+    )
 
     def __str__(self) -> str:
         return self.began.isoformat()

@@ -199,6 +199,13 @@ class Instance(Timestamped):
             return Decimal(0)
         return capacity.between(self.cpu_capacity, self.mem_capacity, self.capacity_adjustment)
 
+    def recompute_capacity(self) -> None:
+        """Set ``capacity`` from the stored ones of CPUs and memory, whenever state, type or ``enabled`` changes.
+
+        A new node keeps the default until then. Source: docs/awx-behaviour.md, "Capacity".
+        """
+        self.capacity = int(self.exact_capacity)
+
     @property
     def capacity_explained(self) -> Explanation:
         return capacity.explained(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instances', '0004_counters'),
+        ('instances', '0005_mesh'),
     ]
 
     operations = [
