@@ -15,7 +15,10 @@ import yaml
 from instances.mesh_ca import MeshCA
 from instances.models import Instance
 
-COLLECTION = {"name": "ansible.receptor", "version": "2.0.2"}  # the last that reads a peer's host and port
+# From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up to
+# 2.0.10 read a peer's host and port. ansible-galaxy installs the newest one of the range.
+COLLECTION = {"name": "ansible.receptor", "version": ">=2.0.6,<2.1.0"}
+USER = "<username>"  # whom the reader of the inventory fills in
 CA_FILE = "receptor/tls/ca/mesh-CA.crt"
 CERTIFICATE_FILE = "receptor/tls/receptor.crt"
 KEY_FILE = "receptor/tls/receptor.key"
@@ -42,7 +45,7 @@ def archive(instance: Instance, ca: MeshCA) -> bytes:
     key, certificate = ca.issue(instance.hostname)
     files = {
         "install_receptor.yml": as_yaml(playbook(instance)),
-        "inventory.yml": as_yaml(inventory(instance)),
+        "inventory.yml": as_yaml(inventory(instance)).replace(USER.encode(), f"{USER}  # user provided".encode()),
         "requirements.yml": as_yaml({"collections": [COLLECTION]}),
         "group_vars/all.yml": as_yaml(variables(instance, dialled_by(instance))),
         CA_FILE: ca.certificates_pem,
@@ -82,10 +85,6 @@ def playbook(instance: Instance) -> list[dict[str, Any]]:
             "tasks": [
                 {"name": "Create the receptor group", "group": {"name": "{{ receptor_group }}"}},
                 {"name": "Create the receptor user", "user": user},
-                {
-                    "name": "Enable the Copr repository of Receptor",
-                    "command": "dnf copr enable ansible-awx/receptor -y",
-                },
                 *({"import_role": {"name": role}} for role in roles),
             ],
         }
@@ -96,7 +95,7 @@ def inventory(instance: Instance) -> dict[str, Any]:
     """An inventory of one host, with placeholders for the machine's user and key."""
     host = {
         "ansible_host": instance.hostname,
-        "ansible_user": "username",
+        "ansible_user": USER,
         "ansible_ssh_private_key_file": "~/.ssh/id_rsa",
     }
     return {"all": {"hosts": {"remote-execution": host}}}
@@ -117,6 +116,8 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
         "receptor_mintls13": False,
     }
     if instance.node_type == Instance.NodeType.EXECUTION:
+        # The role ansible.receptor.podman writes the configuration of this user, "podman" unless it is told.
+        variables |= {"podman_user": "{{ receptor_user }}", "podman_group": "{{ receptor_group }}"}
         variables["receptor_work_commands"] = {
             "ansible-runner": {
                 "command": "ansible-runner",
@@ -136,7 +137,17 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
     }
     if instance.listener_port is not None:
         variables["receptor_port"] = instance.listener_port
-    dialled = [{"host": peer.hostname, "port": peer.listener_port, "protocol": "tcp"} for peer in peers]
+    dialled = [{**host_and_port(peer), "protocol": "tcp"} for peer in peers]
     if dialled:
         variables["receptor_peers"] = dialled
     return variables
+
+
+def host_and_port(peer: Instance) -> dict[str, Any]:
+    """The host and port of a peer, which the collection's template joins by a colon to a YAML value, without quotes.
+
+    Receptor takes an IPv6 address in brackets only, and YAML would read these as a list. So the value is quoted here.
+    """
+    if ":" not in peer.hostname:
+        return {"host": peer.hostname, "port": peer.listener_port}
+    return {"host": f'"[{peer.hostname}]', "port": f'{peer.listener_port}"'}

@@ -184,12 +184,13 @@ def test_what_ansible_reads(client: APIClient, node: Instance, mesh_ca: dict[str
             "hosts": {
                 "remote-execution": {
                     "ansible_host": "exec-1.example.org",
-                    "ansible_user": "username",
+                    "ansible_user": "<username>",
                     "ansible_ssh_private_key_file": "~/.ssh/id_rsa",
                 }
             }
         }
     }
+    assert b"ansible_user: <username>  # user provided\n" in files["inventory.yml"]
     (collection,) = yaml.safe_load(files["requirements.yml"])["collections"]
     assert collection["name"] == "ansible.receptor"
     (play,) = yaml.safe_load(files["install_receptor.yml"])
@@ -213,6 +214,8 @@ COMMON = {
     "receptor_protocol": "tcp",
 }
 EXECUTES = {
+    "podman_user": "{{ receptor_user }}",
+    "podman_group": "{{ receptor_group }}",
     "receptor_work_commands": {
         "ansible-runner": {
             "command": "ansible-runner",
@@ -266,6 +269,44 @@ def test_the_variables_are_in_the_archive(
     files = unpacked(client, with_peers(node, hop2=27201, hop1=27200))
     assert set(files) == FILES
     assert yaml.safe_load(files["group_vars/all.yml"]) == {**COMMON, **work, **LISTENS, **DIALS}
+
+
+IPV6 = ("fd00::15", "::1", "2001:db8:0:0:0:0:0:1", "::ffff:10.0.0.1")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hostname", [*IPV6, "hop1", "10.0.0.1", "a.example.org"])
+def test_a_peer_has_an_address_that_receptor_dials(hostname: str) -> None:
+    """The collection's template writes the value without quotes, and Receptor wants an IPv6 address in brackets."""
+    (peer,) = bundle.variables(
+        Instance(hostname="node"), [Instance(hostname=hostname, node_type="hop", listener_port=1024)]
+    )["receptor_peers"]
+    read = yaml.safe_load(f"- tcp-peer:\n    address: {peer['host']}:{peer['port']}\n    redial: true\n")
+    expected = f"[{hostname}]:1024" if hostname in IPV6 else f"{hostname}:1024"
+    assert read == [{"tcp-peer": {"address": expected, "redial": True}}]
+
+
+# What the tasks of the roles read, but have no default for, or one that is another user or a file which nobody makes.
+READ_BY_ROLES = {
+    "ansible.receptor.podman": {"podman_user", "podman_group"},
+    "ansible.receptor.setup": {
+        "receptor_user",
+        "receptor_group",
+        "custom_worksign_public_keyfile",
+        "custom_tls_certfile",
+        "custom_tls_keyfile",
+        "custom_ca_certfile",
+    },
+}
+
+
+@pytest.mark.parametrize("node_type", ["execution", "hop"])
+def test_what_the_roles_read_without_a_default_is_set(node_type: str) -> None:
+    node = Instance(hostname="node", node_type=node_type)
+    (play,) = bundle.playbook(node)
+    roles = {task["import_role"]["name"] for task in play["tasks"] if "import_role" in task}
+    assert set().union(*(READ_BY_ROLES[role] for role in roles)) <= bundle.variables(node, []).keys()
+    assert not [task for task in play["tasks"] if "command" in task]  # which would need a certain system
 
 
 # --- the certificate
