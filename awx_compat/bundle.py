@@ -15,8 +15,8 @@ import yaml
 from instances.mesh_ca import MeshCA
 from instances.models import Instance
 
-# From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up to
-# 2.0.10 read a peer's host and port. ansible-galaxy installs the newest one of the range.
+# From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up
+# to 2.0.10 read a peer's host and port. ansible-galaxy installs the newest one of the range.
 COLLECTION = {"name": "ansible.receptor", "version": ">=2.0.6,<2.1.0"}
 USER = "<username>"  # whom the reader of the inventory fills in
 CA_FILE = "receptor/tls/ca/mesh-CA.crt"
