@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from instances.health import conditions, mesh, periodic, recording
 from instances.health.mesh_view import View
-from instances.health.report import NodeReport
+from instances.health.report import Check, NodeReport
 from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth
 from tests.mesh import MINUTE, MORNING, Mesh, link, node, state
 
@@ -276,6 +276,17 @@ def test_a_node_with_errors_is_checked_again_after_half_an_hour(nodes: Mesh) -> 
     assert queued() == []
     nodes.pass_minutes(1, "exec-1")
     assert queued() == [own.pk]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_checked"), [(Check.UNREACHABLE, True), (Check.TIMED_OUT, False), (Check.NODE_ERRORS, False)]
+)
+def test_a_node_that_no_check_reached_is_checked_when_it_is_seen(outcome: Check, is_checked: bool, nodes: Mesh) -> None:
+    """Receptor may have known no route yet, as it had just started."""
+    own = node("exec-1")
+    recording.record(own.pk, NodeReport(errors="failed", outcome=outcome), now=nodes.now)
+    nodes.pass_minutes(1, "exec-1")
+    assert (queued() == [own.pk]) is is_checked
 
 
 def test_a_check_that_is_dated_in_the_future_is_due(nodes: Mesh) -> None:

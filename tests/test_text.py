@@ -198,3 +198,10 @@ def test_pages_and_administration_show_what_is_there(odd: str, admin: User) -> N
                 assert escape(text.format(odd)) not in page, (path, text)
     told = client_of(admin).get(f"/api/v2/instances/{node.pk}/").json()
     assert (told["version"], told["errors"]) == (node.version, node.errors)
+
+
+@pytest.mark.parametrize("arguments", [["x\x1b[31m"], ["--\x1b[31m"], ["--all=\r\nforged"]])
+def test_a_wrong_argument_is_repeated_without_its_control_characters(arguments: list[str]) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("list_instances", *arguments)
+    assert str(refused.value).isprintable()

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import DatabaseError
 
 from instances import database
@@ -21,6 +21,13 @@ class EscapedOutput(OutputWrapper):
 
 class EscapingCommand(BaseCommand):
     """A command whose output may contain texts from users, nodes or a mirrored AWX."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """The parser, whose errors, which repeat the arguments, are escaped too."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+        report = parser.error
+        parser.error = lambda message: report(in_one_line(message))  # type: ignore[method-assign]
+        return parser
 
     def __init__(self, stdout: Any = None, stderr: Any = None, *args: Any, **options: Any) -> None:
         super().__init__(stdout, stderr, *args, **options)
