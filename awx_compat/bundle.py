@@ -116,7 +116,7 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
         "receptor_mintls13": False,
     }
     if instance.node_type == Instance.NodeType.EXECUTION:
-        # The role ansible.receptor.podman writes the configuration of this user, "podman" unless it is told.
+        # The role ansible.receptor.podman writes the configuration of this user, by default "podman".
         variables |= {"podman_user": "{{ receptor_user }}", "podman_group": "{{ receptor_group }}"}
         variables["receptor_work_commands"] = {
             "ansible-runner": {

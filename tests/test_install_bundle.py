@@ -529,3 +529,80 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="nothing was written"):
         create_mesh_ca(tmp_path / "file" / "ca")
+
+
+# --- manage.py create_node_certificate
+
+
+def create_node_certificate(*arguments: str) -> list[Path]:
+    """Run the command; the paths that it prints."""
+    printed = io.StringIO()
+    call_command("create_node_certificate", *arguments, stdout=printed)
+    return [Path(line) for line in printed.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("hostname", ["control-1.example.org", "10.0.0.1"])
+def test_a_control_node_gets_a_certificate(hostname: str, mesh_ca: dict[str, str], tmp_path: Path) -> None:
+    """Without a database."""
+    directory = tmp_path / "new" / "tls"
+    paths = create_node_certificate(hostname, str(directory))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
+    assert modes == {"receptor.key": 0o600, "receptor.crt": 0o644, "mesh-CA.crt": 0o644}
+    assert sorted(paths) == sorted(directory.iterdir())
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+    assert (directory / "mesh-CA.crt").read_bytes() == Path(mesh_ca[CA]).read_bytes()
+    ca = x509.load_pem_x509_certificate((directory / "mesh-CA.crt").read_bytes())
+    certificate = x509.load_pem_x509_certificate((directory / "receptor.crt").read_bytes())
+    trusting = PolicyBuilder().store(Store([ca]))
+    trusting.build_client_verifier().verify(certificate, [])
+    subject = x509.DNSName(hostname) if hostname.endswith("org") else x509.IPAddress(ip_address(hostname))
+    assert trusting.build_server_verifier(subject).verify(certificate, []) == [certificate, ca]
+    (receptor_name,) = alternative_names(certificate).get_values_for_type(x509.OtherName)
+    assert receptor_name.type_id == RECEPTOR_NAME
+    assert asn1.decode_der(str, receptor_name.value) == hostname
+    key = load_pem_private_key((directory / "receptor.key").read_bytes(), password=None)
+    assert key.public_key() == certificate.public_key()
+
+
+def test_the_current_folder_is_the_default(
+    mesh_ca: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert {path.parent for path in create_node_certificate("../control-1")} == {tmp_path}
+
+
+@pytest.mark.parametrize("name", ["receptor.key", "receptor.crt", "mesh-CA.crt"])
+def test_no_file_of_a_node_is_overwritten(name: str, mesh_ca: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(CommandError, match=f"{name}: File exists; nothing was written"):
+        create_node_certificate("control-1", str(tmp_path))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+@pytest.mark.parametrize(
+    ("hostname", "reason"),
+    [
+        ("", "The hostname is empty."),
+        (" ", "The hostname is empty."),
+        ("x" * 251, "The hostname has more than 250 characters."),
+        *((f"a{character}b", "control characters") for character in "\0\n\t\x1b\x7f\x85"),
+        ("a\udcffb", "An argument is not UTF-8."),
+    ],
+)
+def test_hostnames_without_a_certificate(hostname: str, reason: str, mesh_ca: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=reason):
+        create_node_certificate(hostname, str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_needs_the_mesh_ca(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=f"The mesh CA is not set up: {CA}, {CA_KEY}, {WORK_KEY} not set"):
+        create_node_certificate("control-1", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_a_node_that_cannot_be_made(mesh_ca: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="nothing was written"):
+        create_node_certificate("control-1", str(tmp_path / "file" / "tls"))
