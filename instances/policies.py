@@ -22,9 +22,10 @@ def apply_policies() -> int:
     between the reading and the writing.
     """
     lock_memberships()
-    groups = InstanceGroup.objects.filter(is_container_group=False)
-    instances = Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk")
-    wanted = memberships(list(instances), list(groups.select_for_update(no_key=True).order_by("pk")))
+    locked = InstanceGroup.objects.filter(is_container_group=False).select_for_update(no_key=True)
+    groups = list(locked.order_by("pk"))
+    instances = list(Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk"))
+    wanted = memberships(instances, groups)
     present = {
         (group, instance): pk
         for pk, group, instance in Membership.objects.filter(instancegroup__in=wanted).values_list(
@@ -32,7 +33,8 @@ def apply_policies() -> int:
         )
     }
     pairs = {(group, instance) for group, members in wanted.items() for instance in members}
-    ended = [pk for pair, pk in present.items() if pair not in pairs]
+    allowed = pairs | by_hand(instances, groups)
+    ended = [pk for pair, pk in present.items() if pair not in allowed]
     begun = [
         Membership(instancegroup_id=group, instance_id=instance) for group, instance in sorted(pairs - present.keys())
     ]
@@ -55,7 +57,7 @@ def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[
     for wanted in (by_minimum, by_percentage):
         for group in sorted(groups, key=lambda group: len(members[group.pk])):
             own = members[group.pk]
-            pool = [i.pk for i in instances if i.managed_by_policy and may_be_given(i, group)]
+            pool = [i.pk for i in instances if i.managed_by_policy and may_be_member(i, group)]
             missing = max(0, wanted(group, len(pool)) - len(own))
             for pk in sorted((pk for pk in pool if pk not in own), key=lambda pk: given[pk])[:missing]:
                 own.add(pk)
@@ -66,19 +68,25 @@ def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[
 def listed(instances: list[Instance], group: InstanceGroup) -> set[int]:
     """The ids of the instances that the group's policy_instance_list makes members."""
     hostnames = set(group.policy_instance_list)
-    return {i.pk for i in instances if i.hostname in hostnames and may_be_listed(i, group)}
+    return {i.pk for i in instances if i.hostname in hostnames and may_be_member(i, group)}
 
 
-def may_be_listed(instance: Instance, group: InstanceGroup) -> bool:
-    if instance.node_type == Instance.NodeType.CONTROL:
-        return group.name == CONTROL_PLANE
-    return instance.node_type != Instance.NodeType.HOP
+def by_hand(instances: list[Instance], groups: list[InstanceGroup]) -> set[tuple[int, int]]:
+    """The execution nodes listed in controlplane, as ids of group and node: policies put none in and take none out."""
+    return {
+        (group.pk, i.pk)
+        for group in groups
+        if group.name == CONTROL_PLANE
+        for i in instances
+        if i.node_type == Instance.NodeType.EXECUTION and i.hostname in group.policy_instance_list
+    }
 
 
-def may_be_given(instance: Instance, group: InstanceGroup) -> bool:
-    """Whether the minimum and the percentage can make ``instance`` a member of ``group``."""
-    wrong_plane = instance.node_type == Instance.NodeType.EXECUTION and group.name == CONTROL_PLANE
-    return may_be_listed(instance, group) and not wrong_plane
+def may_be_member(instance: Instance, group: InstanceGroup) -> bool:
+    """Whether the policies of ``group``, its list among them, can make ``instance`` a member."""
+    if group.name == CONTROL_PLANE:
+        return instance.controls
+    return instance.node_type in (Instance.NodeType.EXECUTION, Instance.NodeType.HYBRID)
 
 
 def by_minimum(group: InstanceGroup, eligible: int) -> int:

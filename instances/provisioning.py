@@ -6,6 +6,7 @@ Source: docs/awx-behaviour.md, "Changing instances", and AWX's commands of the s
 
 import ipaddress
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -14,51 +15,85 @@ from uuid import uuid4
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from instances import lifecycle, policies, tasks
+from instances import lifecycle, policies, renaming, tasks
 from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink
+from instances.models.instance import NO_UUID
 
 
 class Outcome(Enum):
     CREATED = "created"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
+    RENAMED = "renamed"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What became of a node or group, and what the operator should know of it."""
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
 
 
 # --- nodes
 
 
 @transaction.atomic
-def provision(hostname: str, node_type: str, given: dict[str, Any]) -> Outcome:
-    """Register a node, or change the one that has this hostname.
+def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Registration:
+    """Register a node, or change the one that has this uuid or else this hostname; one found by its uuid is renamed.
 
-    ``given``: any of uuid, ip_address and listener_port; what is left out stays as it is. A control or hybrid node
-    peers to every node with peers_from_control_nodes.
+    ``node_type``: None leaves it as it is, and makes a new node a hybrid one. ``given``: any of uuid, ip_address and
+    listener_port; what is left out stays as it is. A control or hybrid node peers to every node with
+    peers_from_control_nodes.
     """
     lifecycle.refuse_control_characters(hostname)
     lock_links()
-    found = Instance.objects.select_for_update(no_key=True).filter(hostname=hostname).first()
-    check_address(hostname, given.get("ip_address", ""))
+    found = find_node(hostname, given.get("uuid", NO_UUID))
+    check_address(found, given.get("ip_address", ""))
     if given.get("listener_port") is not None:
         lifecycle.check_listener_port(given["listener_port"])
     if found is None:
-        peer_as_control_node(new_node(hostname, node_type, given))
-        return Outcome.CREATED
-    lifecycle.checked_node_type(found, node_type)
+        peer_as_control_node(new_node(hostname, node_type or Instance.NodeType.HYBRID, given))
+        return Registration(Outcome.CREATED)
+    lifecycle.checked_node_type(found, node_type or found.node_type)
     lifecycle.checked_listener_port(found, given.get("listener_port"))
-    changed = set_fields(found, given)
+    earlier = found.hostname
+    changed = set_fields(found, {**given, "hostname": hostname})
     linked = peer_as_control_node(found)
-    return Outcome.CHANGED if changed or linked else Outcome.UNCHANGED
+    if earlier != hostname:
+        renaming.follow(found, earlier)
+        return Registration(Outcome.RENAMED, (f"{earlier} had this uuid and is named {hostname} now.",))
+    return Registration(Outcome.CHANGED if changed or linked else Outcome.UNCHANGED)
 
 
-def check_address(hostname: str, address: str) -> None:
+def find_node(hostname: str, uuid: str) -> Instance | None:
+    """The node with this uuid or else with this hostname, locked until the transaction ends; None if there is none.
+
+    Raises ValidationError where the uuid does not say which node is meant.
+    """
+    nodes = Instance.objects.select_for_update(no_key=True).order_by("pk")
+    named: Instance | None = nodes.filter(hostname=hostname).first()
+    owners: list[Instance] = list(nodes.filter(uuid__iexact=uuid)) if uuid != NO_UUID else []
+    if not owners or named in owners:
+        return named
+    names = ", ".join(owner.hostname for owner in owners)
+    if named:
+        raise ValidationError({"uuid": f"{uuid} is the uuid of {names}, and {hostname} is another node."})
+    if len(owners) > 1:
+        raise ValidationError({"uuid": f"{uuid} is the uuid of several nodes: {names}."})
+    return owners[0]
+
+
+def check_address(node: Instance | None, address: str) -> None:
+    """Raise ValidationError for what is no IP address, or another's than ``node``'s."""
     if not address:
         return
     try:
         ipaddress.ip_address(address)
     except ValueError:
         raise ValidationError({"ip_address": f"{address} is no IP address."}) from None
-    other = Instance.objects.filter(ip_address=address).exclude(hostname=hostname).first()
+    other = Instance.objects.filter(ip_address=address).exclude(pk=node and node.pk).first()
     if other:
         raise ValidationError({"ip_address": f"{other.hostname} has {address} already."})
 
@@ -126,40 +161,41 @@ def lock_by_hostname(hostnames: list[str]) -> dict[str, Instance]:
 
 
 @transaction.atomic
-def register_queue(name: str, policy: dict[str, int], hostnames: list[str]) -> Outcome:
-    """Make an instance group, or change the one of this name, and add the instances to it and to its policy's list.
+def register_queue(name: str, percentage: int, minimum: int, hostnames: list[str]) -> Registration:
+    """Make an instance group with this policy, or change the one of this name, and add the instances to it.
 
-    ``policy``: any of policy_instance_percentage and policy_instance_minimum; what is left out stays as it is. The
-    groups that AWX protects can be changed too: it is here that an installer sets them up.
+    All are added to the policy's list, as in AWX; members become those that the policies let in. The groups that AWX
+    protects can be changed too: it is here that an installer sets them up.
     """
     policies.lock_memberships()
     group = InstanceGroup.objects.select_for_update(no_key=True).filter(name=name).first()
+    created = group is None
     if group is None:
         group = InstanceGroup(name=name)
         group.clean_fields()
         group.save()
-        outcome = Outcome.CREATED
-    else:
-        outcome = Outcome.UNCHANGED
-    members = members_to_be(group, hostnames)
-    listed = [hostname for hostname in members if hostname not in group.policy_instance_list]
-    if group.is_container_group and (policy or members):
-        raise ValidationError(f"{name} is a container group: it has no instances and no policy.")
-    changed = set_fields(group, {**policy, "policy_instance_list": [*group.policy_instance_list, *listed]})
-    joined = join(group, list(members.values()))
-    if outcome is Outcome.UNCHANGED and (changed or joined):
-        outcome = Outcome.CHANGED
-    if outcome is not Outcome.UNCHANGED:
-        tasks.policies_changed()
-    return outcome
-
-
-def members_to_be(group: InstanceGroup, hostnames: list[str]) -> dict[str, Instance]:
     found = lock_by_hostname(hostnames)
-    for instance in found.values():
-        if not policies.may_be_listed(instance, group):
-            raise ValidationError(f"{instance.hostname} is a {instance.node_type} node and cannot be in {group.name}.")
-    return {hostname: found[hostname] for hostname in dict.fromkeys(hostnames)}
+    if group.is_container_group and (percentage or minimum or found):
+        raise ValidationError(f"{name} is a container group: it has no instances and no policy.")
+    listed = [hostname for hostname in dict.fromkeys(hostnames) if hostname not in group.policy_instance_list]
+    policy = {
+        "policy_instance_percentage": percentage,
+        "policy_instance_minimum": minimum,
+        "policy_instance_list": [*group.policy_instance_list, *listed],
+    }
+    changed = set_fields(group, policy)
+    let_in = [instance for instance in found.values() if policies.may_be_member(instance, group)]
+    joined = join(group, let_in)
+    if created or changed or joined:
+        tasks.policies_changed()
+    outcome = Outcome.CREATED if created else Outcome.CHANGED if changed or joined else Outcome.UNCHANGED
+    return Registration(
+        outcome, tuple(listing_warning(group, found[name]) for name in found if found[name] not in let_in)
+    )
+
+
+def listing_warning(group: InstanceGroup, instance: Instance) -> str:
+    return f"{instance.hostname} is a {instance.node_type} node: listed, but policies keep it out of {group.name}."
 
 
 def join(group: InstanceGroup, instances: list[Instance]) -> bool:
@@ -174,56 +210,47 @@ def join(group: InstanceGroup, instances: list[Instance]) -> bool:
 
 @dataclass(frozen=True)
 class Links:
-    """How many links were made, or are established by now, and how many were removed."""
+    """How many links were made, or are established by now, how many were removed, and what to warn of."""
 
     added: int = 0
     removed: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @transaction.atomic
-def connect(source: str, hostnames: list[str], exactly: bool = False) -> Links:
-    """Let ``source`` dial these nodes, and with ``exactly`` no others."""
-    lock_links()
-    instance, peers = endpoints(source, hostnames)
-    links = {link.target_id: link for link in InstanceLink.objects.filter(source=instance)}
-    check_listening(peers)
-    check_acyclic(instance, [peer for peer in peers if peer.pk not in links])
-    removed = remove(instance, [pk for pk in links if pk not in {peer.pk for peer in peers}]) if exactly else 0
-    established = InstanceLink.State.ESTABLISHED
-    lacking = [peer for peer in peers if peer.pk not in links or links[peer.pk].link_state != established]
-    for peer in lacking:
-        InstanceLink.objects.update_or_create(source=instance, target=peer, defaults={"link_state": established})
-    return Links(added=len(lacking), removed=removed)
+def connect(source: str, peers: Sequence[str], exactly: bool = False, severed: Sequence[str] = ()) -> Links:
+    """Let ``source`` dial these ``peers``, and with ``exactly`` no others; the ``severed`` no longer.
 
-
-@transaction.atomic
-def disconnect(source: str, hostnames: list[str]) -> Links:
-    """Let ``source`` dial these nodes no longer."""
-    lock_links()
-    instance, peers = endpoints(source, hostnames)
-    return Links(removed=remove(instance, [peer.pk for peer in peers]))
-
-
-def endpoints(source: str, hostnames: list[str]) -> tuple[Instance, list[Instance]]:
-    """The instances at both ends of the links."""
-    found = lock_by_hostname([source, *hostnames])
-    if source in hostnames:
+    As in AWX, peers need no listener_port, links may form a cycle, and the severed may be unknown by now.
+    """
+    if source in (*peers, *severed):
         raise ValidationError(f"{source} cannot peer to itself.")
-    return found[source], [found[hostname] for hostname in dict.fromkeys(hostnames)]
+    lock_links()
+    found = lock_by_hostname([source, *peers])
+    own = InstanceLink.objects.filter(source=found[source])
+    states = dict(own.values_list("target__hostname", "link_state"))
+    gone = {*severed, *(states.keys() - set(peers) if exactly else ())}
+    established = InstanceLink.State.ESTABLISHED
+    lacking = [found[name] for name in dict.fromkeys(peers) if states.get(name) != established]
+    warnings = tuple(link_warnings(found[source], [node for node in lacking if node.hostname not in states]))
+    for node in lacking:
+        InstanceLink.objects.update_or_create(source=found[source], target=node, defaults={"link_state": established})
+    removed, _ = own.filter(target__hostname__in=gone).delete()
+    return Links(len(lacking), removed, warnings)
 
 
-def check_listening(peers: list[Instance]) -> None:
+def link_warnings(source: Instance, peers: list[Instance]) -> Iterator[str]:
+    """What is unusual about new links from ``source`` to these nodes."""
     silent = [peer.hostname for peer in peers if peer.listener_port is None]
     if silent:
-        raise ValidationError(f"Nobody can peer to {', '.join(silent)}: no listener_port is set there.")
-
-
-def check_acyclic(source: Instance, peers: list[Instance]) -> None:
-    """Refuse links from which others would lead back to ``source``."""
+        yield (
+            f"{', '.join(silent)}: no listener_port is set there. Install bundles leave such links out, and the API "
+            "changes such a node only together with its port."
+        )
     before = leading_to(source) if peers else set()
     circular = [peer.hostname for peer in peers if peer.pk in before]
     if circular:
-        raise ValidationError(f"Links lead from {', '.join(circular)} to {source.hostname} already; no cycles.")
+        yield f"Links lead from {', '.join(circular)} to {source.hostname} already: the links form a cycle now."
 
 
 def leading_to(instance: Instance) -> set[int]:
@@ -237,8 +264,3 @@ def leading_to(instance: Instance) -> set[int]:
         new = set().union(*(sources[pk] for pk in new)) - found
         found |= new
     return found
-
-
-def remove(source: Instance, targets: list[int]) -> int:
-    removed, _ = InstanceLink.objects.filter(source=source, target__in=targets).delete()
-    return removed

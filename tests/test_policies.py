@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 from pytest_django import DjangoAssertNumQueries
 
+from instances.groups import associate
 from instances.models import Instance, InstanceGroup
-from instances.policies import Membership, apply_policies, may_be_given, may_be_listed, memberships
+from instances.policies import Membership, apply_policies, may_be_member, memberships
 
 # --- which memberships, without a database
 
@@ -79,9 +80,9 @@ def test_nodes_that_no_policy_manages_are_members_by_list_only() -> None:
     assert memberships(mesh, [group(minimum=2, percentage=100, policy_instance_list=["node-1"])]) == {1: {1}}
 
 
-def test_an_execution_node_may_be_listed_in_controlplane() -> None:
+def test_an_execution_node_listed_in_controlplane_stays_out_and_displaces_nobody() -> None:
     groups = [group(1, "controlplane", percentage=100, policy_instance_list=["node-1"])]
-    assert memberships(nodes("execution", "execution"), groups) == {1: {1}}
+    assert memberships(nodes("execution", "hybrid", "control"), groups) == {1: {2, 3}}
 
 
 def test_control_and_hop_nodes_are_not_put_elsewhere_by_a_list() -> None:
@@ -120,14 +121,14 @@ def test_whatever_the_policies_say(mesh: list[Instance], groups: list[InstanceGr
         if one.is_container_group:
             continue
         members = [instance for instance in mesh if instance.pk in wanted[one.pk]]
-        by_list = {i.hostname for i in mesh if i.hostname in one.policy_instance_list and may_be_listed(i, one)}
+        by_list = {i.hostname for i in mesh if i.hostname in one.policy_instance_list and may_be_member(i, one)}
         by_policy = [i for i in members if i.hostname not in by_list]
-        eligible = [i for i in mesh if i.managed_by_policy and may_be_given(i, one)]
+        eligible = [i for i in mesh if i.managed_by_policy and may_be_member(i, one)]
 
         assert by_list <= {i.hostname for i in members}
         assert not any(i.node_type == "hop" for i in members)
         assert not any(i.node_type == "control" for i in members) or one.name == "controlplane"
-        assert not any(i.node_type == "execution" for i in by_policy) or one.name != "controlplane"
+        assert not any(i.node_type == "execution" for i in members) or one.name != "controlplane"
         assert all(i.managed_by_policy for i in by_policy)
         if not {i.pk for i in eligible} <= wanted[one.pk]:
             assert len(members) >= one.policy_instance_minimum
@@ -180,6 +181,16 @@ class AnyMesh(TestCase):
         assert apply_policies() == 0
         assert set(Membership.objects.values_list()) == after
         assert set(in_containers.values_list()) == untouched
+
+
+def test_an_execution_node_put_into_controlplane_by_hand_stays_and_displaces_nobody(mesh: list[Instance]) -> None:
+    plane = InstanceGroup.objects.get(name="controlplane")
+    associate(plane.pk, mesh[0])
+    apply_policies()
+    assert members("controlplane") == ["control-1", "exec-1"]
+    plane.instances.remove(mesh[0])
+    apply_policies()
+    assert members("controlplane") == ["control-1"]
 
 
 def test_container_groups_are_left_alone(mesh: list[Instance]) -> None:

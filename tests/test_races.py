@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
@@ -109,10 +108,9 @@ def test_no_port_is_cleared_to_which_somebody_is_about_to_peer(
     assert Instance.objects.get(pk=listening.pk).listener_port == 27199
 
 
-def test_no_command_peers_to_a_port_that_is_being_cleared(listening: Instance, dialling: Instance) -> None:
-    with pytest.raises(ValidationError, match="no listener_port is set there"):
-        meanwhile(close(listening), lambda: provisioning.connect("dialling", ["listening"]))
-    assert not InstanceLink.objects.exists()
+def test_a_command_warns_of_a_port_that_is_being_cleared(listening: Instance, dialling: Instance) -> None:
+    links = meanwhile(close(listening), lambda: provisioning.connect("dialling", ["listening"]))
+    assert "no listener_port is set there" in links.warnings[0]
 
 
 class TestAdmin:

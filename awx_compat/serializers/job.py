@@ -5,6 +5,8 @@ from rest_framework import serializers
 from awx_compat.serializers.base import IdField, RecordSerializer
 from instances.models import UnifiedJob
 
+NODES = ("execution_node", "controller_node")  # may have been renamed since AWX sent the job
+
 
 class UnifiedJobSerializer(RecordSerializer):
     """A job of any kind: AWX's record, with ``user_capabilities`` of the reader and the current ``elapsed``.
@@ -81,4 +83,7 @@ class UnifiedJobSerializer(RecordSerializer):
             data["summary_fields"] = self.get_summary_fields(job)
         if job.started is not None and job.finished is None:
             data["elapsed"] = job.seconds_running
+        for name in NODES:
+            if data.get(name):
+                data[name] = getattr(job, name)
         return data

@@ -67,6 +67,11 @@ class ErrorReportingCommand(EscapingCommand):
             others = f" (and {len(refused) - 1:,} others)" if len(refused) > 1 else ""
             self.stderr.write(f"Warning: the API would refuse the hostname {in_one_line(name)}{others}: {reason}")
 
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Print each on standard error: what AWX's command does without a word, and its operator should know."""
+        for warning in warnings:
+            self.stderr.write(f"Warning: {in_one_line(warning)}")
+
     def conclude(self, message: str, changed: bool) -> None:
         """Print the message and, after a change, the line by which AWX's installer detects changes."""
         self.stdout.write(message)

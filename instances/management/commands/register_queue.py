@@ -19,8 +19,8 @@ def names(text: str) -> list[str]:
 
 class Command(ErrorReportingCommand):
     help = (
-        "Create an instance group, or change the group of this name. Values without an option stay unchanged; "
-        "instances are added and never removed."
+        "Create an instance group, or change the group of this name. As in AWX, percentage and minimum become 0 "
+        "without their options; instances are added and never removed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,24 +28,22 @@ class Command(ErrorReportingCommand):
         parser.add_argument(
             "--instance_percent",
             type=int,
+            default=0,
             metavar="PERCENT",
-            help="least percentage of all instances in the group, 0 to 100 (for a new group: 0)",
+            help="least percentage of all instances in the group, 0 to 100 (default: 0)",
         )
         parser.add_argument(
             "--instance_minimum",
             type=int,
+            default=0,
             metavar="NUMBER",
-            help="least number of instances in the group (for a new group: 0)",
+            help="least number of instances in the group (default: 0)",
         )
         parser.add_argument(
             "--hostnames", type=names, default=[], metavar="A,B", help="hostnames that are always members of the group"
         )
 
     def handle(self, *args: Any, queuename: str, hostnames: list[str], **options: Any) -> None:
-        options_given = {
-            "policy_instance_percentage": options["instance_percent"],
-            "policy_instance_minimum": options["instance_minimum"],
-        }
-        policy = {name: value for name, value in options_given.items() if value is not None}
-        outcome = register_queue(queuename, policy, hostnames)
-        self.conclude(MESSAGES[outcome].format(queuename), changed=outcome is not Outcome.UNCHANGED)
+        done = register_queue(queuename, options["instance_percent"], options["instance_minimum"], hostnames)
+        self.warn(done.warnings)
+        self.conclude(MESSAGES[done.outcome].format(queuename), changed=done.outcome is not Outcome.UNCHANGED)

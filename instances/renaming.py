@@ -1,0 +1,46 @@
+"""A node that has a new hostname: what names it by its hostname, and not by its id, follows.
+
+Links, memberships, health notes and tokens belong to the node's id; nothing is to be done for them.
+"""
+
+from typing import Any
+
+from django.db.models import F
+
+from instances import policies, tasks
+from instances.models import Instance, InstanceGroup, NodeLoad, UnifiedJob
+
+FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
+
+
+def follow(node: Instance, earlier: str) -> None:
+    """Let jobs, loads and the groups' policies name ``node``, which was ``earlier``, by its present hostname.
+
+    To be called in the transaction that renames the node. The database counts the jobs anew by itself.
+    """
+    for field in ("execution_node", "controller_node"):
+        UnifiedJob.objects.filter(**{field: earlier}).update(**{field: node.hostname})
+    move_baseline(earlier, node.hostname)
+    rename_in_policies(earlier, node.hostname)
+    tasks.instance_changed(node)
+
+
+def move_baseline(earlier: str, hostname: str) -> None:
+    """Add the baseline of the earlier hostname to that of the new one, if a removed node of this name has left one."""
+    baselines: Any = NodeLoad.objects.filter(baseline=True)
+    for moved in baselines.filter(node_id=earlier):
+        added = {name: F(name) + getattr(moved, name) for name in FIGURES}
+        if baselines.filter(node_id=hostname).update(**added):
+            moved.delete()
+        else:
+            baselines.filter(pk=moved.pk).update(node_id=hostname)
+
+
+def rename_in_policies(earlier: str, hostname: str) -> None:
+    """Rename the node in every policy_instance_list; a list that has both names keeps the first."""
+    policies.lock_memberships()
+    listing = InstanceGroup.objects.filter(policy_instance_list__contains=[earlier])
+    for group in listing.select_for_update(no_key=True).order_by("pk"):
+        renamed = [hostname if name == earlier else name for name in group.policy_instance_list]
+        group.policy_instance_list = list(dict.fromkeys(renamed))
+        group.save(update_fields=["policy_instance_list"])
