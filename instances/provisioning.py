@@ -18,6 +18,7 @@ from django.db import transaction
 from instances import lifecycle, policies, renaming, tasks
 from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink
+from instances.models.group import CONTROL_PLANE
 from instances.models.instance import NO_UUID
 
 
@@ -161,11 +162,12 @@ def lock_by_hostname(hostnames: list[str]) -> dict[str, Instance]:
 
 
 @transaction.atomic
-def register_queue(name: str, percentage: int, minimum: int, hostnames: list[str]) -> Registration:
+def register_queue(name: str, percentage: int | None, minimum: int, hostnames: list[str]) -> Registration:
     """Make an instance group with this policy, or change the one of this name, and add the instances to it.
 
     All are added to the policy's list, as in AWX; members become those that the policies let in. The groups that AWX
-    protects can be changed too: it is here that an installer sets them up.
+    protects can be changed too: it is here that an installer sets them up. ``percentage``: None is 0, but for the
+    control plane, from which that would take every node.
     """
     policies.lock_memberships()
     group = InstanceGroup.objects.select_for_update(no_key=True).filter(name=name).first()
@@ -175,11 +177,15 @@ def register_queue(name: str, percentage: int, minimum: int, hostnames: list[str
         group.clean_fields()
         group.save()
     found = lock_by_hostname(hostnames)
+    warnings = []
+    if percentage is None and group.name == CONTROL_PLANE and group.policy_instance_percentage:
+        percentage = group.policy_instance_percentage
+        warnings = [f"The percentage of {name} stays {percentage}: with 0 nodes that control would leave it."]
     if group.is_container_group and (percentage or minimum or found):
         raise ValidationError(f"{name} is a container group: it has no instances and no policy.")
     listed = [hostname for hostname in dict.fromkeys(hostnames) if hostname not in group.policy_instance_list]
     policy = {
-        "policy_instance_percentage": percentage,
+        "policy_instance_percentage": percentage or 0,
         "policy_instance_minimum": minimum,
         "policy_instance_list": [*group.policy_instance_list, *listed],
     }
@@ -189,13 +195,12 @@ def register_queue(name: str, percentage: int, minimum: int, hostnames: list[str
     if created or changed or joined:
         tasks.policies_changed()
     outcome = Outcome.CREATED if created else Outcome.CHANGED if changed or joined else Outcome.UNCHANGED
-    return Registration(
-        outcome, tuple(listing_warning(group, found[name]) for name in found if found[name] not in let_in)
-    )
+    warnings += [listing_warning(group, instance) for instance in found.values() if instance not in let_in]
+    return Registration(outcome, tuple(warnings))
 
 
 def listing_warning(group: InstanceGroup, instance: Instance) -> str:
-    return f"{instance.hostname} is a {instance.node_type} node: listed, but policies keep it out of {group.name}."
+    return f"{instance.hostname} is listed, but policies keep {instance.node_type} nodes out of {group.name}."
 
 
 def join(group: InstanceGroup, instances: list[Instance]) -> bool:

@@ -450,6 +450,20 @@ def test_whom_the_policies_keep_out_is_listed_only(queue: str, inside: set[str],
     assert set(group.policy_instance_list) == inside | outside
 
 
+def test_nodes_that_control_stay_in_controlplane(mesh: None) -> None:
+    """AWX would set its percentage to 0, and the worker take them out."""
+    _, warned = run_and_warn("register_queue --queuename controlplane --hostnames exec-1")
+    assert "stays 100" in warned
+    assert "exec-1 is listed" in warned
+    apply_policies()
+    group = InstanceGroup.objects.get(name="controlplane")
+    assert {member.hostname for member in group.instances.all()} == {"control-1", "hybrid-1"}
+    assert group.policy_instance_percentage == 100
+    run("register_queue --queuename controlplane --instance_percent 0")
+    group.refresh_from_db()
+    assert group.policy_instance_percentage == 0
+
+
 # --- register_peers
 
 

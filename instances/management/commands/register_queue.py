@@ -28,9 +28,8 @@ class Command(ErrorReportingCommand):
         parser.add_argument(
             "--instance_percent",
             type=int,
-            default=0,
             metavar="PERCENT",
-            help="least percentage of all instances in the group, 0 to 100 (default: 0)",
+            help="least percentage of all instances in the group, 0 to 100 (default: 0; of controlplane: as it is)",
         )
         parser.add_argument(
             "--instance_minimum",
