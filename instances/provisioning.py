@@ -50,6 +50,8 @@ def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Re
     """
     lifecycle.refuse_control_characters(hostname)
     lock_links()
+    if "uuid" in given:
+        policies.lock_memberships()  # before the node: whoever has this lock waits for nodes
     found = find_node(hostname, given.get("uuid", NO_UUID))
     check_address(found, given.get("ip_address", ""))
     if given.get("listener_port") is not None:
@@ -60,6 +62,8 @@ def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Re
     lifecycle.checked_node_type(found, node_type or found.node_type)
     lifecycle.checked_listener_port(found, given.get("listener_port"))
     earlier = found.hostname
+    if earlier != hostname:
+        renaming.lock_groups()
     changed = set_fields(found, {**given, "hostname": hostname})
     linked = peer_as_control_node(found)
     if earlier != hostname:

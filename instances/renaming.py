@@ -7,16 +7,24 @@ from typing import Any
 
 from django.db.models import F
 
-from instances import policies, tasks
+from instances import tasks
 from instances.models import Instance, InstanceGroup, NodeLoad, UnifiedJob
 
 FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
 
 
+def lock_groups() -> None:
+    """Lock every group until the transaction ends.
+
+    To be called before a hostname changes: who puts a node into a group locks the group first, and then the hostname.
+    """
+    list(InstanceGroup.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+
+
 def follow(node: Instance, earlier: str) -> None:
     """Let jobs, loads and the groups' policies name ``node``, which was ``earlier``, by its present hostname.
 
-    To be called in the transaction that renames the node. The database counts the jobs anew by itself.
+    To be called in the transaction that renames the node, after ``lock_groups()``. Triggers count the jobs anew.
     """
     for field in ("execution_node", "controller_node"):
         UnifiedJob.objects.filter(**{field: earlier}).update(**{field: node.hostname})
@@ -37,10 +45,8 @@ def move_baseline(earlier: str, hostname: str) -> None:
 
 
 def rename_in_policies(earlier: str, hostname: str) -> None:
-    """Rename the node in every policy_instance_list; a list that has both names keeps the first."""
-    policies.lock_memberships()
-    listing = InstanceGroup.objects.filter(policy_instance_list__contains=[earlier])
-    for group in listing.select_for_update(no_key=True).order_by("pk"):
+    """Rename the node in every policy_instance_list; a list that has both names has the first of them only."""
+    for group in InstanceGroup.objects.filter(policy_instance_list__contains=[earlier]):
         renamed = [hostname if name == earlier else name for name in group.policy_instance_list]
         group.policy_instance_list = list(dict.fromkeys(renamed))
         group.save(update_fields=["policy_instance_list"])

@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from instances import groups, lifecycle, provisioning
-from instances.locking import lock_links
+from instances import groups, lifecycle, policies, provisioning
+from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
 from tests.make import change_group
@@ -111,6 +111,25 @@ def test_no_port_is_cleared_to_which_somebody_is_about_to_peer(
 def test_a_command_warns_of_a_port_that_is_being_cleared(listening: Instance, dialling: Instance) -> None:
     links = meanwhile(close(listening), lambda: provisioning.connect("dialling", ["listening"]))
     assert "no listener_port is set there" in links.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "begin", [policies.lock_memberships, lambda: lock_record(InstanceGroup, InstanceGroup.objects.get().pk)]
+)
+def test_a_node_is_renamed_after_who_is_about_to_put_it_into_a_group(
+    begin: Callable[[], Any], dialling: Instance
+) -> None:
+    uuid = "11111111-2222-4333-8444-555555555555"
+    Instance.objects.filter(pk=dialling.pk).update(uuid=uuid)
+    group = InstanceGroup.objects.create(name="edge")
+    meanwhile(
+        begin,
+        lambda: provisioning.provision("renamed", None, {"uuid": uuid}),
+        then=lambda: groups.associate(group.pk, dialling),
+    )
+    group.refresh_from_db()
+    assert group.policy_instance_list == ["renamed"]
+    assert [member.hostname for member in group.instances.all()] == ["renamed"]
 
 
 class TestAdmin:
