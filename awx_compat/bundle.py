@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from instances.mesh_ca import MeshCA
+from instances.install_bundles import NewBundle
 from instances.models import Instance
 
 # From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up
@@ -40,18 +40,18 @@ def name_of(instance: Instance) -> str:
     return re.sub(r"^-", "_", name) + "_install_bundle"
 
 
-def archive(instance: Instance, ca: MeshCA) -> bytes:
-    """The bundle of ``instance``, a .tar.gz, with a new private key, which is not stored here."""
-    key, certificate = ca.issue(instance.hostname)
+def archive(new: NewBundle) -> bytes:
+    """The bundle as .tar.gz, with its private key."""
+    instance = new.instance
     files = {
         "install_receptor.yml": as_yaml(playbook(instance)),
         "inventory.yml": as_yaml(inventory(instance)).replace(USER.encode(), f"{USER}  # user provided".encode()),
         "requirements.yml": as_yaml({"collections": [COLLECTION]}),
-        "group_vars/all.yml": as_yaml(variables(instance, dialled_by(instance))),
-        CA_FILE: ca.certificates_pem,
-        WORK_KEY_FILE: ca.work_public_key,
-        KEY_FILE: key,
-        CERTIFICATE_FILE: certificate,
+        "group_vars/all.yml": as_yaml(variables(instance, new.peers)),
+        CA_FILE: new.ca.certificates_pem,
+        WORK_KEY_FILE: new.ca.work_public_key,
+        KEY_FILE: new.key,
+        CERTIFICATE_FILE: new.certificate,
     }
     return packed(name_of(instance), files)
 
@@ -99,11 +99,6 @@ def inventory(instance: Instance) -> dict[str, Any]:
         "ansible_ssh_private_key_file": "~/.ssh/id_rsa",
     }
     return {"all": {"hosts": {"remote-execution": host}}}
-
-
-def dialled_by(instance: Instance) -> Iterable[Instance]:
-    """The peers that listen, by hostname; the others cannot be dialled."""
-    return instance.peers.exclude(listener_port=None).order_by("hostname")
 
 
 def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:

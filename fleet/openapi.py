@@ -17,6 +17,20 @@ CONDITIONS = {
         }
     ],
 }
+BUNDLES = {
+    "count": 1,
+    "results": [
+        {
+            "hostname": "exec-1.example.org",
+            "made": "2023-12-21T11:44:49.250000Z",
+            "certificate_expires": "2033-12-18T11:44:49Z",
+            "status": "False",
+            "reason": "BundleOutdated",
+            "message": "The bundle was made 2023-12-21 11:44:49 UTC. The port was not set, and is 27199.",
+            "changed": ["port"],
+        }
+    ],
+}
 REPORT = {
     "version": "2.3.4",
     "cpu": 16,
@@ -75,6 +89,7 @@ MESH_INSPECTION = {
     ],
 }
 ROOT = {
+    "bundles": "/api/fleet/v1/bundles/",
     "mesh": "/api/fleet/v1/mesh/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",

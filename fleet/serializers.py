@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from instances.capacity import CONTROLLING
-from instances.health.conditions import REASONS
+from instances.health.conditions import REASONS, up_to_date
 from instances.health.report import (
     LONGEST_ERRORS,
     LONGEST_UUID,
@@ -22,6 +22,7 @@ from instances.health.report import (
     runner_version,
 )
 from instances.health.watch import Inspections
+from instances.install_bundles import Comparison
 from instances.mirror.left_out import MOST_NAMED
 from instances.models import Condition, Instance, Mirror
 
@@ -154,6 +155,49 @@ class ConditionsSerializer(serializers.Serializer[Any]):
     results = ConditionSerializer(many=True, read_only=True, help_text="The conditions.")
 
 
+class BundleSerializer(serializers.Serializer[Any]):
+    """The last install bundle of a node; status, reason and message are those of the condition BundleCurrent."""
+
+    hostname = serializers.CharField(read_only=True, help_text="The node.")
+    made = serializers.DateTimeField(read_only=True, help_text="Time of the download.")
+    certificate_expires = serializers.DateTimeField(
+        read_only=True, help_text="Time at which the bundle's certificate expires."
+    )
+    status = serializers.ChoiceField(
+        choices=Condition.Status.choices, read_only=True, help_text="Whether the bundle is up to date."
+    )
+    reason = serializers.ChoiceField(
+        choices=REASONS, read_only=True, help_text="The reason for the status, as one word."
+    )
+    message = serializers.CharField(read_only=True, help_text="The reason for the status, in words.")
+    changed = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="The parts in which a new bundle would differ; `certificate` where it has expired.",
+    )
+
+
+class BundlesSerializer(serializers.Serializer[Any]):
+    """The last install bundles of all nodes, by hostname. Control and hybrid nodes have none."""
+
+    count = serializers.IntegerField(read_only=True, help_text="Number of bundles.")
+    results = BundleSerializer(many=True, read_only=True, help_text="The bundles.")
+
+
+def bundle_of(comparison: Comparison) -> dict[str, Any]:
+    """What BundleSerializer renders."""
+    bundle, found = comparison.bundle, up_to_date(comparison)
+    return {
+        "hostname": bundle.instance.hostname,
+        "made": bundle.made,
+        "certificate_expires": bundle.certificate_expires,
+        "status": found.status,
+        "reason": found.reason,
+        "message": found.message,
+        "changed": list(comparison.changed),
+    }
+
+
 class InspectionSerializer(serializers.Serializer[Any]):
     """An inspection of the mesh; ``began`` is null before the first one."""
 
@@ -196,6 +240,7 @@ def mesh_of(found: Inspections) -> dict[str, Any]:
 class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
+    bundles = serializers.CharField(read_only=True, help_text="The last install bundles of all nodes.")
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")

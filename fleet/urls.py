@@ -6,6 +6,7 @@ from fleet import views
 
 urlpatterns = [
     path("", views.FleetRoot.as_view()),
+    path("bundles/", views.Bundles.as_view()),
     path("mesh/", views.MeshView.as_view()),
     path("mirror/", views.MirrorState.as_view()),
     path("mirror/ping/", views.MirrorPing.as_view()),

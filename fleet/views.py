@@ -1,6 +1,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -19,6 +20,7 @@ from awx_compat.bases import (
 from fleet import openapi
 from fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
 from fleet.serializers import (
+    BundlesSerializer,
     ConditionsSerializer,
     FleetRootSerializer,
     MeshSerializer,
@@ -26,8 +28,10 @@ from fleet.serializers import (
     MirrorSerializer,
     ReportedSerializer,
     ReportSerializer,
+    bundle_of,
     mesh_of,
 )
+from instances import install_bundles
 from instances.health import conditions
 from instances.health.recording import record
 from instances.health.watch import Inspections
@@ -53,7 +57,7 @@ class FleetRoot(ApiView):
     )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
-        here = {"mesh": "mesh/", "mirror": "mirror/"}
+        here = {"bundles": "bundles/", "mesh": "mesh/", "mirror": "mirror/"}
         return Response({name: ROOT + path for name, path in {**here, **below}.items()})
 
 
@@ -99,6 +103,22 @@ class Conditions(OfInstance):
     def get(self, request: Request, key: str) -> Response:
         found = conditions.current(self.instance)
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
+
+
+class Bundles(ApiView):
+    """The last install bundles of all nodes, when their certificates expire, and whether they are up to date."""
+
+    title = "Install Bundles"
+    permission_classes = [IsSuperuserOrAuditor]
+
+    @extend_schema(
+        responses=BundlesSerializer,
+        summary="The last install bundles of all nodes",
+        examples=openapi.response_example(openapi.BUNDLES),
+    )
+    def get(self, request: Request) -> Response:
+        found = [bundle_of(each) for each in install_bundles.compare_all(timezone.now())]
+        return Response(BundlesSerializer({"count": len(found), "results": found}).data)
 
 
 class MeshView(ApiView):

@@ -5,6 +5,7 @@ Source: docs/awx-behaviour.md, "Install bundle".
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,7 +52,7 @@ class MeshCA:
 
     @property
     def certificates_pem(self) -> bytes:
-        return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
+        return pem_of(self.certificates)
 
     def issue(self, hostname: str) -> tuple[bytes, bytes]:
         """A new private key and its certificate for the node ``hostname``, both PEM. The key is not stored."""
@@ -77,11 +78,7 @@ class MeshCA:
 
 def configured() -> MeshCA:
     """The mesh CA that the settings name. Raises MeshCAError."""
-    names = ("RECEPTOR_CA_CERT", "RECEPTOR_CA_KEY", "RECEPTOR_WORK_PUBLIC_KEY")
-    unset = [name for name in names if not getattr(settings, name)]
-    if unset:
-        raise MeshCAError(f"The mesh CA is not set up: {', '.join(unset)} not set.")
-    certificates, key, public_key = (content(name) for name in names)
+    certificates, key, public_key = contents("RECEPTOR_CA_CERT", "RECEPTOR_CA_KEY", "RECEPTOR_WORK_PUBLIC_KEY")
     return checked(
         MeshCA(
             certificates=certificates_in(certificates),
@@ -89,6 +86,23 @@ def configured() -> MeshCA:
             work_public_key=public_key_in(public_key),
         )
     )
+
+
+def public_parts() -> tuple[bytes, bytes]:
+    """The certificates of the configured mesh CA and the public key that verifies work, both PEM, without the CA's key.
+
+    Raises MeshCAError.
+    """
+    certificates, public_key = contents("RECEPTOR_CA_CERT", "RECEPTOR_WORK_PUBLIC_KEY")
+    return pem_of(certificates_in(certificates)), public_key_in(public_key)
+
+
+def contents(*names: str) -> list[bytes]:
+    """The contents of the files that these settings name."""
+    unset = [name for name in names if not getattr(settings, name)]
+    if unset:
+        raise MeshCAError(f"The mesh CA is not set up: {', '.join(unset)} not set.")
+    return [content(name) for name in names]
 
 
 def content(name: str) -> bytes:
@@ -165,6 +179,10 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
 
 def public_pem(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def pem_of(certificates: Iterable[x509.Certificate]) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
 def common_name(name: str) -> x509.Name:

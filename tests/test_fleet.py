@@ -264,7 +264,7 @@ def conditions_of(client: APIClient, key: object) -> Any:
 def test_the_conditions_come_in_their_order(by_name: bool, exec_1: Instance, bob: User) -> None:
     answer = conditions_of(client_of(bob), "exec-1" if by_name else exec_1.pk)
     assert answer.status_code == 200
-    assert answer.json()["count"] == 5
+    assert answer.json()["count"] == 6
     assert [each["type"] for each in answer.json()["results"]] == Condition.Type.values
     for each in answer.json()["results"]:
         assert list(each) == ["type", "status", "reason", "message", "last_transition"]
@@ -274,7 +274,10 @@ def test_the_conditions_come_in_their_order(by_name: bool, exec_1: Instance, bob
 def test_a_report_shows_in_the_conditions(exec_1: Instance, admin: User) -> None:
     post(with_token(node_tokens.issue(exec_1)), exec_1.pk, BODY)
     told = {each["type"]: each for each in conditions_of(client_of(admin), exec_1.pk).json()["results"]}
-    assert {kind: each["status"] for kind, each in told.items()} == dict.fromkeys(Condition.Type.values, "True")
+    assert {kind: each["status"] for kind, each in told.items()} == {
+        **dict.fromkeys(Condition.Type.values, "True"),
+        "BundleCurrent": "Unknown",
+    }
     assert told["HealthChecked"]["reason"] == "CheckPassed"
     post(with_token(node_tokens.issue(exec_1)), exec_1.pk, {"errors": "no podman"})
     told = {each["type"]: each for each in conditions_of(client_of(admin), exec_1.pk).json()["results"]}
@@ -395,6 +398,7 @@ def test_the_mesh_is_shown_to_superusers_and_auditors(alice: User) -> None:
 def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(None).get(FLEET).status_code == 401
     assert client_of(alice).get(FLEET).json() == {
+        "bundles": "/api/fleet/v1/bundles/",
         "mesh": "/api/fleet/v1/mesh/",
         "mirror": "/api/fleet/v1/mirror/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
@@ -407,6 +411,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
     told = {path: set(item) for path, item in schema["paths"].items() if path.startswith(FLEET)}
     assert told == {
         FLEET: {"get"},
+        f"{FLEET}bundles/": {"get"},
         f"{FLEET}mesh/": {"get"},
         f"{FLEET}mirror/": {"get"},
         f"{FLEET}mirror/ping/": {"get"},

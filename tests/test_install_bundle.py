@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tarfile
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,23 @@ import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from cryptography.x509.verification import PolicyBuilder, Store
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+import instances.mesh_ca
 from awx_compat import bundle
-from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances import install_bundles
+from instances.health import conditions
+from instances.install_bundles import NewBundle
+from instances.models import Instance, InstanceGroup, InstanceLink, IssuedBundle, Mirror, User
 from tests.conftest import client_of, token_for
 
 RECEPTOR_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.2312.19.1")
@@ -257,7 +264,7 @@ def test_the_variables_follow_from_the_node(
 ) -> None:
     node = with_peers(Instance.objects.create(hostname="node", node_type=node_type, listener_port=port), **peers)
     expected = {**COMMON, **work, **listening, **dialling}
-    assert bundle.variables(node, bundle.dialled_by(node)) == expected
+    assert bundle.variables(node, install_bundles.dialled_by(node)) == expected
 
 
 @pytest.mark.slow
@@ -606,3 +613,205 @@ def test_a_folder_of_a_node_that_cannot_be_made(mesh_ca: dict[str, str], tmp_pat
     (tmp_path / "file").touch()
     with pytest.raises(CommandError, match="nothing was written"):
         create_node_certificate("control-1", str(tmp_path / "file" / "tls"))
+
+
+# --- which bundles are outdated
+
+
+def told_of(client: APIClient, node: Instance) -> tuple[str, str, str]:
+    """The status, the reason and the message of the node's condition BundleCurrent."""
+    results = client.get(f"/api/fleet/v1/instances/{node.pk}/conditions/").json()["results"]
+    (found,) = (each for each in results if each["type"] == "BundleCurrent")
+    return found["status"], found["reason"], found["message"]
+
+
+def listed(client: APIClient) -> list[dict[str, Any]]:
+    answer = client.get("/api/fleet/v1/bundles/")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["count"] == len(body["results"])
+    results: list[dict[str, Any]] = body["results"]
+    return results
+
+
+def issue_without_keys(node: Instance, mesh_ca: dict[str, str]) -> None:
+    """Record a bundle of the node with a certificate that was made before, since keys take seconds."""
+    pem = Path(mesh_ca[CA]).read_bytes()
+    peers = list(install_bundles.dialled_by(node))
+    install_bundles.record(NewBundle(node, peers, instances.mesh_ca.configured(), b"", pem))
+
+
+def test_a_downloaded_bundle_is_current(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    assert told_of(client, node) == ("Unknown", "NoBundleRecorded", "")
+    assert client.head(path_of(node)).status_code == 200
+    assert listed(client) == []  # nothing was handed out
+    certificate = certificate_in(unpacked(client, with_peers(node, hop1=27200, silent=None)))
+    status, reason, message = told_of(client, node)
+    assert (status, reason) == ("True", "BundleUpToDate")
+    (row,) = listed(client)
+    expires = certificate.not_valid_after_utc.isoformat().replace("+00:00", "Z")
+    assert (row["hostname"], row["certificate_expires"], row["changed"]) == (node.hostname, expires, [])
+    assert (row["status"], row["reason"], row["message"]) == (status, reason, message)
+    parts = IssuedBundle.objects.get().parts
+    assert (parts["peers"], parts["port"]) == (["hop1:27200"], None)
+    assert "PRIVATE" not in str(parts)
+
+
+def changed_port(node: Instance) -> str:
+    Instance.objects.filter(pk=node.pk).update(listener_port=27199)
+    return "The port was not set, and is 27199."
+
+
+def new_peer(node: Instance) -> str:
+    with_peers(node, **{"fd00::1": 27201})
+    return "Other peers are dialled: new peers: [fd00::1]:27201."
+
+
+def removed_peer(node: Instance) -> str:
+    Instance.objects.get(hostname="hop1").delete()
+    return "Other peers are dialled: removed peers: hop1:27200."
+
+
+def peer_with_another_port(node: Instance) -> str:
+    Instance.objects.filter(hostname="hop1").update(listener_port=1024)
+    return "Other peers are dialled: new peers: hop1:1024; removed peers: hop1:27200."
+
+
+def renamed(node: Instance) -> str:
+    Instance.objects.filter(pk=node.pk).update(hostname="exec-9")
+    return "The hostname was exec-1.example.org."
+
+
+def expired(node: Instance) -> str:
+    then = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    IssuedBundle.objects.update(certificate_expires=then)
+    return "Its certificate expired 2024-02-29 12:00:00 UTC."
+
+
+CHANGES = {
+    changed_port: "port",
+    new_peer: "peers",
+    removed_peer: "peers",
+    peer_with_another_port: "peers",
+    renamed: "hostname",
+    expired: "certificate",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_bundle_is_outdated_once_a_new_one_would_differ(
+    change: Callable[[Instance], str], client: APIClient, node: Instance, mesh_ca: dict[str, str]
+) -> None:
+    issue_without_keys(with_peers(node, hop1=27200), mesh_ca)
+    other = Instance.objects.create(hostname="other", node_type="hop")
+    issue_without_keys(other, mesh_ca)
+    assert told_of(client, node)[0] == "True"
+    sentence = change(node)
+    if change is expired:
+        IssuedBundle.objects.filter(instance=other).update(certificate_expires=timezone.now() + timedelta(days=1))
+    status, reason, message = told_of(client, node)
+    assert (status, reason) == ("False", "BundleOutdated")
+    assert message.endswith(f" UTC. {sentence}")
+    rows = {row["hostname"]: row for row in listed(client)}
+    assert rows.pop("other")["status"] == "True"
+    (row,) = rows.values()
+    assert (row["status"], row["message"], row["changed"]) == (status, message, [CHANGES[change]])
+    issue_without_keys(Instance.objects.get(pk=node.pk), mesh_ca)
+    assert told_of(client, node)[0] == "True"
+
+
+def test_what_leaves_the_bundle_as_it_is(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    issue_without_keys(node, mesh_ca)
+    with_peers(node, silent=None)
+    Instance.objects.filter(pk=node.pk).update(node_state="unavailable", errors="no podman", version="2.3.4")
+    assert told_of(client, node)[0] == "True"
+
+
+@pytest.mark.parametrize(("name", "part"), [(CA, "ca"), (WORK_KEY, "work_key")])
+def test_a_bundle_is_outdated_by_another_mesh_ca(
+    name: str,
+    part: str,
+    client: APIClient,
+    node: Instance,
+    mesh_ca: dict[str, str],
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    issue_without_keys(node, mesh_ca)
+    another = tmp_path / "another.pem"
+    if part == "ca":  # the same one twice, as after a rotation that added one
+        another.write_bytes(Path(mesh_ca[CA]).read_bytes() * 2)
+    else:
+        another.write_bytes(instances.mesh_ca.public_pem(ec.generate_private_key(ec.SECP256R1()).public_key()))
+    setattr(settings, name, str(another))
+    assert told_of(client, node)[0] == "False"
+    assert [row["changed"] for row in listed(client)] == [[part]]
+
+
+@pytest.mark.parametrize("value", ["", "/nowhere/at-all"])
+@pytest.mark.parametrize("name", [CA, WORK_KEY])
+def test_what_cannot_be_compared_is_unknown(
+    name: str, value: str, client: APIClient, node: Instance, mesh_ca: dict[str, str], settings: Settings
+) -> None:
+    issue_without_keys(node, mesh_ca)
+    setattr(settings, name, value)
+    status, reason, message = told_of(client, node)
+    assert (status, reason) == ("Unknown", "MeshCANotReadable")
+    assert name in message
+    assert "nowhere" not in message
+    changed_port(node)  # which needs no CA to be known
+    assert told_of(client, node)[:2] == ("False", "BundleOutdated")
+
+
+@pytest.mark.parametrize("node_type", ["control", "hybrid"])
+def test_no_bundle_is_expected_of_control_nodes(node_type: str, client: APIClient) -> None:
+    node = Instance.objects.create(hostname="control-1", node_type=node_type)
+    assert told_of(client, node) == ("Unknown", "NotApplicable", "")
+
+
+def test_a_mirror_records_no_bundles(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    now = timezone.now()
+    Mirror.objects.create(url="https://awx.example.org", version="23.6.0", every=30, began=now, finished=now)
+    unpacked(client, node)
+    assert listed(client) == []
+    assert told_of(client, node)[:2] == ("Unknown", "NotReportedByAWX")
+
+
+def test_records_of_bundles_go_with_what_other_records_replace(node: Instance, mesh_ca: dict[str, str]) -> None:
+    issue_without_keys(node, mesh_ca)
+    conditions.delete_stored([node.pk])
+    assert not IssuedBundle.objects.exists()
+    issue_without_keys(node, mesh_ca)
+    conditions.delete_all_stored()
+    assert not IssuedBundle.objects.exists()
+    issue_without_keys(node, mesh_ca)
+    node.delete()
+    assert not IssuedBundle.objects.exists()
+
+
+def test_a_bundle_is_handed_out_even_if_it_cannot_be_recorded(
+    client: APIClient, node: Instance, mesh_ca: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE instances_issuedbundle ADD CHECK (made < '2000-01-01')")
+    assert set(unpacked(client, node)) == FILES
+    assert "The install bundle of exec-1.example.org is not recorded" in caplog.text
+    assert listed(client) == []
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_bundles_cost_the_same_in_any_mesh(
+    rows: int,
+    client: APIClient,
+    node: Instance,
+    mesh_ca: dict[str, str],
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    nodes = [node, *(Instance.objects.create(hostname=f"exec-{n}x", node_type="hop") for n in range(rows))]
+    for each in nodes:
+        with_peers(each, **{f"hop-{n}-of-{each.pk}": 27199 for n in range(rows)})
+        issue_without_keys(each, mesh_ca)
+    with django_assert_num_queries(1 + 2):
+        assert len(listed(client)) == rows + 1
+    with django_assert_num_queries(4 + 1):
+        assert told_of(client, node)[0] == "True"

@@ -37,7 +37,7 @@ from awx_compat.views.membership import (
     is_disassociation,
 )
 from instances import groups as domain
-from instances import lifecycle, mesh_ca, versions
+from instances import install_bundles, lifecycle, mesh_ca, versions
 from instances.health import start as health_checks
 from instances.locking import lock_links
 from instances.messages import NO_PROBE
@@ -242,6 +242,10 @@ class InstallBundle(OfInstance, DetailView):
             ca = mesh_ca.configured()
         except mesh_ca.MeshCAError as error:
             raise NotAvailable(str(error)) from None
+        new = install_bundles.NewBundle.of(instance, ca)
+        content = bundle.archive(new)
+        if request.method == "GET":  # HEAD hands out nothing
+            install_bundles.record(new)
         name = content_disposition_header(True, f"{bundle.name_of(instance)}.tar.gz")
         headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
-        return HttpResponse(bundle.archive(instance, ca), content_type="application/gzip", headers=headers)
+        return HttpResponse(content, content_type="application/gzip", headers=headers)

@@ -90,7 +90,8 @@ class InstanceAdmin(MeshAdmin):
     # --- reading
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).with_load().with_mirror().sortable_by_load().select_related("health")
+        nodes = super().get_queryset(request).with_load().with_mirror().sortable_by_load()
+        return nodes.select_related("health", "issued_bundle")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         node = super().get_object(request, object_id, from_field)

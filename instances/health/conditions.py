@@ -1,7 +1,8 @@
-"""The typed conditions of a node: five aspects of its health, each with a status, a reason of a closed list and a time.
+"""The typed conditions of a node: six aspects of it, each with a status, a reason of a closed list and a time.
 
 They are computed from the instance, its NodeHealth, the time, and, for Reachable, the links around it. A status that
-these do not determine is Unknown. ``store()`` saves the conditions, and with them the times at which they changed.
+these do not determine is Unknown. ``store()`` saves the conditions, and with them the times at which they changed; but
+not BundleCurrent, which depends on other instances and on files, and is computed where it is shown.
 What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
@@ -13,10 +14,12 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.utils import timezone
 
+from instances import install_bundles
 from instances.health.rules import CHECKABLE_STATES, LOST_ERROR, tolerance
 from instances.health.watch import MIRRORING as MIRRORING
 from instances.health.watch import Watch as Watch
-from instances.models import Condition, Instance, NodeHealth
+from instances.install_bundles import Comparison
+from instances.models import Condition, Instance, IssuedBundle, NodeHealth
 
 State = Instance.NodeState
 Status, Type, Check = Condition.Status, Condition.Type, NodeHealth.Check
@@ -48,7 +51,11 @@ class Reason(models.TextChoices):
     NOT_REPORTED = "NothingReported", "It did not report its CPUs and its memory yet"
     ENABLED = "EnabledByOperator", "It may be given jobs"
     DISABLED = "DisabledByOperator", "It is given no jobs"
-    NOT_APPLICABLE = "NotApplicable", "Hop nodes run nothing"
+    NO_BUNDLE = "NoBundleRecorded", "No download of its install bundle is recorded"
+    BUNDLE_CURRENT = "BundleUpToDate", "A new install bundle would be made of the same"
+    BUNDLE_OUTDATED = "BundleOutdated", "A new install bundle would differ, or its certificate has expired"
+    NO_MESH_CA = "MeshCANotReadable", "The mesh CA cannot be read here, so it cannot be compared"
+    NOT_APPLICABLE = "NotApplicable", "It does not apply to nodes of this type"
 
 
 REASONS = [*Reason.choices, *Check.choices]
@@ -80,7 +87,7 @@ def health_of(instance: Instance) -> NodeHealth:
 def findings(
     instance: Instance, watch: Watch, now: datetime, blockers: Blockers | None = None
 ) -> dict[Condition.Type, Finding]:
-    """All conditions of the instance; without Reachable where that depends on the links and ``blockers`` is None."""
+    """The stored conditions; without Reachable where that depends on the links and ``blockers`` is None."""
     health = health_of(instance)
     last_seen = seen(instance, health, now)
     found = {
@@ -222,14 +229,33 @@ def enabled(instance: Instance, health: NodeHealth) -> Finding:
     return Finding(Status.FALSE, Reason.DISABLED, health.disabled_reason)
 
 
+def bundle_current(instance: Instance, watch: Watch, comparison: Comparison | None) -> Finding:
+    if instance.controls:  # no install bundle is made for these
+        return Finding(Status.UNKNOWN, Reason.NOT_APPLICABLE)
+    if comparison is None:
+        return Finding(Status.UNKNOWN, Reason.MIRRORED if watch.is_mirror else Reason.NO_BUNDLE)
+    return up_to_date(comparison)
+
+
+def up_to_date(comparison: Comparison) -> Finding:
+    """BundleCurrent of the node that the compared bundle is for."""
+    if comparison.changed:
+        return Finding(Status.FALSE, Reason.BUNDLE_OUTDATED, comparison.message, comparison.outdated_since)
+    if comparison.ca_error:
+        return Finding(Status.UNKNOWN, Reason.NO_MESH_CA, comparison.ca_error)
+    return Finding(Status.TRUE, Reason.BUNDLE_CURRENT, comparison.message)
+
+
 # --- reading and storing them
 
 
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
-    """The current conditions of an instance that was read ``with_conditions()``; nothing is stored. One query."""
+    """The conditions of an instance that was read ``with_conditions()``; none is stored. At most two queries."""
     now = now or timezone.now()
     stored = {condition.type: condition for condition in instance.conditions.all()}
-    found = findings(instance, MIRRORING if instance.is_mirrored else Watch.here(now), now)
+    watch = MIRRORING if instance.is_mirrored else Watch.here(now)
+    found = findings(instance, watch, now)
+    found[Type.BUNDLE_CURRENT] = bundle_current(instance, watch, install_bundles.comparison_of(instance, now))
     if Type.REACHABLE not in found:
         found[Type.REACHABLE] = stored_loss(stored.get(Type.REACHABLE)) or down(
             None, health_of(instance).lost_since or now
@@ -302,13 +328,13 @@ def store(
 
 
 def delete_stored(pks: Iterable[int]) -> None:
-    """Delete the conditions and the health of these instances, since other records replace them. Two queries."""
+    """Delete what is stored of these instances beside them, since other records replace them. Three queries."""
     ids = list(pks)
-    for model in (Condition, NodeHealth):
+    for model in (Condition, NodeHealth, IssuedBundle):
         model._default_manager.filter(instance__in=ids).delete()
 
 
 def delete_all_stored() -> None:
-    """Delete the conditions and the health of all instances, since other records replace them. Two queries."""
-    for model in (Condition, NodeHealth):
+    """Delete what is stored of all instances beside them, since other records replace them. Three queries."""
+    for model in (Condition, NodeHealth, IssuedBundle):
         model._default_manager.all().delete()

@@ -1,6 +1,7 @@
 from instances.models.group import InstanceGroup, InstanceGroupRole
 from instances.models.health import Condition, MeshInspection, NodeHealth, NodeToken
 from instances.models.instance import Instance
+from instances.models.issued_bundle import IssuedBundle
 from instances.models.job import UnifiedJob
 from instances.models.link import InstanceLink
 from instances.models.load import GroupLoad, JobCount, NodeLoad
@@ -15,6 +16,7 @@ __all__ = [
     "InstanceGroup",
     "InstanceGroupRole",
     "InstanceLink",
+    "IssuedBundle",
     "JobCount",
     "LeftOutJob",
     "LoginFailures",

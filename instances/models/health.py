@@ -60,6 +60,7 @@ class Condition(models.Model):
         REACHABLE = "Reachable"
         CAPACITY_REPORTED = "CapacityReported"
         ENABLED = "Enabled"
+        BUNDLE_CURRENT = "BundleCurrent"
 
         @property
         def question(self) -> str:
@@ -70,6 +71,7 @@ class Condition(models.Model):
                 self.REACHABLE: "Does the mesh reach it?",
                 self.CAPACITY_REPORTED: "Did it report its CPUs and memory?",
                 self.ENABLED: "Is it enabled?",
+                self.BUNDLE_CURRENT: "Is its last install bundle up to date?",
             }
             return questions.get(self, f"{self.label}?")
 

@@ -1,0 +1,176 @@
+"""What install bundles are made of, and what has changed since the last one of a node was made.
+
+A bundle is outdated as soon as a new one would differ in more than its key, and once its certificate has expired.
+Nothing shows whether a bundle was installed.
+"""
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from instances import database, mesh_ca
+from instances.mesh_ca import MeshCA, MeshCAError
+from instances.models import Instance, InstanceLink, IssuedBundle, Mirror
+
+logger = logging.getLogger(__name__)
+
+CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class NewBundle:
+    """What a new bundle of ``instance`` is made of: the ``peers`` that it dials, and its ``key`` and ``certificate``,
+    both PEM. The key is not stored."""
+
+    instance: Instance
+    peers: list[Instance]
+    ca: MeshCA
+    key: bytes
+    certificate: bytes
+
+    @classmethod
+    def of(cls, instance: Instance, ca: MeshCA) -> "NewBundle":
+        key, certificate = ca.issue(instance.hostname)
+        return cls(instance, list(dialled_by(instance)), ca, key, certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between an issued bundle and a new one.
+
+    ``changed``: for the name of each part that differs the difference in words. ``ca_error``: why the parts of the mesh
+    CA cannot be compared; "" where they can.
+    """
+
+    bundle: IssuedBundle
+    changed: dict[str, str]
+    ca_error: str
+
+    @property
+    def message(self) -> str:
+        """When it was made, and all that differs."""
+        return " ".join([f"The bundle was made {in_utc(self.bundle.made)}.", *self.changed.values()])
+
+    @property
+    def outdated_since(self) -> datetime | None:
+        """Since when it is outdated: known where only its certificate has expired."""
+        return self.bundle.certificate_expires if self.changed.keys() == {CERTIFICATE} else None
+
+
+def dialled_by(instance: Instance) -> Iterable[Instance]:
+    """The peers that listen, by hostname; the others cannot be dialled."""
+    return instance.peers.exclude(listener_port=None).order_by("hostname")
+
+
+def record(new: NewBundle) -> None:
+    """Store what the bundle was made of, in place of the node's earlier one. A mirror stores nothing.
+
+    A bundle is worth more than its record, so an error is only logged, unless the database is away.
+    """
+    certificate = x509.load_pem_x509_certificate(new.certificate)
+    peers = [address(peer.hostname, peer.listener_port) for peer in new.peers]
+    issued = IssuedBundle(
+        instance=new.instance,
+        made=timezone.now(),
+        certificate_expires=certificate.not_valid_after_utc,
+        parts={
+            **parts(new.instance, peers),
+            **parts_of_ca(new.ca.certificates_pem, new.ca.work_public_key),
+            CERTIFICATE: digest(new.certificate),
+        },
+    )
+    try:
+        with transaction.atomic():
+            if not Mirror.objects.exists():
+                IssuedBundle.objects.bulk_create(
+                    [issued],
+                    update_conflicts=True,
+                    unique_fields=["instance"],
+                    update_fields=["made", "certificate_expires", "parts"],
+                )
+    except DatabaseError as error:
+        if database.is_away(error):
+            raise
+        logger.warning("The install bundle of %s is not recorded: %s", new.instance, database.reason(error))
+
+
+def comparison_of(instance: Instance, now: datetime) -> Comparison | None:
+    """The last bundle of the instance, compared; None where none is recorded. One query, and one without the bundle."""
+    try:
+        bundle = instance.issued_bundle
+    except ObjectDoesNotExist:
+        return None
+    return compare([bundle], now)[0]
+
+
+def compare_all(now: datetime) -> list[Comparison]:
+    """The last bundles of all nodes, compared, by hostname. Two queries."""
+    return compare(IssuedBundle.objects.select_related("instance").order_by("instance__hostname"), now)
+
+
+def compare(bundles: Collection[IssuedBundle], now: datetime) -> list[Comparison]:
+    """Compare the bundles with those that would be made at ``now``. One query, beside that of ``bundles``."""
+    peers: dict[int, list[str]] = {bundle.instance_id: [] for bundle in bundles}
+    links = InstanceLink.objects.filter(source__in=peers.keys()).exclude(target__listener_port=None)
+    for pk, hostname, port in links.values_list("source_id", "target__hostname", "target__listener_port"):
+        peers[pk].append(address(hostname, port))
+    try:
+        of_ca, ca_error = parts_of_ca(*mesh_ca.public_parts()), ""
+    except MeshCAError as error:
+        of_ca, ca_error = {}, str(error)
+    found = []
+    for bundle in bundles:
+        current = {**parts(bundle.instance, peers[bundle.instance_id]), **of_ca}
+        changed = differences(bundle.parts, current)
+        if bundle.certificate_expires <= now:
+            changed[CERTIFICATE] = f"Its certificate expired {in_utc(bundle.certificate_expires)}."
+        found.append(Comparison(bundle, changed, ca_error))
+    return found
+
+
+# --- the parts of a bundle
+
+
+def parts(instance: Instance, peers: Iterable[str]) -> dict[str, Any]:
+    """What a bundle takes from the database."""
+    return {"hostname": instance.hostname, "port": instance.listener_port, "peers": sorted(peers)}
+
+
+def parts_of_ca(certificates: bytes, work_public_key: bytes) -> dict[str, Any]:
+    return {"ca": digest(certificates), "work_key": digest(work_public_key)}
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, str]:
+    """The parts that differ, with the difference in words."""
+    added = [peer for peer in now["peers"] if peer not in before["peers"]]
+    removed = [peer for peer in before["peers"] if peer not in now["peers"]]
+    peers = [f"new peers: {', '.join(added)}"] * bool(added) + [f"removed peers: {', '.join(removed)}"] * bool(removed)
+    words = {
+        "hostname": f"The hostname was {before['hostname']}.",
+        "port": f"The port was {before['port'] or 'not set'}, and is {now['port'] or 'not set'}.",
+        "peers": f"Other peers are dialled: {'; '.join(peers)}.",
+        "ca": "The certificate of the mesh CA changed.",
+        "work_key": "The key that verifies work changed.",
+    }
+    return {name: words[name] for name, value in now.items() if before[name] != value}
+
+
+def address(hostname: str, port: int | None) -> str:
+    """The address of a listening peer, an IPv6 address in brackets."""
+    return f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}"
+
+
+def digest(pem: bytes) -> str:
+    return hashlib.sha256(pem).hexdigest()
+
+
+def in_utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
