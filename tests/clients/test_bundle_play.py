@@ -19,6 +19,7 @@ from pytest_django import Settings
 
 from awx_compat import bundle
 from instances import mesh_ca
+from instances.install_bundles import NewBundle
 from instances.models import Instance, InstanceLink
 from tests.clients.conftest import installed
 
@@ -158,6 +159,6 @@ def node_with_peers(node_type: str) -> Instance:
 
 
 def unpacked(node: Instance, folder: Path) -> Path:
-    with tarfile.open(fileobj=io.BytesIO(bundle.archive(node, mesh_ca.configured())), mode="r:gz") as tar:
+    with tarfile.open(fileobj=io.BytesIO(bundle.archive(NewBundle.of(node, mesh_ca.configured()))), mode="r:gz") as tar:
         tar.extractall(folder, filter="data")
     return folder / bundle.name_of(node)
