@@ -548,6 +548,7 @@ def test_conditions_are_told_before_they_are_noted() -> None:
         "Reachable": ("True", "Connected"),
         "CapacityReported": ("True", "FiguresReported"),
         "Enabled": ("False", "DisabledByOperator"),
+        "BundleCurrent": ("Unknown", "NoBundleRecorded"),
     }
 
 
