@@ -81,8 +81,9 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     # 44 moves, not 40: in each direction, two for the cache around Django and two for the page's bounds.
     "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 14, 44),
     "changed OPTIONS": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record, changed=True), 14, 40),
-    # 24, not 22: beside these, what was noted of a node's health (conditions.py, rules.py) is worked out anew.
-    "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", asking.record, PATCH), 24, 80),
+    # 25, not 22: beside these, what was noted of a node's health (conditions.py, rules.py) is worked out anew, by what
+    # all control nodes' inspections say of it (watch.py).
+    "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", asking.record, PATCH), 25, 80),
 }
 
 
