@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from instances.install_bundles import NewBundle
+from instances.install_bundles import NewBundle, fingerprint
 from instances.models import Instance
 
 # From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up
@@ -47,13 +47,18 @@ def archive(new: NewBundle) -> bytes:
         "install_receptor.yml": as_yaml(playbook(instance)),
         "inventory.yml": as_yaml(inventory(instance)).replace(USER.encode(), f"{USER}  # user provided".encode()),
         "requirements.yml": as_yaml({"collections": [COLLECTION]}),
-        "group_vars/all.yml": as_yaml(variables(instance, new.peers)),
+        "group_vars/all.yml": as_yaml(variables(instance, new.peers)) + mark(new),
         CA_FILE: new.ca.certificates_pem,
         WORK_KEY_FILE: new.ca.work_public_key,
         KEY_FILE: new.key,
         CERTIFICATE_FILE: new.certificate,
     }
     return packed(name_of(instance), files)
+
+
+def mark(new: NewBundle) -> bytes:
+    """A comment that says which bundle it is, to be compared with /api/fleet/v1/bundles/."""
+    return f"# fingerprint of this bundle: {fingerprint(new.parts)}\n".encode()
 
 
 def packed(folder: str, files: dict[str, bytes]) -> bytes:

@@ -24,6 +24,7 @@ BUNDLES = {
             "hostname": "exec-1.example.org",
             "made": "2023-12-21T11:44:49.250000Z",
             "certificate_expires": "2033-12-18T11:44:49Z",
+            "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "status": "False",
             "reason": "BundleOutdated",
             "message": "The bundle was made 2023-12-21 11:44:49 UTC. The port was not set, and is 27199.",

@@ -22,7 +22,7 @@ from instances.health.report import (
     runner_version,
 )
 from instances.health.watch import Inspections
-from instances.install_bundles import Comparison
+from instances.install_bundles import Comparison, fingerprint
 from instances.mirror.left_out import MOST_NAMED
 from instances.models import Condition, Instance, Mirror
 
@@ -163,6 +163,9 @@ class BundleSerializer(serializers.Serializer[Any]):
     certificate_expires = serializers.DateTimeField(
         read_only=True, help_text="Time at which the bundle's certificate expires."
     )
+    fingerprint = serializers.CharField(
+        read_only=True, help_text="SHA-256 of what it was made of; the last line of its group_vars/all.yml has it."
+    )
     status = serializers.ChoiceField(
         choices=Condition.Status.choices, read_only=True, help_text="Whether the bundle is up to date."
     )
@@ -191,6 +194,7 @@ def bundle_of(comparison: Comparison) -> dict[str, Any]:
         "hostname": bundle.instance.hostname,
         "made": bundle.made,
         "certificate_expires": bundle.certificate_expires,
+        "fingerprint": fingerprint(bundle.parts),
         "status": found.status,
         "reason": found.reason,
         "message": found.message,

@@ -5,6 +5,7 @@ Nothing shows whether a bundle was installed.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -41,6 +42,15 @@ class NewBundle:
         key, certificate = ca.issue(instance.hostname)
         return cls(instance, list(dialled_by(instance)), ca, key, certificate)
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What it is made of, as ``IssuedBundle.parts`` has it."""
+        return {
+            **parts(self.instance, [address(peer.hostname, peer.listener_port) for peer in self.peers]),
+            **parts_of_ca(self.ca.certificates_pem, self.ca.work_public_key),
+            CERTIFICATE: digest(self.certificate),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -76,16 +86,11 @@ def record(new: NewBundle) -> None:
     A bundle is worth more than its record, so an error is only logged, unless the database is away.
     """
     certificate = x509.load_pem_x509_certificate(new.certificate)
-    peers = [address(peer.hostname, peer.listener_port) for peer in new.peers]
     issued = IssuedBundle(
         instance=new.instance,
         made=timezone.now(),
         certificate_expires=certificate.not_valid_after_utc,
-        parts={
-            **parts(new.instance, peers),
-            **parts_of_ca(new.ca.certificates_pem, new.ca.work_public_key),
-            CERTIFICATE: digest(new.certificate),
-        },
+        parts=new.parts,
     )
     try:
         with transaction.atomic():
@@ -168,8 +173,13 @@ def address(hostname: str, port: int | None) -> str:
     return f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}"
 
 
-def digest(pem: bytes) -> str:
-    return hashlib.sha256(pem).hexdigest()
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def fingerprint(parts: dict[str, Any]) -> str:
+    """The SHA-256 of a bundle's parts, by which the archive and its record are known to be of one bundle."""
+    return digest(json.dumps(parts, sort_keys=True).encode())
 
 
 def in_utc(moment: datetime) -> str:

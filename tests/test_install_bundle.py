@@ -645,13 +645,15 @@ def test_a_downloaded_bundle_is_current(client: APIClient, node: Instance, mesh_
     assert told_of(client, node) == ("Unknown", "NoBundleRecorded", "")
     assert client.head(path_of(node)).status_code == 200
     assert listed(client) == []  # nothing was handed out
-    certificate = certificate_in(unpacked(client, with_peers(node, hop1=27200, silent=None)))
+    files = unpacked(client, with_peers(node, hop1=27200, silent=None))
+    certificate = certificate_in(files)
     status, reason, message = told_of(client, node)
     assert (status, reason) == ("True", "BundleUpToDate")
     (row,) = listed(client)
     expires = certificate.not_valid_after_utc.isoformat().replace("+00:00", "Z")
     assert (row["hostname"], row["certificate_expires"], row["changed"]) == (node.hostname, expires, [])
     assert (row["status"], row["reason"], row["message"]) == (status, reason, message)
+    assert files["group_vars/all.yml"].decode().endswith(f"\n# fingerprint of this bundle: {row['fingerprint']}\n")
     parts = IssuedBundle.objects.get().parts
     assert (parts["peers"], parts["port"]) == (["hop1:27200"], None)
     assert "PRIVATE" not in str(parts)
