@@ -90,8 +90,21 @@ def pattern(text: str) -> str:
     try:
         re.compile(COSTLY.sub(_not_costly, text), re.ASCII)
     except (re.error, OverflowError, RecursionError, ValueError) as error:
-        raise ParseError(str(error)) from None
+        raise ParseError(_message(text, error)) from None
     return text
+
+
+def _message(text: str, error: Exception) -> str:
+    """Python's message about ``text``, where ``error`` is about the pattern in its place.
+
+    If it quotes a character that was replaced, Python parses ``text`` itself: tables are made only for what is valid.
+    """
+    if "\xff" in str(error):
+        try:
+            re.compile(text)
+        except (re.error, OverflowError, RecursionError, ValueError) as original:
+            return str(original)
+    return str(error)
 
 
 def _not_costly(part: re.Match[str]) -> str:
