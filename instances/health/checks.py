@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from instances.health.probes import probing
 from instances.health.recording import record
 from instances.health.report import NodeReport, ProbeError
-from instances.health.rules import CHECKABLE_STATES
+from instances.health.rules import CHECK_IS_PENDING, CHECKABLE_STATES
+from instances.health.watch import Inspections
 from instances.locking import lock_record
 from instances.mirror.guard import skip_if_mirrored
-from instances.models import Instance, MeshInspection, NodeHealth
+from instances.models import Instance, NodeHealth
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +53,7 @@ def run(pk: int) -> None:
 
 def is_reached_elsewhere() -> bool:
     """Whether the worker of another control node inspected the mesh lately, through a Receptor that answered."""
-    now = timezone.now()
-    others = MeshInspection.objects.filter(error="").exclude(inspector=settings.CLUSTER_HOST_ID)
-    return any(not inspection.is_overdue(now) for inspection in others)
+    return any(inspection.inspector != settings.CLUSTER_HOST_ID for inspection in Inspections.stored().working)
 
 
 @transaction.atomic
@@ -99,10 +98,9 @@ def expire(now: datetime | None = None) -> int:
     """Record as expired the checks that become overdue before the next run; return how many."""
     now = now or timezone.now()
     timeout = timedelta(seconds=settings.HEALTH_CHECK_TIMEOUT)
-    pending = Q(last_health_check=None) | Q(health_check_started__gt=F("last_health_check"))
     overdue = Q(health_check_started__lte=now + timedelta(seconds=EXPIRY_PERIOD) - timeout)
     from_the_future = Q(health_check_started__gt=now + timeout)  # the clock was set back since
-    checks = Instance.objects.filter(pending, overdue | from_the_future)
+    checks = Instance.objects.filter(CHECK_IS_PENDING, overdue | from_the_future)
     expired = ProbeError(
         NodeHealth.Check.EXPIRED,
         f"Nothing came back from the health check within {settings.HEALTH_CHECK_TIMEOUT} seconds.",

@@ -26,6 +26,7 @@ from instances.health.report import (
     ProbeError,
     excerpt,
     old_runner,
+    rounded,
 )
 
 PROGRAM = "ansible-runner"
@@ -96,9 +97,8 @@ def local_worker_info(timeout: float) -> bytes:
         try:
             output, complaints = collect(process, time.monotonic() + timeout)
         except (TimeoutError, subprocess.TimeoutExpired) as silence:
-            raise ProbeError(
-                Check.TIMED_OUT, f"{PROGRAM} did not end within {max(1, round(timeout))} seconds."
-            ) from silence
+            text = f"{PROGRAM} did not end within {rounded(timeout)} seconds."
+            raise ProbeError(Check.TIMED_OUT, text) from silence
         finally:
             if process.returncode is None:  # so its group exists still, even if it has ended itself
                 os.killpg(process.pid, signal.SIGKILL)

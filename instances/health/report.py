@@ -36,8 +36,13 @@ class ProbeError(Exception):
 
 
 def timed_out(who: str, timeout: float) -> ProbeError:
-    """The error of a node or program without an answer within ``timeout`` seconds."""
-    return ProbeError(Check.TIMED_OUT, f"{who} did not answer within {max(1, round(timeout))} seconds.")
+    """The error of a node without an answer within ``timeout`` seconds."""
+    return ProbeError(Check.TIMED_OUT, f"{who} did not answer within {rounded(timeout)} seconds.")
+
+
+def rounded(timeout: float) -> int:
+    """So many whole seconds, for a message."""
+    return max(1, round(timeout))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,16 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import F, Q
 
 from instances import capacity
 from instances.models import Instance
 
 State = Instance.NodeState
 CHECKABLE_STATES = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # those that a health check may change
+CHECK_IS_PENDING = Q(health_check_started__isnull=False) & (
+    Q(last_health_check=None) | Q(health_check_started__gt=F("last_health_check"))
+)  # as Instance.health_check_pending
 LOST_ERROR = "Another cluster node has determined this instance to be unresponsive"
 LOSS_DETECTING_PROBES = ("receptor", "agent")  # the values of HEALTH_PROBE with which silent nodes become lost
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q
 
 from instances.health import receptor
 from instances.health.mesh_view import View, parse_time
 from instances.health.receptor import FAILURES, Control, ReceptorRefusedError
 from instances.health.refusals import Refusal, no_route
 from instances.health.report import LARGEST_OUTPUT, ProbeError, excerpt, timed_out
+from instances.health.rules import CHECK_IS_PENDING
 from instances.models import Instance
 
 logger = logging.getLogger(__name__)
@@ -200,8 +200,7 @@ def release_orphans(now: datetime) -> int:
     if not ours:
         return 0
     # Read after the units were: a check is pending before its unit is created.
-    pending = Q(last_health_check=None) | Q(health_check_started__gt=F("last_health_check"))
-    known = set(Instance.objects.filter(pending, health_check_started__isnull=False).values_list("hostname", flat=True))
+    known = set(Instance.objects.filter(CHECK_IS_PENDING).values_list("hostname", flat=True))
     orphans = [unit for unit, status in ours.items() if status["ExtraData"].get("RemoteNode") not in known]
     released = [unit for unit in orphans if not is_active(ours[unit]) or has_expired(ours[unit], now)]
     for unit in released:
