@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 STATES = {"Pending": 0, "Running": 1, "Succeeded": 2, "Failed": 3, "Canceled": 4}
 REPORT = b"{cpu_count: 4, errors: [], mem_in_bytes: 8000000000, runner_version: 2.4.0, uuid: node-uuid}\n"
@@ -62,7 +62,42 @@ class Unit:
         }
 
 
-class FakeReceptor:
+class SocketServer:
+    """Within ``with``, a server at the unix socket ``path`` whose sessions are of the class ``session``.
+
+    ``stopping`` is set when it ends. A session finds this object as ``server.receptor``.
+    """
+
+    session: type[socketserver.BaseRequestHandler]
+    stopping: threading.Event
+
+    def __enter__(self) -> Self:
+        self.folder = tempfile.TemporaryDirectory(prefix="rc-", dir="/tmp")  # a socket's path is 108 bytes at most
+        self.path = str(Path(self.folder.name) / "receptor.sock")
+        self.server = Server(self.path, self.session)
+        self.server.receptor = self
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.before_close()
+        self.server.server_close()
+        self.folder.cleanup()
+
+    def before_close(self) -> None:
+        """End what would keep the sessions from ending."""
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    receptor: Any
+    request_queue_size = 64
+
+
+class FakeReceptor(SocketServer):
     """Within ``with``, a Receptor that listens at ``path``.
 
     ``nodes``: the nodes that can be reached; ``commands``: all that it was asked; ``submitted``: the JSON of the work;
@@ -94,35 +129,16 @@ class FakeReceptor:
         self.connections: set[socket.socket] = set()
         self.stopping = threading.Event()
 
-    def __enter__(self) -> "FakeReceptor":
-        self.folder = tempfile.TemporaryDirectory(prefix="rc-", dir="/tmp")  # a socket's path is 108 bytes at most
-        self.path = str(Path(self.folder.name) / "receptor.sock")
-        self.server = Server(self.path, Session)
-        self.server.receptor = self
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self.server.shutdown()
-        self.thread.join()
+    def before_close(self) -> None:
         for connection in list(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        self.server.server_close()
-        self.folder.cleanup()
 
     def new_unit(self, node: str, behaviour: Behaviour) -> str:
         self.made += 1
         unit = f"Ab{self.made:06}"
         self.units[unit] = Unit(node, behaviour)
         return unit
-
-
-class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    receptor: FakeReceptor
-    request_queue_size = 64
 
 
 class Session(socketserver.StreamRequestHandler):
@@ -219,6 +235,9 @@ class Session(socketserver.StreamRequestHandler):
     def refuse(self, error: str) -> bool:
         self.wfile.write(f"ERROR: {error}\n".encode())
         return True
+
+
+FakeReceptor.session = Session
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import socketserver
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
+
+from tests.receptor import Server, SocketServer
 
 TRANSCRIPTS = Path(__file__).parent / "receptor_replay" / "transcripts.jsonl"
 Connection = dict[str, Any]
@@ -64,7 +65,7 @@ def exchanges(connection: Connection) -> list[Exchange]:
 
 
 @dataclass
-class RecordedReceptor:
+class RecordedReceptor(SocketServer):
     """Within ``with``, a Receptor at ``path`` that repeats these cases, ``speed`` times as fast.
 
     A command is answered as the first recorded one, not used yet, that asked the same; if all were used, as the last of
@@ -82,20 +83,7 @@ class RecordedReceptor:
         self.used: set[int] = set()
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        self.folder = tempfile.TemporaryDirectory(prefix="rr-", dir="/tmp")  # a socket's path is 108 bytes at most
-        self.path = str(Path(self.folder.name) / "receptor.sock")
-        self.server = Server(self.path, Session)
-        self.server.receptor = self
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-        self.folder.cleanup()
+        return super().__enter__()
 
     def asked(self) -> list[str]:
         return [question(command) for _, command in self.commands]
@@ -107,11 +95,6 @@ class RecordedReceptor:
             unused = [n for n in same if n not in self.used] or same[-1:]
             self.used.update(unused[:1])
             return self.exchanges[unused[0]] if unused else None
-
-
-class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    receptor: RecordedReceptor
-    request_queue_size = 64
 
 
 class Session(socketserver.StreamRequestHandler):
@@ -138,3 +121,6 @@ class Session(socketserver.StreamRequestHandler):
                 return False
             self.wfile.write(content(event))
         return exchange.events[-1]["from"] == "receptor"
+
+
+RecordedReceptor.session = Session
