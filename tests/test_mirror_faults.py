@@ -1059,12 +1059,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def locks(database: Database, which: str) -> int:
-    return int(ask(database, f"SELECT count(*) FROM pg_locks WHERE {which}")[0][0])
+    """How many locks in this database are as ``which`` says. Other tests' databases of the same server do not count."""
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    return int(ask(database, f"SELECT count(*) FROM pg_locks WHERE {here} AND {which}")[0][0])
 
 
 def is_free(database: Database) -> bool:
-    mine = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    return not locks(database, f"locktype = 'advisory' AND {mine}")
+    return not locks(database, "locktype = 'advisory'")
 
 
 def test_only_one_sync_at_a_time_and_sigterm_ends_it(site: Site, hold: Hold, secrets: Secrets) -> None:
