@@ -36,7 +36,9 @@ lint: $(VENV)/dev ## Check style and the direction of imports
 types: $(VENV)/dev ## Check types
 	$(BIN)/mypy
 
-check: $(VENV)/dev ## Check migrations, and the settings as production would have them
+check: $(VENV)/dev ## Check migrations, OpenAPI documents, and the settings as production would have them
+	AWX_VERSION=23.6.0 $(DOCUMENT) | diff openapi.yaml -
+	AWX_VERSION=24.6.1 $(DOCUMENT) | diff openapi-24.yaml -
 	DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py makemigrations --check --dry-run
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') HTTPS=true \
 		SECURE_HSTS_INCLUDE_SUBDOMAINS=true SECURE_HSTS_PRELOAD=true ALLOWED_HOSTS=awx.example.org DJANGO_SETTINGS_MODULE=settings.base \
@@ -53,8 +55,11 @@ format: $(VENV)/dev ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: $(VENV)/dev ## Regenerate openapi.yaml
-	DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py spectacular --file openapi.yaml --validate --fail-on-warn
+# The document of each version of AWX that the service can speak as.
+DOCUMENT := DJANGO_SETTINGS_MODULE=settings.test $(BIN)/python manage.py spectacular --validate --fail-on-warn
+openapi: $(VENV)/dev ## Regenerate openapi.yaml and openapi-24.yaml
+	AWX_VERSION=23.6.0 $(DOCUMENT) --file openapi.yaml
+	AWX_VERSION=24.6.1 $(DOCUMENT) --file openapi-24.yaml
 
 lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cachetools import LRUCache
+from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django_guid.utils import get_id_from_header
@@ -177,8 +178,8 @@ def is_cacheable(environ: Mapping[str, Any]) -> bool:
 
 
 def cache_key(environ: Mapping[str, Any]) -> bytes:
-    """A digest of all parts of a request that its response may depend on, credentials included."""
-    parts = [environ.get(name) for name in REQUEST_KEYS]
+    """A digest of the dialect, and of all parts of a request that its response may depend on, credentials included."""
+    parts = [settings.AWX_VERSION, *(environ.get(name) for name in REQUEST_KEYS)]
     headers = [pair for pair in environ.items() if pair[0].startswith("HTTP_") and pair[0] not in TRACE_HEADERS]
     if any(name.startswith("HTTP_X_FORWARDED_") for name, _ in headers):
         parts.append(environ.get("REMOTE_ADDR"))  # they count from trusted proxies alone

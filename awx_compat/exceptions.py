@@ -22,6 +22,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from awx_compat import dialects
 from awx_compat.passwords import TooManyLogins
 from instances import database, messages
 from instances.locking import StaleError
@@ -86,6 +87,11 @@ class NotFoundByName(NotFound):
     """No visible record has this name. AWX answers like for an unknown path."""
 
     default_detail = "Not found."
+
+
+def message_of_missing(model: str) -> str:
+    """What AWX says where no record of its ``model`` has the id or name in the path."""
+    return dialects.current().not_found.format(model=model)
 
 
 def of_query(error: Exception, asks_for_less: bool) -> Exception:

@@ -13,6 +13,8 @@ from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.utils.field_mapping import ClassLookupDict
 
+from awx_compat import dialects
+from awx_compat.dialects import Dialect
 from awx_compat.filters import columns, is_filterable
 from awx_compat.pagination import Pagination
 from awx_compat.serializers.base import IdField, ObjectField, TypeField, UrlField
@@ -63,7 +65,7 @@ class Metadata(SimpleMetadata):
         body: dict[str, Any] = {"name": view.get_view_name()}
         serializer = view.get_serializer() if hasattr(view, "get_serializer") else None
         if serializer is not None and hasattr(view, "retrieve"):
-            body["description"] = describe(serializer.__class__, get_language())
+            body["description"] = describe(serializer.__class__, dialects.current(), get_language())
         body["renders"] = ["application/json", "text/html"]
         body["parses"] = [parser.media_type for parser in view.parser_classes]
         if serializer is None:
@@ -87,7 +89,7 @@ def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Descrip
     """The fields of each method, in AWX's order of methods."""
     if "POST" in view.allowed_methods and view.has_permission_for("POST"):
         yield "POST", written_on_post(view, serializer)
-    yield "GET", fields_of_answer(serializer.__class__, get_language())
+    yield "GET", fields_of_answer(serializer.__class__, dialects.current(), get_language())
     if "PUT" in view.allowed_methods and view.has_permission_for("PUT"):
         yield "PUT", written(serializer)
 
@@ -95,13 +97,13 @@ def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Descrip
 def written_on_post(view: Any, serializer: Any) -> dict[str, Description]:
     if not view.attaches:
         return written(serializer)
-    own_id = {"id": fields_of_request(serializer.__class__, get_language())["id"]}
+    own_id = {"id": fields_of_request(serializer.__class__, dialects.current(), get_language())["id"]}
     return {**own_id, **written(serializer)} if view.creates else own_id
 
 
 def written(serializer: Any) -> dict[str, Description]:
     """The fields that the reader may write."""
-    described = fields_of_request(serializer.__class__, get_language())
+    described = fields_of_request(serializer.__class__, dialects.current(), get_language())
     withheld = getattr(serializer, "withheld", ())
     return {name: described[name] for name in writable(serializer.__class__) if name not in withheld}
 
@@ -112,54 +114,59 @@ def writable(serializer_class: SerializerClass) -> list[str]:
 
 
 @functools.cache
-def fields_of_answer(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
+def fields_of_answer(
+    serializer_class: SerializerClass, dialect: Dialect, language: str | None
+) -> dict[str, Description]:
     """Each field of a response, with its texts in this language, which is the active one."""
     serializer = serializer_class()
-    return {name: described_field(serializer, name) for name in serializer.fields}
+    return {name: described_field(serializer, name, dialect) for name in serializer.fields}
 
 
 @functools.cache
-def fields_of_request(serializer_class: SerializerClass, language: str | None) -> dict[str, Description]:
+def fields_of_request(
+    serializer_class: SerializerClass, dialect: Dialect, language: str | None
+) -> dict[str, Description]:
     """Each field of a request, read-only ones included, likewise."""
     serializer = serializer_class()
-    return {name: written_field(serializer, name) for name in serializer.fields}
+    return {name: written_field(serializer, name, dialect) for name in serializer.fields}
 
 
 @functools.cache
-def describe(serializer_class: SerializerClass, language: str | None) -> str:
+def describe(serializer_class: SerializerClass, dialect: Dialect, language: str | None) -> str:
     """The fields of a record, a line each, as AWX's documentation lists them; likewise."""
     noun = model_of(serializer_class)._meta.verbose_name
     article = "an" if noun[0] in "aeiou" else "a"
     lines = [f"# Retrieve {article} {noun.title()}:", ""]
     lines += [f"A GET request tells the {noun} with these fields:", ""]
-    for name, info in fields_of_answer(serializer_class, language).items():
+    for name, info in fields_of_answer(serializer_class, dialect, language).items():
         lines.append(f"* `{name}`: {info.get('help_text', '')} ({info['type']})")
         if name != "type":
             lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
     return "\n".join(lines)
 
 
-def described_field(serializer: Any, name: str) -> Description:
+def described_field(serializer: Any, name: str, dialect: Dialect) -> Description:
     """A field of an answer."""
     field = serializer.fields[name]
-    info = {"type": KINDS[field], "label": field.label, **help_of(serializer, name)}
+    info = {"type": KINDS[field], **dialect.options_of_fields, "label": field.label, **help_of(serializer, name)}
     info.update(limits(field, "min_value", "max_value"))
     info.update(filterable(serializer, name))
     info.update(choices(serializer, field))
     if isinstance(field, serializers.ListField):
-        info["child"] = {"type": KINDS[field.child]}
+        info["child"] = {"type": KINDS[field.child], **dialect.options_of_fields}
     return info
 
 
-def written_field(serializer: Any, name: str) -> Description:
+def written_field(serializer: Any, name: str, dialect: Dialect) -> Description:
     """A field of a request."""
     field = serializer.fields[name]
-    info = {"type": KINDS[field], "required": field.required, "label": field.label}
+    common = dialect.options_of_fields
+    info = {"type": KINDS[field], "required": field.required, **common, "label": field.label}
     info.update({**limits(field, "max_length"), **help_of(serializer, name)})
     info.update(limits(field, "min_value", "max_value"))
     info.update({**filterable(serializer, name), **default(serializer, name), **choices(serializer, field)})
     if isinstance(field, serializers.ListField):
-        info["child"] = {"type": KINDS[field.child], "required": True, "read_only": False}
+        info["child"] = {"type": KINDS[field.child], "required": True, **common, "read_only": False}
     return info
 
 

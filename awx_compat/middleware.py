@@ -9,7 +9,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_vary_headers
 
-from awx_compat import csp
+from awx_compat import csp, dialects, paths
 from awx_compat.forwarded import Proxies
 from awx_compat.views import errors
 from instances import audit
@@ -56,6 +56,20 @@ def refuse_null_characters(
             "\0" in value for form in (request.GET, request.POST) for values in form.lists() for value in values[1]
         ):
             return JsonResponse({"error": "invalid_request"}, status=400)
+        return get_response(request)
+
+    return middleware
+
+
+def add_missing_slash(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer a path without a slash at its end as with it, below the records of the dialect's collections."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        collection, _, below = request.path_info.removeprefix(paths.ROOT).partition("/")
+        is_below = request.path_info.startswith(paths.ROOT) and bool(below) and not below.endswith("/")
+        if is_below and collection in dialects.current().slashless_collections:
+            request.path_info += "/"
+            request.path += "/"
         return get_response(request)
 
     return middleware
@@ -112,7 +126,7 @@ def dialect_headers(
     def middleware(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = get_response(request)
-        patch_vary_headers(response, ["Origin"])
+        patch_vary_headers(response, [dialects.current().origin_header])
         response.headers.setdefault("Cache-Control", "private, no-cache")
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             del response["Content-Length"]  # it would be the length of the whole response, which Django took for 0

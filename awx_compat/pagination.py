@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from awx_compat import dialects
+
 
 class StablePaginator(Paginator):
     """The pages of a list from ``instances.listing``.
@@ -59,8 +61,10 @@ class Pagination(PageNumberPagination):
         return super().paginate_queryset(queryset, request, view)
 
     def get_page_number(self, request: Request, paginator: Any) -> Any:
-        """The requested page; DRF would take an empty ``page`` for the first one."""
+        """The requested page, where DRF would always take an empty ``page`` for the first one."""
         page: Any = request.query_params.get(self.page_query_param, 1)
+        if page == "" and dialects.current().takes_empty_page:
+            page = 1
         return paginator.num_pages if page in self.last_page_strings else page
 
     def get_paginated_response(self, data: Any) -> Response:

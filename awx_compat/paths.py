@@ -2,7 +2,8 @@
 
 from urllib.parse import quote
 
-ROOT = "/api/v2/"
+API = "/api/"
+ROOT = f"{API}v2/"
 # A name in a path keeps every character but these, as AWX's named URLs do.
 RESERVED_IN_NAMES = {ord(char): quote(char, safe="") for char in ";/?:@=&[]"} | {ord("+"): "[+]"}
 

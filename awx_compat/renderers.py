@@ -2,16 +2,20 @@
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from rest_framework import renderers
 from rest_framework.utils import encoders
+
+from awx_compat import dialects, paths
 
 # The kinds of value that orjson would write in another way than DRF are left to DRF's encoder.
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 # Floats that Python writes with an exponent; and what is found ten times faster, and hardly any text without them has.
 EXPONENT = re.compile(rb"(?:^|[:,\[])-?(?:[0-9.]+e|0\.0000)")
 PERHAPS_EXPONENT = re.compile(rb"e[-+]?[0-9]+(?:[,}\]]|$)")
+PATHS = ("url", "related")  # the keys of records that hold paths
 _encoder = encoders.JSONEncoder()
 
 
@@ -28,12 +32,30 @@ def encoded(value: Any) -> bytes | None:
     return text
 
 
+def with_query(body: Any, query: str) -> Any:
+    """``body`` with ``query`` after each path of the API in a ``url`` or a ``related``."""
+    if isinstance(body, list):
+        return [with_query(each, query) for each in body]
+    if not isinstance(body, dict):
+        return body
+    return {key: extended(value, query) if key in PATHS else with_query(value, query) for key, value in body.items()}
+
+
+def extended(value: Any, query: str) -> Any:
+    if isinstance(value, dict):
+        return {name: extended(path, query) for name, path in value.items()}
+    return f"{value}{query}" if isinstance(value, str) and value.startswith(paths.API) else value
+
+
 class JSONRenderer(renderers.JSONRenderer):
     """JSON without the charset parameter in its media type, as AWX sends it."""
 
     charset = None
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        given = (renderer_context or {}).get("request")
+        if given is not None and "format" in given.query_params and dialects.current().repeats_format:
+            data = with_query(data, f"?{urlencode({'format': given.query_params['format']})}")
         is_compact = data is not None and self.get_indent(accepted_media_type, renderer_context or {}) is None
         text = encoded(data) if is_compact else None
         return super().render(data, accepted_media_type, renderer_context) if text is None else text

@@ -2,7 +2,7 @@ import oauth2_provider.urls
 from django.urls import include, path
 from oauth2_provider.views import AuthorizationView
 
-from awx_compat import csp
+from awx_compat import csp, dialects
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
     config,
@@ -75,4 +75,5 @@ urlpatterns = [
     path("v2/metrics/", metrics.Metrics.as_view()),
     path("v2/unified_jobs/", jobs.UnifiedJobList.as_view()),
     path("v2/mesh_visualizer/", mesh.MeshVisualizer.as_view()),
+    *(path("", include(module)) for module in dialects.current().routes),
 ]

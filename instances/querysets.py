@@ -282,8 +282,11 @@ class JobCountQuerySet(models.QuerySet[Any]):
 
 class UserQuerySet(VisibleQuerySet):
     def visible_condition(self, reader: Reader) -> Q:
-        """Users see themselves, and who administers or audits the system."""
-        return Q(pk=reader.id) | Q(is_superuser=True) | Q(is_system_auditor=True)
+        """Users see themselves, and who administers the system, or audits it."""
+        everybody_sees = Q(is_superuser=True)
+        if reader.sees_auditors:
+            everybody_sees |= Q(is_system_auditor=True)
+        return Q(pk=reader.id) | everybody_sees
 
     def with_access_to(self, group: Any) -> Self:
         """The users who see ``group``; ``group_roles`` are the roles that they hold on it themselves."""

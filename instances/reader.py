@@ -10,17 +10,20 @@ from typing import Any
 class Reader:
     """A user as the visibility of records takes one. Nothing else of a user may decide what the user sees.
 
-    ``id`` is None for somebody unknown, who sees nothing. Source: docs/awx-behaviour.md, "Who may do what".
+    ``id`` is None for somebody unknown, who sees nothing. ``sees_auditors``: whether the system auditors are among the
+    users that everybody sees, as superusers are; this differs between versions of AWX. Source: docs/awx-behaviour.md,
+    "Who may do what".
     """
 
     id: int | None
     is_superuser: bool = False
     is_system_auditor: bool = False
+    sees_auditors: bool = True
 
     @classmethod
-    def of(cls, user: Any) -> Reader:
+    def of(cls, user: Any, sees_auditors: bool = True) -> Reader:
         """The reader that ``user``, a ``User`` or Django's ``AnonymousUser``, is."""
-        return cls(user.pk, user.is_superuser, getattr(user, "is_system_auditor", False))
+        return cls(user.pk, user.is_superuser, getattr(user, "is_system_auditor", False), sees_auditors)
 
     @property
     def rank(self) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 import socket
 from uuid import UUID
 
+from awx_compat.dialects import DIALECTS
 from settings import env
 
 read = env.Environment()
@@ -22,7 +23,7 @@ LOG_LEVEL = read.str(
 CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env.not_empty)
 INSTALL_UUID = str(read.uuid("INSTALL_UUID", UUID(int=0)))
 IS_K8S = read.bool("IS_K8S", False)
-AWX_VERSION = read.str("AWX_VERSION", "23.6.0", validate=env.not_empty)
+AWX_VERSION = read.str("AWX_VERSION", "23.6.0", validate=env.validate.OneOf(list(DIALECTS)))
 AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, validate=env.not_negative)
 SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positive)
 SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.positive)
@@ -126,6 +127,7 @@ MIDDLEWARE = [
     "awx_compat.middleware.dialect_headers",
     "awx_compat.middleware.refuse_large_bodies",
     "django.middleware.locale.LocaleMiddleware",
+    "awx_compat.middleware.add_missing_slash",
     "django.middleware.common.CommonMiddleware",
     "awx_compat.middleware.LoginRefusals",
     "awx_compat.middleware.refuse_null_characters",

@@ -1,5 +1,6 @@
 import contextlib
 import hashlib
+import importlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import override_settings
+from django.urls import clear_url_caches
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
@@ -113,6 +116,30 @@ def client_of(user: User | None) -> APIClient:
     if user is not None:
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {token_for(user)}")
     return client
+
+
+def reload_routes() -> None:
+    """Let the URL configuration be that of the current dialect."""
+    for module in ("awx_compat.urls", "settings.urls"):
+        importlib.reload(importlib.import_module(module))
+    clear_url_caches()
+
+
+@contextlib.contextmanager
+def speaking(version: str) -> Iterator[None]:
+    """The service of this process speaks as this version of AWX."""
+    try:
+        with override_settings(AWX_VERSION=version):
+            reload_routes()
+            yield
+    finally:
+        reload_routes()
+
+
+@pytest.fixture
+def awx24() -> Iterator[None]:
+    with speaking("24.6.1"):
+        yield
 
 
 @pytest.fixture

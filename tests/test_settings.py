@@ -72,6 +72,13 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         assert value not in done.stderr
 
 
+@pytest.mark.parametrize("version", ["24.6.0", "23.6", ""])
+def test_the_version_of_awx_is_one_that_the_service_speaks(version: str) -> None:
+    done = start(SECRET_KEY="x", AWX_VERSION=version)
+    assert done.returncode == 1
+    assert "  AWX_VERSION: Must be one of: 23.6.0, 24.6.1." in done.stderr.splitlines()
+
+
 @pytest.mark.parametrize(
     "name",
     ["STATEMENT_TIMEOUT", "SESSION_COOKIE_AGE", "OAUTH2_ACCESS_TOKEN_EXPIRE_SECONDS", "CLUSTER_NODE_HEARTBEAT_PERIOD"],

@@ -15,14 +15,14 @@ from instances.reader import Reader
 from instances.visibility import through_what_is_visible
 
 
-def of_role_level(records: QuerySet[Any], request: Request) -> QuerySet[Any]:
+def of_role_level(records: QuerySet[Any], request: Request, reader: Reader) -> QuerySet[Any]:
     """Only the records on which the user has the role, or one that includes it."""
     if records.model is not InstanceGroup:
         raise ParseError(
             "Cannot apply role_level filter to this list because its model does not use roles for access control."
         )
     groups: Any = records
-    return groups.where_role(Reader.of(request.user), request.query_params["role_level"])
+    return groups.where_role(reader, request.query_params["role_level"])
 
 
 class FieldFilter(DjangoFilterBackend):
@@ -35,10 +35,10 @@ class FieldFilter(DjangoFilterBackend):
         filterset = self.get_filterset(request, queryset, view)
         understood = None if filterset is None else filterset.understood()
         if "role_level" in request.query_params:
-            queryset = of_role_level(queryset, request)
+            queryset = of_role_level(queryset, request, view.reader)
         if understood is None:
             return queryset
-        return understood.narrow(through_what_is_visible(queryset, Reader.of(request.user)))
+        return understood.narrow(through_what_is_visible(queryset, view.reader))
 
 
 class SearchFilter(filters.SearchFilter):
@@ -77,4 +77,4 @@ class OrderFilter(filters.BaseFilterBackend):
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
         orders = (filterset.find(name.removeprefix("-")).order(name.startswith("-")) for name in names)
-        return through_what_is_visible(queryset, Reader.of(request.user)).order_by(*orders, *view.ordering)
+        return through_what_is_visible(queryset, view.reader).order_by(*orders, *view.ordering)

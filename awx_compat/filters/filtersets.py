@@ -13,7 +13,12 @@ from django_filters import FilterSet
 from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import ParseError
 
+<<<<<<< HEAD
 from awx_compat.filters.columns import HOPS, RELATIONS, Related, Unkept, columns, field_at, path_of, unknown
+=======
+from awx_compat import dialects
+from awx_compat.filters.columns import ALIASES, HOPS, RELATIONS, Related, Unkept, columns, unknown
+>>>>>>> dialect
 from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
@@ -156,7 +161,7 @@ def parsed(key: str) -> tuple[str, bool, str, str]:
 
 def reject_foreign(name: str) -> None:
     if not name.isascii():
-        raise ParseError(f"{name!r} is not an allowed field name. Must be ascii encodable.")
+        raise ParseError(dialects.current().not_ascii.format(name=name))
 
 
 def _filters(

@@ -38,6 +38,8 @@ PATHS = {
     "users": "Id or username of the user.",
     "tokens": "Id of the token.",
     "settings": "Slug of the category.",
+    "role_definitions": "Id of the role definition.",
+    "role_user_assignments": "Id of the assignment.",
 }
 
 TAGS = {
@@ -54,7 +56,7 @@ TAGS = {
 }
 
 ABOUT = """\
-The instance API of AWX 23.6.0: the nodes of an automation mesh, their capacity, load, health, peers and groups.
+The instance API of AWX {version}: the nodes of an automation mesh, their capacity, load, health, peers and groups.
 Clients written for AWX work with it unchanged.
 
 # Requests

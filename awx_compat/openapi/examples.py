@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
-from awx_compat import paths
-from awx_compat.serializers import common, group, instance, job, mesh, ping, role, service, token, user
+from awx_compat import dialects, paths
+from awx_compat.serializers import common, group, instance, job, mesh, ping, role, role_assignment, service, token, user
 from instances.models import InstanceGroup, InstanceGroupRole
 from instances.querysets import INCLUDED_ROLES
 
@@ -19,6 +19,8 @@ KEYS = {
     "users": "admin",
     "tokens": "1",
     "settings": "system",
+    "role_definitions": "25",
+    "role_user_assignments": "8",
 }
 
 
@@ -180,17 +182,17 @@ USER: dict[str, Any] = {
     "external_account": None,
     "auth": [],
 }
-ADMINISTRATOR = {
-    "id": 1,
-    "name": "System Administrator",
-    "description": "Can manage all aspects of the system",
-    "user_capabilities": {"unattach": False},
-}
-ACCESS = {
-    "summary_fields": {
-        "direct_access": [],
-        "indirect_access": [{"role": ADMINISTRATOR, "descendant_roles": list(INCLUDED_ROLES["admin_role"])}],
-    }
+RESOURCE = {"ansible_id": "0b9f8f0c-5a5c-5d0b-8d1b-6c7a4f2f1c11", "resource_type": "shared.user"}
+ASSIGNMENT = {
+    "number": 8,
+    "holder": 4,
+    "username_of_holder": "bob",
+    "first_name_of_holder": "Bob",
+    "last_name_of_holder": "",
+    "held": InstanceGroupRole.Role.USE,
+    "group": 3,
+    "name_of_group": "edge",
+    "is_container": False,
 }
 TOKEN: dict[str, Any] = {
     "id": 7,
@@ -223,7 +225,7 @@ METRICS = {
 }
 PING = {
     "ha": True,
-    "version": "23.6.0",
+    "version": "",  # that of the dialect
     "active_node": "control-1.example.org",
     "install_uuid": "f0f0f0f0-1111-4222-8333-abcdefabcdef",
     "instances": [
@@ -236,6 +238,20 @@ PING = {
     ],
     "instance_groups": [{"name": "default", "capacity": 804, "instances": [INSTANCE["hostname"]]}],
 }
+
+
+def user_with(**summaries: Any) -> dict[str, Any]:
+    """The user with these summaries, and those that the dialect adds."""
+    resource = {"resource": RESOURCE} if dialects.current().identifies_users else {}
+    return {**USER, "summary_fields": {**resource, **summaries}}
+
+
+def user_with_access(view: Any) -> dict[str, Any]:
+    administrator = role.system_role(1, "System Administrator", "Can manage all aspects of the system")
+    access = {"role": administrator, "descendant_roles": list(INCLUDED_ROLES["admin_role"])}
+    return only(in_list(user_with(direct_access=[], indirect_access=[access])), role.AccessSerializer.Meta.fields)
+
+
 MESH_NODE = only(INSTANCE, mesh.MeshNodeSerializer.Meta.fields)
 HOP_NODE = {**MESH_NODE, "id": 11, "hostname": "hop-1.example.org", "node_type": "hop"}
 
@@ -248,9 +264,12 @@ SHAPES: dict[Any, Any] = {
     group.InstanceGroupSerializer: in_list(GROUP),
     group.InstanceGroupDetailSerializer: GROUP,
     job.UnifiedJobSerializer: JOB,
-    user.UserSerializer: in_list(USER),
-    user.UserDetailSerializer: USER,
-    role.AccessSerializer: {**only(in_list(USER), role.AccessSerializer.Meta.fields), **ACCESS},
+    user.UserSerializer: lambda view: in_list(user_with(**USER["summary_fields"])),
+    user.UserDetailSerializer: lambda view: user_with(**USER["summary_fields"]),
+    role.AccessSerializer: user_with_access,
+    role_assignment.UserAssignmentSerializer: role_assignment.UserAssignmentSerializer().to_representation(ASSIGNMENT),
+    role_assignment.RoleDefinitionSerializer: role_assignment.DEFINITIONS["use_role"].body,
+    role_assignment.RoleDefinitionPageSerializer: fixed_answer,
     token.TokenSerializer: {**TOKEN, "token": token.HIDDEN},
     common.MessageSerializer: {"msg": "Health check is running for exec-1.example.org."},
     common.EmptyPageSerializer: common.only_page([]),
@@ -263,13 +282,15 @@ SHAPES: dict[Any, Any] = {
         "INSTALL_UUID": PING["install_uuid"],
         "AWX_CONTROL_NODE_TASK_IMPACT": 1,
     },
+    service.ServiceIndexSerializer: fixed_answer,
+    service.ServiceMetadataSerializer: {"service_id": PING["install_uuid"], "service_type": "awx"},
     service.ApiRootSerializer: fixed_answer,
     service.OAuthRootSerializer: fixed_answer,
-    service.ConfigSerializer: lambda view: {**fixed_answer(view), "version": PING["version"]},
+    service.ConfigSerializer: lambda view: {**fixed_answer(view), "version": dialects.current().version},
     service.DashboardSerializer: service.dashboard(users=4),
     service.JobGraphSerializer: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
     mesh.MeshDrawingSerializer: {"nodes": [MESH_NODE, HOP_NODE], "links": [LINK]},
-    ping.PingSerializer: PING,
+    ping.PingSerializer: lambda view: {**PING, "version": dialects.current().version},
 }
 # Examples of single operations, in place of those in SHAPES.
 ANSWERS: dict[str, Any] = {

@@ -12,6 +12,8 @@ from rest_framework import serializers
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
+from awx_compat import dialects
+from awx_compat.metadata import model_of
 from awx_compat.openapi import descriptions, errors, examples, fields, security
 from awx_compat.openapi.parameters import DescribedPagination, Parameter
 from awx_compat.permissions import IsSuperuserOrAuditor
@@ -26,7 +28,13 @@ NO_PART_OF_NAMES = ("api", "v2", "v1")
 PAGING = ("page", "page_size", "count_disabled")
 FIRST = ("key", "search", "order_by", *PAGING)  # the parameters before those of fields
 CHANGES = ("PUT", "PATCH", "DELETE")
-TAGS = {"me": "users", "mesh_visualizer": "mesh"}  # where the first name in the path is not a tag
+TAGS = {
+    "me": "users",
+    "mesh_visualizer": "mesh",
+    "role_definitions": "users",
+    "role_user_assignments": "users",
+    "role_team_assignments": "users",
+}  # where the first name in the path is not a tag
 IF_NONE_MATCH = {
     "in": "header",
     "name": "If-None-Match",
@@ -133,8 +141,8 @@ class Schema(AutoSchema):
         return reference if self.registry[component].schema == parameter else parameter
 
     def kind_of_records(self) -> str:
-        serializer = getattr(self.view, "serializer_class", None)
-        return serializer.Meta.model.__name__ if serializer else type(self.view).__name__
+        model = model_of(getattr(self.view, "serializer_class", None))
+        return model.__name__ if model else type(self.view).__name__
 
     def _get_paginator(self) -> Any:
         return DescribedPagination() if isinstance(self.view, ListModelMixin) else None
@@ -302,7 +310,7 @@ def columns_of(field: Any) -> dict[str, Any]:
 
 def complete(result: dict[str, Any], generator: Any, **kwargs: Any) -> dict[str, Any]:
     """A postprocessing hook: adds introduction and tags, and describes the values of each enumeration only once."""
-    result["info"]["description"] = descriptions.ABOUT
+    result["info"]["description"] = descriptions.ABOUT.replace("{version}", dialects.current().version)
     result["tags"] = [{"name": name, "description": text} for name, text in descriptions.TAGS.items()]
     for name, schema in result["components"]["schemas"].items():
         for field_schema in schema.get("properties", {}).values():

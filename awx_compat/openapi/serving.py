@@ -1,4 +1,6 @@
-"""The document at /api/schema/, in YAML or JSON. It is the same for all users, and generated once in each process."""
+"""The document at /api/schema/, in YAML or JSON, of the current dialect. It is the same for all users, and generated
+once in each process.
+"""
 
 import functools
 import threading
@@ -11,7 +13,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 from django.views.generic import TemplateView
 
-from awx_compat import csp
+from awx_compat import csp, dialects
+from awx_compat.dialects import Dialect
 
 YAML, JSON = "application/vnd.oai.openapi", "application/vnd.oai.openapi+json"
 
@@ -22,11 +25,11 @@ generation = threading.Lock()  # drf-spectacular's search for extensions is not 
 def document(media_type: str) -> bytes:
     """The document in this format."""
     with generation:
-        return render_document(media_type)
+        return render_document(media_type, dialects.current())
 
 
 @functools.cache
-def render_document(media_type: str) -> bytes:
+def render_document(media_type: str, dialect: Dialect) -> bytes:
     from drf_spectacular.generators import SchemaGenerator
     from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 

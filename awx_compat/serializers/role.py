@@ -5,10 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from awx_compat import paths
+from awx_compat import dialects, paths
 from awx_compat.serializers.common import PageSerializer, PathField
 from awx_compat.serializers.group import ROLE_DESCRIPTIONS, RoleSerializer, role_id
-from awx_compat.serializers.user import UserSerializer
+from awx_compat.serializers.user import IdentifiedSerializer, UserSerializer, resource_of
 from instances.models import InstanceGroup, InstanceGroupRole, User
 from instances.querysets import INCLUDED_ROLES
 
@@ -51,6 +51,11 @@ class HeldRoleSerializer(RoleSerializer):
         child=serializers.BooleanField(), help_text="Whether the requesting user may revoke the role (`unattach`)."
     )
 
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        fields["id"].allow_null = not dialects.current().numbers_system_roles
+        return fields
+
 
 @extend_schema_serializer(component_name="Access")
 class ReasonSerializer(serializers.Serializer[Any]):
@@ -62,7 +67,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
     )
 
 
-class AccessSummarySerializer(serializers.Serializer[Any]):
+class AccessSummarySerializer(IdentifiedSerializer):
     """The roles by which a user may see a group."""
 
     direct_access = ReasonSerializer(many=True, help_text="Roles that the user holds on the group.")
@@ -103,6 +108,7 @@ class AccessSerializer(UserSerializer):
         group = self.context["group"]
         direct = [InstanceGroupRole.Role(role) for role in user.group_roles if role in INCLUDED_ROLES]
         return {
+            **resource_of(user),
             "direct_access": [
                 {"role": self.role_on_group(group, role), "descendant_roles": INCLUDED_ROLES[role]} for role in direct
             ],
@@ -135,4 +141,5 @@ READ_ROLE = INCLUDED_ROLES["read_role"]
 
 def system_role(number: int, name: str, description: str) -> dict[str, Any]:
     """A role on the whole system, in the same shape without a resource."""
-    return {"id": number, "name": name, "description": description, "user_capabilities": {"unattach": False}}
+    own_id = number if dialects.current().numbers_system_roles else None
+    return {"id": own_id, "name": name, "description": description, "user_capabilities": {"unattach": False}}

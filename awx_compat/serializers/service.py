@@ -36,6 +36,19 @@ class OAuthRootSerializer(serializers.Serializer[Any]):
     revoke_token = PathField(help_text="Path at which a token is revoked.")
 
 
+class ServiceIndexSerializer(serializers.Serializer[Any]):
+    """What the service shares with others of the same installation: itself alone."""
+
+    metadata = PathField(help_text="Path of the service's id.")
+
+
+class ServiceMetadataSerializer(serializers.Serializer[Any]):
+    """The service, as others name it."""
+
+    service_id = serializers.UUIDField(help_text="The `INSTALL_UUID`, from which the `ansible_id` of users follow.")
+    service_type = serializers.CharField(help_text="`awx`.")
+
+
 class LicenceSerializer(serializers.Serializer[Any]):
     """The licence of AWX and of this service, which are open source."""
 

@@ -1,8 +1,11 @@
+import uuid
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from awx_compat import dialects
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import CapabilitiesSerializer
 from instances.models import User
@@ -22,7 +25,34 @@ RELATED = (
 )
 
 
-class UserSummarySerializer(serializers.Serializer[Any]):
+class ResourceSerializer(serializers.Serializer[Any]):
+    """A user as a resource that several services share."""
+
+    ansible_id = serializers.UUIDField(help_text="The same as long as the service has its `INSTALL_UUID`.")
+    resource_type = serializers.CharField(help_text="`shared.user`.")
+
+
+class IdentifiedSerializer(serializers.Serializer[Any]):
+    """Summaries that name the user as a resource, where the dialect does."""
+
+    resource = ResourceSerializer(help_text="The user as a resource that several services share.")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if not dialects.current().identifies_users:
+            del fields["resource"]
+        return fields
+
+
+def resource_of(user: User) -> dict[str, Any]:
+    """The summary ``resource``, where the dialect has it. AWX's UUID is random, this one follows from the user's id."""
+    if not dialects.current().identifies_users:
+        return {}
+    ansible_id = uuid.uuid5(uuid.UUID(settings.INSTALL_UUID), f"user {user.pk}")
+    return {"resource": {"ansible_id": str(ansible_id), "resource_type": "shared.user"}}
+
+
+class UserSummarySerializer(IdentifiedSerializer):
     """Summaries of records related to a user."""
 
     user_capabilities = CapabilitiesSerializer(
@@ -86,10 +116,11 @@ class UserSerializer(RecordSerializer):
         reader = self.reader
         is_self = user.pk == reader.id
         return {
+            **resource_of(user),
             "user_capabilities": {
                 "edit": reader.is_superuser or is_self,
                 "delete": not is_self and (reader.is_superuser or self.covers_rights_of(user)),
-            }
+            },
         }
 
     def covers_rights_of(self, user: User) -> bool:

@@ -20,9 +20,9 @@ from rest_framework.request import Request, override_method
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from awx_compat import etags, paths
+from awx_compat import dialects, etags, paths
 from awx_compat.answer_cache import CacheDependencies
-from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable
+from awx_compat.exceptions import PLAIN, NotFoundByName, NotWritable, message_of_missing
 from awx_compat.filters import may_be_slow
 from awx_compat.parsers import BodyError
 from awx_compat.turns import SLOW
@@ -57,7 +57,7 @@ class ApiView(APIView):
     @cached_property
     def reader(self) -> Reader:
         """The requesting user, as visibility depends on it."""
-        return Reader.of(self.request.user)
+        return Reader.of(self.request.user, sees_auditors=dialects.current().shows_auditors)
 
     def is_by_name(self) -> bool:
         """Whether the path names the record by its name rather than by its id."""
@@ -69,15 +69,16 @@ class ApiView(APIView):
         Raises, as AWX responds: NotFound for an id that does not exist, PermissionDenied for a record that the user
         does not see, and NotFoundByName for a name in either case.
         """
-        lookup = self.lookup()
-        record = lookup and find(*lookup, self.kwargs["key"], self.reader, lock)
+        records, name_field = self.lookup()  # type: ignore[misc]
+        record = find(records, name_field, self.kwargs["key"], self.reader, lock)
         self.is_missing = record is None or not record.is_visible
         if not self.is_missing:
             self.record = record
             return record
-        if not is_id(self.kwargs["key"]):
-            raise NotFoundByName
-        raise NotFound if record is None else PermissionDenied
+        if record is not None:
+            raise NotFoundByName if self.is_by_name() else PermissionDenied
+        message = message_of_missing(records(self.reader).model.__name__)
+        raise NotFoundByName(message) if self.is_by_name() else NotFound(message)
 
     def get_permission_object(self) -> Any:
         """The record that object permissions are checked on; None where they depend on the user alone."""

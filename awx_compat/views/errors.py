@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.log import log_response
-from django.views import csrf
+from django.views import csrf, defaults
 
+from awx_compat import dialects, paths
 from awx_compat.exceptions import DATABASE_FAILED, NOT_UNDERSTOOD, RETRY_AFTER, SERVER_ERROR, BodyTooLarge, log_failure
 from awx_compat.passwords import of_login
 from instances import database
@@ -60,6 +61,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(paths.API) and dialects.current().has_pages_for_unknown_routes:
+        return defaults.page_not_found(request, exception)
     return _answer(request, HTTPStatus.NOT_FOUND, "The requested resource could not be found.")
 
 

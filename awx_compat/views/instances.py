@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import bundle
-from awx_compat.exceptions import NotAvailable
+from awx_compat.exceptions import NotAvailable, message_of_missing
 from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
 from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
@@ -200,7 +200,7 @@ class InstanceHealthCheck(OfInstance, DetailView):
     def get_record(self, lock: bool = False) -> Any:
         instance = super().get_record(lock)
         if not health_checks.is_checked_on_demand(instance):
-            raise NotFound
+            raise NotFound(message_of_missing("Instance"))
         return instance
 
     @extend_schema(

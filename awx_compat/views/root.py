@@ -1,5 +1,6 @@
 """The entry points: the API's versions and collections, the state of the service, OAuth2 and identity providers."""
 
+from django.conf import settings
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import ensure_csrf_cookie
 from drf_spectacular.utils import extend_schema
@@ -7,31 +8,19 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat import paths
+from awx_compat import dialects, paths
 from awx_compat.serializers.common import PATH
 from awx_compat.serializers.ping import PingSerializer, ping
-from awx_compat.serializers.service import ApiRootSerializer, OAuthRootSerializer
+from awx_compat.serializers.service import (
+    ApiRootSerializer,
+    OAuthRootSerializer,
+    ServiceIndexSerializer,
+    ServiceMetadataSerializer,
+)
 from awx_compat.views.base import ApiView
 from instances import versions
 from instances.database import fetch_in_one_statement
 from instances.models import Instance, InstanceGroup
-
-COLLECTIONS = (
-    "ping",
-    "instances",
-    "instance_groups",
-    "config",
-    "settings",
-    "me",
-    "dashboard",
-    "organizations",
-    "users",
-    "tokens",
-    "metrics",
-    "unified_jobs",
-    "workflow_approvals",
-    "mesh_visualizer",
-)
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
@@ -67,7 +56,27 @@ class VersionRoot(ApiView):
         summary="The collections of version 2",
     )
     def get(self, request: Request) -> Response:
-        return Response({name: paths.collection(name) for name in COLLECTIONS})
+        return Response({name: paths.collection(path) for name, path in dialects.current().collections.items()})
+
+
+class ServiceIndex(ApiView):
+    """What the service shares with others of the same installation. AWX has lists of resources here, too."""
+
+    title = "Service Index Root"
+
+    @extend_schema(operation_id="service_index_retrieve", responses=ServiceIndexSerializer, summary="The service index")
+    def get(self, request: Request) -> Response:
+        return Response({"metadata": paths.record("service-index", "metadata")})
+
+
+class ServiceMetadata(ApiView):
+    """The id of this service."""
+
+    title = "Service Metadata"
+
+    @extend_schema(responses=ServiceMetadataSerializer, summary="The id of this service")
+    def get(self, request: Request) -> Response:
+        return Response({"service_id": settings.INSTALL_UUID, "service_type": "awx"})
 
 
 class Ping(ApiView):

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import paths
+from awx_compat.exceptions import message_of_missing
 from awx_compat.filters import AccessTokenFilters
 from awx_compat.permissions import ChangesNeedOwner
 from awx_compat.serializers.token import TokenSerializer
@@ -78,7 +79,7 @@ class OfToken(ApiView):
     def get_permission_object(self) -> Any:
         token = tokens.every().filter(pk=id_in(self.kwargs["key"])).first()
         if token is None:
-            raise NotFound
+            raise NotFound(message_of_missing("OAuth2AccessToken"))
         return token
 
 

@@ -1,0 +1,17 @@
+"""The routes of AWX 24.6.1 that 23.6.0 does not have."""
+
+from django.urls import path
+
+from awx_compat.views import role_assignments, root
+
+urlpatterns = [
+    path("v2/service-index/", root.ServiceIndex.as_view()),
+    path("v2/service-index/metadata/", root.ServiceMetadata.as_view()),
+    path("v2/role_definitions/", role_assignments.RoleDefinitionList.as_view()),
+    path("v2/role_definitions/<int:key>/", role_assignments.RoleDefinitionDetail.as_view()),
+    path("v2/role_definitions/<int:key>/user_assignments/", role_assignments.UserAssignmentsOfDefinition.as_view()),
+    path("v2/role_definitions/<int:key>/team_assignments/", role_assignments.TeamAssignmentsOfDefinition.as_view()),
+    path("v2/role_user_assignments/", role_assignments.UserAssignmentList.as_view()),
+    path("v2/role_user_assignments/<int:key>/", role_assignments.UserAssignmentDetail.as_view()),
+    path("v2/role_team_assignments/", role_assignments.TeamAssignmentList.as_view()),
+]
