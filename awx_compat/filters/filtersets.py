@@ -13,12 +13,8 @@ from django_filters import FilterSet
 from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import ParseError
 
-<<<<<<< HEAD
-from awx_compat.filters.columns import HOPS, RELATIONS, Related, Unkept, columns, field_at, path_of, unknown
-=======
 from awx_compat import dialects
-from awx_compat.filters.columns import ALIASES, HOPS, RELATIONS, Related, Unkept, columns, unknown
->>>>>>> dialect
+from awx_compat.filters.columns import HOPS, RELATIONS, Related, Unkept, columns, field_at, path_of, unknown
 from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
