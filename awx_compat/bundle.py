@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from instances.install_bundles import NewBundle, fingerprint
-from instances.models import Instance
+from instances.models import Instance, ReceptorAddress
 
 # From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up
 # to 2.0.10 read a peer's host and port. ansible-galaxy installs the newest one of the range.
@@ -106,7 +106,7 @@ def inventory(instance: Instance) -> dict[str, Any]:
     return {"all": {"hosts": {"remote-execution": host}}}
 
 
-def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
+def variables(instance: Instance, peers: Iterable[ReceptorAddress]) -> dict[str, Any]:
     """What the roles of the collection ansible.receptor read; paths are those within the bundle."""
     variables: dict[str, Any] = {
         "receptor_user": "awx",
@@ -143,11 +143,11 @@ def variables(instance: Instance, peers: Iterable[Instance]) -> dict[str, Any]:
     return variables
 
 
-def host_and_port(peer: Instance) -> dict[str, Any]:
+def host_and_port(peer: ReceptorAddress) -> dict[str, Any]:
     """The host and port of a peer, which the collection's template joins by a colon to a YAML value, without quotes.
 
     Receptor takes an IPv6 address in brackets only, and YAML would read these as a list. So the value is quoted here.
     """
-    if ":" not in peer.hostname:
-        return {"host": peer.hostname, "port": peer.listener_port}
-    return {"host": f'"[{peer.hostname}]', "port": f'{peer.listener_port}"'}
+    if ":" not in peer.address:
+        return {"host": peer.address, "port": peer.port}
+    return {"host": f'"[{peer.address}]', "port": f'{peer.port}"'}

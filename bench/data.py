@@ -4,7 +4,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from instances import tokens
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, User
 
 USERNAME, PASSWORD = "bench", "correct horse battery staple"
 USERS = 20
@@ -62,18 +62,26 @@ def make_mesh(number: int) -> None:
     """``number`` instances, the first with the id 1; every node that executes is dialled by a hop, hops by control."""
     nodes = Instance.objects.bulk_create(node(position) for position in range(number))
     hops = [one for one in nodes if one.node_type == "hop"]
+    addresses = {one.pk: address for one, address in zip(nodes, make_addresses(nodes), strict=True)}
     links = [
-        InstanceLink(source=source, target=hop, link_state="established")
+        InstanceLink(source=source, target=addresses[hop.pk], link_state="established")
         for hop in hops
         for source in nodes
         if source.node_type == "control" and source.pk <= PERIOD
     ]
     links += [
-        InstanceLink(source=hops[one.pk % len(hops)], target=one, link_state="established")
+        InstanceLink(source=hops[one.pk % len(hops)], target=addresses[one.pk], link_state="established")
         for one in nodes
         if one.node_type in ("execution", "hybrid")
     ]
     InstanceLink.objects.bulk_create(links)
+
+
+def make_addresses(nodes: list[Instance]) -> list[ReceptorAddress]:
+    """An address of each node, on the usual port."""
+    return ReceptorAddress.objects.bulk_create(
+        ReceptorAddress(instance=node, address=node.hostname, canonical=True) for node in nodes
+    )
 
 
 def node(position: int) -> Instance:

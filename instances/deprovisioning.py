@@ -3,6 +3,7 @@
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
+from instances.addresses import forget_unused_addresses
 from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceLink, UnifiedJob
 from instances.policies import lock_memberships
@@ -46,6 +47,7 @@ def remove(pk: int) -> bool:
         return False
     links_of(pk).delete()
     Instance.objects.filter(pk=pk).delete()
+    forget_unused_addresses()
     return True
 
 
@@ -60,7 +62,7 @@ def lock_if_removable(pk: int) -> bool:
 
 
 def links_of(pk: int) -> QuerySet[InstanceLink]:
-    return InstanceLink.objects.filter(Q(source=pk) | Q(target=pk))
+    return InstanceLink.objects.filter(Q(source=pk) | Q(target__instance=pk))
 
 
 @transaction.atomic

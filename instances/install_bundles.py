@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from instances import database, mesh_ca
 from instances.mesh_ca import MeshCA, MeshCAError
-from instances.models import Instance, InstanceLink, IssuedBundle, Mirror
+from instances.models import Instance, InstanceLink, IssuedBundle, Mirror, ReceptorAddress
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +28,13 @@ CERTIFICATE = "certificate"
 
 @dataclass(frozen=True, slots=True)
 class NewBundle:
-    """What a new bundle of ``instance`` is made of: the ``peers`` that it dials, and its ``key`` and ``certificate``,
-    both PEM. The key is not stored."""
+    """What a new bundle of ``instance`` is made of.
+
+    ``peers``: the addresses that it dials; its ``key`` and ``certificate`` are both PEM. The key is not stored.
+    """
 
     instance: Instance
-    peers: list[Instance]
+    peers: list[ReceptorAddress]
     ca: MeshCA
     key: bytes
     certificate: bytes
@@ -46,7 +48,7 @@ class NewBundle:
     def parts(self) -> dict[str, Any]:
         """What it is made of, as ``IssuedBundle.parts`` has it."""
         return {
-            **parts(self.instance, [address(peer.hostname, peer.listener_port) for peer in self.peers]),
+            **parts(self.instance, [address(peer.address, peer.port) for peer in self.peers]),
             **parts_of_ca(self.ca.certificates_pem, self.ca.work_public_key),
             CERTIFICATE: digest(self.certificate),
         }
@@ -75,9 +77,9 @@ class Comparison:
         return self.bundle.certificate_expires if self.changed.keys() == {CERTIFICATE} else None
 
 
-def dialled_by(instance: Instance) -> Iterable[Instance]:
-    """The peers that listen, by hostname; the others cannot be dialled."""
-    return instance.peers.exclude(listener_port=None).order_by("hostname")
+def dialled_by(instance: Instance) -> Iterable[ReceptorAddress]:
+    """The addresses of peers that listen, ordered; the others cannot be dialled."""
+    return instance.peers.exclude(port=None).order_by("address")
 
 
 def record(new: NewBundle) -> None:
@@ -124,9 +126,9 @@ def compare_all(now: datetime) -> list[Comparison]:
 def compare(bundles: Collection[IssuedBundle], now: datetime) -> list[Comparison]:
     """Compare the bundles with those that would be made at ``now``. One query, beside that of ``bundles``."""
     peers: dict[int, list[str]] = {bundle.instance_id: [] for bundle in bundles}
-    links = InstanceLink.objects.filter(source__in=peers.keys()).exclude(target__listener_port=None)
-    for pk, hostname, port in links.values_list("source_id", "target__hostname", "target__listener_port"):
-        peers[pk].append(address(hostname, port))
+    links = InstanceLink.objects.filter(source__in=peers.keys()).exclude(target__port=None)
+    for pk, host, port in links.values_list("source_id", "target__address", "target__port"):
+        peers[pk].append(address(host, port))
     try:
         of_ca, ca_error = parts_of_ca(*mesh_ca.public_parts()), ""
     except MeshCAError as error:
@@ -168,9 +170,9 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, str]:
     return {name: words[name] for name, value in now.items() if before[name] != value}
 
 
-def address(hostname: str, port: int | None) -> str:
+def address(host: str, port: int | None) -> str:
     """The address of a listening peer, an IPv6 address in brackets."""
-    return f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def digest(content: bytes) -> str:

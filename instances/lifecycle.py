@@ -17,14 +17,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from instances import tasks
+from instances.addresses import (
+    INSTALLABLE,
+    LISTENER,
+    is_dialled,
+    peer_from_control_nodes,
+    set_listener,
+    set_peers,
+    update_control_node_links,
+)
 from instances.capacity import CONTROLLING
 from instances.health import conditions
 from instances.locking import lock_links, lock_record
-from instances.models import Instance, InstanceLink
+from instances.models import Instance, ReceptorAddress
 from instances.text import IN_A_LINE
 
 LOWEST_PORT = MinValueValidator(1024)
-INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"(?:{LABEL}\.)+(?=[^.]{{2}}){LABEL}|{NAME}")  # labels, the last not a letter; or a name alone
@@ -136,7 +144,7 @@ def checked_peers_from_control_nodes(instance: Instance | None, value: bool) -> 
 
 
 def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
-    """Raise ValidationError if these ``values`` (``peers``: instances) are not valid together for the instance."""
+    """Raise ValidationError if these ``values`` (``peers``: addresses) are not valid together for the instance."""
 
     def will_be(name: str) -> Any:
         return values.get(name, getattr(instance or Instance(), name))
@@ -150,7 +158,7 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
             raise ValidationError(
                 "Field listener_port must be a valid integer when peers_from_control_nodes is enabled."
             )
-    if instance and not will_be("listener_port") and instance.peers_from.exists():
+    if instance and not will_be("listener_port") and is_dialled(instance):
         raise ValidationError("Field listener_port must be a valid integer when other nodes peer to it.")
     if "peers" in values:
         check_peers(instance, values["peers"])
@@ -162,25 +170,26 @@ def check_listener_port(port: int) -> None:
     """Raise ValidationError for a port that needs privileges; a mirrored AWX may have such ports nevertheless."""
     try:
         LOWEST_PORT(port)
-        for rule in Instance._meta.get_field("listener_port").validators:
+        for rule in ReceptorAddress._meta.get_field("port").validators:
             rule(port)
     except ValidationError as error:
         raise ValidationError({"listener_port": error.messages}) from None
 
 
-def check_peers(instance: Instance | None, peers: list[Instance]) -> None:
-    changes = instance is not None and set(peers) != set(instance.peers.all())
+def check_peers(instance: Instance | None, peers: list[ReceptorAddress]) -> None:
+    wanted = {peer.pk for peer in peers}
+    changes = instance is not None and wanted != set(instance.peers.values_list("pk", flat=True))
     if instance and changes and instance.node_type in CONTROLLING:
         raise ValidationError(
             "Setting peers manually for control nodes is not allowed. "
             "Enable peers_from_control_nodes on the hop and execution nodes instead."
         )
     for peer in peers:
-        if peer.listener_port is None:
-            raise ValidationError(f"Field listener_port must be set on peer {peer.hostname}.")
+        if peer.port is None:
+            raise ValidationError(f"Field listener_port must be set on peer {peer.instance.hostname}.")
     if changes and not settings.IS_K8S:
         raise ValidationError("Cannot change peers.")
-    if instance in peers:
+    if instance and instance.pk in [peer.instance_id for peer in peers]:
         raise ValidationError({"peers": ["An instance cannot peer to itself."]})
 
 
@@ -216,8 +225,9 @@ def create(values: dict[str, Any]) -> Instance:
 
     The caller has called ``lock_links()`` before it checked the values.
     """
-    fields = {name: value for name, value in values.items() if name != "peers"}
-    instance = Instance.objects.create(**fields)
+    instance = Instance.objects.create(**own_fields(values))
+    instance.set_canonical_address(None)
+    set_listener(instance, values)
     set_peers(instance, values.get("peers", []))
     if instance.peers_from_control_nodes:
         peer_from_control_nodes(instance)
@@ -238,11 +248,12 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     watch = conditions.Watch.here(now)
     earlier = conditions.findings(instance, watch, now)
     was_enabled = instance.enabled
-    fields = {name: value for name, value in values.items() if name != "peers"}
+    fields = own_fields(values)
     for name, value in fields.items():
         setattr(instance, name, value)
     instance.recompute_capacity()
     instance.save(update_fields=[*fields, "capacity"])
+    set_listener(instance, values)
     if "peers" in values:
         set_peers(instance, values["peers"])
     update_control_node_links(instance)
@@ -258,6 +269,11 @@ def save_disabled_reason(instance: Instance, reason: str) -> None:
     health = conditions.health_of(instance)
     health.disabled_reason = "" if instance.enabled else reason
     health.save()
+
+
+def own_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``values`` that are columns of the instance itself."""
+    return {name: value for name, value in values.items() if name not in (*LISTENER, "peers")}
 
 
 @transaction.atomic
@@ -276,50 +292,20 @@ def change_checked(pk: int, values: dict[str, Any], reason: str = "") -> Instanc
 
 
 @transaction.atomic
-def add_peer(pk: int, peer: Instance) -> None:
-    """Add a peer to the instance."""
+def add_peer(pk: int, peer: ReceptorAddress) -> None:
+    """Let the instance peer to this address too."""
     instance = lock_instance(pk)
     change(instance, checked(instance, {"peers": [*instance.peers.all(), refetch(peer)]}))
 
 
 @transaction.atomic
-def remove_peer(pk: int, peer: Instance) -> None:
-    """Remove a peer from the instance."""
+def remove_peer(pk: int, peer: ReceptorAddress) -> None:
+    """Let the instance no longer peer to this address."""
     instance = lock_instance(pk)
     change(instance, checked(instance, {"peers": [each for each in instance.peers.all() if each != peer]}))
 
 
-def refetch(peer: Instance) -> Instance:
-    """The peer as it is stored after the links were locked. Raises Instance.DoesNotExist if it was deleted."""
-    return Instance.objects.get(pk=peer.pk)
-
-
-def set_peers(instance: Instance, peers: list[Instance]) -> None:
-    """Make ``peers`` the only peers of ``instance``. New links begin as "adding"; existing ones keep their state."""
-    own = InstanceLink.objects.filter(source=instance)
-    own.exclude(target__in=peers).delete()
-    present = set(own.values_list("target_id", flat=True))
-    new = {peer.pk: peer for peer in peers if peer.pk not in present}
-    links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
-    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
-
-
-def update_control_node_links(instance: Instance) -> None:
-    """Let the control and hybrid nodes peer to ``instance``, or not, as its ``peers_from_control_nodes`` says.
-
-    AWX does so after each change of an execution or hop node in Kubernetes, until the node is being removed.
-    """
-    is_removed = instance.node_state == Instance.NodeState.DEPROVISIONING
-    if not settings.IS_K8S or instance.node_type not in INSTALLABLE or is_removed:
-        return
-    if instance.peers_from_control_nodes:
-        peer_from_control_nodes(instance)
-    else:
-        InstanceLink.objects.filter(target=instance, source__node_type__in=CONTROLLING).delete()
-
-
-def peer_from_control_nodes(instance: Instance) -> None:
-    """Let every control and hybrid node peer to ``instance``."""
-    sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=instance).order_by("pk")
-    links = [InstanceLink(source=source, target=instance) for source in sources]
-    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
+def refetch(peer: ReceptorAddress) -> ReceptorAddress:
+    """The address as it is stored after the links were locked. Raises its DoesNotExist if it was deleted."""
+    stored: ReceptorAddress = ReceptorAddress.objects.select_related("instance").get(pk=peer.pk)
+    return stored

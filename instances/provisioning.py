@@ -15,9 +15,10 @@ from uuid import uuid4
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from instances import lifecycle, policies, renaming, tasks
+from instances import addresses, lifecycle, policies, renaming, tasks
+from instances.capacity import CONTROLLING
 from instances.locking import lock_links
-from instances.models import Instance, InstanceGroup, InstanceLink
+from instances.models import Instance, InstanceGroup, InstanceLink, ReceptorAddress
 from instances.models.group import CONTROL_PLANE
 from instances.models.instance import NO_UUID
 
@@ -64,7 +65,8 @@ def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Re
     earlier = found.hostname
     if earlier != hostname:
         renaming.lock_groups()
-    changed = set_fields(found, {**given, "hostname": hostname})
+    changed = set_fields(found, {**lifecycle.own_fields(given), "hostname": hostname})
+    changed |= addresses.set_listener(found, given)
     linked = peer_as_control_node(found)
     if earlier != hostname:
         renaming.follow(found, earlier)
@@ -112,8 +114,9 @@ def new_node(hostname: str, node_type: str, given: dict[str, Any]) -> Instance:
         "node_type": node_type,
         "node_state": Instance.NodeState.INSTALLED,
         "capacity": 0,
+        "managed": node_type in CONTROLLING,
     }
-    Instance(**values).clean_fields()
+    Instance(**lifecycle.own_fields(values)).clean_fields()
     return lifecycle.create(values)
 
 
@@ -132,10 +135,11 @@ def peer_as_control_node(instance: Instance) -> bool:
     """Make a control or hybrid node peer to all nodes with peers_from_control_nodes; return whether a link was new."""
     if not instance.controls:
         return False
-    wanting = Instance.objects.filter(peers_from_control_nodes=True, node_type__in=lifecycle.INSTALLABLE)
+    wanting = ReceptorAddress.objects.filter(
+        peers_from_control_nodes=True, instance__node_type__in=addresses.INSTALLABLE
+    )
     missing = list(wanting.exclude(peers_from=instance).order_by("pk"))
-    for node in missing:
-        lifecycle.peer_from_control_nodes(node)
+    InstanceLink.objects.bulk_create(InstanceLink(source=instance, target=address) for address in missing)
     return bool(missing)
 
 
@@ -148,6 +152,7 @@ def deprovision(hostname: str) -> bool:
     if instance is None:
         return False
     instance.delete()
+    addresses.forget_unused_addresses()
     tasks.policies_changed()
     return True
 
@@ -237,14 +242,17 @@ def connect(source: str, peers: Sequence[str], exactly: bool = False, severed: S
     lock_links()
     found = lock_by_hostname([source, *peers])
     own = InstanceLink.objects.filter(source=found[source])
-    states = dict(own.values_list("target__hostname", "link_state"))
+    states = dict(own.order_by("target__canonical").values_list("target__instance__hostname", "link_state"))
     gone = {*severed, *(states.keys() - set(peers) if exactly else ())}
     established = InstanceLink.State.ESTABLISHED
     lacking = [found[name] for name in dict.fromkeys(peers) if states.get(name) != established]
     warnings = tuple(link_warnings(found[source], [node for node in lacking if node.hostname not in states]))
     for node in lacking:
-        InstanceLink.objects.update_or_create(source=found[source], target=node, defaults={"link_state": established})
-    removed, _ = own.filter(target__hostname__in=gone).delete()
+        if not own.filter(target__instance=node).update(link_state=established):
+            address = addresses.address_to_link(node)
+            InstanceLink.objects.create(source=found[source], target=address, link_state=established)
+    removed, _ = own.filter(target__instance__hostname__in=gone).delete()
+    addresses.forget_unused_addresses()
     return Links(len(lacking), removed, warnings)
 
 
@@ -265,7 +273,7 @@ def link_warnings(source: Instance, peers: list[Instance]) -> Iterator[str]:
 def leading_to(instance: Instance) -> set[int]:
     """The ids of the instances from which links lead here, over any number of others."""
     sources = defaultdict(set)
-    for source, target in InstanceLink.objects.values_list("source_id", "target_id"):
+    for source, target in InstanceLink.objects.values_list("source_id", "target__instance_id"):
         sources[target].add(source)
     found: set[int] = set()
     new = {instance.pk}

@@ -136,20 +136,34 @@ class InstanceQuerySet(VisibleQuerySet):
         return self.filter(node_state="ready", enabled=True).exclude(node_type="hop")
 
     def with_peers(self) -> Self:
-        """``peer_hostnames``: the hostnames of the peers, ordered.
+        """``peer_hostnames``: the hostnames of the peers, ordered; ``canonical_address`` is read along.
 
-        Most nodes of a large mesh have none, which is found out for less than joining and sorting none.
+        Most nodes of a large mesh have no peers, which is found out for less than joining and sorting none.
         """
         links = apps.get_model("instances", "InstanceLink").objects.filter(source=OuterRef("pk"))
-        hostnames = ArraySubquery(links.order_by("target__hostname").values("target__hostname"))
+        names = links.order_by("target__instance__hostname").values("target__instance__hostname").distinct()
+        hostnames = ArraySubquery(names)
         none = Value([], output_field=hostnames.output_field)
-        return self.annotate(peer_hostnames=Case(When(Exists(links), then=hostnames), default=none))
+        with_peers = self.annotate(peer_hostnames=Case(When(Exists(links), then=hostnames), default=none))
+        return with_peers.select_related("canonical_address")
 
     def with_links(self) -> Self:
-        """``outgoing_links``: for each link from the instance its id, target_id, target and link_state, by id."""
+        """``outgoing_links``: for each link from the instance its id, target_id, target and link_state, by id.
+
+        The target is the instance that has the address to which the link leads.
+        """
         links = apps.get_model("instances", "InstanceLink").objects.filter(source=OuterRef("pk"))
-        link = JSONObject(id="id", target_id="target_id", target=F("target__hostname"), link_state="link_state")
+        link = JSONObject(
+            id="id", target_id=F("target__instance_id"), target=F("target__instance__hostname"), link_state="link_state"
+        )
         return self.annotate(outgoing_links=ArraySubquery(links.order_by("id").values(json=link)))
+
+
+class ReceptorAddressQuerySet(VisibleQuerySet):
+    def visible_condition(self, reader: Reader) -> Exists:
+        """Who sees an instance sees its addresses."""
+        instances = apps.get_model("instances", "Instance").objects.visible_to(reader)
+        return Exists(instances.filter(pk=OuterRef("instance")))
 
 
 class InstanceGroupQuerySet(VisibleQuerySet):

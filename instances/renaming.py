@@ -1,6 +1,6 @@
 """A node that has a new hostname: what names it by its hostname, and not by its id, follows.
 
-Links, memberships, health notes and tokens belong to the node's id; nothing is to be done for them.
+Memberships, links, health notes and tokens belong to the node's id; nothing is to be done for them.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F
 
 from instances import tasks
-from instances.models import Instance, InstanceGroup, NodeLoad, UnifiedJob
+from instances.models import Instance, InstanceGroup, NodeLoad, ReceptorAddress, UnifiedJob
 
 FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
 
@@ -28,6 +28,7 @@ def follow(node: Instance, earlier: str) -> None:
     """
     for field in ("execution_node", "controller_node"):
         UnifiedJob.objects.filter(**{field: earlier}).update(**{field: node.hostname})
+    ReceptorAddress.objects.filter(instance=node, address=earlier).update(address=node.hostname)
     move_baseline(earlier, node.hostname)
     rename_in_policies(earlier, node.hostname)
     tasks.instance_changed(node)

@@ -21,6 +21,7 @@ from instances.models import (
     JobCount,
     Mirror,
     NodeLoad,
+    ReceptorAddress,
     User,
 )
 
@@ -57,7 +58,7 @@ class Dependencies:
         self.sql = f"SELECT {', '.join(f'({each.sql})' for each in rows)}"
 
 
-_LINK, _NODE = InstanceLink._meta.db_table, Instance._meta.db_table
+_LINK, _NODE, _ADDRESS = (model._meta.db_table for model in (InstanceLink, Instance, ReceptorAddress))
 _MEMBER = InstanceGroup.instances.through
 _ROLE = InstanceGroupRole._meta.db_table
 # Who asks, and by which roles on which groups somebody sees something who does not see everything.
@@ -67,7 +68,9 @@ _READER = (
     Rows(InstanceGroupRole, "user_id = %(reader)s"),
     Rows(InstanceGroup, f"id IN (SELECT instance_group_id FROM {_ROLE} WHERE user_id = %(reader)s)"),  # noqa: S608
 )
-_MESH = (Rows(Instance), Rows(InstanceLink), Rows(NodeLoad), Rows(_MEMBER))
+_MESH = (Rows(Instance), Rows(ReceptorAddress), Rows(InstanceLink), Rows(NodeLoad), Rows(_MEMBER))
+# The addresses to which links lead from an instance.
+_DIALLED = f"SELECT target_id FROM {_LINK} WHERE source_id = %(record)s"  # noqa: S608
 
 READER = Dependencies(*_READER)
 INSTANCE = Dependencies(
@@ -75,8 +78,9 @@ INSTANCE = Dependencies(
     Rows(Instance, "id = %(record)s"),
     Rows(NodeLoad, f"node = (SELECT hostname FROM {_NODE} WHERE id = %(record)s)"),  # noqa: S608
     Rows(InstanceLink, "source_id = %(record)s"),
+    Rows(ReceptorAddress, f"instance_id = %(record)s OR id IN ({_DIALLED})"),
     # Of the peers their hostnames.
-    Rows(Instance, f"id IN (SELECT target_id FROM {_LINK} WHERE source_id = %(record)s)"),  # noqa: S608
+    Rows(Instance, f"id IN (SELECT instance_id FROM {_ADDRESS} WHERE id IN ({_DIALLED}))"),  # noqa: S608
     Rows(_MEMBER, "instance_id = %(record)s"),
 )
 INSTANCES = Dependencies(*_READER, *_MESH)

@@ -7,8 +7,29 @@ from django.db.models import Max
 from django.utils import timezone
 
 from instances import groups, lifecycle
+from instances.addresses import address_to_link, set_listener
 from instances.locking import lock_record
-from instances.models import Instance, InstanceGroup, UnifiedJob
+from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
+
+
+def make_node(
+    hostname: str, *, listener_port: int | None = None, peers_from_control_nodes: bool = False, **values: Any
+) -> Instance:
+    """An instance, with a canonical address if it listens or control nodes shall peer to it."""
+    node = Instance.objects.create(hostname=hostname, **values)
+    listen(node, listener_port, peers_from_control_nodes)
+    return node
+
+
+def listen(node: Instance, listener_port: int | None = 27199, peers_from_control_nodes: bool = False) -> None:
+    """Set port and flag of the node's canonical address, whatever the rules."""
+    set_listener(node, {"listener_port": listener_port, "peers_from_control_nodes": peers_from_control_nodes})
+
+
+def make_link(source: Instance, target: Instance, **values: Any) -> InstanceLink:
+    """A link to the canonical address of ``target``."""
+    link: InstanceLink = InstanceLink.objects.create(source=source, target=address_to_link(target), **values)
+    return link
 
 
 def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[UnifiedJob]:

@@ -6,6 +6,7 @@ from typing import Any
 from instances.health import mesh
 from instances.health.mesh_view import View
 from instances.models import Instance, InstanceLink
+from tests.make import make_link, make_node
 
 MORNING = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)  # the day on which the clocks of Europe change
 MINUTE = timedelta(minutes=1)
@@ -20,11 +21,11 @@ def node(hostname: str, node_type: str = "execution", **values: Any) -> Instance
         "last_health_check": MORNING,
         **({} if node_type == "hop" else figures),
     }
-    return Instance.objects.create(hostname=hostname, node_type=node_type, **{"capacity": 0, **known, **values})
+    return make_node(hostname, node_type=node_type, **{"capacity": 0, **known, **values})
 
 
 def link(source: Instance, target: Instance, state: str = "established") -> InstanceLink:
-    return InstanceLink.objects.create(source=source, target=target, link_state=state)
+    return make_link(source, target, link_state=state)
 
 
 class Mesh:

@@ -19,7 +19,7 @@ from awx_compat.dialects import DIALECTS
 from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
 from tests.conftest import speaking
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link, make_node
 from tests.routes import filled_in, routes
 
 pytestmark = pytest.mark.django_db
@@ -39,9 +39,9 @@ BROWSERS = ("/api/login/", "/api/logout/", "/api/o/")
 def edge() -> InstanceGroup:
     """A group with a node, and beside it a node and a group that its users may not see."""
     group = InstanceGroup.objects.create(name="edge")
-    hidden = Instance.objects.create(hostname="hidden", node_type="execution", node_state="ready", listener_port=27199)
+    hidden = make_node(hostname="hidden", node_type="execution", node_state="ready", listener_port=27199)
     seen = Instance.objects.create(hostname="seen", node_type="execution", node_state="ready")
-    InstanceLink.objects.create(source=seen, target=hidden)
+    make_link(source=seen, target=hidden)
     group.instances.add(seen)
     InstanceGroup.objects.create(name="hidden").instances.add(hidden)
     make_jobs(1, execution_node="seen", instance_group=group)

@@ -20,6 +20,7 @@ from oauth2_provider.models import AccessToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from instances import lifecycle, node_tokens, tasks, tokens
+from instances.addresses import address_to_link, peers_of
 from instances.admin.nodes import InstanceAdmin
 from instances.locking import StaleError
 from instances.mirror import guard
@@ -32,11 +33,12 @@ from instances.models import (
     Mirror,
     NodeHealth,
     NodeToken,
+    ReceptorAddress,
     UnifiedJob,
     User,
 )
 from tests.conftest import client_of
-from tests.make import change_node, make_jobs
+from tests.make import change_node, make_jobs, make_link, make_node
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +160,7 @@ def history(record: Any) -> list[str]:
 
 
 def node(hostname: str, **fields: Any) -> Instance:
-    return Instance.objects.create(hostname=hostname, **{"node_type": "execution", **fields})
+    return make_node(hostname, **{"node_type": "execution", **fields})
 
 
 def page_of(record: Any) -> str:
@@ -316,13 +318,15 @@ def test_other_columns_cannot_be_asked_for(query: str, root: Client) -> None:
 def grow(admin: User, number: int) -> dict[str, str]:
     """Let there be so many records of each kind; the page of one of each."""
     now = timezone.now()
-    hub, _ = Instance.objects.get_or_create(hostname="hub", node_type="hybrid", listener_port=27199)
-    nodes = Instance.objects.bulk_create(
-        Instance(hostname=f"node-{number}-{n}", node_type="execution", last_seen=now, listener_port=27199)
+    hub, _ = Instance.objects.get_or_create(hostname="hub", node_type="hybrid")
+    nodes = [
+        make_node(f"node-{number}-{n}", node_type="execution", last_seen=now, listener_port=27199)
         for n in range(number)
-    )
+    ]
     links = [pair for one in nodes for pair in ((one, hub), (hub, one))]
-    InstanceLink.objects.bulk_create(InstanceLink(source=source, target=target) for source, target in links)
+    InstanceLink.objects.bulk_create(
+        InstanceLink(source=source, target=address_to_link(target)) for source, target in links
+    )
     groups = InstanceGroup.objects.bulk_create(InstanceGroup(name=f"group-{number}-{n}") for n in range(number))
     groups[0].instances.set(nodes)
     nodes[0].rampart_groups.set(groups)
@@ -434,7 +438,7 @@ def test_a_list_that_the_database_gives_up_is_told_so(root: Client) -> None:
 def test_the_page_of_a_node_says_why_it_is_as_it_is(root: Client, edge: InstanceGroup) -> None:
     exec_1 = edge.instances.get()
     hop = node("hop-1", node_type="hop", listener_port=27199)
-    InstanceLink.objects.create(source=exec_1, target=hop)
+    make_link(source=exec_1, target=hop)
     Instance.objects.filter(pk=exec_1.pk).update(errors="no disk", last_seen=timezone.now(), memory=2**33)
     NodeHealth.objects.create(instance=exec_1, check_outcome="NodeReportedErrors")
     page = shown(root.get(page_of(exec_1)))
@@ -491,13 +495,13 @@ def test_what_never_changes_does_not(root: Client) -> None:
 )
 def test_a_form_refuses_in_the_words_of_the_api(changes: dict[str, Any], admin: User, root: Client) -> None:
     one = node("exec-1", listener_port=27199)
-    node("portless")
-    InstanceLink.objects.create(source=node("exec-2"), target=one)
+    for target in (one, node("portless")):
+        make_link(source=node(f"to {target}"), target=target)
     api = client_of(admin).patch(f"/api/v2/instances/{one.pk}/", changes, format="json")
     assert api.status_code == 400
     sent = dict(changes)
     if "peers" in sent:
-        sent["peers"] = [Instance.objects.get(hostname=name).pk for name in sent["peers"]]
+        sent["peers"] = [ReceptorAddress.objects.get(address=name).pk for name in sent["peers"]]
     found = errors_of(change(root, page_of(one), **sent))
     said = [str(text).rstrip(".") for texts in api.json().values() for text in texts]
     different_words = {"A valid number is required"}  # DRF's, of what is no number
@@ -509,8 +513,8 @@ def test_a_form_refuses_in_the_words_of_the_api(changes: dict[str, Any], admin: 
 
 def test_peers_are_chosen_where_there_may_be_any(root: Client) -> None:
     one, hop = node("exec-1"), node("hop-1", node_type="hop", listener_port=27199)
-    assert change(root, page_of(one), peers=[hop.pk]).status_code == 302
-    assert list(one.peers.all()) == [hop]
+    assert change(root, page_of(one), peers=[address_to_link(hop).pk]).status_code == 302
+    assert list(peers_of(one)) == [hop]
     assert change(root, page_of(one), peers=None).status_code == 302
     assert not one.peers.exists()
 
@@ -518,18 +522,18 @@ def test_peers_are_chosen_where_there_may_be_any(root: Client) -> None:
 def test_peers_of_control_nodes_follow_from_the_nodes(root: Client) -> None:
     control = node("control-1", node_type="control")
     hop = node("hop-1", node_type="hop", listener_port=27199)
-    change(root, page_of(control), peers=[hop.pk])
+    change(root, page_of(control), peers=[address_to_link(hop).pk])
     assert not control.peers.exists()
     assert change(root, page_of(hop), peers_from_control_nodes="on").status_code == 302
-    assert list(control.peers.all()) == [hop]
+    assert list(peers_of(control)) == [hop]
 
 
 def test_a_node_is_added_with_the_rules_of_the_api(root: Client) -> None:
     hop = node("hop-1", node_type="hop", listener_port=27199)
-    answer = change(root, f"{NODES}add/", hostname="exec-9.example.org", peers=[hop.pk])
+    answer = change(root, f"{NODES}add/", hostname="exec-9.example.org", peers=[address_to_link(hop).pk])
     assert answer.status_code == 302
     made = Instance.objects.get(hostname="exec-9.example.org")
-    assert (made.node_type, made.node_state, list(made.peers.all())) == ("execution", "installed", [hop])
+    assert (made.node_type, made.node_state, list(peers_of(made))) == ("execution", "installed", [hop])
     assert history(made) == ["Added."]
 
 
@@ -556,7 +560,7 @@ def test_a_node_that_may_not_be_is_not_added(changes: dict[str, str], reason: st
 def test_outside_kubernetes_nodes_and_links_stay_as_they_are(root: Client, settings: Any) -> None:
     one = node("exec-1", listener_port=27199)
     hop = node("hop-1", node_type="hop", listener_port=27199)
-    link = InstanceLink.objects.create(source=one, target=hop)
+    link = make_link(source=one, target=hop)
     settings.IS_K8S = False
     assert root.get(f"{NODES}add/").status_code == 403
     assert root.get(f"{LINKS}add/").status_code == 403
@@ -685,7 +689,7 @@ def test_without_a_probe_no_health_check_begins(root: Client, settings: Any) -> 
 def test_deprovisioning_is_asked_for_twice_and_says_what_it_ends(root: Client, edge: InstanceGroup) -> None:
     one = edge.instances.get()
     control = node("control-1", node_type="control")
-    InstanceLink.objects.create(source=one, target=control)
+    make_link(source=one, target=control)
     jobs = make_jobs(3, execution_node="exec-1", status="running")
     make_jobs(1, execution_node="exec-1")
     page = shown(act(root, NODES, "deprovision", one, control))
@@ -707,7 +711,7 @@ def test_deprovisioning_is_asked_for_twice_and_says_what_it_ends(root: Client, e
 
 def test_the_question_before_a_removal_costs_few_queries(root: Client) -> None:
     nodes = Instance.objects.bulk_create(Instance(hostname=f"exec-{n}", node_type="execution") for n in range(100))
-    InstanceLink.objects.bulk_create(InstanceLink(source=one, target=nodes[0]) for one in nodes[1:])
+    InstanceLink.objects.bulk_create(InstanceLink(source=one, target=address_to_link(nodes[0])) for one in nodes[1:])
     make_jobs(100, execution_node="exec-1", status="running")
     with CaptureQueriesContext(connection) as asked:
         page = shown(act(root, NODES, "deprovision", *nodes))
@@ -741,12 +745,12 @@ def test_an_action_without_nodes_does_nothing(action: str, root: Client) -> None
 def test_a_link_is_made_and_ended_with_the_rules_for_peers(root: Client) -> None:
     one, hop = node("exec-1"), node("hop-1", node_type="hop", listener_port=27199)
     other = node("hop-2", node_type="hop", listener_port=27199)
-    InstanceLink.objects.create(source=one, target=other, link_state="established")
-    assert change(root, f"{LINKS}add/", source=one.pk, target=hop.pk).status_code == 302
-    link = InstanceLink.objects.get(source=one, target=hop)
-    assert (link.link_state, set(one.peers.all())) == ("adding", {hop, other})
+    make_link(source=one, target=other, link_state="established")
+    assert change(root, f"{LINKS}add/", source=one.pk, target=address_to_link(hop).pk).status_code == 302
+    link = InstanceLink.objects.get(source=one, target__instance=hop)
+    assert (link.link_state, set(peers_of(one))) == ("adding", {hop, other})
     assert root.post(f"{LINKS}{link.pk}/delete/", {"post": "yes"}).status_code == 302
-    assert list(one.peers.all()) == [other]
+    assert list(peers_of(one)) == [other]
 
 
 @pytest.mark.parametrize(
@@ -760,14 +764,15 @@ def test_a_link_is_made_and_ended_with_the_rules_for_peers(root: Client) -> None
 def test_a_link_that_may_not_be_is_not_made(source: str, target: str, reason: str, root: Client) -> None:
     node("exec-1"), node("exec-2"), node("control-1", node_type="control")
     node("hop-1", node_type="hop", listener_port=27199)
-    ends = {name: Instance.objects.get(hostname=host).pk for name, host in (("source", source), ("target", target))}
+    nodes = {one.hostname: one for one in Instance.objects.all()}
+    ends = {"source": nodes[source].pk, "target": address_to_link(nodes[target]).pk}
     assert reason in errors_of(change(root, f"{LINKS}add/", **ends))
     assert not InstanceLink.objects.exists()
 
 
 def test_a_link_of_a_control_node_is_not_ended_by_hand(root: Client) -> None:
     control, hop = node("control-1", node_type="control"), node("hop-1", node_type="hop", listener_port=27199)
-    link = InstanceLink.objects.create(source=control, target=hop)
+    link = make_link(source=control, target=hop)
     answer = root.post(f"{LINKS}{link.pk}/delete/", {"post": "yes"})
     assert "Setting peers manually for control nodes is not allowed." in told(answer)[0]
     assert InstanceLink.objects.filter(pk=link.pk).exists()
@@ -991,7 +996,7 @@ def test_an_auditor_sees_everything_and_changes_nothing(watcher: Client, edge: I
 
 def test_staff_without_rights_see_what_the_api_shows_them(newcomer: Client, edge: InstanceGroup) -> None:
     one = edge.instances.get()
-    link = InstanceLink.objects.create(source=one, target=node("hop-1"))
+    link = make_link(source=one, target=node("hop-1"))
     make_jobs(1, execution_node="exec-1", instance_group=edge)
     for path in (NODES, LINKS, GROUPS, JOBS):
         assert not list(newcomer.get(path).context["cl"].result_list)
@@ -1033,7 +1038,7 @@ def test_a_mirror_says_so_on_every_page(path: str, root: Client, mirror: Mirror)
 
 def test_what_is_mirrored_is_only_looked_at(root: Client, mirror: Mirror, edge: InstanceGroup) -> None:
     one = edge.instances.get()
-    link = InstanceLink.objects.create(source=one, target=node("hop-1"))
+    link = make_link(source=one, target=node("hop-1"))
     for record in (one, edge, link):
         assert 'name="_save"' not in shown(root.get(page_of(record)))
         assert root.post(page_of(record), {"name": "x"}).status_code == 403
@@ -1082,7 +1087,7 @@ def hostile(admin: User) -> list[Any]:
     name = HOSTILE + "x" * (250 - len(HOSTILE))
     one = node(name, errors=HOSTILE * 100, version=HOSTILE)
     other = node("y" * 250, node_type="hop", listener_port=27199)
-    link = InstanceLink.objects.create(source=one, target=other)
+    link = make_link(source=one, target=other)
     group = InstanceGroup.objects.create(name=name, policy_instance_list=[name])
     group.instances.add(one)
     make_jobs(1, name=HOSTILE, execution_node=name, status="running", instance_group=group)

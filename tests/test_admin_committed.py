@@ -16,14 +16,12 @@ from oauth2_provider.models import AccessToken
 
 from instances import accounts, node_tokens, tokens
 from instances.models import (
-    Instance,
     InstanceGroup,
     InstanceGroupRole,
-    InstanceLink,
     MeshInspection,
     User,
 )
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link, make_node
 from tests.routes import filled_in, routes
 from tests.test_admin import USERS, browser_of, change, filled, form_at, page_of
 
@@ -38,11 +36,11 @@ def mesh() -> InstanceGroup:
     """One record of each kind that has a page, but a mirror, which refuses all changes."""
     group = InstanceGroup.objects.create(name="edge")
     one, other = (
-        Instance.objects.create(hostname=name, node_type="execution", node_state="ready", listener_port=27199)
+        make_node(hostname=name, node_type="execution", node_state="ready", listener_port=27199)
         for name in ("exec-1", "exec-2")
     )
     group.instances.add(one)
-    InstanceLink.objects.create(source=one, target=other)
+    make_link(source=one, target=other)
     make_jobs(1, execution_node="exec-1", instance_group=group)
     tokens.issue(User.objects.create_user("somebody"))
     node_tokens.issue(one)

@@ -31,7 +31,7 @@ from instances.models import (
     User,
 )
 from instances.prepared import preparing_cursor
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link, make_node
 from tests.wsgi import WSGIResponse, environ, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,9 +111,9 @@ def node(edge: InstanceGroup) -> Instance:
 @pytest.fixture
 def mesh(node: Instance, edge: InstanceGroup) -> Instance:
     """exec-1 with a peer, a node elsewhere, and jobs on it."""
-    hop = Instance.objects.create(hostname="hop-1", node_type="hop", listener_port=27199)
+    hop = make_node(hostname="hop-1", node_type="hop", listener_port=27199)
     Instance.objects.create(hostname="control-1", node_type="control")
-    InstanceLink.objects.create(source=node, target=hop)
+    make_link(source=node, target=hop)
     make_jobs(2, execution_node="exec-1", controller_node="control-1", status="running", instance_group=edge)
     return node
 

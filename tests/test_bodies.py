@@ -12,8 +12,10 @@ from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.token import TokenSerializer
 from instances import tokens
+from instances.addresses import links_to
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
+from tests.make import make_link, make_node
 
 INSTANCES = "/api/v2/instances/"
 GROUPS = "/api/v2/instance_groups/"
@@ -225,15 +227,15 @@ def test_what_is_forbidden_by_id_does_not_exist_by_name(admin: User, bob: User, 
 @pytest.mark.parametrize("node_type", ["execution", "hop"])
 def test_control_nodes_peer_as_the_node_says_after_each_change(admin: User, settings: Any, node_type: str) -> None:
     settings.IS_K8S = True
-    node = Instance.objects.create(hostname="node", node_type=node_type, node_state="ready", listener_port=27199)
+    node = make_node(hostname="node", node_type=node_type, node_state="ready", listener_port=27199)
     control = Instance.objects.create(hostname="control", node_type="control")
     other = Instance.objects.create(hostname="other", node_type="execution")
     for source in (control, other):
-        InstanceLink.objects.create(source=source, target=node)
+        make_link(source=source, target=node)
 
     def sources_after(**changes: Any) -> set[str]:
         assert client_of(admin).patch(f"{INSTANCES}{node.pk}/", changes, format="json").status_code == 200
-        return set(node.peers_from.values_list("hostname", flat=True))
+        return set(links_to(node).values_list("source__hostname", flat=True))
 
     assert sources_after(managed_by_policy=True) == {"other"}
     assert sources_after(peers_from_control_nodes=True) == {"control", "other"}

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
-from tests.make import make_jobs
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, ReceptorAddress, User
+from tests.make import make_jobs, make_link, make_node
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +22,6 @@ pytestmark = pytest.mark.django_db
         {"capacity_adjustment": "-0.01"},
         {"cpu": "-1"},
         {"memory": -1},
-        {"listener_port": 65536},
-        {"listener_port": -1},
     ],
 )
 def test_instance(fields: dict[str, Any]) -> None:
@@ -38,13 +36,50 @@ def test_many_instances_without_an_address() -> None:
     Instance.objects.create(hostname="b", ip_address="")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"address": "taken"},
+        {"address": ""},
+        {"address": "x" * 256},
+        {"port": 65536},
+        {"port": -1},
+        {"canonical": True},
+        {"instance": None},
+    ],
+)
+def test_address(fields: dict[str, Any]) -> None:
+    node = make_node("taken", listener_port=27199)
+    with pytest.raises((IntegrityError, DataError)), transaction.atomic():
+        ReceptorAddress.objects.create(**{"instance": node, "address": "new", **fields})
+    assert ReceptorAddress.objects.create(instance=node, address="new", port=None).pk
+    assert ReceptorAddress.objects.count() == 2
+
+
+def test_an_address_does_not_go_to_a_node_that_dials_it() -> None:
+    source, target = (Instance.objects.create(hostname=name) for name in "ab")
+    link = make_link(source, target)
+    ReceptorAddress.objects.update(canonical=False)
+
+    def move() -> None:
+        ReceptorAddress.objects.update(instance=source)
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError, match="own source"), transaction.atomic():
+        move()
+    with transaction.atomic():  # deferred: it may be mended
+        ReceptorAddress.objects.update(instance=source)
+        link.delete()
+        connection.check_constraints()
+
+
 def test_link() -> None:
     one, two = (Instance.objects.create(hostname=name) for name in "ab")
-    InstanceLink.objects.create(source=one, target=two)
-    InstanceLink.objects.create(source=two, target=one)
+    make_link(source=one, target=two)
+    make_link(source=two, target=one)
     for target in (one, two):
         with pytest.raises(IntegrityError), transaction.atomic():
-            InstanceLink.objects.create(source=one, target=target)
+            make_link(source=one, target=target)
 
 
 @pytest.mark.parametrize(

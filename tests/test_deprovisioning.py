@@ -6,7 +6,7 @@ from django.db import OperationalError, connection
 from instances import deprovisioning
 from instances.deprovisioning import StillActiveError, deprovision
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ def node() -> Instance:
     hop = Instance.objects.create(hostname="hop-1", node_type="hop")
     control = Instance.objects.create(hostname="control-1", node_type="control")
     for source, target in ((node, hop), (control, node), (control, hop)):
-        InstanceLink.objects.create(source=source, target=target, link_state="established")
+        make_link(source=source, target=target, link_state="established")
     InstanceGroup.objects.create(name="edge").instances.add(node)
     return node
 

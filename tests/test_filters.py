@@ -23,12 +23,13 @@ from rest_framework.exceptions import APIException, ParseError
 
 from awx_compat import filters
 from awx_compat.filters import LOOKUPS, Filters, columns
+from instances.addresses import links_to
 from instances.listing import listing_of
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
 from tests.conftest import client_of
 from tests.factories import instance as instance_record
 from tests.factories import snapshot
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link, make_node
 from tests.service import manage, new_database, served
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +42,7 @@ def mesh(db: None) -> list[Instance]:
     """Twelve instances of all kinds, with peers and groups, some fields empty."""
     hostnames = ["a", "ab", "abc", "B", "b.example", "é", "10.0.0.1", "hop-1", "hop-2", "x_y", "x%y", "x\\y"]
     instances = [
-        Instance.objects.create(
+        make_node(
             hostname=hostname,
             node_type=Instance.NodeType.values[n % 4],
             node_state=Instance.NodeState.values[n % 7],
@@ -57,7 +58,7 @@ def mesh(db: None) -> list[Instance]:
     ]
     for n in range(1, 12):
         state = InstanceLink.State.values[n % 3]
-        InstanceLink.objects.create(source=instances[n], target=instances[n - 1], link_state=state)
+        make_link(source=instances[n], target=instances[n - 1], link_state=state)
     for name, members in {"odd": instances[1::2], "small": instances[:3], "empty": []}.items():
         InstanceGroup.objects.create(name=name).instances.set(members)
     return instances
@@ -180,9 +181,9 @@ class Relation:
 
 RELATED = {
     "rampart_groups": Relation("name", lambda own: [group.name for group in own.rampart_groups.all()]),
-    "peers": Relation("hostname", lambda own: [peer.hostname for peer in own.peers.all()]),
-    "peers_from": Relation("hostname", lambda own: [peer.hostname for peer in own.peers_from.all()]),
-    "reverse_peers": Relation("link_state", lambda own: [link.link_state for link in own.reverse_peers.all()]),
+    "peers": Relation("hostname", lambda own: [peer.instance.hostname for peer in own.peers.all()]),
+    "peers_from": Relation("hostname", lambda own: [link.source.hostname for link in links_to(own)]),
+    "reverse_peers": Relation("link_state", lambda own: [link.link_state for link in links_to(own)]),
 }
 
 

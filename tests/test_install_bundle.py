@@ -33,8 +33,9 @@ from awx_compat import bundle
 from instances import install_bundles
 from instances.health import conditions
 from instances.install_bundles import NewBundle
-from instances.models import Instance, InstanceGroup, InstanceLink, IssuedBundle, Mirror, User
+from instances.models import Instance, InstanceGroup, IssuedBundle, Mirror, ReceptorAddress, User
 from tests.conftest import client_of, token_for
+from tests.make import listen, make_link, make_node
 
 RECEPTOR_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.2312.19.1")
 CA, CA_KEY, WORK_KEY = "RECEPTOR_CA_CERT", "RECEPTOR_CA_KEY", "RECEPTOR_WORK_PUBLIC_KEY"
@@ -245,8 +246,8 @@ DIALS = {
 def with_peers(node: Instance, **ports: int | None) -> Instance:
     """``node``, dialling new hop nodes that listen on these ports."""
     for hostname, port in ports.items():
-        hop = Instance.objects.create(hostname=hostname, node_type="hop", listener_port=port)
-        InstanceLink.objects.create(source=node, target=hop)
+        hop = make_node(hostname=hostname, node_type="hop", listener_port=port)
+        make_link(source=node, target=hop)
     return node
 
 
@@ -262,7 +263,7 @@ def test_the_variables_follow_from_the_node(
     peers: dict[str, int | None],
     dialling: dict[str, Any],
 ) -> None:
-    node = with_peers(Instance.objects.create(hostname="node", node_type=node_type, listener_port=port), **peers)
+    node = with_peers(make_node(hostname="node", node_type=node_type, listener_port=port), **peers)
     expected = {**COMMON, **work, **listening, **dialling}
     assert bundle.variables(node, install_bundles.dialled_by(node)) == expected
 
@@ -272,7 +273,7 @@ def test_the_variables_follow_from_the_node(
 def test_the_variables_are_in_the_archive(
     node_type: str, work: dict[str, Any], client: APIClient, mesh_ca: dict[str, str]
 ) -> None:
-    node = Instance.objects.create(hostname="node", node_type=node_type, listener_port=27199)
+    node = make_node(hostname="node", node_type=node_type, listener_port=27199)
     files = unpacked(client, with_peers(node, hop2=27201, hop1=27200))
     assert set(files) == FILES
     assert yaml.safe_load(files["group_vars/all.yml"]) == {**COMMON, **work, **LISTENS, **DIALS}
@@ -285,9 +286,9 @@ IPV6 = ("fd00::15", "::1", "2001:db8:0:0:0:0:0:1", "::ffff:10.0.0.1")
 @pytest.mark.parametrize("hostname", [*IPV6, "hop1", "10.0.0.1", "a.example.org"])
 def test_a_peer_has_an_address_that_receptor_dials(hostname: str) -> None:
     """The collection's template writes the value without quotes, and Receptor wants an IPv6 address in brackets."""
-    (peer,) = bundle.variables(
-        Instance(hostname="node"), [Instance(hostname=hostname, node_type="hop", listener_port=1024)]
-    )["receptor_peers"]
+    (peer,) = bundle.variables(Instance(hostname="node"), [ReceptorAddress(address=hostname, port=1024)])[
+        "receptor_peers"
+    ]
     read = yaml.safe_load(f"- tcp-peer:\n    address: {peer['host']}:{peer['port']}\n    redial: true\n")
     expected = f"[{hostname}]:1024" if hostname in IPV6 else f"{hostname}:1024"
     assert read == [{"tcp-peer": {"address": expected, "redial": True}}]
@@ -660,7 +661,7 @@ def test_a_downloaded_bundle_is_current(client: APIClient, node: Instance, mesh_
 
 
 def changed_port(node: Instance) -> str:
-    Instance.objects.filter(pk=node.pk).update(listener_port=27199)
+    listen(Instance.objects.get(pk=node.pk))
     return "The port was not set, and is 27199."
 
 
@@ -675,7 +676,7 @@ def removed_peer(node: Instance) -> str:
 
 
 def peer_with_another_port(node: Instance) -> str:
-    Instance.objects.filter(hostname="hop1").update(listener_port=1024)
+    listen(Instance.objects.get(hostname="hop1"), 1024)
     return "Other peers are dialled: new peers: hop1:1024; removed peers: hop1:27200."
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries as Queries
 
-from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.models import Instance, InstanceGroup, User
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def test_costs_two_queries(
 ) -> None:
     instance = edge.instances.get()
     for number in range(links):
-        InstanceLink.objects.create(source=instance, target=Instance.objects.create(hostname=f"peer-{number}"))
+        make_link(source=instance, target=Instance.objects.create(hostname=f"peer-{number}"))
     make_jobs(jobs, execution_node=instance.hostname, status="running")
     for user in (admin, bob):
         client = client_of(user)
@@ -54,7 +54,7 @@ def test_peers_are_ordered_by_hostname_and_links_by_id(admin: User) -> None:
     source = Instance.objects.create(hostname="source")
     hostnames = ["b", "B", "é", "a", "_", "10", "9"]
     for hostname in hostnames:
-        InstanceLink.objects.create(source=source, target=Instance.objects.create(hostname=hostname))
+        make_link(source=source, target=Instance.objects.create(hostname=hostname))
     body = client_of(admin).get(url(source.pk)).json()
     assert body["peers"] == sorted(hostnames)  # Python orders by code point, as AWX's database does
     assert [link["target"] for link in body["summary_fields"]["links"]] == hostnames

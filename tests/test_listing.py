@@ -7,9 +7,9 @@ from oauth2_provider.models import AccessToken
 from pytest_django import DjangoAssertNumQueries
 
 from instances.listing import Listing, listing_of
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,7 @@ def test_a_page_tells_every_change_at_once(admin: User, edge: InstanceGroup) -> 
     assert told(client)["exec-1"]["jobs_total"] == 0
     make_jobs(2, execution_node="exec-1", status="running", instance_group=edge)
     assert (told(client)["exec-1"]["jobs_total"], told(client)["exec-1"]["jobs_running"]) == (2, 2)
-    InstanceLink.objects.create(source=node, target=other)
+    make_link(source=node, target=other)
     assert told(client)["exec-1"]["peers"] == ["other"]
     Instance.objects.filter(pk=node.pk).update(errors="broken")  # leaves ``modified`` alone
     assert told(client)["exec-1"]["errors"] == "broken"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
+from instances.addresses import address_to_link
 from instances.health import conditions, mesh, periodic, recording
 from instances.health.mesh_view import View
 from instances.health.report import Check, NodeReport
@@ -575,7 +576,7 @@ def big_mesh(number: int) -> list[Instance]:
         for n in range(number - len(hops) - 1)
     ]
     executing = Instance.objects.bulk_create(behind)
-    links = [InstanceLink(source=instances[0], target=hop, link_state="established") for hop in hops]
+    links = [InstanceLink(source=instances[0], target=address_to_link(hop), link_state="established") for hop in hops]
     links += [
         InstanceLink(source=each, target=hops[n % len(hops)], link_state="established")
         for n, each in enumerate(executing)

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.models import Instance, InstanceGroup, User
 from tests.conftest import client_of
+from tests.make import make_link
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ def named(edge: InstanceGroup) -> dict[str, int]:
     instance = edge.instances.get()
     for n in range(3):
         peer = Instance.objects.create(hostname=f"peer-{n}")
-        InstanceLink.objects.create(source=instance, target=peer)
+        make_link(source=instance, target=peer)
         edge.instances.add(peer)
         InstanceGroup.objects.create(name=f"group-{n}").instances.add(instance)
         User.objects.create_superuser(f"root-{n}")

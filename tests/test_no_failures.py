@@ -6,8 +6,8 @@ from django.urls import get_resolver
 from rest_framework.test import APIClient
 
 from instances import tokens
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
-from tests.make import make_jobs
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from tests.make import make_jobs, make_link
 from tests.routes import filled_in, routes
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -22,7 +22,7 @@ MISSING = 987654
 def edge() -> InstanceGroup:
     group = InstanceGroup.objects.create(name="edge")
     one = Instance.objects.create(hostname="exec-1", node_type="execution", node_state="ready")
-    InstanceLink.objects.create(source=one, target=Instance.objects.create(hostname="hop-1", node_type="hop"))
+    make_link(source=one, target=Instance.objects.create(hostname="hop-1", node_type="hop"))
     group.instances.add(one)
     make_jobs(1, execution_node="exec-1", instance_group=group)
     return group

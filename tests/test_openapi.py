@@ -28,9 +28,10 @@ from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
 from awx_compat.views.base import ApiView, not_implemented
-from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.models import Instance, InstanceGroup, User
 from tests.conftest import client_of
 from tests.contract.recordings import Exchange, exchanges
+from tests.make import make_link
 from tests.service import PROJECT
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -239,7 +240,7 @@ def test_what_is_answered_here_is_as_described(
     client = client_of(admin)
     token = client.post("/api/v2/tokens/", {}, "json").json()
     nodes = [Instance.objects.create(hostname=name, node_type="execution", cpu=4, memory=2**30) for name in "ab"]
-    InstanceLink.objects.create(source=nodes[0], target=nodes[1])
+    make_link(source=nodes[0], target=nodes[1])
     edge.instances.set(nodes)
     keys = {"instances": nodes[0].pk, "instance_groups": edge.pk, "users": admin.pk, "tokens": token["id"]}
     checked = set()

@@ -11,11 +11,11 @@ from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries
 
 from instances import tokens
-from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.models import Instance, InstanceGroup, User
 from instances.prepared import prepared, prepared_listing
 from instances.reader import Reader
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def test_a_record_is_what_the_queryset_gives(
     kind: str, admin: User, bob: User, edge: InstanceGroup, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     other = Instance.objects.create(hostname="é😀", cpu=Decimal("0.5"), memory=2**40, errors="%s 'quoted'")
-    InstanceLink.objects.create(source=edge.instances.get(), target=other)
+    make_link(source=edge.instances.get(), target=other)
     make_jobs(3, execution_node="exec-1", status="running", instance_group=edge)
     tokens.issue(admin, "read", "note")
     expected = [attributes(record) for record in ALL[kind](bob.reader)]

@@ -21,7 +21,7 @@ from instances.models import Instance, InstanceGroup, InstanceLink, NodeHealth, 
 from instances.models.instance import NO_UUID
 from instances.policies import apply_policies
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import listen, make_jobs, make_link, make_node
 from tests.service import manage, new_database
 
 TABLES = (
@@ -61,20 +61,26 @@ def run_and_warn(command: str) -> tuple[str, str]:
 
 
 def links() -> set[tuple[str, str, str]]:
-    return set(InstanceLink.objects.values_list("source__hostname", "target__hostname", "link_state"))
+    return set(InstanceLink.objects.values_list("source__hostname", "target__instance__hostname", "link_state"))
+
+
+def want_control_nodes(**which: Any) -> None:
+    """Let control nodes peer to these nodes."""
+    for node in Instance.objects.filter(**which):
+        listen(node, node.listener_port, peers_from_control_nodes=True)
 
 
 @pytest.fixture
 def mesh(db: None) -> None:
     """Nodes of each type; exec-1 dials hop-1 and hop-1 dials hop-2; two groups."""
-    create = Instance.objects.create
+    create = make_node
     control = create(hostname="control-1", node_type="control", version="23.6.0", capacity=50)
     hybrid = create(hostname="hybrid-1", node_type="hybrid", ip_address=ADDRESS)
     exec_1 = create(hostname="exec-1", node_type="execution", listener_port=27199, version="ansible-runner-2.3.4")
     create(hostname="exec-2", node_type="execution", enabled=False)
     hop_1, hop_2 = (create(hostname=f"hop-{n}", node_type="hop", listener_port=27200, capacity=0) for n in (1, 2))
-    InstanceLink.objects.create(source=exec_1, target=hop_1, link_state="established")
-    InstanceLink.objects.create(source=hop_1, target=hop_2, link_state="adding")
+    make_link(source=exec_1, target=hop_1, link_state="established")
+    make_link(source=hop_1, target=hop_2, link_state="adding")
     plane = InstanceGroup.objects.create(name="controlplane", policy_instance_percentage=100)
     plane.instances.set([control, hybrid])
     edge = InstanceGroup.objects.create(
@@ -170,7 +176,7 @@ def test_a_refusal_gives_the_reason_and_leaves_everything_as_it_was(command: str
     ],
 )
 def test_twice_is_like_once(command: str, mesh: None) -> None:
-    Instance.objects.filter(hostname__startswith="hop").update(peers_from_control_nodes=True)
+    want_control_nodes(hostname__startswith="hop")
     before = stored()
     assert "(changed: True)" in run(command)
     once = stored()
@@ -228,7 +234,7 @@ def test_what_is_not_given_stays_as_it_is(mesh: None) -> None:
     ("node_type", "peers"), [("control", {"hop-1"}), ("hybrid", {"hop-1"}), ("execution", set()), ("hop", set())]
 )
 def test_control_nodes_peer_to_those_that_want_it(node_type: str, peers: set[str], mesh: None) -> None:
-    Instance.objects.filter(hostname="hop-1").update(peers_from_control_nodes=True)
+    want_control_nodes(hostname="hop-1")
     run(f"provision_instance --hostname new --node_type {node_type}")
     assert {(target, state) for source, target, state in links() if source == "new"} == {
         (peer, "adding") for peer in peers
@@ -236,7 +242,7 @@ def test_control_nodes_peer_to_those_that_want_it(node_type: str, peers: set[str
 
 
 def test_a_control_node_that_is_there_gets_its_missing_links(mesh: None) -> None:
-    Instance.objects.filter(hostname="hop-1").update(peers_from_control_nodes=True)
+    want_control_nodes(hostname="hop-1")
     assert "control-1 was changed." in run("provision_instance --hostname control-1 --node_type control")
     assert ("control-1", "hop-1", "adding") in links()
 
@@ -265,9 +271,9 @@ def test_a_hostname_that_the_api_would_refuse_is_taken_with_a_warning(node_type:
 def node_in_use(node_type: str) -> Instance:
     """A node with jobs, links in both directions, memberships and health notes; beside it, what a node once left."""
     node = Instance.objects.create(hostname="old", node_type=node_type, uuid=ONE_UUID, version="1", capacity=7)
-    other = Instance.objects.create(hostname="other", node_type="hop", listener_port=27199)
-    InstanceLink.objects.create(source=node, target=other, link_state="established")
-    InstanceLink.objects.create(source=other, target=node, link_state="removing")
+    other = make_node(hostname="other", node_type="hop", listener_port=27199)
+    make_link(source=node, target=other, link_state="established")
+    make_link(source=other, target=node, link_state="removing")
     listing = InstanceGroup.objects.create(name="listing", policy_instance_list=["a", "old", "b", "new"])
     listing.instances.add(node)
     conditions.health_of(node).save()
@@ -527,7 +533,7 @@ def test_the_pages_show_nodes_that_the_api_would_not_name(admin: User) -> None:
     ],
 )
 def test_a_cycle_is_made_with_a_warning(command: str, from_whom: str, mesh: None) -> None:
-    Instance.objects.filter(hostname="exec-1").update(listener_port=27199)
+    listen(Instance.objects.get(hostname="exec-1"))
     _, warned = run_and_warn(f"register_peers {command}")
     assert f"Links lead from {from_whom} already: the links form a cycle now." in warned
     source, _, *peers = command.split()
@@ -560,7 +566,7 @@ def test_the_links_are_counted(mesh: None) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_two_commands_at_once_the_one_that_closes_the_cycle_warns() -> None:
     for hostname in ("a", "b"):
-        Instance.objects.create(hostname=hostname, node_type="hop", listener_port=27199)
+        make_node(hostname=hostname, node_type="hop", listener_port=27199)
     outcomes: list[int] = []
     begin = threading.Barrier(2)
 

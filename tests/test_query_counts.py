@@ -7,6 +7,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 
 from awx_compat.pagination import Pagination
+from instances.addresses import address_to_link
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of, rolled_back, token_for
 from tests.make import make_jobs
@@ -78,7 +79,9 @@ def mesh(
 def build(rows: int, jobs: int) -> dict[str, Any]:
     instances = Instance.objects.bulk_create(Instance(hostname=f"node-{n}", node_type="execution") for n in range(rows))
     hub = Instance.objects.create(hostname="hub")
-    InstanceLink.objects.bulk_create(InstanceLink(source=instances[0], target=one) for one in [hub, *instances[1:]])
+    InstanceLink.objects.bulk_create(
+        InstanceLink(source=instances[0], target=address_to_link(one)) for one in [hub, *instances[1:]]
+    )
     groups = [InstanceGroup.objects.create(name="edge" if n == 0 else f"group-{n}") for n in range(rows)]
     for group in groups:
         group.instances.set(instances)

@@ -14,7 +14,7 @@ from instances import groups, lifecycle, policies, provisioning
 from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
-from tests.make import change_group
+from tests.make import change_group, make_link, make_node
 from tests.test_admin import form_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,7 +61,7 @@ def meanwhile(first: Callable[[], Any], second: Callable[[], Any], then: Callabl
 
 @pytest.fixture
 def listening() -> Instance:
-    instance: Instance = Instance.objects.create(hostname="listening", node_type="hop", listener_port=27199)
+    instance: Instance = make_node(hostname="listening", node_type="hop", listener_port=27199)
     return instance
 
 
@@ -99,7 +99,7 @@ def test_no_new_node_peers_to_a_port_that_is_being_cleared(admin: User, listenin
 def test_no_port_is_cleared_to_which_somebody_is_about_to_peer(
     admin: User, listening: Instance, dialling: Instance
 ) -> None:
-    peer = {"peers": [listening]}
+    peer = {"peers": [listening.canonical_address]}
     answer = meanwhile(
         lambda: lifecycle.change_checked(dialling.pk, peer),
         lambda: client_of(admin).patch(f"{INSTANCES}{listening.pk}/", CLOSED, format="json"),
@@ -142,7 +142,12 @@ class TestAdmin:
         return client
 
     def new_node(self, listening: Instance) -> dict[str, Any]:
-        return {"hostname": "new", "node_type": "execution", "capacity_adjustment": "1", "peers": [listening.pk]}
+        return {
+            "hostname": "new",
+            "node_type": "execution",
+            "capacity_adjustment": "1",
+            "peers": [listening.canonical_address.pk],
+        }
 
     def test_no_new_node_peers_to_a_port_that_is_being_cleared(self, browser: Client, listening: Instance) -> None:
         form = self.new_node(listening)
@@ -158,7 +163,7 @@ class TestAdmin:
     def test_no_link_is_made_to_a_port_that_is_being_cleared(
         self, browser: Client, listening: Instance, dialling: Instance
     ) -> None:
-        form = {"source": dialling.pk, "target": listening.pk}
+        form = {"source": dialling.pk, "target": listening.canonical_address.pk}
         meanwhile(close(listening), lambda: browser.post(f"{PAGES}instancelink/add/", form))
         assert not InstanceLink.objects.exists()
 
@@ -168,7 +173,8 @@ class TestAdmin:
         page = f"{PAGES}instance/{listening.pk}/change/"
         form = {**form_at(browser, page), "listener_port": ""}
         answer = meanwhile(
-            lambda: lifecycle.change_checked(dialling.pk, {"peers": [listening]}), lambda: browser.post(page, form)
+            lambda: lifecycle.change_checked(dialling.pk, {"peers": [listening.canonical_address]}),
+            lambda: browser.post(page, form),
         )
         assert NEEDS_ITS_PORT in answer.content.decode()
         assert Instance.objects.get(pk=listening.pk).listener_port == 27199
@@ -176,7 +182,7 @@ class TestAdmin:
     def test_who_waits_to_delete_a_link_holds_nothing(
         self, browser: Client, listening: Instance, dialling: Instance
     ) -> None:
-        link = InstanceLink.objects.create(source=dialling, target=listening)
+        link = make_link(source=dialling, target=listening)
         answer = meanwhile(
             lock_links,
             lambda: browser.post(f"{PAGES}instancelink/{link.pk}/delete/", {"post": "yes"}),
@@ -200,7 +206,7 @@ def test_a_new_control_node_peers_to_who_is_about_to_want_it(listening: Instance
         lambda: lifecycle.change_checked(listening.pk, {"peers_from_control_nodes": True}),
         lambda: provisioning.provision("control", "control", {}),
     )
-    assert InstanceLink.objects.filter(source__hostname="control", target=listening).exists()
+    assert InstanceLink.objects.filter(source__hostname="control", target__instance=listening).exists()
 
 
 def test_a_node_that_wants_it_is_peered_to_by_who_is_about_to_come(admin: User, listening: Instance) -> None:
@@ -211,7 +217,7 @@ def test_a_node_that_wants_it_is_peered_to_by_who_is_about_to_come(admin: User, 
         ),
     )
     assert answer.status_code == 200
-    assert InstanceLink.objects.filter(source__hostname="control", target=listening).exists()
+    assert InstanceLink.objects.filter(source__hostname="control", target__instance=listening).exists()
 
 
 def test_a_node_that_is_provisioned_twice_at_once_is_there_once() -> None:

@@ -21,8 +21,9 @@ from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from instances import tokens
 from instances.capacity import Load
-from instances.models import Instance, InstanceGroup, InstanceLink, User
+from instances.models import Instance, InstanceGroup, User
 from instances.reader import Reader
+from tests.make import make_link, make_node
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +33,7 @@ NOW = datetime(2026, 2, 3, 4, 5, 6, 70, tzinfo=UTC)
 @pytest.fixture
 def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any]]:
     node = edge.instances.get()
-    odd = Instance.objects.create(
+    odd = make_node(
         hostname='é😀\u2028<&>"\\',
         errors="line\nline\x7f",
         node_type=Instance.NodeType.HOP,
@@ -46,7 +47,7 @@ def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any
         listener_port=27199,
         enabled=False,
     )
-    InstanceLink.objects.create(source=odd, target=node)
+    make_link(source=odd, target=node)
     InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3, policy_instance_list=["a", "b"])
     tokens.issue(admin, "read", "for a script")
     return {

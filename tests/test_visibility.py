@@ -15,10 +15,10 @@ from rest_framework.test import APIClient
 
 from awx_compat import filters
 from awx_compat.filters import JOINS, LOOKUPS, ColumnFilter, Filters
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, UnifiedJob, User
 from instances.visibility import through_what_is_visible
 from tests.conftest import client_of
-from tests.make import make_jobs
+from tests.make import make_jobs, make_link
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +26,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = ("", "a", "b", "1", "10.0.0.1", "aé")
 # What visible records tell of hidden ones, as AWX does: ids and hostnames of peers and their links, which World leaves.
 TOLD = {Instance: {"id", "hostname"}, InstanceGroup: {"id", "name"}, InstanceLink: {"id", "source", "target"}}
+TOLD |= {ReceptorAddress: {"id", "instance", "canonical"}}
 LEFT = {User: {"id", "username", "is_superuser", "is_system_auditor", "password"}, UnifiedJob: {"id", "type"}}
 
 
@@ -40,7 +41,7 @@ class World:
         for group, members in zip(self.groups, (self.seen, self.nodes[1:4], self.hidden), strict=True):
             group.instances.set(members)
         for source, target in ((0, 1), (0, 2), (2, 0), (1, 3), (3, 4), (4, 1)):
-            InstanceLink.objects.create(source=self.nodes[source], target=self.nodes[target])
+            make_link(source=self.nodes[source], target=self.nodes[target])
         self.reader = User.objects.create_user("reader", password="reader")
         User.objects.create_user("stranger", password="stranger")
         User.objects.create_superuser("root", password="root")
@@ -54,6 +55,7 @@ class World:
         for model, hidden in (
             (Instance, Instance.objects.filter(hostname__startswith="hidden")),
             (InstanceGroup, InstanceGroup.objects.exclude(name="seen")),
+            (ReceptorAddress, ReceptorAddress.objects.filter(instance__in=self.hidden)),
             (InstanceLink, InstanceLink.objects.exclude(source__in=self.seen)),
             (UnifiedJob, UnifiedJob.objects.all()),
             (User, User.objects.filter(username="stranger")),
@@ -64,14 +66,14 @@ class World:
         InstanceLink.objects.filter(source__in=self.hidden).delete()
         for source in self.hidden:
             for target in chance.sample([node for node in self.nodes if node != source], 2):
-                InstanceLink.objects.create(source=source, target=target, link_state="established")
+                make_link(source=source, target=target, link_state="established")
 
     def values(self, model: type[models.Model], chance: random.Random) -> Iterator[tuple[str, Any]]:
         for field in model._meta.concrete_fields:
             if field.name not in TOLD.get(model, set()) | LEFT.get(model, set()):
                 kind = type(field)
                 known = next((make for kinds, make in VALUES if issubclass(kind, kinds)), None)
-                if field.name == "ip_address":  # unique
+                if field.name in ("ip_address", "address"):  # unique
                     yield field.name, f"{chance.choice('1a')}{chance.random()}"
                 elif field.choices:
                     yield field.name, chance.choice([value for value, _ in field.choices])

@@ -15,7 +15,7 @@ from django.db import connection
 from instances import groups, policies
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, User
 from tests.conftest import client_of
-from tests.make import change_group, change_node, make_jobs
+from tests.make import change_group, change_node, listen, make_jobs, make_link, make_node
 from tests.service import new_database, served
 
 INSTANCES = "/api/v2/instances/"
@@ -43,11 +43,12 @@ def mesh(edge: InstanceGroup) -> dict[str, int]:
     """One node of each type, their links, two groups; by name their ids."""
     control = Instance.objects.create(hostname="control", node_type="control")
     hybrid = Instance.objects.create(hostname="hybrid", node_type="hybrid")
-    hop = Instance.objects.create(hostname="hop", node_type="hop", listener_port=27199)
+    hop = make_node(hostname="hop", node_type="hop", listener_port=27199)
     exec_1 = Instance.objects.get(hostname="exec-1")
-    Instance.objects.filter(pk=exec_1.pk).update(cpu_capacity=16, mem_capacity=61, listener_port=27200)
-    InstanceLink.objects.create(source=control, target=hop, link_state="established")
-    InstanceLink.objects.create(source=exec_1, target=hop)
+    Instance.objects.filter(pk=exec_1.pk).update(cpu_capacity=16, mem_capacity=61)
+    listen(exec_1, 27200)
+    make_link(source=control, target=hop, link_state="established")
+    make_link(source=exec_1, target=hop)
     plane = InstanceGroup.objects.create(name="controlplane")
     plane.instances.set([control, hybrid])
     make_jobs(1, instance_group=edge, status="running", execution_node="exec-1")
@@ -171,10 +172,10 @@ def test_the_peers_of_a_control_node_may_be_sent_as_they_are(admin: User, mesh: 
 def test_control_nodes_peer_to_who_asks_for_it(admin: User, mesh: dict[str, int]) -> None:
     client, url = client_of(admin), f"{INSTANCES}{mesh['exec-1']}/"
     client.patch(url, {"peers_from_control_nodes": True}, format="json")
-    sources = InstanceLink.objects.filter(target=mesh["exec-1"]).values_list("source__hostname", "link_state")
+    sources = InstanceLink.objects.filter(target__instance=mesh["exec-1"]).values_list("source__hostname", "link_state")
     assert set(sources) == {("control", "adding"), ("hybrid", "adding")}
     client.patch(url, {"peers_from_control_nodes": False}, format="json")
-    assert not InstanceLink.objects.filter(target=mesh["exec-1"]).exists()
+    assert not InstanceLink.objects.filter(target__instance=mesh["exec-1"]).exists()
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Whether the lists that were read fit together, and the links and listeners that follow from them."""
+"""Whether the lists that were read fit together, and the links that follow from them."""
 
 from typing import Any
 
@@ -29,39 +29,35 @@ def compared(node: Record) -> tuple[Any, ...]:
     return tuple(node.get(name) for name in NODE)
 
 
-def listening(instance: Record, addresses: list[Record]) -> Record:
-    """The listener settings of a node, which AWX 23 has in the instance and later versions in its canonical address."""
-    canonical = (address for address in addresses if address["instance"] == instance["id"] and address["canonical"])
-    return next(
-        (
-            {"listener_port": address["port"], "peers_from_control_nodes": address["peers_from_control_nodes"]}
-            for address in canonical
-        ),
-        {"listener_port": None, "peers_from_control_nodes": False},
-    )
+def links(mesh: Record, instances: list[Record], addresses: list[Record] | None) -> list[Record]:
+    """The links by the ids of their ends, the second of which is an address; where AWX has none, an instance.
 
-
-def links(mesh: Record, instances: list[Record], addresses: list[Record]) -> list[Record]:
-    """The links by the ids of their ends, which AWX gives by hostname or by address. Raises ChangingError."""
-    ids = {address["address"]: address["instance"] for address in addresses}
-    ids |= {instance.get("hostname"): instance["id"] for instance in instances}
-
-    def end(name: str | None) -> int | None:
-        if name is None:
-            return None
-        pk: int | None = ids.get(name)
-        if pk is None:
-            raise ChangingError(
-                f"The mesh keeps changing while it is read: a link leads to {shown(name)}, which is no node."
-            )
-        return pk
-
+    AWX gives instances by hostname and addresses by path. Raises ChangingError.
+    """
+    nodes = {instance.get("hostname"): instance["id"] for instance in instances}
+    targets = nodes if addresses is None else {each["url"]: each["id"] for each in addresses}
     return [
         {
             "id": link.get("id"),
-            "source": end(link.get("source")),
-            "target": end(link.get("target")),
+            "source": end(nodes, link.get("source")),
+            "target": end(targets, link.get("target") if addresses is None else target_of(link)),
             "link_state": link.get("link_state"),
         }
         for link in mesh["links"]
     ]
+
+
+def end(ids: dict[Any, int], name: Any) -> int | None:
+    if name is None:
+        return None
+    if name not in ids:
+        raise ChangingError(
+            f"The mesh keeps changing while it is read: a link leads to {shown(name)}, which was not listed."
+        )
+    return ids[name]
+
+
+def target_of(link: Record) -> Any:
+    """The path of the address to which the link leads."""
+    related = link.get("related")
+    return related.get("target_address") if isinstance(related, dict) else None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from awx_compat import paths
 from awx_compat.awx_client import rights
 from awx_compat.awx_client.client import Source
-from awx_compat.awx_client.consistency import NODE, check_members, check_nodes, links, listening
+from awx_compat.awx_client.consistency import NODE, check_members, check_nodes, links
 from awx_compat.awx_client.errors import AccessRefusedError, ChangingError, FailingError, NotAWXError
 from instances.groups import UNFINISHED
 from instances.lifecycle import hostname_error
@@ -30,7 +30,7 @@ JOBS = paths.collection("unified_jobs")
 IDS_AT_ONCE = 100  # in a filter "id__in"
 # The fields by which lists are compared or joined, by type. All others are validated when everything was read.
 LINK = {"source": str, "target": str}
-ADDRESS = {"address": str, "instance": int, "canonical": bool}
+ADDRESS = {"id": int, "url": str, "address": str, "instance": int, "canonical": bool}
 ME = {"username": str, "is_superuser": bool, "is_system_auditor": bool}
 MISSING = object()
 KINDS = {int: "an integer", str: "a string", bool: "true or false"}
@@ -107,7 +107,8 @@ class AWXReader:
         check_members(groups, instances)
         return Records(
             version=version,
-            instances=[{**listening(instance, addresses), **instance} for instance in instances],
+            instances=instances,
+            addresses=addresses,
             links=links(mesh, instances, addresses),
             groups=groups,
             users=[{**user, "date_joined": user.get("created")} for user in users],
@@ -212,10 +213,10 @@ class AWXReader:
 
     # --- links
 
-    def addresses(self, root: Record) -> list[Record]:
-        """The addresses at which nodes are dialled: records of their own since AWX 24.0; none before."""
+    def addresses(self, root: Record) -> list[Record] | None:
+        """The addresses at which nodes are dialled: records of their own since AWX 24.0; None before."""
         if "receptor_addresses" not in root:
-            return []
+            return None
         addresses = self.get_list("receptor_addresses", order_by="id")
         self.check_shapes("receptor_addresses", addresses, ADDRESS)
         return addresses

@@ -55,11 +55,21 @@ RELATIONS: dict[Related, dict[str, Related]] = {
     ENVIRONMENT: {},
 }
 FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
+# AWX's names for what stands elsewhere here, as Django's paths. An instance has the port of its canonical address.
 ALIASES: dict[Related, dict[str, str]] = {
     User: {"created": "date_joined"},
+    Instance: {
+        "listener_port": "canonical_address__port",
+        "peers_from_control_nodes": "canonical_address__peers_from_control_nodes__or_false",
+        "peers": "peers__instance",
+        "reverse_peers": "receptor_addresses__links",
+        "peers_from": "receptor_addresses__peers_from",
+    },
+    InstanceLink: {"target": "target__instance"},
     InstanceGroup: {"unifiedjob": "jobs"},
-}  # AWX's names for what has another one here
+}
 NOT_AWX = {
+    Instance: {"managed"},
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"representation"},
     User: {"is_staff", "is_system_auditor", "date_joined", "mirrored"},
@@ -77,18 +87,30 @@ def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
     if isinstance(model, Unkept):
         return {name: models.TextField(null=True) for name, _ in model.texts}
     left_out = FORBIDDEN.get(model, set()) | NOT_AWX.get(model, set())
-    return {
-        field.name: field
-        for field in model._meta.concrete_fields
-        if field.name not in left_out and field.name not in RELATIONS[model]
-    }
+    fields = {field.name: field for field in model._meta.concrete_fields if field.name not in left_out}
+    fields |= {name: field_at(model, path) for name, path in ALIASES.get(model, {}).items()}
+    return {name: field for name, field in fields.items() if name not in RELATIONS[model]}
+
+
+def path_of(model: Related, name: str) -> str:
+    """Django's path to the column or relation that AWX calls ``name``."""
+    return ALIASES.get(model, {}).get(name, name)
+
+
+def field_at(model: type[models.Model], path: str) -> Any:
+    """The last field on Django's ``path``, behind which transforms may follow."""
+    name, _, further = path.partition("__")
+    field = model._meta.get_field(name)
+    if not further or field.related_model is None:
+        return field
+    return field_at(field.related_model, further)
 
 
 def is_filterable(model: type[models.Model], name: str) -> bool:
     """Whether OPTIONS calls the field filterable: columns are, relations to several records are not."""
     if name in RELATIONS[model]:
         return any(field.name == name for field in model._meta.concrete_fields)
-    return name in columns(model) or name in FORBIDDEN.get(model, ()) or name in ALIASES.get(model, ())
+    return name in columns(model) or name in FORBIDDEN.get(model, ())
 
 
 def unknown(model: Related, names: list[str]) -> APIException:

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django_filters import Filter
 from rest_framework.exceptions import ParseError
 
-from awx_compat.filters import transforms  # noqa: F401 - registers what conditions name
+from awx_compat.filters import transforms
 from awx_compat.filters.columns import ORDERS, SEARCHED_IN_RELATED, Related, Unkept, columns
 from awx_compat.filters.values import boolean, comparable, pattern, reject_null, related_id
 from instances.models import UnifiedJob
@@ -24,17 +24,22 @@ OF_RELATED = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "isnull"})  # t
 LOOKUPS = TEXT | PATTERNS | OF_RELATED
 # Columns of these kinds, AWX trusts, bring no record twice; with any other a list names each record once.
 UNREPEATED = (models.CharField, models.IntegerField, models.BooleanField, models.TextField)
+OR_FALSE = f"__{transforms.OrFalse.lookup_name}"
 TYPE_OF_JOB = UnifiedJob._meta.get_field("type")
 
 
 class ColumnFilter(Filter):
     """One column, or one relation, of a model or of one that is related to it."""
 
-    def __init__(self, path: str, name: str, column: Any, related: Related | None = None) -> None:
-        """``path``: as Django names it; ``name``: what AWX calls the last in it; ``column``: Django's field."""
+    def __init__(
+        self, path: str, name: str, column: Any, related: Related | None = None, *, is_nested: bool = False
+    ) -> None:
+        """``path``: as Django names it; ``name``: what AWX calls the last in it; ``column``: Django's field.
+
+        ``is_nested``: whether the column is a related record's.
+        """
         super().__init__(field_name=path)
-        self.name, self.column, self.related = name, column, related
-        self.is_nested = "__" in path
+        self.name, self.column, self.related, self.is_nested = name, column, related, is_nested
         self.crosses = self.is_nested or (related is not None and not isinstance(related, Unkept))
         self.repeats = self.crosses or related is not None or not isinstance(column, UNREPEATED)
         self.is_text = related is None and isinstance(column, models.CharField | models.TextField)
@@ -75,6 +80,8 @@ class ColumnFilter(Filter):
         if value is None:
             return Q(**{f"{self.field_name}__isnull": True})
         path = self.field_name
+        if path.endswith(OR_FALSE) and not self.is_nested:
+            return Q(or_false(path.removesuffix(OR_FALSE), lookup, value))
         if self.is_type:
             path += "__without_underscores"
         elif self.is_json and lookup not in ("in", "isnull"):
@@ -113,6 +120,12 @@ class ColumnFilter(Filter):
             raise ParseError(json.dumps(error.messages, ensure_ascii=False)) from None
         except TypeError as error:  # an integer where a time should be
             raise ParseError(str(error)) from None
+
+
+def or_false(path: str, lookup: str, value: Any) -> Any:
+    """A condition on a boolean that is false where there is none. Of its path, Django's NOT would leave NULL out."""
+    expression = transforms.OrFalse(F(path))
+    return expression.get_lookup(lookup)(expression, value)
 
 
 @dataclass(frozen=True)

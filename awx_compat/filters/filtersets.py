@@ -14,7 +14,7 @@ from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import ParseError
 
 from awx_compat import dialects
-from awx_compat.filters.columns import ALIASES, HOPS, RELATIONS, Related, Unkept, columns, unknown
+from awx_compat.filters.columns import HOPS, RELATIONS, Related, Unkept, columns, field_at, path_of, unknown
 from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
@@ -164,18 +164,15 @@ def _filters(
     model: Any, names: str, path: str, hops: int, followed: frozenset[tuple[Related, str]]
 ) -> Iterator[tuple[str, ColumnFilter]]:
     """The filters of ``model``, which ``names`` leads to in AWX's words and ``path`` in Django's."""
-    aliases = ALIASES.get(model, {})
+    is_nested = bool(names)
     for name, column in columns(model).items():
-        yield f"{names}{name}", ColumnFilter(f"{path}{name}", name, column)
-    for name, own in aliases.items():
-        if name not in RELATIONS[model]:
-            yield f"{names}{name}", ColumnFilter(f"{path}{own}", own, model._meta.get_field(own))
-    yield f"{names}pk", ColumnFilter(f"{path}pk", model._meta.pk.name, model._meta.pk)
+        yield f"{names}{name}", ColumnFilter(f"{path}{path_of(model, name)}", name, column, is_nested=is_nested)
+    yield f"{names}pk", ColumnFilter(f"{path}pk", model._meta.pk.name, model._meta.pk, is_nested=is_nested)
     for name, related in RELATIONS[model].items():
         if (model, name) in followed:
             continue
-        own = aliases.get(name, name)
-        column = ColumnFilter(f"{path}{own}", name, model._meta.get_field(own), related)
+        own = path_of(model, name)
+        column = ColumnFilter(f"{path}{own}", name, field_at(model, own), related, is_nested=is_nested)
         yield f"{names}{name}", column
         if isinstance(related, Unkept):
             yield from _texts(f"{names}{name}__", column)
@@ -186,10 +183,10 @@ def _filters(
 def _texts(names: str, column: ColumnFilter) -> Iterator[tuple[str, ColumnFilter]]:
     """The filters of models that this service has not."""
     for name in ("id", "pk"):
-        yield f"{names}{name}", ColumnFilter(column.field_name, "id", models.BigAutoField())
+        yield f"{names}{name}", ColumnFilter(column.field_name, "id", models.BigAutoField(), is_nested=column.is_nested)
     related: Any = column.related
     for name, text in columns(related).items():
-        yield f"{names}{name}", ColumnFilter(column.below(name), name, text)
+        yield f"{names}{name}", ColumnFilter(column.below(name), name, text, is_nested=True)
 
 
 class InstanceFilters(Filters):

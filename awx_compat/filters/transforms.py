@@ -1,4 +1,4 @@
-"""Expressions that AWX filters by in place of a column: texts inside JSON, JSON as text, types of jobs."""
+"""Expressions that AWX filters by in place of a column: texts inside JSON, JSON as text, types of jobs, no as false."""
 
 from django.db import models
 
@@ -41,6 +41,15 @@ class WithoutUnderscores(models.Transform):
     output_field = models.CharField()
 
 
+class OrFalse(models.Transform):
+    """A boolean of a related record; false where there is none."""
+
+    lookup_name = "or_false"
+    template = "COALESCE(%(expressions)s, false)"
+    output_field = models.BooleanField()
+
+
 for transform in (AsText, JobName, JobDescription, NameOfTemplate):
     models.JSONField.register_lookup(transform)
 models.CharField.register_lookup(WithoutUnderscores)
+models.BooleanField.register_lookup(OrFalse)

@@ -49,7 +49,8 @@ class PeersField(serializers.Field[Any, Any, Any, Any]):
             self.fail("not_a_list", input_type=type(data).__name__)
         hostnames = [str(hostname) for hostname in data]
         findable = [hostname for hostname in hostnames if "\0" not in hostname]
-        peers = {peer.hostname: peer for peer in Instance.objects.filter(hostname__in=findable)}
+        found = Instance.objects.filter(hostname__in=findable).select_related("canonical_address")
+        peers = {peer.hostname: peer for peer in found}
         for hostname in hostnames:
             if hostname not in peers:
                 self.fail("does_not_exist", hostname=hostname)

@@ -5,9 +5,11 @@ from rest_framework import serializers
 
 from awx_compat.serializers.base import CompiledSerializer, NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import PathField
-from awx_compat.serializers.fields import PeersField
+from awx_compat.serializers.fields import BooleanField, PeersField
 from instances import lifecycle
+from instances.addresses import INSTALLABLE, addresses_of
 from instances.models import Instance, InstanceLink
+from instances.models.address import HIGHEST_PORT
 
 
 class EndsOfLinkSerializer(serializers.Serializer[Any]):
@@ -67,7 +69,17 @@ class InstanceSerializer(RecordSerializer):
     jobs_total = serializers.IntegerField(
         source="load.jobs_total", read_only=True, help_text="Count of all jobs that target this instance"
     )
+    listener_port = serializers.IntegerField(
+        allow_null=True,
+        default=None,
+        min_value=0,
+        max_value=HIGHEST_PORT,
+        help_text="Port that Receptor will listen for incoming connections on.",
+    )
     peers = PeersField(source="peer_hostnames", required=False)
+    peers_from_control_nodes = BooleanField(
+        default=False, help_text="If True, control plane cluster nodes should automatically peer to it."
+    )
 
     class Meta:
         model = Instance
@@ -110,8 +122,6 @@ class InstanceSerializer(RecordSerializer):
         extra_kwargs = {
             "node_type": {"default": Instance.NodeType.EXECUTION},
             "node_state": {"default": Instance.NodeState.INSTALLED},
-            "listener_port": {"default": None, "min_value": 0},
-            "peers_from_control_nodes": {"default": False},
         }
         description = "A node of the automation mesh."
         descriptions = {
@@ -160,7 +170,7 @@ class InstanceSerializer(RecordSerializer):
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         if "peer_hostnames" in values:
-            values["peers"] = values.pop("peer_hostnames")
+            values["peers"] = addresses_of(self.instance, values.pop("peer_hostnames"))
         lifecycle.check_together(self.instance, values)
         return values
 
@@ -172,7 +182,7 @@ class InstanceSerializer(RecordSerializer):
 
     def get_related(self, instance: Instance) -> dict[str, str]:
         subs = ["jobs", "instance_groups"]
-        if instance.node_type in lifecycle.INSTALLABLE:
+        if instance.node_type in INSTALLABLE:
             subs.append("install_bundle")
         subs.append("peers")
         if instance.node_type == Instance.NodeType.EXECUTION and self.reader.sees_everything:

@@ -37,7 +37,8 @@ from awx_compat.views.membership import (
     is_disassociation,
 )
 from instances import groups as domain
-from instances import install_bundles, lifecycle, mesh_ca, versions
+from instances import install_bundles, mesh_ca, versions
+from instances.addresses import INSTALLABLE, peers_of
 from instances.health import start as health_checks
 from instances.locking import lock_links
 from instances.messages import NO_PROBE
@@ -128,7 +129,8 @@ class InstancePeers(OfInstance, ListView):
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
-        peers = Instance.objects.filter(peers_from=self.instance).visible_to(self.reader)
+        peers: Any = peers_of(self.instance)
+        peers = peers.visible_to(self.reader)
         return peers.with_load().with_peers().with_links().order_by("hostname")
 
 
@@ -236,7 +238,7 @@ class InstallBundle(OfInstance, DetailView):
         instance = self.instance
         if not request.user.is_superuser:
             raise PermissionDenied
-        if instance.node_type not in lifecycle.INSTALLABLE:
+        if instance.node_type not in INSTALLABLE:
             return Response({"msg": NOT_INSTALLABLE}, status=400)
         try:
             ca = mesh_ca.configured()

@@ -20,7 +20,7 @@ TWINS = 3  # least number of nodes with the same links that share a frame
 MOST_PARTS, MOST_LINES = 160, 250  # of a readable drawing, which dot lays out within a second
 
 State = InstanceLink.State
-Link = tuple[int, int, str]  # ids of source and target, state
+Link = tuple[int, int, str]  # ids of source and of the instance whose address is the target, state
 WORST_FIRST = (State.REMOVING.value, State.ADDING.value, State.ESTABLISHED.value)
 T = TypeVar("T", bound=Hashable)
 

@@ -100,7 +100,7 @@ def job_row(job: UnifiedJob, node: Instance) -> JobRow:
 def peers(node: Instance, reader: Reader) -> list[PeerRow]:
     """The other ends of the node's links, by hostname: of outbound links all, as in the API's ``peers``; of inbound
     links those that ``reader`` may see."""
-    incoming = InstanceLink.objects.filter(target=node, source__in=Instance.objects.visible_to(reader))
+    incoming = InstanceLink.objects.filter(target__instance=node, source__in=Instance.objects.visible_to(reader))
     found = [
         PeerRow(pk, hostname, state, "inbound")
         for pk, hostname, state in incoming.values_list("source_id", "source__hostname", "link_state")

@@ -76,7 +76,7 @@ def common_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def all_links() -> list[Link]:
-    return list(InstanceLink.objects.order_by("pk").values_list("source_id", "target_id", "link_state"))
+    return list(InstanceLink.objects.order_by("pk").values_list("source_id", "target__instance_id", "link_state"))
 
 
 def add_addresses(drawing: Drawing, selection: Selection, opened: list[str]) -> None:

@@ -15,21 +15,25 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm
 from instances.locking import lock_links
-from instances.models import Instance, InstanceLink
+from instances.models import Instance, InstanceLink, ReceptorAddress
 from instances.models.fields import Severity
 from instances.reader import Reader
 
 State = InstanceLink.State
 
 
-def end(name: str, help_text: str) -> forms.ModelChoiceField:
+def end(name: str, records: Any, help_text: str) -> forms.ModelChoiceField:
     widget = AutocompleteSelect(InstanceLink._meta.get_field(name), admin.site)
-    return forms.ModelChoiceField(queryset=Instance.objects.all(), widget=widget, help_text=help_text)
+    return forms.ModelChoiceField(queryset=records, widget=widget, help_text=help_text)
 
 
 class LinkForm(CheckedForm):
-    source = end("source", "An execution or hop node. The peers of control and hybrid nodes are set automatically.")
-    target = end("target", "A node with a listener port.")
+    source = end(
+        "source",
+        Instance.objects.all(),
+        "An execution or hop node. The peers of control and hybrid nodes are set automatically.",
+    )
+    target = end("target", ReceptorAddress.objects.select_related("instance"), "An address of another node.")
 
     def check_together(self, record: Any, values: dict[str, Any]) -> None:
         lifecycle.checked(values["source"], {"peers": [*values["source"].peers.all(), values["target"]]})
@@ -39,24 +43,24 @@ class LinkForm(CheckedForm):
 class LinkAdmin(MeshAdmin):
     plural = "Links"
     form = LinkForm
-    list_display = ["shown_source", "shown_target", "shown_state"]
+    list_display = ["shown_source", "shown_target", "shown_address", "shown_state"]
     list_filter = ["link_state"]
-    list_select_related = ["source", "target"]
-    search_fields = ["source__hostname", "target__hostname"]
-    search_help_text = "Part of the hostname of the source or target"
-    ordering = ["source__hostname", "target__hostname"]
+    list_select_related = ["source", "target__instance"]
+    search_fields = ["source__hostname", "target__instance__hostname", "target__address"]
+    search_help_text = "Part of the hostname of the source or target, or of the address"
+    ordering = ["source__hostname", "target__instance__hostname", "target__address"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        links = InstanceLink.objects.select_related("source", "target")
-        seen = Instance.objects.visible_to(Reader.of(request.user))
-        return links if request.user.sees_everything else links.filter(source__in=seen, target__in=seen)  # type: ignore[union-attr]
+        links = InstanceLink.objects.select_related("source", "target__instance")
+        reader = Reader.of(request.user)
+        return links if reader.sees_everything else links.filter(both_ends_are_in(Instance.objects.visible_to(reader)))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = ["source", "target"] if obj is None else ["source_page", "target_page", "shown_state"]
+        fields = ["source", "target"] if obj is None else ["source_page", "target_page", "shown_address", "shown_state"]
         return [(None, {"fields": fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["source_page", "target_page", "shown_state"]
+        return ["source_page", "target_page", "shown_address", "shown_state"]
 
     def may_write(self, request: HttpRequest) -> bool:
         return settings.IS_K8S and super().may_write(request)
@@ -68,8 +72,12 @@ class LinkAdmin(MeshAdmin):
     def shown_source(self, link: InstanceLink) -> SafeString:
         return show.name(link.source)
 
-    @admin.display(description="to", ordering="target__hostname")
+    @admin.display(description="to", ordering="target__instance__hostname")
     def shown_target(self, link: InstanceLink) -> SafeString:
+        return show.name(link.target.instance)
+
+    @admin.display(description="address", ordering="target__address")
+    def shown_address(self, link: InstanceLink) -> SafeString:
         return show.name(link.target)
 
     @admin.display(description="from")
@@ -78,7 +86,7 @@ class LinkAdmin(MeshAdmin):
 
     @admin.display(description="to")
     def target_page(self, link: InstanceLink) -> SafeString:
-        return show.link(link.target)
+        return show.link(link.target.instance)
 
     @admin.display(description="state", ordering="link_state")
     def shown_state(self, link: InstanceLink) -> SafeString:
@@ -95,22 +103,27 @@ class LinkAdmin(MeshAdmin):
         lifecycle.remove_peer(obj.source_id, obj.target)
 
 
-def links_of(node: Any) -> list[tuple[bool, SafeString, str]]:
-    """For each link of the node: whether the node is its source, the other end, and the state. Read once for a page.
+def both_ends_are_in(instances: Any) -> Q:
+    """The condition that a link joins two of these instances."""
+    return Q(source__in=instances, target__instance__in=instances)
 
-    Only links of which the reader sees both ends.
+
+def links_of(node: Any) -> list[tuple[bool, SafeString, SafeString, str]]:
+    """For each link of the node: whether the node is its source, the other end, the address, and the state.
+
+    Read once for a page. Only links of which the reader sees both ends.
     """
     if not hasattr(node, "visible_links"):
-        seen = Instance.objects.visible_to(node.reader)
-        links = InstanceLink.objects.filter(Q(source=node, target__in=seen) | Q(target=node, source__in=seen))
-        both = links.select_related("source", "target").order_by("source__hostname", "target__hostname")
+        links = InstanceLink.objects.filter(both_ends_are_in(Instance.objects.visible_to(node.reader)))
+        own = links.filter(Q(source=node) | Q(target__instance=node)).select_related("source", "target__instance")
         node.visible_links = [
             (
                 link.source_id == node.pk,
-                show.link(link.target if link.source_id == node.pk else link.source),
+                show.link(link.target.instance if link.source_id == node.pk else link.source),
+                show.name(link.target),
                 link.get_link_state_display(),
             )
-            for link in both
+            for link in own.order_by("source__hostname", "target__instance__hostname", "target__address")
         ]
-    found: list[tuple[bool, SafeString, str]] = node.visible_links
+    found: list[tuple[bool, SafeString, SafeString, str]] = node.visible_links
     return found

@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from instances import lifecycle, overview
+from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
@@ -23,7 +24,8 @@ from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter,
 from instances.admin.removal import REMOVAL, consequences, node_table
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
-from instances.models import Condition, Instance
+from instances.models import Condition, Instance, ReceptorAddress
+from instances.models.address import HIGHEST_PORT
 from instances.models.fields import Severity
 from instances.reader import Reader
 from instances.text import gibibytes
@@ -35,20 +37,32 @@ LATEST = 5  # entries of the history on a node's page
 
 class InstanceForm(CheckedForm):
     checks = dict(lifecycle.CHECKS)
-    peers = forms.ModelMultipleChoiceField(
-        queryset=Instance.objects.all(),
+    listener_port = forms.IntegerField(
         required=False,
-        help_text="The nodes to which this node connects. Each needs a listener port.",
+        min_value=0,
+        max_value=HIGHEST_PORT,
+        help_text="Port that Receptor will listen for incoming connections on.",
+    )
+    peers_from_control_nodes = forms.BooleanField(
+        required=False, help_text="If True, control plane cluster nodes should automatically peer to it."
+    )
+    peers = forms.ModelMultipleChoiceField(
+        queryset=ReceptorAddress.objects.select_related("instance"),
+        required=False,
+        help_text="The addresses to which this node connects.",
         widget=ManyPicker(Instance, "peers"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        node = kwargs.get("instance")
+        listener = {name: getattr(node, name) for name in LISTENER} if node else {}
+        kwargs["initial"] = {**listener, **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
         if "hostname" in self.fields:
             self.fields["hostname"].validators.extend(lifecycle.HOSTNAME_RULES)
         if "node_type" in self.fields:
             self.fields["node_type"].choices = [  # type: ignore[attr-defined]
-                choice for choice in Instance.NodeType.choices if choice[0] in lifecycle.INSTALLABLE
+                choice for choice in Instance.NodeType.choices if choice[0] in INSTALLABLE
             ]
             self.fields["node_type"].initial = Instance.NodeType.EXECUTION
 
@@ -91,7 +105,7 @@ class InstanceAdmin(MeshAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         nodes = super().get_queryset(request).with_load().with_mirror().sortable_by_load()
-        return nodes.select_related("health", "issued_bundle")
+        return nodes.select_related("health", "issued_bundle", "canonical_address")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         node = super().get_object(request, object_id, from_field)
@@ -218,13 +232,14 @@ class InstanceAdmin(MeshAdmin):
 
     @admin.display(description="connects to")
     def links_from(self, node: Any) -> SafeString | str:
-        return show.table("Connects to", ("Peer", "State"), [other for starts, *other in links_of(node) if starts])
+        return show.table(
+            "Connects to", ("Peer", "Address", "State"), [other for starts, *other in links_of(node) if starts]
+        )
 
     @admin.display(description="connected from")
     def links_to(self, node: Any) -> SafeString | str:
-        return show.table(
-            "Connected from", ("Node", "State"), [other for starts, *other in links_of(node) if not starts]
-        )
+        rows = [other for starts, *other in links_of(node) if not starts]
+        return show.table("Connected from", ("Node", "Address", "State"), rows)
 
     @admin.display(description="instance groups")
     def groups(self, node: Any) -> SafeString | str:
@@ -316,7 +331,7 @@ class InstanceAdmin(MeshAdmin):
 
 def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
     """The actions on the page of a node: name, label, and whether the action is applicable."""
-    leaves = node.node_type in lifecycle.INSTALLABLE and node.node_state != State.DEPROVISIONING
+    leaves = node.node_type in INSTALLABLE and node.node_state != State.DEPROVISIONING
     return [
         ("enable", "Enable", not node.enabled),
         ("disable", "Disable …", node.enabled),

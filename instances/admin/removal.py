@@ -20,9 +20,9 @@ def node_table(nodes: list[Instance]) -> SafeString | str:
 
 
 def consequences(nodes: list[Any]) -> SafeString | str:
-    """A table of the jobs, links and groups of each node to be removed. Four queries for any number of nodes."""
+    """A table of the jobs, links and groups of each node to be removed. Six queries for any number of nodes."""
     groups = InstanceGroup.objects.only("name").order_by("name")
-    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), Prefetch("peers_from"))
+    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), "receptor_addresses__links")
     ends, jobs = ends_of({node.pk for node in nodes}), active_jobs(nodes)
     rows = (
         (
@@ -42,9 +42,9 @@ def consequences(nodes: list[Any]) -> SafeString | str:
 def ends_of(pks: set[int]) -> dict[int, list[str]]:
     """The links of each node, as texts, by the node's id."""
     ends: dict[int, list[str]] = {pk: [] for pk in pks}
-    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__in=pks)).select_related("source", "target")
-    for link in links.order_by("pk"):
-        for pk in pks & {link.source_id, link.target_id}:
+    links = InstanceLink.objects.filter(Q(source__in=pks) | Q(target__instance__in=pks))
+    for link in links.select_related("source", "target").order_by("pk"):
+        for pk in pks & {link.source_id, link.target.instance_id}:
             ends[pk].append(str(link))
     return ends
 

@@ -13,6 +13,7 @@ ORDER = (
     "Instance",
     "InstanceGroup",
     "InstanceLink",
+    "ReceptorAddress",
     "UnifiedJob",
     "User",
     "NodeToken",

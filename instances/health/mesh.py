@@ -67,7 +67,9 @@ class Inspection:
         self.health = {node.pk: known.get(node.pk) or NodeHealth(instance=node) for node in self.nodes.values()}
         for node in self.nodes.values():
             node.health = self.health[node.pk]
-        self.links = list(InstanceLink.objects.values_list("pk", "source__hostname", "target__hostname", "link_state"))
+        self.links = list(
+            InstanceLink.objects.values_list("pk", "source__hostname", "target__instance__hostname", "link_state")
+        )
         self.previous = MeshInspection.objects.filter(inspector=self.inspector).first()
         self.watching_since = self.begin_of_watch()
         self.changes = Changes()

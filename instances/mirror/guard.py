@@ -13,13 +13,14 @@ from django.db import DatabaseError, connection
 from django.db.models import Model
 
 from instances import locks
-from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, UnifiedJob
+from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, ReceptorAddress, UnifiedJob
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 MIRRORED: tuple[type[Model], ...] = (
     Instance,
+    ReceptorAddress,
     InstanceLink,
     InstanceGroup,
     InstanceGroup.instances.through,

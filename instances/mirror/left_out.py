@@ -9,7 +9,7 @@ from instances.snapshot.problems import Malformed, Problems
 
 logger = logging.getLogger(__name__)
 
-KINDS = ("instances", "links", "groups", "members", "users", "roles", "jobs")
+KINDS = ("instances", "addresses", "links", "groups", "members", "users", "roles", "jobs")
 MOST_NAMED = 100  # whose names a mirror stores; all are counted and logged
 
 

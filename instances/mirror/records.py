@@ -1,14 +1,14 @@
 """The records that were read from an AWX, validated like a snapshot, and their rows; others are left out."""
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from instances.capacity import IMPACT_BY_HOSTS, task_impact
+from instances.capacity import CONTROLLING, IMPACT_BY_HOSTS, task_impact
 from instances.groups import UNFINISHED
 from instances.mirror.left_out import LeftOut, OddRecord
-from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
-from instances.models import InstanceLink, UnifiedJob
+from instances.mirror.reported import ACCOUNTS, ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS, LISTENING_INSTANCES
+from instances.models import InstanceLink, ReceptorAddress, UnifiedJob
 from instances.querysets import INCLUDED_ROLES
 from instances.snapshot.checks import with_values_of
 from instances.snapshot.columns import clean
@@ -38,7 +38,8 @@ class ReportedLoad:
 class Records:
     """Records of one AWX, in the shape of its API, read at about the same time.
 
-    ``links`` have the ids of their ends as ``source`` and ``target``, groups those of their members as ``instances``,
+    ``links`` have the ids of their ends as ``source`` and ``target``, which is an address; of an AWX without
+    ``addresses``, an instance. Groups have the ids of their members as ``instances``,
     and, like jobs, a ``failure`` where not all of them could be read;
     jobs are ``job_record()``'s. ``access``: for each group and user the names of the roles that each right includes.
     ``left_out``: what could not be read of them.
@@ -52,6 +53,12 @@ class Records:
     access: list[tuple[int, int, list[list[str]]]] = field(default_factory=list)  # group, user, the roles of each right
     jobs: list[Record] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    addresses: list[Record] | None = None  # None of AWX 23, where instances listen themselves
+
+    def of_kinds(self) -> "list[tuple[RecordKind, list[Record]]]":
+        """What can be stored without regard to other records."""
+        nodes = LISTENING_NODES if self.addresses is None else NODES
+        return [(nodes, self.instances), (INSTANCE_GROUPS, self.groups), (USERS, self.users)]
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class RecordKind:
 
 
 NODES = RecordKind("instances", "instances", INSTANCES, "instance", "hostname")
+LISTENING_NODES = replace(NODES, table=LISTENING_INSTANCES)  # those of AWX 23
+RECEPTORS = RecordKind("addresses", "receptor_addresses", ADDRESSES, "address", "address")
 INSTANCE_GROUPS = RecordKind("groups", "instance_groups", GROUPS, "instance group", "name")
 USERS = RecordKind("users", "users", ACCOUNTS, "user", "username")
 
@@ -84,21 +93,21 @@ class MirroredRows:
     def __init__(self, records: Records) -> None:
         refuse_incomplete_records(records)
         self.left_out = list(records.left_out)
-        self.names: dict[tuple[RecordKind, int], str] = {}
-        nodes, groups, accounts = (
-            self.valid_rows(kind, records_of_kind)
-            for kind, records_of_kind in (
-                (NODES, records.instances),
-                (INSTANCE_GROUPS, records.groups),
-                (USERS, records.users),
-            )
-        )
+        self.names: dict[tuple[str, int], str] = {}
+        nodes, groups, accounts = (self.valid_rows(*each) for each in records.of_kinds())
+        if records.addresses is None:
+            links = self.valid_links(records.links, nodes, NODES, nodes)
+            addresses = canonical_addresses(nodes, {link["target_id"] for link in links})
+        else:
+            addresses = self.valid_addresses(records.addresses, nodes)
+            links = self.valid_links(records.links, nodes, RECEPTORS, addresses)
         self.accounts = list(accounts.values())
         self.roles = set(self.valid_roles(records.access, groups, accounts))
         self.of: dict[Table, list[Values]] = {
             INSTANCES: list(nodes.values()),
+            ADDRESSES: list(addresses.values()),
             GROUPS: list(groups.values()),
-            LINKS: self.valid_links(records.links, nodes),
+            LINKS: links,
         }
         self.members = list(self.valid_members(records.groups, groups, nodes))
         self.jobs, left_out_jobs = job_rows(records.jobs, groups.keys())
@@ -113,7 +122,7 @@ class MirroredRows:
         """The rows of a list by their ids."""
         rows = []
         for number, record in enumerate(records):
-            name = self.names[kind, record["id"]] = kind.describe(record)
+            name = self.names[kind.name, record["id"]] = kind.describe(record)
             odd = OddRecord(f"{kind.list}[{number}]")
             values = row_values(kind, record, odd)
             odd.raise_if_any()
@@ -143,10 +152,32 @@ class MirroredRows:
             rows = [row for row in rows if id(row) not in again]
         return rows
 
-    def valid_links(self, links: list[Record], nodes: dict[int, Values]) -> list[Values]:
+    def valid_addresses(self, records: list[Record], nodes: dict[int, Values]) -> dict[int, Values]:
+        """The rows of the addresses, by id: each of a node that has a row, and at most one canonical of each."""
+        canonical: set[int] = set()
+        valid = {}
+        for pk, values in self.valid_rows(RECEPTORS, records).items():
+            reasons = self.missing((NODES, values["instance_id"], nodes))
+            if values["canonical"] and values["instance_id"] in canonical:
+                reasons.append("another address of its node is canonical")
+            if reasons:
+                self.leave_out(RECEPTORS.name, self.name(RECEPTORS, pk), "; ".join(reasons))
+                continue
+            valid[pk] = values
+            if values["canonical"]:
+                canonical.add(values["instance_id"])
+        return valid
+
+    def valid_links(
+        self, links: list[Record], nodes: dict[int, Values], kind: RecordKind, targets: dict[int, Values]
+    ) -> list[Values]:
+        """The rows of the links, which lead to records of this ``kind``: to ``targets`` if they are valid."""
         rows = []
         for number, link in enumerate(links):
-            ends = ["nothing" if link[end] is None else self.name(NODES, link[end]) for end in ("source", "target")]
+            ends = [
+                "nothing" if pk is None else self.name(of, pk)
+                for of, pk in ((NODES, link["source"]), (kind, link["target"]))
+            ]
             name = f"link {link['id']} from {ends[0]} to {ends[1]}"
             if "nothing" in ends:
                 self.leave_out("links", name, "it has only one end" if ends != ["nothing"] * 2 else "it has no ends")
@@ -154,8 +185,9 @@ class MirroredRows:
             odd = OddRecord(f"instance_links[{number}]")
             values = clean(link, LINKS.columns, odd.place, odd)
             odd.raise_if_any()
-            odd.reasons += self.missing((NODES, link["source"], nodes), (NODES, link["target"], nodes))
-            if link["source"] == link["target"]:
+            odd.reasons += self.missing((NODES, link["source"], nodes), (kind, link["target"], targets))
+            target = targets.get(link["target"], {})
+            if link["source"] == target.get("instance_id", link["target"] if kind is NODES else None):
                 odd.reasons.append("it leads from a node to itself")
             if odd.reasons:
                 self.leave_out("links", name, "; ".join(odd.reasons))
@@ -194,25 +226,44 @@ class MirroredRows:
                     yield group, user, role
 
     def name(self, kind: RecordKind, pk: int) -> str:
-        return self.names.get((kind, pk), f"{kind.noun} {pk}")
+        return self.names.get((kind.name, pk), f"{kind.noun} {pk}")
 
     def missing(self, *references: tuple[RecordKind, int, dict[int, Values]]) -> list[str]:
         """The reasons to leave out a record that refers to these ids; empty where all of them have a row."""
         return [
-            f"{self.name(kind, pk)} is left out" if (kind, pk) in self.names else f"no {kind.noun} has the id {pk}"
+            f"{self.name(kind, pk)} is left out" if (kind.name, pk) in self.names else f"no {kind.noun} has the id {pk}"
             for kind, pk, valid in references
             if pk not in valid
         ]
 
 
+def canonical_addresses(nodes: dict[int, Values], linked: Container[int]) -> dict[int, Values]:
+    """The rows of the canonical addresses of nodes of AWX 23 that listen or are ``linked``, each with its node's id.
+
+    Takes what an address has out of the rows of ``nodes``, and completes these.
+    """
+    addresses = {}
+    for pk, node in nodes.items():
+        listener = {"port": node.pop("port"), "peers_from_control_nodes": node.pop("peers_from_control_nodes")}
+        node["managed"] = node["node_type"] in CONTROLLING
+        if listener["port"] is not None or listener["peers_from_control_nodes"] or pk in linked:
+            addresses[pk] = {
+                "id": pk,
+                "address": node["hostname"],
+                "protocol": ReceptorAddress.Protocol.TCP.value,
+                "websocket_path": "",
+                "is_internal": False,
+                "canonical": True,
+                "instance_id": pk,
+                **listener,
+            }
+    return addresses
+
+
 def refuse_incomplete_records(records: Records) -> None:
     """Raise SnapshotError if a record lacks a field: unlike a snapshot, a mirror must not fill in defaults."""
     problems = Problems()
-    for kind, records_of_kind in (
-        (NODES, records.instances),
-        (INSTANCE_GROUPS, records.groups),
-        (USERS, records.users),
-    ):
+    for kind, records_of_kind in records.of_kinds():
         for n, record in enumerate(records_of_kind):
             for key in (each.key for each in kind.table.columns if each.key not in record):
                 problems.add(f"{kind.list}[{n}].{key}", "is missing")

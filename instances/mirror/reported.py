@@ -1,44 +1,54 @@
 """The columns that a mirrored AWX fills, and no others: declared apart from the models, which may have columns that no
-AWX knows of. Source: answers recorded from AWX 23.6.0 and 24.6.1, each of which reports all of them."""
+AWX knows of. Source: answers recorded from AWX 23.6.0 and 24.6.1. What only one of them reports has a table for it."""
 
 from django.db import models
 
-from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
+from instances.models import Instance, InstanceGroup, InstanceLink, ReceptorAddress, UnifiedJob, User
 from instances.snapshot.columns import column
-from instances.snapshot.tables import JOB_RECORD, Table, columns, with_hostnames
+from instances.snapshot.tables import JOB_RECORD, LISTENER, RELEASED, Table, columns, with_hostnames
 
-INSTANCES = Table(
-    Instance,
-    with_hostnames(
-        columns(
-            Instance,
-            only=[
-                "id",
-                "hostname",
-                "uuid",
-                "created",
-                "modified",
-                "last_seen",
-                "health_check_started",
-                "last_health_check",
-                "errors",
-                "capacity_adjustment",
-                "version",
-                "capacity",
-                "cpu",
-                "memory",
-                "cpu_capacity",
-                "mem_capacity",
-                "enabled",
-                "managed_by_policy",
-                "node_type",
-                "node_state",
-                "ip_address",
-                "listener_port",
-                "peers_from_control_nodes",
-            ],
-        )
+OF_INSTANCES = [
+    "id",
+    "hostname",
+    "uuid",
+    "created",
+    "modified",
+    "last_seen",
+    "health_check_started",
+    "last_health_check",
+    "errors",
+    "capacity_adjustment",
+    "version",
+    "capacity",
+    "cpu",
+    "memory",
+    "cpu_capacity",
+    "mem_capacity",
+    "enabled",
+    "managed_by_policy",
+    "node_type",
+    "node_state",
+    "ip_address",
+]
+INSTANCES = Table(Instance, with_hostnames(columns(Instance, only=[*OF_INSTANCES, "managed"])))
+LISTENING_INSTANCES = Table(Instance, (*with_hostnames(columns(Instance, only=OF_INSTANCES)), *LISTENER))  # of AWX 23
+ADDRESSES = Table(
+    ReceptorAddress,
+    columns(
+        ReceptorAddress,
+        only=[
+            "id",
+            "address",
+            "port",
+            "protocol",
+            "websocket_path",
+            "is_internal",
+            "canonical",
+            "peers_from_control_nodes",
+            "instance",
+        ],
     ),
+    released=RELEASED,
 )
 LINKS = Table(InstanceLink, columns(InstanceLink, only=["id", "source", "target", "link_state"]))
 GROUPS = Table(

@@ -17,7 +17,7 @@ from instances.mirror import baseline, guard, history
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
 from instances.mirror.records import MirroredRows, Records, Values
-from instances.mirror.reported import ACCOUNTS, GROUPS, INSTANCES, JOBS, LINKS
+from instances.mirror.reported import ACCOUNTS, ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
 from instances.snapshot.database import BATCH, move_sequences
 from instances.snapshot.tables import Membership
@@ -106,17 +106,20 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
 
 def write_rows(rows: MirroredRows) -> Counts:
     """Write the rows that differ, in an order in which no row refers to a missing one."""
-    instances, links, groups = (
-        by_id(rows.of[table], table.model._default_manager.all()) for table in (INSTANCES, LINKS, GROUPS)
+    instances, addresses, links, groups = (
+        by_id(rows.of[table], table.model._default_manager.all()) for table in (INSTANCES, ADDRESSES, LINKS, GROUPS)
     )
     remove(LINKS, links)
+    remove(ADDRESSES, addresses)
     remove(GROUPS, groups)
     remove(INSTANCES, instances)
     write(INSTANCES, instances)
+    write(ADDRESSES, addresses)
     write(GROUPS, groups)
     exchange(LINKS, Difference(links.new, links.changed))
     return {
         "instances": instances.count,
+        "addresses": addresses.count,
         "links": links.count,
         "groups": groups.count,
         "members": write_members(rows.members),
@@ -228,7 +231,7 @@ def detach() -> Mirror | None:
         if mirror is None:
             return None
         guard.disable_guard()
-        move_sequences([INSTANCES, LINKS, GROUPS, JOBS])
+        move_sequences([INSTANCES, ADDRESSES, LINKS, GROUPS, JOBS])
         UnifiedJob.objects.filter(status__in=UNFINISHED).delete()
         baseline.reset_active()
         history.delete_left_out()

@@ -1,3 +1,4 @@
+from instances.models.address import ReceptorAddress
 from instances.models.group import InstanceGroup, InstanceGroupRole
 from instances.models.health import Condition, MeshInspection, NodeHealth, NodeToken
 from instances.models.instance import Instance
@@ -25,6 +26,7 @@ __all__ = [
     "NodeHealth",
     "NodeLoad",
     "NodeToken",
+    "ReceptorAddress",
     "TokenNote",
     "UnifiedJob",
     "User",

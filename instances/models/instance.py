@@ -1,19 +1,18 @@
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from instances import capacity
 from instances.capacity import Explanation, Load
+from instances.models.address import CanonicalAddress, ReceptorAddress
 from instances.models.fields import NameField, Severity, SeverityChoices, Timestamped
 from instances.models.link import InstanceLink
 from instances.querysets import InstanceQuerySet
 from instances.text import visible
 
-HIGHEST_PORT = 65535
 NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -120,23 +119,13 @@ class Instance(Timestamped):
     )
     enabled = models.BooleanField(default=True)
     managed_by_policy = models.BooleanField(default=True)
-    listener_port = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MaxValueValidator(HIGHEST_PORT)],  # lifecycle.py: which ones may be chosen
-        help_text="Port that Receptor will listen for incoming connections on.",
+    managed = models.BooleanField(
+        default=False, editable=False, help_text="If True, this instance is managed by the control plane."
     )
     peers = models.ManyToManyField(
-        "self",
-        symmetrical=False,
-        through=InstanceLink,
-        through_fields=("source", "target"),
-        related_name="peers_from",
+        ReceptorAddress, through=InstanceLink, through_fields=("source", "target"), related_name="peers_from"
     )
-    peers_from_control_nodes = models.BooleanField(
-        default=False,
-        help_text="If True, control plane cluster nodes should automatically peer to it.",
-    )
+    canonical_address = CanonicalAddress()
 
     objects = InstanceQuerySet.as_manager()
 
@@ -157,10 +146,6 @@ class Instance(Timestamped):
             ),
             models.CheckConstraint(condition=Q(cpu__gte=0), name="instance_cpu_not_negative"),
             models.CheckConstraint(condition=Q(memory__gte=0), name="instance_memory_not_negative"),
-            models.CheckConstraint(
-                condition=Q(listener_port__isnull=True) | Q(listener_port__range=(0, HIGHEST_PORT)),
-                name="instance_listener_port_in_range",
-            ),
         ]
 
     def __str__(self) -> str:
@@ -168,12 +153,23 @@ class Instance(Timestamped):
 
     def read_links(self) -> None:
         """Read anew what ``with_peers()`` and ``with_links()`` annotate. One query."""
-        links = InstanceLink.objects.filter(source=self).order_by("target__hostname").select_related("target")
-        self.peer_hostnames = [link.target.hostname for link in links]
-        self.outgoing_links = [
-            {"id": link.pk, "target_id": link.target_id, "target": link.target.hostname, "link_state": link.link_state}
-            for link in sorted(links, key=attrgetter("pk"))
-        ]
+        fresh = Instance.objects.with_peers().with_links().get(pk=self.pk)
+        self.peer_hostnames, self.outgoing_links = fresh.peer_hostnames, fresh.outgoing_links
+
+    @property
+    def listener_port(self) -> int | None:
+        """The port of the canonical address; None without one."""
+        return self.canonical_address.port if self.canonical_address else None
+
+    @property
+    def peers_from_control_nodes(self) -> bool:
+        """Whether control and hybrid nodes peer to the canonical address."""
+        return self.canonical_address is not None and self.canonical_address.peers_from_control_nodes
+
+    def set_canonical_address(self, address: ReceptorAddress | None) -> None:
+        """Keep in memory which address is the canonical one from now on."""
+        canonical: Any = self._meta.get_field("canonical_address")
+        canonical.set_cached_value(self, address)
 
     @property
     def state_sentence(self) -> str:

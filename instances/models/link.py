@@ -1,11 +1,13 @@
 from django.db import models
-from django.db.models import F, Q
 
 from instances.models.fields import Severity, SeverityChoices
 
 
 class InstanceLink(models.Model):
-    """A connection of the mesh: ``source`` dials ``target``."""
+    """A connection of the mesh: ``source`` dials ``target``, an address of another instance.
+
+    That it is another one, triggers of the database see to (migration 0008_addresses).
+    """
 
     class State(SeverityChoices):
         ADDING = "adding", "Adding"
@@ -17,7 +19,7 @@ class InstanceLink(models.Model):
             return {self.ADDING: Severity.QUIET, self.ESTABLISHED: Severity.GOOD}.get(self, Severity.UNSURE)
 
     source = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="+")
-    target = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="reverse_peers")
+    target = models.ForeignKey("instances.ReceptorAddress", on_delete=models.CASCADE, related_name="links")
     link_state = models.CharField(
         max_length=16,
         choices=State,
@@ -26,10 +28,7 @@ class InstanceLink(models.Model):
     )
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["source", "target"], name="link_is_unique"),
-            models.CheckConstraint(condition=~Q(source=F("target")), name="link_joins_two_instances"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["source", "target"], name="link_is_unique")]
 
     def __str__(self) -> str:
         return f"{self.source} → {self.target}"

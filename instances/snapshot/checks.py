@@ -5,22 +5,43 @@ from typing import Any
 
 from django.db import models
 
+from instances.models import ReceptorAddress
 from instances.snapshot.content import Content
 from instances.snapshot.problems import Problems, within
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, Table, TableRow
+from instances.snapshot.tables import (
+    ADDRESSES,
+    GROUPS,
+    INSTANCES,
+    LINKS,
+    MEMBERS,
+    ROLES,
+    TO_INSTANCES,
+    TOKENS,
+    Table,
+    TableRow,
+)
 
 Key = tuple[Any, ...]
+REFERENCES = (
+    (ADDRESSES, INSTANCES),
+    (LINKS, INSTANCES),
+    (LINKS, ADDRESSES),
+    (TO_INSTANCES, INSTANCES),
+    (MEMBERS, INSTANCES),
+    (ROLES, GROUPS),
+)
 
 
 def check(content: Content, problems: Problems, *, replace: bool) -> None:
     """Add the problems between the records of ``content``, and between them and the rows that stay."""
     for table, rows in content.rows.items():
         check_keys(table, rows, problems)
-    check_links(content.rows[LINKS], problems)
-    for table, target in ((LINKS, INSTANCES), (MEMBERS, INSTANCES), (ROLES, GROUPS)):
+    check_canonical(content.rows[ADDRESSES], problems)
+    check_links(content, problems)
+    for table, target in REFERENCES:
         check_references(table, content, target, problems, replace=replace)
     if not replace:
-        for table in [*content.LISTS.values(), TOKENS]:
+        for table in [*content.LISTS.values(), TO_INSTANCES, TOKENS]:
             check_stored_keys(table, content.rows[table], problems)
         check_stored_tokens(content.rows[TOKENS], problems)
 
@@ -48,9 +69,23 @@ def check_keys(table: Table, rows: list[TableRow], problems: Problems) -> None:
                 problems.add(place_of(table, row, key), f"is given twice (also {other.place})")
 
 
-def check_links(links: list[TableRow], problems: Problems) -> None:
-    for row in links:
-        if row.values["source_id"] == row.values["target_id"]:
+def check_canonical(addresses: list[TableRow], problems: Problems) -> None:
+    first: dict[int, TableRow] = {}
+    for row in addresses:
+        if row.values.get("canonical") and (other := first.setdefault(row.values["instance_id"], row)) is not row:
+            problems.add(f"{row.place}.canonical", f"its instance has a canonical address already, {other.place}")
+
+
+def check_links(content: Content, problems: Problems) -> None:
+    """Add a problem for each link that leads back to its source."""
+    given = {row.values["id"]: row.values["instance_id"] for row in content.rows[ADDRESSES]}
+    linked = {row.values["target_id"] for row in content.rows[LINKS]}
+    stored = ReceptorAddress.objects.filter(pk__in=linked - given.keys()).values_list("pk", "instance_id")
+    owners = given | dict(stored)
+    ends = [(row, owners.get(row.values["target_id"])) for row in content.rows[LINKS]]
+    ends += [(row, row.values["target_id"]) for row in content.rows[TO_INSTANCES]]
+    for row, target in ends:
+        if row.values["source_id"] == target:
             problems.add(f"{row.place}.target", "is the source itself")
 
 
@@ -86,7 +121,7 @@ def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) ->
         others = table.model._default_manager.exclude(pk__in=ids).filter(
             **{f"{key[0]}__in": {values[0] for values in given}}
         )
-        for *values, pk in others.values_list(*key, "pk"):
+        for *values, pk in others.values_list(*(table.paths.get(name, name) for name in key), "pk"):
             if row := given.get(tuple(values)):
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
 

@@ -3,24 +3,53 @@
 from collections.abc import Iterable
 from typing import Any
 
+from instances.capacity import CONTROLLING
 from instances.snapshot import tables
 from instances.snapshot.columns import clean
 from instances.snapshot.problems import Problems, shown
-from instances.snapshot.tables import GROUPS, INSTANCES, LINKS, MEMBERS, ROLES, TOKENS, USERS, Table, TableRow
+from instances.snapshot.tables import (
+    ADDRESSES,
+    GROUPS,
+    INSTANCES,
+    LINKS,
+    LISTENER,
+    MEMBERS,
+    ROLES,
+    TO_INSTANCES,
+    TOKENS,
+    USERS,
+    Table,
+    TableRow,
+)
 
 
 class Content:
-    """Rows by table, and the records that have lists of parts: a list that a record lacks changes nothing."""
+    """Rows by table, and the records that have lists of parts: a list that a record lacks changes nothing.
 
-    LISTS = {"users": USERS, "instances": INSTANCES, "instance_links": LINKS, "instance_groups": GROUPS}
+    ``listeners``: of each instance, by its id, the port and peers_from_control_nodes. Without the list of addresses,
+    which only AWX 24 has, those are the instance's own, and links lead to instances (``TO_INSTANCES``).
+    """
+
+    LISTS = {
+        "users": USERS,
+        "instances": INSTANCES,
+        "receptor_addresses": ADDRESSES,
+        "instance_links": LINKS,
+        "instance_groups": GROUPS,
+    }
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self.rows: dict[Table, list[TableRow]] = {table: [] for table in [*self.LISTS.values(), TOKENS, ROLES, MEMBERS]}
+        self.rows: dict[Table, list[TableRow]] = {
+            table: [] for table in [*self.LISTS.values(), TO_INSTANCES, TOKENS, ROLES, MEMBERS]
+        }
         self.owners: dict[Table, list[int]] = {ROLES: [], MEMBERS: []}
+        self.listeners: dict[int, dict[str, Any]] = {}
+        self.has_addresses = False
 
     def read(self, name: str, records: Iterable[Any]) -> None:
         """Add the records of the list ``name``, and their problems."""
+        self.has_addresses |= name == "receptor_addresses"
         for index, record in enumerate(records):
             place = f"{name}[{index}]"
             if not isinstance(record, dict):
@@ -28,10 +57,19 @@ class Content:
                 continue
             values = self._add(self.LISTS[name], record, place)
             match name:
+                case "instances":
+                    self._add_listener(record, values, place)
                 case "users":
                     self._add_parts_of_user(record, values, place)
                 case "instance_groups":
                     self._add_parts_of_group(record, values, place)
+
+    def end(self) -> None:
+        """To be called once all lists were read: only now it is known whether there are addresses."""
+        if self.has_addresses:
+            self.listeners.clear()
+        else:
+            self.rows[TO_INSTANCES], self.rows[LINKS] = self.rows[LINKS], []
 
     def ids(self, table: Table) -> set[int]:
         return {row.values["id"] for row in self.rows[table]}
@@ -40,6 +78,11 @@ class Content:
         values = clean(record, table.columns, place, self._problems) | owner
         self.rows[table].append(TableRow(place, values))
         return values
+
+    def _add_listener(self, record: dict[str, Any], values: dict[str, Any], place: str) -> None:
+        self.listeners[values.get("id", 0)] = clean(record, LISTENER, place, self._problems)
+        if "managed" not in record:
+            values["managed"] = values.get("node_type") in CONTROLLING
 
     def _add_parts_of_user(self, record: dict[str, Any], values: dict[str, Any], place: str) -> None:
         user = values.get("id")

@@ -12,9 +12,11 @@ from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
+from instances.addresses import forget_unused_addresses
 from instances.models.fields import HIGHEST_ID
+from instances.snapshot import listeners
 from instances.snapshot.content import Content
-from instances.snapshot.tables import GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Table, TableRow
+from instances.snapshot.tables import ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Table, TableRow
 
 BATCH = 1000  # rows a statement
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
@@ -22,7 +24,7 @@ LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 def clear() -> None:
     """Delete all rows of the tables that a snapshot fills."""
-    for table in (JOBS, LINKS, GROUPS, INSTANCES, TOKENS, USERS):
+    for table in (JOBS, LINKS, GROUPS, ADDRESSES, INSTANCES, TOKENS, USERS):
         table.model._default_manager.all().delete()
 
 
@@ -32,7 +34,10 @@ def write(content: Content) -> None:
     upsert(TOKENS, content.rows[TOKENS], expires=expiry())
     upsert(INSTANCES, content.rows[INSTANCES])
     upsert(GROUPS, content.rows[GROUPS])
-    exchange(LINKS, "id", content.ids(LINKS), content.rows[LINKS])
+    upsert(ADDRESSES, content.rows[ADDRESSES] or listeners.addresses(content))
+    links = content.rows[LINKS] or listeners.links(content)
+    exchange(LINKS, "id", [link.values["id"] for link in links], links)
+    forget_unused_addresses()
     for table, owners in content.owners.items():
         exchange(table, table.owner, owners, content.rows[table])
 
@@ -78,7 +83,7 @@ def release_keys(table: Table, rows: list[TableRow]) -> None:
     stored = table.model._default_manager.filter(pk__in=[row.values["id"] for row in rows])
     nobodys = Concat(Value(f"{secrets.token_hex(8)} "), Cast("pk", CharField()))
     names = [name for key in table.keys for name in key if name != "id"]
-    stored.update(**dict.fromkeys(names, nobodys))
+    stored.update(**dict.fromkeys(names, nobodys), **table.released)
 
 
 def exchange(table: Table, column: str, values: Iterable[int], rows: list[TableRow]) -> None:

@@ -14,7 +14,7 @@ from instances.snapshot.content import Content
 from instances.snapshot.jobs import Jobs
 from instances.snapshot.problems import Problems, SnapshotError, shown
 from instances.snapshot.reader import JSONStreamReader
-from instances.snapshot.tables import INSTANCES, JOBS
+from instances.snapshot.tables import ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS, TO_INSTANCES, USERS
 
 NOT_STORED = ("install_uuid", "cluster_host_id")  # settings of the environment here
 LISTS = (*Content.LISTS, "unified_jobs")
@@ -54,13 +54,16 @@ def import_snapshot(
         announce("Writing")
         if replace:
             database.clear()
+            database.restart_sequences([ADDRESSES])
         database.write(content)
         conditions.delete_stored(content.ids(INSTANCES))
         jobs.write()
         follow_on = database.restart_sequences if replace else database.move_sequences
-        follow_on([*content.rows, JOBS])
-        database.analyze([*content.rows, JOBS])
-    users, instances, links, groups = (len(content.rows[table]) for table in Content.LISTS.values())
+        tables = [*content.rows.keys() - {TO_INSTANCES}, JOBS]
+        follow_on(tables)
+        database.analyze(tables)
+    users, instances, links, groups = (len(content.rows[table]) for table in (USERS, INSTANCES, LINKS, GROUPS))
+    links += len(content.rows[TO_INSTANCES])
     hostnames = tuple(row.values["hostname"] for row in content.rows[INSTANCES])
     return Imported(users, instances, links, groups, jobs.count, hostnames)
 
@@ -81,4 +84,5 @@ def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Probl
             reader.value()
         else:
             raise SnapshotError(f"{shown(key)}: is not part of a snapshot, which has {', '.join(LISTS)}")
+    content.end()
     problems.raise_if_any()

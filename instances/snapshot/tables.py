@@ -1,7 +1,7 @@
 """The lists of a snapshot and the tables that they fill."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from oauth2_provider.models import get_access_token_model
 
 from instances import tokens
 from instances.lifecycle import LONGEST_HOSTNAME, refuse_control_characters
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, UnifiedJob, User
 from instances.snapshot.columns import Column, column, written
 from instances.snapshot.problems import shown
 
@@ -29,6 +29,10 @@ class Table:
     columns: tuple[Column, ...]
     owner: str = ""
     """The foreign key to the owner of the row, where the records are part of another record."""
+    released: Mapping[str, Any] = field(default_factory=dict)
+    """What rows that are to be updated have meanwhile in columns on which a partial constraint depends."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """For a column whose records have another value than the model's own column, where that value is stored."""
 
     @cached_property
     def keys(self) -> list[tuple[str, ...]]:
@@ -37,10 +41,16 @@ class Table:
         attnames = {field.name: field.attname for field in meta.concrete_fields}
         names_of_keys: list[Sequence[str]] = [[field.name] for field in meta.concrete_fields if field.unique]
         names_of_keys += meta.unique_together
-        names_of_keys += [rule.fields for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
+        rules = [rule for rule in meta.constraints if isinstance(rule, UniqueConstraint)]
+        # A foreign key is unique under a condition on other columns.
+        names_of_keys += [rule.fields for rule in rules if rule.condition is None or not is_reference(meta, rule)]
         keys = [tuple(attnames[name] for name in names) for names in names_of_keys]
         filled = {self.owner, *(column.attname for column in self.columns)}
         return [key for key in keys if filled.issuperset(key)]
+
+
+def is_reference(meta: Any, rule: UniqueConstraint) -> bool:
+    return any(meta.get_field(name).is_relation for name in rule.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,19 @@ USERS = Table(User, (*columns(User, without=["password", "mirrored"]), PASSWORD)
 TOKENS = Table(AccessToken, (column(AccessToken._meta.pk, "token_id"), TOKEN, TOKEN_SCOPE), owner="user_id")
 ROLES = Table(InstanceGroupRole, columns(InstanceGroupRole, only=["instance_group", "role"]), owner="user_id")
 INSTANCES = Table(Instance, with_hostnames(columns(Instance)))
+RELEASED = {"canonical": False}
+ADDRESSES = Table(ReceptorAddress, columns(ReceptorAddress), released=RELEASED)
 LINKS = Table(InstanceLink, columns(InstanceLink))
+# AWX 23 tells of an instance what its canonical address has, and of a link the instance to which it leads.
+LISTENER = (
+    replace(column(ReceptorAddress._meta.get_field("port"), "listener_port"), default=lambda: None),
+    column(ReceptorAddress._meta.get_field("peers_from_control_nodes")),
+)
+TO_INSTANCES = Table(
+    InstanceLink,
+    tuple(replace(each, target=Instance) if each.key == "target" else each for each in LINKS.columns),
+    paths={"target_id": "target__instance_id"},
+)
 GROUPS = Table(InstanceGroup, columns(InstanceGroup, without=["credential_summary"]))
 GROUP_SUMMARY = (column(InstanceGroup._meta.get_field("credential_summary"), "credential"),)
 MEMBERS = Table(Membership, (column(Membership._meta.get_field("instance"), ""),), owner="instancegroup_id")

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from django.utils import timezone
 
+from instances.addresses import address_to_link
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.make import make_jobs
 
@@ -23,7 +24,9 @@ def hostile(number: int) -> None:
     hops = [node for node in nodes if node.node_type == "hop"]
     states = ("established", "established", "adding", "removing")
     InstanceLink.objects.bulk_create(
-        InstanceLink(source=hops[position % len(hops)], target=node, link_state=states[position % len(states)])
+        InstanceLink(
+            source=hops[position % len(hops)], target=address_to_link(node), link_state=states[position % len(states)]
+        )
         for position, node in enumerate(nodes)
         if node.node_type != "hop"
     )
@@ -81,7 +84,7 @@ def realistic(number: int) -> None:
         "removing" if place % 23 == 7 else "adding" if place % 31 == 9 else "established" for place in range(len(ways))
     ]
     InstanceLink.objects.bulk_create(
-        InstanceLink(source=source, target=target, link_state=state)
+        InstanceLink(source=source, target=address_to_link(target), link_state=state)
         for (source, target), state in zip(ways, states, strict=True)
     )
     make_jobs(number, status="running", execution_node=workers[1].hostname, task_impact=1)

@@ -20,8 +20,9 @@ from pytest_django import Settings
 from awx_compat import bundle
 from instances import mesh_ca
 from instances.install_bundles import NewBundle
-from instances.models import Instance, InstanceLink
+from instances.models import Instance
 from tests.clients.conftest import installed
+from tests.make import make_link, make_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -151,10 +152,10 @@ WORK_COMMAND: dict[str, Any] = {
 
 def node_with_peers(node_type: str) -> Instance:
     """A node that listens, and dials a peer of each kind of address."""
-    own = Instance.objects.create(hostname="node-1.example.org", node_type=node_type, listener_port=27200)
+    own = make_node(hostname="node-1.example.org", node_type=node_type, listener_port=27200)
     for hostname, port in (("fd00::15", 1024), ("hop-9.example.org", 27199)):
-        peer = Instance.objects.create(hostname=hostname, node_type="hop", listener_port=port)
-        InstanceLink.objects.create(source=own, target=peer)
+        peer = make_node(hostname=hostname, node_type="hop", listener_port=port)
+        make_link(source=own, target=peer)
     return own
 
 

@@ -1,0 +1,117 @@
+"""The addresses of instances, and the links that lead to them.
+
+Who calls what changes them has called ``lock_links()``. Source: docs/awx-behaviour.md, "Receptor addresses".
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from instances.capacity import CONTROLLING
+from instances.models import Instance, InstanceLink, ReceptorAddress
+
+INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
+LISTENER = ("listener_port", "peers_from_control_nodes")  # what an instance has of its canonical address
+
+
+def set_listener(instance: Instance, values: dict[str, Any]) -> bool:
+    """Set those of LISTENER that ``values`` has in the canonical address; return whether something changed.
+
+    Without both, and without a link that leads there, the instance has no canonical address.
+    """
+    before = {name: getattr(instance, name) for name in LISTENER}
+    wanted = {**before, **{name: values[name] for name in LISTENER if name in values}}
+    if wanted == before:
+        return False
+    address = instance.canonical_address or ReceptorAddress(
+        instance=instance, canonical=True, address=instance.hostname
+    )
+    address.port, address.peers_from_control_nodes = (wanted[name] for name in LISTENER)
+    address.save()
+    instance.set_canonical_address(address)
+    if address.port is None:
+        forget_unused_addresses()
+        instance.set_canonical_address(ReceptorAddress.objects.filter(pk=address.pk).first())
+    return True
+
+
+def forget_unused_addresses() -> None:
+    """Delete the addresses without port that nothing refers to any more: no link, nor peers_from_control_nodes."""
+    ReceptorAddress.objects.filter(port=None, peers_from_control_nodes=False, links=None).delete()
+
+
+def address_to_link(instance: Instance) -> ReceptorAddress:
+    """The canonical address of the instance; where it has none, a new one without port, as AWX 23 links them."""
+    address: ReceptorAddress | None = instance.canonical_address
+    if address is None:
+        address = ReceptorAddress.objects.create(
+            instance=instance, canonical=True, address=instance.hostname, port=None
+        )
+        instance.set_canonical_address(address)
+    return address
+
+
+def peers_of(instance: Instance) -> QuerySet[Instance]:
+    """The instances to whose addresses links lead from ``instance``, each once."""
+    return Instance.objects.filter(Exists(ReceptorAddress.objects.filter(peers_from=instance, instance=OuterRef("pk"))))
+
+
+def addresses_of(instance: Instance | None, peers: Iterable[Instance]) -> list[ReceptorAddress]:
+    """The addresses that stand for these ``peers`` where peers are named by their hostnames.
+
+    Of a peer of ``instance`` the addresses to which it is linked; of others the canonical one, or where there is none
+    an unsaved one without port.
+    """
+    linked = defaultdict(list)
+    for address in instance.peers.select_related("instance") if instance else ():
+        linked[address.instance].append(address)
+    found: list[ReceptorAddress] = []
+    for peer in peers:
+        found += linked[peer] or [peer.canonical_address or ReceptorAddress(instance=peer, port=None)]
+    return found
+
+
+def links_to(instance: Instance) -> QuerySet[InstanceLink]:
+    """The links that lead to any address of ``instance``."""
+    return InstanceLink.objects.filter(target__instance=instance)
+
+
+def is_dialled(instance: Instance) -> bool:
+    """Whether a link leads to ``instance``. Needs no query where ``receptor_addresses__links`` were prefetched."""
+    return any(address.links.exists() for address in instance.receptor_addresses.all())
+
+
+def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
+    """Make links from ``instance`` lead to these addresses only. New ones begin as "adding", others stay."""
+    own = InstanceLink.objects.filter(source=instance)
+    own.exclude(target__in=peers).delete()
+    forget_unused_addresses()
+    present = set(own.values_list("target_id", flat=True))
+    new = {peer.pk: peer for peer in peers if peer.pk not in present}
+    links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
+    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def update_control_node_links(instance: Instance) -> None:
+    """Let the control and hybrid nodes peer to ``instance``, or not, as its ``peers_from_control_nodes`` says.
+
+    AWX does so after each change of an execution or hop node in Kubernetes, until the node is being removed.
+    """
+    is_removed = instance.node_state == Instance.NodeState.DEPROVISIONING
+    if not settings.IS_K8S or instance.node_type not in INSTALLABLE or is_removed:
+        return
+    if instance.peers_from_control_nodes:
+        peer_from_control_nodes(instance)
+    else:
+        links_to(instance).filter(target__canonical=True, source__node_type__in=CONTROLLING).delete()
+
+
+def peer_from_control_nodes(instance: Instance) -> None:
+    """Let every control and hybrid node peer to the canonical address of ``instance``."""
+    address = address_to_link(instance)
+    sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=address).order_by("pk")
+    links = [InstanceLink(source=source, target=address) for source in sources]
+    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
