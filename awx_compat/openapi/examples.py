@@ -336,10 +336,17 @@ ANSWERS: dict[str, Any] = {
     "auth_retrieve": {},
     **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
 }
-REPLACED_INSTANCE = only(
-    INSTANCE,
-    ("hostname", "capacity_adjustment", "enabled", "managed_by_policy", "node_state", "listener_port", "peers"),
-)
+REPLACED = ("hostname", "capacity_adjustment", "enabled", "managed_by_policy", "node_state", "listener_port", "peers")
+
+
+def replaced_instance() -> dict[str, Any]:
+    return only(instance_alone(), REPLACED)
+
+
+def new_instance() -> dict[str, Any]:
+    return {"hostname": "exec-9.example.org", **only(instance_alone(), ["peers"])}
+
+
 NEW_TOKEN = {"description": "dashboards", "scope": "read"}
 BODIES: dict[str, dict[str, Any]] = {
     "instances_create": {
@@ -349,9 +356,9 @@ BODIES: dict[str, dict[str, Any]] = {
             "listener_port": 27199,
             "peers_from_control_nodes": True,
         },
-        "an execution node": {"hostname": "exec-9.example.org", "peers": ["hop-4.example.org"]},
+        "an execution node": new_instance,
     },
-    "instances_update": {"all fields of a node": REPLACED_INSTANCE},
+    "instances_update": {"all fields of a node": replaced_instance},
     "instances_partial_update": {
         "disable the node": {"enabled": False},
         "halfway between CPUs and memory": {"capacity_adjustment": "0.50"},
@@ -372,7 +379,10 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def of(operation: str, shape: Any, view: Any) -> list[OpenApiExample]:
     """The examples of an operation, by its id; ``shape`` is the serializer of its answer, if it has one."""
-    examples = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
+    examples = [
+        OpenApiExample(name, body() if callable(body) else body, request_only=True)
+        for name, body in BODIES.get(operation, {}).items()
+    ]
     own = next((SHAPES[kind] for kind in getattr(shape, "__mro__", ()) if kind in SHAPES), None)
     answer = ANSWERS.get(operation, own)
     if answer is not None:
