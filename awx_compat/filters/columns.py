@@ -91,7 +91,7 @@ def names() -> Names:
 
 
 def relations(model: Related) -> Mapping[str, Related]:
-    return names().relations[model]
+    return names().relations.get(model, {})
 
 
 def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
@@ -106,7 +106,7 @@ def columns_by(names: Names, model: Related) -> dict[str, models.Field[Any, Any]
     left_out = {*FORBIDDEN.get(model, ()), *names.hidden.get(model, ())}
     fields = {field.name: field for field in model._meta.concrete_fields if field.name not in left_out}
     fields |= {name: field_at(model, path) for name, path in names.paths.get(model, {}).items()}
-    return {name: field for name, field in fields.items() if name not in names.relations[model]}
+    return {name: field for name, field in fields.items() if name not in names.relations.get(model, ())}
 
 
 def path_of(model: Related, name: str) -> str:
