@@ -18,7 +18,7 @@ from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
-from tests.service import DATASET, connected_to, manage, new_database, served, shared_template
+from tests.service import DATASET, DATASET24, connected_to, manage, new_database, served, shared_template
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,17 @@ def dataset_template(run_name: str, migrated: str) -> Iterator[str]:
         manage(url, "import_awx", str(DATASET))
 
     with shared_template(f"{run_name}_dataset", fill, migrated) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def dataset24_template(run_name: str, migrated: str) -> Iterator[str]:
+    """The same of the recorded AWX 24.6.1."""
+
+    def fill(url: str) -> None:
+        manage(url, "import_awx", str(DATASET24))
+
+    with shared_template(f"{run_name}_dataset24", fill, migrated) as name:
         yield name
 
 

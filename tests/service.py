@@ -24,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATASET = PROJECT / "tests" / "contract" / "dataset.json"
+DATASET24 = PROJECT / "tests" / "contract24" / "dataset.json"
 
 
 def server() -> str:

@@ -30,7 +30,8 @@ from awx_compat.serializers.user import UserSerializer
 from awx_compat.views.base import ApiView, not_implemented
 from instances.models import Instance, InstanceGroup, User
 from tests.conftest import client_of
-from tests.contract.recordings import Exchange, exchanges
+from tests.contract.comparison import Exchange
+from tests.contract.recordings import AWX23
 from tests.make import make_link
 from tests.service import PROJECT
 
@@ -262,7 +263,7 @@ def test_what_is_answered_here_is_as_described(
 RECORDED = [
     exchange
     for name in ("reads.jsonl", "boot.jsonl", "writes.jsonl", "writes_no_k8s.jsonl")
-    for exchange in exchanges(name)
+    for exchange in AWX23.exchanges(name)
     if exchange["method"].lower() in METHODS
 ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from instances.models import InstanceGroup, InstanceGroupRole, User
 from tests.conftest import client_of
-from tests.contract.recordings import exchanges
+from tests.contract.recordings import Recordings
 from tests.service import PROJECT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("awx24")]
@@ -17,7 +17,7 @@ LIST = "/api/v2/role_user_assignments/"
 
 def recorded(path: str) -> list[dict[str, Any]]:
     """The records that AWX 24.6.1 answered a mirror at ``path``."""
-    found = exchanges(str(PROJECT / "tests" / "awx_sync" / "awx24.jsonl"))
+    found = Recordings(PROJECT / "tests" / "awx_sync").exchanges("awx24.jsonl")
     records: list[dict[str, Any]] = next(
         one["response"]["results"] for one in found if one["path"].startswith(f"/api/v2/{path}/")
     )

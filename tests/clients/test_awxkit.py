@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.clients.conftest import Awxkit
-from tests.contract.recordings import exchanges
+from tests.contract.recordings import AWX23
 from tests.service import DATASET
 
 pytestmark = pytest.mark.slow
@@ -224,7 +224,7 @@ def test_what_is_forbidden_is_a_clear_error(command: str, awxkit: Awxkit) -> Non
 def actions() -> dict[str, dict[str, Record]]:
     """The fields of instances, as AWX tells an administrator."""
     described = next(
-        e for e in exchanges("reads.jsonl") if (e["method"], e["path"]) == ("OPTIONS", "/api/v2/instances/")
+        e for e in AWX23.exchanges("reads.jsonl") if (e["method"], e["path"]) == ("OPTIONS", "/api/v2/instances/")
     )
     assert described["user"] == "admin"
     actions: dict[str, dict[str, Record]] = described["response"]["actions"]

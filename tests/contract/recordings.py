@@ -1,29 +1,86 @@
-"""Recorded exchanges with a real AWX 23.6.0: sending one again, and comparing the answer.
+"""Recorded exchanges with a real AWX: sending them again.
 
-An exchange's fields: user, method, path, headers, body or raw, and what came back: status (or several), the listed
-response_headers, response (JSON) or text. ``ignore`` names paths of the body that differ from run to run, with * for
-any key; ``subset`` compares only the keys that are recorded; ``unordered`` sorts metric samples; ``normalise`` puts
-{id} for the id of a record that the exchange itself makes.
+What an exchange sends: user, method, path, headers, body or raw. comparison.py says what is compared of the answer.
 """
 
-import fnmatch
 import json
-import re
-from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import httpx
+import psycopg
+import pytest
 
-FOLDER = Path(__file__).parent
-NEVER_UNLESS_RECORDED = ("x-api-product-version", "www-authenticate")
+from tests.contract.comparison import Exchange, Renumbering, differences
+from tests.service import in_process
 
-Exchange = dict[str, Any]
+TABLES = (
+    "instances_instance",
+    "instances_receptoraddress",
+    "instances_instancelink",
+    "instances_instancegroup",
+    "instances_instancegroup_instances",
+    "instances_instancegrouprole",
+    "instances_user",
+    "oauth2_provider_accesstoken",
+)
 
 
-def exchanges(name: str) -> list[Exchange]:
-    with (FOLDER / name).open() as lines:
-        return [json.loads(line) for line in lines]
+@dataclass(frozen=True)
+class Recordings:
+    """The exchanges with one AWX, in files of ``folder``."""
+
+    folder: Path
+
+    def exchanges(self, name: str) -> list[Exchange]:
+        with (self.folder / name).open() as lines:
+            return [json.loads(line) for line in lines]
+
+    @property
+    def reads(self) -> list[Exchange]:
+        return self.exchanges("reads.jsonl") + self.exchanges("random_reads.jsonl")
+
+    @property
+    def sequences_of_writes(self) -> list[object]:
+        """The names of their files, as parameters of a test. Those chosen by hand belong to every run."""
+        return [
+            pytest.param(path.name, marks=[pytest.mark.slow] if path.name.startswith("random_") else [])
+            for path in sorted(self.folder.glob("*writes*.jsonl"))
+        ]
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The ids of exchanges that still differ. One that is equal now must leave the list: it only shrinks."""
+        return frozenset((self.folder / "known_differences.txt").read_text().split())
+
+    def compare(self, exchange: Exchange, client: httpx.Client, ids: Renumbering | None = None) -> httpx.Response:
+        """Send the exchange; fail if the answer is not as recorded."""
+        answer = send(client, exchange)
+        found = differences(exchange, answer, ids)
+        if exchange["id"] in self.known:
+            assert found, "equal now: take it off known_differences.txt"
+        else:
+            assert not found, "\n".join(found)
+        return answer
+
+    def replay(self, name: str, url: str, subtests: pytest.Subtests, ids: Renumbering | None = None) -> None:
+        """Send a file of changes to the application on the database at ``url``.
+
+        Each exchange sees what those before it changed. What is refused leaves every row as it was.
+        """
+        with in_process(url) as client, psycopg.connect(url, autocommit=True) as database:
+            after = rows(database)
+            for exchange in self.exchanges(name):
+                with subtests.test(exchange["id"]):
+                    answer = self.compare(exchange, client, ids)
+                    before, after = after, rows(database)
+                    if exchange["method"] == "GET" or answer.status_code >= 400:
+                        assert after == before
+
+
+AWX23 = Recordings(Path(__file__).parent)
+AWX24 = Recordings(Path(__file__).parent.parent / "contract24")
 
 
 def send(client: httpx.Client, exchange: Exchange) -> httpx.Response:
@@ -40,102 +97,9 @@ def send(client: httpx.Client, exchange: Exchange) -> httpx.Response:
     return client.request(exchange["method"], exchange["path"], headers=headers, content=body, timeout=60)
 
 
-def differences(exchange: Exchange, answer: httpx.Response) -> list[str]:
-    """What is not as recorded, a line each."""
-    return [*_status(exchange, answer), *_headers(exchange, answer), *_body(exchange, answer)]
-
-
-def _status(exchange: Exchange, answer: httpx.Response) -> Iterator[str]:
-    wanted = exchange["status"] if isinstance(exchange["status"], list) else [exchange["status"]]
-    if answer.status_code not in wanted:
-        yield f"status {answer.status_code}, not {exchange['status']}: {answer.text[:200]}"
-
-
-def _headers(exchange: Exchange, answer: httpx.Response) -> Iterator[str]:
-    recorded = exchange.get("response_headers") or {}
-    for name in NEVER_UNLESS_RECORDED if recorded else ():
-        if name in answer.headers and name not in recorded:
-            yield f"header {name}: {answer.headers[name]}, not recorded"
-    for name, value in recorded.items():
-        own = answer.headers.get(name)
-        if name == "location" and exchange.get("normalise"):
-            own, value = (re.sub(r"/\d+/$", "/{id}/", text or "") for text in (own, value))
-        if own != value:
-            yield f"header {name}: {own}, not {value}"
-
-
-def _body(exchange: Exchange, answer: httpx.Response) -> Iterator[str]:
-    kind, own = _decoded(answer)
-    if not {"response", "text"} & exchange.keys():
-        return
-    if kind not in exchange:
-        yield f"the body is {kind}: {answer.text[:200]}"
-        return
-    wanted = exchange[kind]
-    if exchange.get("unordered"):
-        wanted, own = _with_sorted_samples(wanted), _with_sorted_samples(own)
-    if exchange.get("normalise"):
-        wanted, own = _normalised(wanted), _normalised(own)
-    yield from _compare(wanted, own, "", exchange.get("ignore") or [], bool(exchange.get("subset")))
-
-
-def _decoded(answer: httpx.Response) -> tuple[str, Any]:
-    try:
-        return "response", json.loads(answer.content)
-    except ValueError:
-        return "text", answer.content.decode("utf-8", "replace")
-
-
-def _compare(wanted: Any, own: Any, path: str, ignore: list[str], subset: bool) -> Iterator[str]:
-    if _ignored(path, ignore):
-        if wanted is not None and own is not None and type(wanted) is not type(own):
-            yield f"{path}: {own!r:.80} is of another type than {wanted!r:.80}"
-    elif isinstance(wanted, dict) and isinstance(own, dict):
-        missing = wanted.keys() - own.keys()
-        told = [key for key in own if key in wanted or not _ignored(f"{path}.{key}".lstrip("."), ignore)]
-        if missing if subset else list(wanted) != told:
-            yield f"{path or 'body'}: keys {list(own)}, not {list(wanted)}"
-        for key in wanted.keys() & own.keys():
-            yield from _compare(wanted[key], own[key], f"{path}.{key}".lstrip("."), ignore, subset)
-    elif isinstance(wanted, list) and isinstance(own, list):
-        if len(wanted) != len(own):
-            yield f"{path}: {len(own)} items, not {len(wanted)}"
-        for index, pair in enumerate(zip(wanted, own, strict=False)):
-            yield from _compare(*pair, f"{path}.{index}".lstrip("."), ignore, subset)
-    elif type(wanted) is not type(own) or wanted != own:
-        yield f"{path or 'body'}: {own!r:.200}, not {wanted!r:.200}"
-
-
-def _ignored(path: str, patterns: list[str]) -> bool:
-    return any(fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"{pattern}.*") for pattern in patterns)
-
-
-def _with_sorted_samples(metrics: Any) -> Any:
-    if not isinstance(metrics, dict):
-        return metrics
-    return {
-        name: {
-            **metric,
-            "samples": sorted(metric["samples"], key=lambda s: json.dumps(s["labels"], sort_keys=True)),
-        }
-        if "samples" in metric
-        else metric
-        for name, metric in metrics.items()
-    }
-
-
-def _normalised(record: Any) -> Any:
-    if isinstance(record, dict) and isinstance(record.get("results"), list):
-        return {**record, "results": [_normalised(item) for item in record["results"]]}
-    if not isinstance(record, dict) or "id" not in record:
-        return record
-    own_path = f"/{record['id']}/"
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(own_path, "/{id}/")
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return [walk(item) for item in value] if isinstance(value, list) else value
-
-    return {**walk(record), "id": "{id}"}
+def rows(database: psycopg.Connection) -> tuple[list[str], ...]:
+    """Every row that a request could change."""
+    found = database.execute(
+        "SELECT " + ", ".join(f"ARRAY(SELECT t::text FROM {name} t ORDER BY id)" for name in TABLES)
+    )
+    return found.fetchone() or ()

@@ -1,0 +1,64 @@
+"""Every recorded exchange with AWX 24.6.1, asked again of the application in its dialect; the reads over HTTP, too."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from pytest_django import DjangoDbBlocker, Settings
+
+from tests.conftest import speaking
+from tests.contract.comparison import Exchange, Renumbering
+from tests.contract.recordings import AWX24
+from tests.service import in_process, new_database, served
+
+# In this process warnings are errors, and Python warns of what a future regular expression may mean.
+pytestmark = pytest.mark.filterwarnings("ignore:Possible:FutureWarning")
+READS = AWX24.reads
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dialect() -> Iterator[None]:
+    with speaking("24.6.1"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def reader(dataset24_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[httpx.Client]:
+    """Of a database of its own: whoever logs in to a shared one leaves the time in ``last_login``."""
+    with django_db_blocker.unblock(), new_database(dataset24_template) as url, in_process(url) as client:
+        yield client
+
+
+@pytest.mark.parametrize("exchange", READS, ids=lambda exchange: exchange["id"])
+def test_read(exchange: Exchange, reader: httpx.Client) -> None:
+    AWX24.compare(exchange, reader)
+
+
+@pytest.fixture
+def own_database(dataset24_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The DATABASE_URL of a copy of the recorded AWX's records."""
+    with django_db_blocker.unblock(), new_database(dataset24_template) as url:
+        yield url
+
+
+@pytest.mark.slow
+def test_reads_over_http(own_database: str, subtests: pytest.Subtests) -> None:
+    """The server, started in this dialect, answers as the application does in this process."""
+    with served(own_database, AWX_VERSION="24.6.1") as address, httpx.Client(base_url=address) as client:
+        for exchange in READS:
+            with subtests.test(exchange["id"]):
+                AWX24.compare(exchange, client)
+
+
+def test_start_of_clients(own_database: str, subtests: pytest.Subtests) -> None:
+    """One sequence, of exchanges that make and revoke tokens."""
+    with in_process(own_database) as client:
+        for exchange in AWX24.exchanges("boot.jsonl"):
+            with subtests.test(exchange["id"]):
+                AWX24.compare(exchange, client)
+
+
+@pytest.mark.parametrize("name", AWX24.sequences_of_writes)
+def test_changes(name: str, own_database: str, settings: Settings, subtests: pytest.Subtests) -> None:
+    settings.IS_K8S = "no_k8s" not in name
+    AWX24.replay(name, own_database, subtests, Renumbering())
