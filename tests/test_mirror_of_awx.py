@@ -245,7 +245,7 @@ NODE: Record = {
 }
 ADDRESS: Record = {
     "address": ["x" * 256, ""],
-    "port": [-1, 65536, 70000],
+    "port": [2**31, -(2**31) - 1],
     "protocol": ["quic"],
     "websocket_path": ["x" * 256],
     "peers_from_control_nodes": [None],
