@@ -6,12 +6,12 @@ A module of rules has ``CHECKS``, ``check_together()`` and ``update_control_node
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Protocol, cast
 
 from django.conf import settings
 
 from instances.models import Instance
-from instances.rules import awx23, awx24
 
 
 class Rules(Protocol):
@@ -28,9 +28,7 @@ class Rules(Protocol):
         """Add and remove links of control and hybrid nodes to ``instance``, which has just got these ``values``."""
 
 
-RULES = {"23.6.0": cast(Rules, awx23), "24.6.1": cast(Rules, awx24)}
-
-
 def current() -> Rules:
-    """The rules of the AWX that this process speaks as."""
-    return RULES[settings.AWX_VERSION]
+    """The rules of the AWX that this process speaks as: those of its major version."""
+    major = settings.AWX_VERSION.partition(".")[0]
+    return cast(Rules, import_module(f"instances.rules.awx{major}"))
