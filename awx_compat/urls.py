@@ -35,7 +35,6 @@ NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 urlpatterns = [
     path("v2/instances/", instances.InstanceList.as_view()),
     path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
-    path("v2/instances/<key>/peers/", instances.InstancePeers.as_view()),
     path("v2/instances/<key>/instance_groups/", instances.InstanceGroupsOfInstance.as_view()),
     path("v2/instances/<key>/jobs/", instances.InstanceJobs.as_view()),
     path("v2/instances/<key>/health_check/", instances.InstanceHealthCheck.as_view()),

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
 from instances.capacity import CONTROLLING
@@ -17,25 +16,46 @@ INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that
 LISTENER = ("listener_port", "peers_from_control_nodes")  # what an instance has of its canonical address
 
 
+class TakenAddressError(Exception):
+    """Another instance has this address. The message is that of AWX, which is the database's."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            'duplicate key value violates unique constraint "unique_receptor_address"\n'
+            f"DETAIL:  Key (address)=({address}) already exists."
+        )
+
+
 def set_listener(instance: Instance, values: dict[str, Any]) -> bool:
     """Set those of LISTENER that ``values`` has in the canonical address; return whether something changed.
 
-    Without both, and without a link that leads there, the instance has no canonical address.
+    Where a port is set and there is no canonical address, that of the instance's own hostname becomes it. Without a
+    port there is none: links that lead to it go with it. Raises TakenAddressError.
     """
     before = {name: getattr(instance, name) for name in LISTENER}
     wanted = {**before, **{name: values[name] for name in LISTENER if name in values}}
     if wanted == before:
         return False
-    address = instance.canonical_address or ReceptorAddress(
-        instance=instance, canonical=True, address=instance.hostname
-    )
+    address = instance.canonical_address
+    if wanted["listener_port"] is None:
+        if address:
+            address.delete()
+            instance.set_canonical_address(None)
+        return address is not None
+    address = address or named_like(instance)
+    address.canonical = True
     address.port, address.peers_from_control_nodes = (wanted[name] for name in LISTENER)
     address.save()
     instance.set_canonical_address(address)
-    if address.port is None:
-        forget_unused_addresses()
-        instance.set_canonical_address(ReceptorAddress.objects.filter(pk=address.pk).first())
     return True
+
+
+def named_like(instance: Instance) -> ReceptorAddress:
+    """The address of the instance's own hostname, a new one if there is none. Raises TakenAddressError."""
+    address: ReceptorAddress | None = ReceptorAddress.objects.filter(address=instance.hostname).first()
+    if address and address.instance_id != instance.pk:
+        raise TakenAddressError(instance.hostname)
+    return address or ReceptorAddress(instance=instance, address=instance.hostname)
 
 
 def forget_unused_addresses() -> None:
@@ -95,23 +115,13 @@ def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
-def update_control_node_links(instance: Instance) -> None:
-    """Let the control and hybrid nodes peer to ``instance``, or not, as its ``peers_from_control_nodes`` says.
-
-    AWX does so after each change of an execution or hop node in Kubernetes, until the node is being removed.
-    """
-    is_removed = instance.node_state == Instance.NodeState.DEPROVISIONING
-    if not settings.IS_K8S or instance.node_type not in INSTALLABLE or is_removed:
-        return
-    if instance.peers_from_control_nodes:
-        peer_from_control_nodes(instance)
-    else:
-        links_to(instance).filter(target__canonical=True, source__node_type__in=CONTROLLING).delete()
-
-
-def peer_from_control_nodes(instance: Instance) -> None:
-    """Let every control and hybrid node peer to the canonical address of ``instance``."""
-    address = address_to_link(instance)
+def peer_from_control_nodes(address: ReceptorAddress) -> None:
+    """Let every control and hybrid node peer to ``address``."""
     sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=address).order_by("pk")
     links = [InstanceLink(source=source, target=address) for source in sources]
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def unpeer_control_nodes(address: ReceptorAddress) -> None:
+    """Let no control or hybrid node peer to ``address`` any more."""
+    InstanceLink.objects.filter(target=address, source__node_type__in=CONTROLLING).delete()

@@ -21,6 +21,7 @@ from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink, ReceptorAddress
 from instances.models.group import CONTROL_PLANE
 from instances.models.instance import NO_UUID
+from instances.rules import awx23, common
 
 
 class Outcome(Enum):
@@ -56,12 +57,12 @@ def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Re
     found = find_node(hostname, given.get("uuid", NO_UUID))
     check_address(found, given.get("ip_address", ""))
     if given.get("listener_port") is not None:
-        lifecycle.check_listener_port(given["listener_port"])
+        awx23.check_listener_port(given["listener_port"])
     if found is None:
         peer_as_control_node(new_node(hostname, node_type or Instance.NodeType.HYBRID, given))
         return Registration(Outcome.CREATED)
-    lifecycle.checked_node_type(found, node_type or found.node_type)
-    lifecycle.checked_listener_port(found, given.get("listener_port"))
+    common.checked_node_type(found, node_type or found.node_type)
+    common.check_changed_port(found, given.get("listener_port"))
     earlier = found.hostname
     if earlier != hostname:
         renaming.lock_groups()

@@ -147,14 +147,35 @@ class InstanceQuerySet(VisibleQuerySet):
         with_peers = self.annotate(peer_hostnames=Case(When(Exists(links), then=hostnames), default=none))
         return with_peers.select_related("canonical_address")
 
-    def with_links(self) -> Self:
-        """``outgoing_links``: for each link from the instance its id, target_id, target and link_state, by id.
+    def with_addresses(self) -> Self:
+        """``peer_ids``: the ids of the addresses to which links lead from the instance, ordered; ``reverse_peer_ids``:
+        the ids of the instances from which links lead to its addresses, once for each link, by hostname.
 
-        The target is the instance that has the address to which the link leads.
+        ``canonical_address`` is read along.
+        """
+        links = apps.get_model("instances", "InstanceLink").objects
+        own = links.filter(source=OuterRef("pk")).order_by("target_id").values("target_id")
+        back = links.filter(target__instance=OuterRef("pk")).order_by("source__hostname", "pk").values("source_id")
+        annotated = self.annotate(peer_ids=ArraySubquery(own), reverse_peer_ids=ArraySubquery(back))
+        return annotated.select_related("canonical_address")
+
+    def with_links(self) -> Self:
+        """``outgoing_links``: for each link from the instance its id and link_state, the id of the instance to which it
+        leads as target_id and its hostname as target, and of the address address_id, address, port, protocol and path.
+
+        Ordered by id.
         """
         links = apps.get_model("instances", "InstanceLink").objects.filter(source=OuterRef("pk"))
         link = JSONObject(
-            id="id", target_id=F("target__instance_id"), target=F("target__instance__hostname"), link_state="link_state"
+            id="id",
+            target_id=F("target__instance_id"),
+            target=F("target__instance__hostname"),
+            link_state="link_state",
+            address_id=F("target_id"),
+            address=F("target__address"),
+            port=F("target__port"),
+            protocol=F("target__protocol"),
+            path=F("target__websocket_path"),
         )
         return self.annotate(outgoing_links=ArraySubquery(links.order_by("id").values(json=link)))
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from django.urls import get_resolver
 from rest_framework.test import APIClient
@@ -16,7 +17,7 @@ from instances import tokens
 from instances.models import Instance, InstanceGroup, User
 from tests.conftest import client_of, speaking
 from tests.routes import filled_in, routes
-from tests.service import PROJECT
+from tests.service import PROJECT, served
 
 pytestmark = pytest.mark.django_db
 AWX23, AWX24 = "23.6.0", "24.6.1"
@@ -312,3 +313,21 @@ def test_the_ids_of_system_roles(version: str, admin: User, auditor: User, bob: 
     of_system = [roles["admin"][0]["id"], roles["auditor"][0]["id"]]
     assert of_system == ([None, None] if version == AWX24 else [1, 2])
     assert roles["bob"][0]["id"] > 2
+
+
+# --- a process that serves one
+
+
+@pytest.mark.slow
+def test_a_served_process_speaks_as_the_version_that_is_set(dataset_url: str) -> None:
+    """Twice each, as the second answer comes from memory."""
+    with served(dataset_url, AWX_VERSION=AWX24) as address, httpx.Client(base_url=address) as client:
+        authorization = {"Authorization": "Bearer oracle-admin-token"}
+        for _ in range(3):
+            node = client.get("/api/v2/instances/1?format=json", headers=authorization)
+            assert node.headers["X-API-Product-Version"] == AWX24
+            assert node.headers["Vary"] == "Accept, Accept-Language, origin"
+            assert node.json()["url"] == "/api/v2/instances/1/?format=json"
+            assert client.get("/api/v2/instances/1/", headers=authorization).json()["url"] == "/api/v2/instances/1/"
+            assert client.get("/api/nothing/").headers["Content-Type"] == "text/html; charset=utf-8"
+            assert client.get("/api/schema/").text == (PROJECT / "openapi-24.yaml").read_text()

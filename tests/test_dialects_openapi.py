@@ -1,5 +1,6 @@
 """The OpenAPI document of each dialect: committed, complete, and true to what is answered."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_every_method_is_described(document: Any) -> None:
     assert {(path, method) for path, method, _ in operations(document)} == offered
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]+", name) for name in names)
     for path, method, operation in operations(document):
         assert operation["summary"], (method, path)
         assert operation["tags"][0] in descriptions.TAGS, (method, path)
@@ -70,6 +72,14 @@ def test_examples_are_as_their_schemas_say(document: Any) -> None:
                 assert shown or media_type == "application/gzip", (method, path)
                 for example in shown:
                     assert not faults(document, content["schema"], example), (method, path)
+
+
+def test_no_text_of_a_query_has_what_the_database_cannot_store(document: Any) -> None:
+    for path, method, operation in operations(document):
+        for parameter in (resolved(document, parameter) for parameter in operation.get("parameters", ())):
+            schema = resolved(document, parameter["schema"])
+            if parameter["in"] == "query" and schema.get("type") == "string" and not {"enum", "format"} & schema.keys():
+                assert not re.search(schema["pattern"], "\0"), (method, path, parameter["name"])
 
 
 @pytest.mark.django_db

@@ -19,10 +19,11 @@ from django.db import models
 from django.http import QueryDict
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import APIException, ParseError
 
 from awx_compat import filters
-from awx_compat.filters import LOOKUPS, Filters, columns
+from awx_compat.filters import LOOKUPS, columns
 from instances.addresses import links_to
 from instances.listing import listing_of
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
@@ -64,8 +65,9 @@ def mesh(db: None) -> list[Instance]:
     return instances
 
 
-def ids(query: str, filterset: type[Filters] = filters.InstanceFilters) -> list[int]:
+def ids(query: str, model: Any = Instance) -> list[int]:
     """The ids of the records that the query string lets through, each as often as it comes."""
+    filterset = filters.filterset(model)
     records = filterset._meta.model._default_manager.order_by("pk")
     listing = listing_of(records, filterset(QueryDict(query), queryset=records).qs)
     return [record.pk for record in listing[0:1000]]
@@ -253,16 +255,16 @@ def test_a_text_lookup_on_a_time_compares_the_texts_of_times(lookup: str, asked:
 
 
 FILTERSETS = {
-    "instances": filters.InstanceFilters,
-    "instance_groups": filters.InstanceGroupFilters,
-    "unified_jobs": filters.UnifiedJobFilters,
-    "users": filters.UserFilters,
-    "tokens": filters.AccessTokenFilters,
+    "instances": filters.filterset(Instance),
+    "instance_groups": filters.filterset(InstanceGroup),
+    "unified_jobs": filters.filterset(UnifiedJob),
+    "users": filters.filterset(User),
+    "tokens": filters.filterset(AccessToken),
 }
 EVERY_FIELD = [
     (kind, name)
     for kind, filterset in FILTERSETS.items()
-    for name in [*columns(filterset._meta.model), *filters.RELATIONS[filterset._meta.model]]
+    for name in [*columns(filterset._meta.model), *filters.relations(filterset._meta.model)]
 ]
 
 
@@ -278,7 +280,7 @@ def test_every_field_has_every_lookup(collection: str, name: str, admin: User, o
     client = client_of(admin)
     model = FILTERSETS[collection]._meta.model
     record = model._default_manager.order_by("pk").first()
-    own = filters.ALIASES.get(model, {}).get(name, name)
+    own = filters.path_of(model, name)
     value = model._default_manager.filter(pk=record.pk).values_list(own, flat=True).first()
     is_json = isinstance(columns(model).get(name), models.JSONField)
     written = json.dumps(value) if is_json else str(value)

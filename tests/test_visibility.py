@@ -11,6 +11,7 @@ from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oauth2_provider.models import AccessToken
 from rest_framework.test import APIClient
 
 from awx_compat import filters
@@ -84,17 +85,17 @@ class World:
         """The path of every kind of list that can be filtered."""
         node, group = f"instances/{self.seen[0].pk}", f"instance_groups/{self.groups[0].pk}"
         return {
-            "instances": filters.InstanceFilters,
-            f"{node}/peers": filters.InstanceFilters,
-            f"{node}/instance_groups": filters.InstanceGroupFilters,
-            f"{node}/jobs": filters.UnifiedJobFilters,
-            "instance_groups": filters.InstanceGroupFilters,
-            f"{group}/instances": filters.InstanceFilters,
-            f"{group}/jobs": filters.UnifiedJobFilters,
-            f"{group}/access_list": filters.UserFilters,
-            "unified_jobs": filters.UnifiedJobFilters,
-            "users": filters.UserFilters,
-            "tokens": filters.AccessTokenFilters,
+            "instances": filters.filterset(Instance),
+            f"{node}/peers": filters.filterset(Instance),
+            f"{node}/instance_groups": filters.filterset(InstanceGroup),
+            f"{node}/jobs": filters.filterset(UnifiedJob),
+            "instance_groups": filters.filterset(InstanceGroup),
+            f"{group}/instances": filters.filterset(Instance),
+            f"{group}/jobs": filters.filterset(UnifiedJob),
+            f"{group}/access_list": filters.filterset(User),
+            "unified_jobs": filters.filterset(UnifiedJob),
+            "users": filters.filterset(User),
+            "tokens": filters.filterset(AccessToken),
         }
 
     def answers(self, addresses: list[str]) -> list[tuple[str, int, bytes]]:

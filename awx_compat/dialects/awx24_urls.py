@@ -1,10 +1,14 @@
-"""The routes of AWX 24.6.1 that 23.6.0 does not have."""
+"""The routes of AWX 24.6.1 that 23.6.0 does not have, or answers otherwise."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from awx_compat.views import role_assignments, root
+from awx_compat.views import addresses, instances, role_assignments, root
 
 urlpatterns = [
+    path("v2/instances/<key>/peers/", instances.PeerAddresses.as_view()),
+    path("v2/instances/<key>/receptor_addresses/", instances.OwnAddresses.as_view()),
+    path("v2/receptor_addresses/", addresses.ReceptorAddressList.as_view()),
+    re_path(r"^v2/receptor_addresses/(?P<key>[0-9]+)/$", addresses.ReceptorAddressDetail.as_view()),
     path("v2/service-index/", root.ServiceIndex.as_view()),
     path("v2/service-index/metadata/", root.ServiceMetadata.as_view()),
     path("v2/role_definitions/", role_assignments.RoleDefinitionList.as_view()),

@@ -25,6 +25,16 @@ class Dialect:
     slashless_collections: frozenset[str]
     """Collections below whose records a path without a slash at its end is answered as with it, not redirected."""
 
+    # --- instances
+
+    names: str
+    """The module with the names of what can be filtered by, ``NAMES``."""
+
+    instances: str
+    """The module with the serializers of instances and links, and the records that they render."""
+
+    # --- errors
+
     has_pages_for_unknown_routes: bool
     """Whether an unknown route below ``/api/`` is answered with Django's HTML page, to every client, or as JSON."""
 

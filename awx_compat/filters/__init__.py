@@ -23,43 +23,37 @@ backends.py    the filter backends that views use.
 from __future__ import annotations
 
 from awx_compat.filters.backends import FieldFilter, OrderFilter, SearchFilter, TypeFilter
-from awx_compat.filters.columns import ALIASES, RELATIONS, columns, is_filterable
+from awx_compat.filters.columns import columns, is_filterable, path_of, relations
 from awx_compat.filters.conditions import LOOKUPS, PATTERNS, TEXT, ColumnFilter
 from awx_compat.filters.filtersets import (
     JOINS,
-    AccessTokenFilters,
     Filters,
-    InstanceFilters,
-    InstanceGroupFilters,
-    UnifiedJobFilters,
-    UserFilters,
+    FiltersOf,
+    filterset,
     may_be_slow,
 )
 from awx_compat.filters.limits import MOST_JOINS
 from awx_compat.filters.values import LONGEST_PATTERN, pattern
 
 __all__ = [
-    "ALIASES",
     "JOINS",
     "LONGEST_PATTERN",
     "LOOKUPS",
     "MOST_JOINS",
     "PATTERNS",
-    "RELATIONS",
     "TEXT",
-    "AccessTokenFilters",
     "ColumnFilter",
     "FieldFilter",
     "Filters",
-    "InstanceFilters",
-    "InstanceGroupFilters",
+    "FiltersOf",
     "OrderFilter",
     "SearchFilter",
     "TypeFilter",
-    "UnifiedJobFilters",
-    "UserFilters",
     "columns",
+    "filterset",
     "is_filterable",
     "may_be_slow",
+    "path_of",
     "pattern",
+    "relations",
 ]

@@ -1,8 +1,9 @@
-"""The filterable columns and relations of each model, and their names in AWX."""
+"""The filterable columns and relations of each model, and their names in AWX; the dialects have their own of some."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.db import models
 from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 
-from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob, User
+from awx_compat import dialects
+from instances.models import Instance, InstanceGroup, UnifiedJob, User
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,25 @@ TEMPLATE = Unkept("UnifiedJobTemplate", texts=(("name", "representation__name_of
 ENVIRONMENT = Unkept("ExecutionEnvironment")
 Related = type[models.Model] | Unkept
 
-RELATIONS: dict[Related, dict[str, Related]] = {
-    Instance: {
-        "peers": Instance,
-        "reverse_peers": InstanceLink,
-        "rampart_groups": InstanceGroup,
-        "peers_from": Instance,
-    },
-    InstanceLink: {"source": Instance, "target": Instance},
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Names:
+    """What a dialect calls that which can be filtered by: its module ``names`` has them as ``NAMES``."""
+
+    relations: Mapping[Related, Mapping[str, Related]]
+    """The relations of each model that filters follow, in the order in which OPTIONS lists them."""
+
+    unlisted: frozenset[str] = frozenset()
+    """The names of those that OPTIONS does not list."""
+
+    paths: Mapping[Related, Mapping[str, str]]
+    """For columns and relations that stand elsewhere here, or have another name, Django's path."""
+
+    hidden: Mapping[Related, Collection[str]]
+    """The columns that AWX does not have."""
+
+
+RELATIONS: Mapping[Related, Mapping[str, Related]] = {
     InstanceGroup: {"instances": Instance, "credential": CREDENTIAL, "unifiedjob": UnifiedJob},
     UnifiedJob: {
         "instance_group": InstanceGroup,
@@ -53,48 +66,52 @@ RELATIONS: dict[Related, dict[str, Related]] = {
     CREDENTIAL: {},
     TEMPLATE: {},
     ENVIRONMENT: {},
-}
-FORBIDDEN = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
-# AWX's names for what stands elsewhere here, as Django's paths. An instance has the port of its canonical address.
-ALIASES: dict[Related, dict[str, str]] = {
+}  # in all dialects, as are the next two
+PATHS: Mapping[Related, Mapping[str, str]] = {
     User: {"created": "date_joined"},
-    Instance: {
-        "listener_port": "canonical_address__port",
-        "peers_from_control_nodes": "canonical_address__peers_from_control_nodes__or_false",
-        "peers": "peers__instance",
-        "reverse_peers": "receptor_addresses__links",
-        "peers_from": "receptor_addresses__peers_from",
-    },
-    InstanceLink: {"target": "target__instance"},
     InstanceGroup: {"unifiedjob": "jobs"},
 }
-NOT_AWX = {
-    Instance: {"managed"},
+HIDDEN: Mapping[Related, Collection[str]] = {
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"representation"},
     User: {"is_staff", "is_system_auditor", "date_joined", "mirrored"},
     AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
 }
+FORBIDDEN: Mapping[Related, Collection[str]] = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
 # How AWX orders by a relation, where that is not by id.
 ORDERS: dict[Related, str] = {Instance: "hostname", CREDENTIAL: "name", TEMPLATE: "name"}
 HOPS = 2  # relations that a filter may follow
 SEARCHED_IN_RELATED = ("username", "first_name", "last_name", "email", "name", "description")
 
 
-@functools.cache
+def names() -> Names:
+    """Those of the current dialect."""
+    found: Names = dialects.module("names").NAMES
+    return found
+
+
+def relations(model: Related) -> Mapping[str, Related]:
+    return names().relations.get(model, {})
+
+
 def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
     """The columns of ``model`` that may be filtered by."""
+    return columns_by(names(), model)
+
+
+@functools.cache
+def columns_by(names: Names, model: Related) -> dict[str, models.Field[Any, Any]]:
     if isinstance(model, Unkept):
         return {name: models.TextField(null=True) for name, _ in model.texts}
-    left_out = FORBIDDEN.get(model, set()) | NOT_AWX.get(model, set())
+    left_out = {*FORBIDDEN.get(model, ()), *names.hidden.get(model, ())}
     fields = {field.name: field for field in model._meta.concrete_fields if field.name not in left_out}
-    fields |= {name: field_at(model, path) for name, path in ALIASES.get(model, {}).items()}
-    return {name: field for name, field in fields.items() if name not in RELATIONS[model]}
+    fields |= {name: field_at(model, path) for name, path in names.paths.get(model, {}).items()}
+    return {name: field for name, field in fields.items() if name not in names.relations.get(model, ())}
 
 
 def path_of(model: Related, name: str) -> str:
     """Django's path to the column or relation that AWX calls ``name``."""
-    return ALIASES.get(model, {}).get(name, name)
+    return names().paths.get(model, {}).get(name, name)
 
 
 def field_at(model: type[models.Model], path: str) -> Any:
@@ -108,7 +125,7 @@ def field_at(model: type[models.Model], path: str) -> Any:
 
 def is_filterable(model: type[models.Model], name: str) -> bool:
     """Whether OPTIONS calls the field filterable: columns are, relations to several records are not."""
-    if name in RELATIONS[model]:
+    if name in relations(model):
         return any(field.name == name for field in model._meta.concrete_fields)
     return name in columns(model) or name in FORBIDDEN.get(model, ())
 
@@ -123,8 +140,8 @@ def unknown(model: Related, names: list[str]) -> APIException:
         if (here, name) in followed:
             return ParseError(f"Loops not allowed in filters, detected on field {name}.")
         followed.append((here, name))
-        if name in RELATIONS[here]:
-            here = RELATIONS[here][name]
+        if name in relations(here):
+            here = relations(here)[name]
         elif name in columns(here) or name == "pk" or (name == "id" and isinstance(here, Unkept)):
             here = None
         elif isinstance(here, Unkept):

@@ -124,7 +124,7 @@ class ColumnFilter(Filter):
 
 def or_false(path: str, lookup: str, value: Any) -> Any:
     """A condition on a boolean that is false where there is none. Of its path, Django's NOT would leave NULL out."""
-    expression = transforms.OrFalse(F(path))
+    expression: Any = transforms.OrFalse(F(path))
     return expression.get_lookup(lookup)(expression, value)
 
 

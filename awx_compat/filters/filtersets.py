@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -10,15 +11,14 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django_filters import FilterSet
-from oauth2_provider.models import AccessToken
 from rest_framework.exceptions import ParseError
 
 from awx_compat import dialects
-from awx_compat.filters.columns import HOPS, RELATIONS, Related, Unkept, columns, field_at, path_of, unknown
+from awx_compat.filters.columns import HOPS, Related, Unkept, columns, field_at, names, path_of, relations, unknown
 from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
-from instances.models import Instance, InstanceGroup, UnifiedJob, User
+from instances.models import UnifiedJob
 
 JOINS = ("chain", "or")
 
@@ -81,7 +81,7 @@ class Filters(FilterSet):
     @classmethod
     def related_searches(cls) -> list[str]:
         """The names that search in related records."""
-        return [f"{name}__search" for name in RELATIONS[cls._meta.model]]
+        return [f"{name}__search" for name in relations(cls._meta.model) if name not in names().unlisted]
 
     @property
     def model(self) -> type[models.Model]:
@@ -168,7 +168,7 @@ def _filters(
     for name, column in columns(model).items():
         yield f"{names}{name}", ColumnFilter(f"{path}{path_of(model, name)}", name, column, is_nested=is_nested)
     yield f"{names}pk", ColumnFilter(f"{path}pk", model._meta.pk.name, model._meta.pk, is_nested=is_nested)
-    for name, related in RELATIONS[model].items():
+    for name, related in relations(model).items():
         if (model, name) in followed:
             continue
         own = path_of(model, name)
@@ -189,26 +189,21 @@ def _texts(names: str, column: ColumnFilter) -> Iterator[tuple[str, ColumnFilter
         yield f"{names}{name}", ColumnFilter(column.below(name), name, text, is_nested=True)
 
 
-class InstanceFilters(Filters):
-    class Meta:
-        model = Instance
+def filterset(model: type[models.Model]) -> type[Filters]:
+    """The filter set of the model in the current dialect."""
+    return filterset_of(dialects.current(), model)
 
 
-class InstanceGroupFilters(Filters):
-    class Meta:
-        model = InstanceGroup
+@functools.cache
+def filterset_of(dialect: dialects.Dialect, model: type[models.Model]) -> type[Filters]:
+    return type(f"{model.__name__}Filters", (Filters,), {"Meta": type("Meta", (), {"model": model})})
 
 
-class UnifiedJobFilters(Filters):
-    class Meta:
-        model = UnifiedJob
+class FiltersOf:
+    """The attribute ``filterset_class`` of a view whose records are of this model."""
 
+    def __init__(self, model: type[models.Model]) -> None:
+        self.model = model
 
-class UserFilters(Filters):
-    class Meta:
-        model = User
-
-
-class AccessTokenFilters(Filters):
-    class Meta:
-        model = AccessToken
+    def __get__(self, view: Any, owner: Any) -> type[Filters]:
+        return filterset(self.model)

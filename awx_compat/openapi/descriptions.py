@@ -7,6 +7,7 @@ test asserts that): OPTIONS answers AWX's help texts, and the document has the s
 from typing import Any
 
 from awx_compat.metadata import HELP_TEXTS, model_of
+from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
@@ -15,6 +16,7 @@ from awx_compat.serializers.user import UserSerializer
 
 RECORDS: tuple[Any, ...] = (
     InstanceSerializer,
+    ReceptorAddressSerializer,
     InstanceGroupSerializer,
     UnifiedJobSerializer,
     UserSerializer,
@@ -35,6 +37,7 @@ def of_field(field: Any) -> str:
 PATHS = {
     "instances": "Id or hostname of the instance.",
     "instance_groups": "Id or name of the group. A group with a slash in its name is found only by its id.",
+    "receptor_addresses": "Id of the address.",
     "users": "Id or username of the user.",
     "tokens": "Id of the token.",
     "settings": "Slug of the category.",

@@ -8,7 +8,20 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
 from awx_compat import dialects, paths
-from awx_compat.serializers import common, group, instance, job, mesh, ping, role, role_assignment, service, token, user
+from awx_compat.serializers import (
+    address,
+    common,
+    group,
+    instance,
+    job,
+    mesh,
+    ping,
+    role,
+    role_assignment,
+    service,
+    token,
+    user,
+)
 from instances.models import InstanceGroup, InstanceGroupRole
 from instances.querysets import INCLUDED_ROLES
 
@@ -16,6 +29,7 @@ TOKEN_LISTS = ("tokens", "users_tokens", "users_personal_tokens", "users_authori
 KEYS = {
     "instances": "exec-1.example.org",
     "instance_groups": "default",
+    "receptor_addresses": "30",
     "users": "admin",
     "tokens": "1",
     "settings": "system",
@@ -40,28 +54,13 @@ def fixed_answer(view: Any) -> Any:
     return view.get(Request(HttpRequest())).data
 
 
-LINK = {
-    "id": 17,
-    "url": "",
-    "related": {"source_instance": "/api/v2/instances/5/", "target_instance": "/api/v2/instances/11/"},
-    "source": "exec-1.example.org",
-    "target": "hop-1.example.org",
-    "link_state": "established",
-}
 INSTANCE: dict[str, Any] = {
     "id": 5,
     "hostname": "exec-1.example.org",
     "type": "instance",
     "url": "/api/v2/instances/5/",
-    "related": {
-        "named_url": "/api/v2/instances/exec-1.example.org/",
-        "jobs": "/api/v2/instances/5/jobs/",
-        "instance_groups": "/api/v2/instances/5/instance_groups/",
-        "install_bundle": "/api/v2/instances/5/install_bundle/",
-        "peers": "/api/v2/instances/5/peers/",
-        "health_check": "/api/v2/instances/5/health_check/",
-    },
-    "summary_fields": {"user_capabilities": {"edit": False}, "links": [LINK]},
+    "related": {},
+    "summary_fields": {"user_capabilities": {"edit": False}},
     "uuid": "00000000-0000-4000-8000-000000000005",
     "created": "2023-10-15T01:27:49.100005Z",
     "modified": "2023-12-21T03:25:49.200055Z",
@@ -87,11 +86,47 @@ INSTANCE: dict[str, Any] = {
     "node_state": "ready",
     "ip_address": "10.10.0.5",
     "listener_port": None,
-    "peers": ["hop-1.example.org"],
     "peers_from_control_nodes": False,
+}  # what the dialect has of its own is added
+
+
+def instance_alone(view: Any = None) -> dict[str, Any]:
+    """The instance on its own path."""
+    own, links = dialects.module("instances"), {"links": [link(view)]}
+    path = INSTANCE["url"]
+    related = {"named_url": "/api/v2/instances/exec-1.example.org/"}
+    related |= {name: f"{path}{name}/" for name in own.SERIALIZERS.listed.related_names}
+    known = {**INSTANCE, **own.EXAMPLE, "related": related}
+    known["summary_fields"] = {**INSTANCE["summary_fields"], **links}
+    return only(known, own.SERIALIZERS.listed.Meta.fields)
+
+
+def linked_instance(view: Any) -> dict[str, Any]:
+    return in_list(instance_alone())
+
+
+def listed_instance(view: Any) -> dict[str, Any]:
+    return {**linked_instance(view), "summary_fields": INSTANCE["summary_fields"]}
+
+
+def link(view: Any) -> dict[str, Any]:
+    example: dict[str, Any] = dialects.module("instances").EXAMPLE_OF_LINK
+    return example
+
+
+ADDRESS: dict[str, Any] = {
+    "id": 30,
+    "url": "/api/v2/receptor_addresses/30/",
+    "address": "hop-1.example.org",
+    "port": 27199,
+    "protocol": "tcp",
+    "websocket_path": "",
+    "is_internal": False,
+    "canonical": True,
+    "instance": 11,
+    "peers_from_control_nodes": True,
+    "full_address": "hop-1.example.org:27199",
 }
-LINKED = in_list(INSTANCE)
-IN_LIST = {**LINKED, "summary_fields": {"user_capabilities": {"edit": False}}}
 GROUP: dict[str, Any] = {
     "id": 3,
     "type": "instance_group",
@@ -257,9 +292,10 @@ HOP_NODE = {**MESH_NODE, "id": 11, "hostname": "hop-1.example.org", "node_type":
 
 # The example of each kind of body, or a function that makes the example from the view.
 SHAPES: dict[Any, Any] = {
-    instance.InstanceSerializer: IN_LIST,
-    instance.LinkedInstanceSerializer: LINKED,
-    instance.InstanceDetailSerializer: INSTANCE,
+    instance.InstanceSerializer: listed_instance,
+    instance.WithLinks: linked_instance,
+    instance.NamedInstance: instance_alone,
+    address.ReceptorAddressSerializer: ADDRESS,
     instance.HealthCheckSerializer: only(INSTANCE, instance.HealthCheckSerializer.Meta.fields),
     group.InstanceGroupSerializer: in_list(GROUP),
     group.InstanceGroupDetailSerializer: GROUP,
@@ -289,21 +325,28 @@ SHAPES: dict[Any, Any] = {
     service.ConfigSerializer: lambda view: {**fixed_answer(view), "version": dialects.current().version},
     service.DashboardSerializer: service.dashboard(users=4),
     service.JobGraphSerializer: {"jobs": {"successful": [[1703030400.0, 21]], "failed": [[1703030400.0, 2]]}},
-    mesh.MeshDrawingSerializer: {"nodes": [MESH_NODE, HOP_NODE], "links": [LINK]},
+    mesh.MeshDrawingSerializer: lambda view: {"nodes": [MESH_NODE, HOP_NODE], "links": [link(view)]},
     ping.PingSerializer: lambda view: {**PING, "version": dialects.current().version},
 }
 # Examples of single operations, in place of those in SHAPES.
 ANSWERS: dict[str, Any] = {
-    "instances_create": {**INSTANCE, "summary_fields": IN_LIST["summary_fields"]},
-    "instances_partial_update": {**INSTANCE, "capacity": 359, "capacity_adjustment": "0.50"},
+    "instances_create": lambda view: {**instance_alone(), "summary_fields": INSTANCE["summary_fields"]},
+    "instances_partial_update": lambda view: {**instance_alone(), "capacity": 359, "capacity_adjustment": "0.50"},
     "collections_retrieve": fixed_answer,
     "auth_retrieve": {},
     **{f"{lists}_create": TOKEN for lists in TOKEN_LISTS},
 }
-REPLACED_INSTANCE = only(
-    INSTANCE,
-    ("hostname", "capacity_adjustment", "enabled", "managed_by_policy", "node_state", "listener_port", "peers"),
-)
+REPLACED = ("hostname", "capacity_adjustment", "enabled", "managed_by_policy", "node_state", "listener_port", "peers")
+
+
+def replaced_instance() -> dict[str, Any]:
+    return only(instance_alone(), REPLACED)
+
+
+def new_instance() -> dict[str, Any]:
+    return {"hostname": "exec-9.example.org", **only(instance_alone(), ["peers"])}
+
+
 NEW_TOKEN = {"description": "dashboards", "scope": "read"}
 BODIES: dict[str, dict[str, Any]] = {
     "instances_create": {
@@ -313,9 +356,9 @@ BODIES: dict[str, dict[str, Any]] = {
             "listener_port": 27199,
             "peers_from_control_nodes": True,
         },
-        "an execution node": {"hostname": "exec-9.example.org", "peers": ["hop-4.example.org"]},
+        "an execution node": new_instance,
     },
-    "instances_update": {"all fields of a node": REPLACED_INSTANCE},
+    "instances_update": {"all fields of a node": replaced_instance},
     "instances_partial_update": {
         "disable the node": {"enabled": False},
         "halfway between CPUs and memory": {"capacity_adjustment": "0.50"},
@@ -336,8 +379,12 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def of(operation: str, shape: Any, view: Any) -> list[OpenApiExample]:
     """The examples of an operation, by its id; ``shape`` is the serializer of its answer, if it has one."""
-    examples = [OpenApiExample(name, body, request_only=True) for name, body in BODIES.get(operation, {}).items()]
-    answer = ANSWERS[operation] if operation in ANSWERS else SHAPES.get(shape)
+    examples = [
+        OpenApiExample(name, body() if callable(body) else body, request_only=True)
+        for name, body in BODIES.get(operation, {}).items()
+    ]
+    own = next((SHAPES[kind] for kind in getattr(shape, "__mro__", ()) if kind in SHAPES), None)
+    answer = ANSWERS.get(operation, own)
     if answer is not None:
         shown = answer(view) if callable(answer) else answer
         examples.append(OpenApiExample("answer", shown, response_only=True))

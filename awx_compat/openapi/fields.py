@@ -51,7 +51,7 @@ class Related(OpenApiSerializerFieldExtension):
 
 
 class Peers(OpenApiSerializerFieldExtension):
-    target_class = "awx_compat.serializers.fields.PeersField"
+    target_class = "awx_compat.serializers.fields.HostnamesField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "array", "items": {"type": "string"}}

@@ -69,7 +69,7 @@ class Schema(AutoSchema):
         shape = self.shape_of_answer()
         is_page = shape is not None and issubclass(shape, PageSerializer)
         action = "list" if self._is_list_view() or is_page else self.method_mapping[self.method.lower()]
-        return "_".join([*self.names_in_path(), action])
+        return "_".join([*self.names_in_path(), action]).replace("-", "_")
 
     def get_tags(self) -> list[str]:
         name = next(iter(self.names_in_path()), "")

@@ -20,7 +20,7 @@ from rest_framework import serializers
 from rest_framework.relations import PKOnlyObject
 
 from awx_compat import paths
-from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField, PeersField
+from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField, HostnamesField
 from instances.reader import Reader
 
 Render = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
@@ -112,7 +112,7 @@ def of_time(field: serializers.DateTimeField) -> Callable[[Any], Any]:
 # no conversion at all. A kind belongs here if its conversion needs neither the request nor the serializer.
 CONVERSIONS: dict[Any, Callable[[Any], Callable[[Any], Any] | None]] = {
     serializers.ReadOnlyField.to_representation: lambda field: None,
-    PeersField.to_representation: lambda field: None,
+    HostnamesField.to_representation: lambda field: None,
     serializers.IntegerField.to_representation: lambda field: int,
     serializers.CharField.to_representation: lambda field: str,
     serializers.BooleanField.to_representation: of_boolean,

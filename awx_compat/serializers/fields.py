@@ -4,9 +4,11 @@ from typing import Any
 
 from django.db import models
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
 from rest_framework.fields import empty
 
-from instances.models import Instance
+from instances.models import Instance, ReceptorAddress
+from instances.models.fields import HIGHEST_ID
 
 
 class BooleanField(serializers.BooleanField):
@@ -33,7 +35,7 @@ class CharField(serializers.CharField):
         return ""
 
 
-class PeersField(serializers.Field[Any, Any, Any, Any]):
+class HostnamesField(serializers.Field[Any, Any, Any, Any]):
     """The hostnames of the peers; a request may name existing nodes, and repeat names."""
 
     default_error_messages = {
@@ -55,6 +57,44 @@ class PeersField(serializers.Field[Any, Any, Any, Any]):
             if hostname not in peers:
                 self.fail("does_not_exist", hostname=hostname)
         return list(peers.values())
+
+
+class AddressesField(serializers.Field[Any, Any, Any, Any]):
+    """The ids of the addresses of peers; a request may give them as texts, too."""
+
+    default_error_messages = {
+        "not_a_list": 'Expected a list of items but got type "{input_type}".',
+        "does_not_exist": 'Invalid pk "{pk_value}" - object does not exist.',
+        "incorrect_type": "Incorrect type. Expected pk value, received {data_type}.",
+    }
+
+    def to_representation(self, ids: list[int]) -> list[int]:
+        return ids
+
+    def to_internal_value(self, data: Any) -> list[ReceptorAddress]:
+        if isinstance(data, dict):
+            raise ParseError(["Cannot use dictionary for peers"])
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        ids = [self.id_of(given) for given in data]
+        stored = ReceptorAddress.objects.select_related("instance")
+        found = stored.in_bulk([pk for pk in ids if pk is not None and abs(pk) <= HIGHEST_ID])
+        for given, pk in zip(data, ids, strict=True):
+            if pk is None and given is not None:
+                self.fail(
+                    "incorrect_type", data_type="OrderedDict" if isinstance(given, dict) else type(given).__name__
+                )
+            if pk not in found:
+                self.fail("does_not_exist", pk_value=given)
+        return [found[pk] for pk in ids if pk is not None]
+
+    @staticmethod
+    def id_of(given: Any) -> int | None:
+        """The id that was given; None where it is none."""
+        try:
+            return None if isinstance(given, bool) else int(given)
+        except (TypeError, ValueError, OverflowError):
+            return None
 
 
 FIELDS_OF_COLUMNS = {

@@ -1,37 +1,15 @@
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from awx_compat import dialects
 from awx_compat.serializers.base import CompiledSerializer, NamedRecordSerializer, RecordSerializer
-from awx_compat.serializers.common import PathField
-from awx_compat.serializers.fields import BooleanField, PeersField
-from instances import lifecycle
-from instances.addresses import INSTALLABLE, addresses_of
-from instances.models import Instance, InstanceLink
-from instances.models.address import HIGHEST_PORT
-
-
-class EndsOfLinkSerializer(serializers.Serializer[Any]):
-    """The nodes that a link connects."""
-
-    source_instance = PathField(help_text="Path of the node that opens the link.")
-    target_instance = PathField(help_text="Path of the node that listens.")
-
-
-class LinkSerializer(serializers.ModelSerializer[InstanceLink]):
-    """A link of the mesh, from the node that opens it to the node that listens."""
-
-    url = serializers.CharField(allow_blank=True, help_text="Always empty.")
-    related = EndsOfLinkSerializer(help_text="Paths of both nodes.")
-    source = serializers.CharField(  # type: ignore[assignment] # DRF takes the fields out of the class
-        help_text="The hostname of the node that opens the link."
-    )
-    target = serializers.CharField(help_text="The hostname of the node that listens.")
-
-    class Meta:
-        model = InstanceLink
-        fields = ("id", "url", "related", "source", "target", "link_state")
+from instances import lifecycle, rules
+from instances.models import Instance
+from instances.reader import Reader
 
 
 class InstanceCapabilitiesSerializer(serializers.Serializer[Any]):
@@ -46,16 +24,19 @@ class InstanceSummarySerializer(serializers.Serializer[Any]):
     user_capabilities = InstanceCapabilitiesSerializer(
         help_text="What AWX says that the user may do with the instance."
     )
-    links = LinkSerializer(
-        many=True, required=False, help_text="The links that start at the instance; not in `/api/v2/instances/`."
-    )
+
+    def get_fields(self) -> dict[str, Any]:
+        text = "The links that start at the instance; not in `/api/v2/instances/`."
+        links = dialects.module("instances").LINK_SERIALIZER(many=True, required=False, help_text=text)
+        return {**super().get_fields(), "links": links}
 
 
 class InstanceSerializer(RecordSerializer):
-    """An instance in a list, of a queryset ``with_load()`` and ``with_peers()``."""
+    """An instance in a list, of a queryset ``with_load()``; each dialect adds how it tells of ports and peers."""
 
     record_type = "instance"
     collection = "instances"
+    related_names: ClassVar[tuple[str, ...]]  # in AWX's order
 
     capacity = serializers.IntegerField(read_only=True, min_value=0)
     consumed_capacity = serializers.ReadOnlyField()
@@ -69,56 +50,10 @@ class InstanceSerializer(RecordSerializer):
     jobs_total = serializers.IntegerField(
         source="load.jobs_total", read_only=True, help_text="Count of all jobs that target this instance"
     )
-    listener_port = serializers.IntegerField(
-        allow_null=True,
-        default=None,
-        min_value=0,
-        max_value=HIGHEST_PORT,
-        help_text="Port that Receptor will listen for incoming connections on.",
-    )
-    peers = PeersField(source="peer_hostnames", required=False)
-    peers_from_control_nodes = BooleanField(
-        default=False, help_text="If True, control plane cluster nodes should automatically peer to it."
-    )
 
     class Meta:
         model = Instance
-        fields = (
-            "id",
-            "hostname",
-            "type",
-            "url",
-            "related",
-            "summary_fields",
-            "uuid",
-            "created",
-            "modified",
-            "last_seen",
-            "health_check_started",
-            "health_check_pending",
-            "last_health_check",
-            "errors",
-            "capacity_adjustment",
-            "version",
-            "capacity",
-            "consumed_capacity",
-            "percent_capacity_remaining",
-            "jobs_running",
-            "jobs_total",
-            "cpu",
-            "memory",
-            "cpu_capacity",
-            "mem_capacity",
-            "enabled",
-            "managed_by_policy",
-            "node_type",
-            "node_state",
-            "ip_address",
-            "listener_port",
-            "peers",
-            "peers_from_control_nodes",
-        )
-        read_only_fields = ("uuid", "ip_address", "version")
+        read_only_fields = ("uuid", "ip_address", "version", "managed")
         extra_kwargs = {
             "node_type": {"default": Instance.NodeType.EXECUTION},
             "node_state": {"default": Instance.NodeState.INSTALLED},
@@ -144,8 +79,22 @@ class InstanceSerializer(RecordSerializer):
             "managed_by_policy": "Whether the policies of groups may make it a member.",
             "ip_address": "Address of the node; empty where it is not known.",
             "peers": "Hostnames of the nodes that it opens links to.",
+            "reverse_peers": "Ids of the nodes that open links to it, once for each link, by hostname.",
+            "listener_port": "Port of its canonical address; null where it has none.",
+            "peers_from_control_nodes": "Whether the control plane opens links to its canonical address.",
+            "protocol": "Protocol of its canonical address; empty where it has none.",
         }
         only_on_creation = ("hostname", "node_type")
+
+    @staticmethod
+    def with_peers(instances: Any) -> Any:
+        """The queryset ``instances`` with all that a serializer of this dialect reads of ports and peers."""
+        raise NotImplementedError
+
+    @staticmethod
+    def links_of(instance: Instance) -> list[dict[str, Any]]:
+        """The links that start at an instance ``with_links()``, in AWX's shape."""
+        raise NotImplementedError
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         field, options = super().build_standard_field(field_name, model_field)
@@ -153,25 +102,27 @@ class InstanceSerializer(RecordSerializer):
             options["validators"] = [*lifecycle.HOSTNAME_RULES, *options["validators"]]
         return field, options
 
-    def validate_hostname(self, hostname: str) -> str:
-        return lifecycle.checked_hostname(self.instance, hostname)
+    def checked(self, name: str, value: Any) -> Any:
+        check = rules.current().CHECKS[name]
+        return check(self.instance, value)
 
-    def validate_node_type(self, node_type: str) -> str:
-        return lifecycle.checked_node_type(self.instance, node_type)
+    def validate_hostname(self, hostname: str) -> Any:
+        return self.checked("hostname", hostname)
 
-    def validate_node_state(self, node_state: str) -> str:
-        return lifecycle.checked_node_state(self.instance, node_state)
+    def validate_node_type(self, node_type: str) -> Any:
+        return self.checked("node_type", node_type)
 
-    def validate_listener_port(self, port: int | None) -> int | None:
-        return lifecycle.checked_listener_port(self.instance, port)
+    def validate_node_state(self, node_state: str) -> Any:
+        return self.checked("node_state", node_state)
 
-    def validate_peers_from_control_nodes(self, value: bool) -> bool:
-        return lifecycle.checked_peers_from_control_nodes(self.instance, value)
+    def validate_listener_port(self, port: int | None) -> Any:
+        return self.checked("listener_port", port)
+
+    def validate_peers_from_control_nodes(self, value: bool) -> Any:
+        return self.checked("peers_from_control_nodes", value)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        if "peer_hostnames" in values:
-            values["peers"] = addresses_of(self.instance, values.pop("peer_hostnames"))
-        lifecycle.check_together(self.instance, values)
+        rules.current().check_together(self.instance, values)
         return values
 
     def create(self, values: dict[str, Any]) -> Instance:
@@ -181,61 +132,61 @@ class InstanceSerializer(RecordSerializer):
         return lifecycle.change(instance, values)
 
     def get_related(self, instance: Instance) -> dict[str, str]:
-        subs = ["jobs", "instance_groups"]
-        if instance.node_type in INSTALLABLE:
-            subs.append("install_bundle")
-        subs.append("peers")
-        if instance.node_type == Instance.NodeType.EXECUTION and self.reader.sees_everything:
-            subs.append("health_check")
         url = self.get_url(instance)
-        return {sub: f"{url}{sub}/" for sub in subs}
+        left_out = set() if instance.is_installable else {"install_bundle"}
+        if instance.node_type != Instance.NodeType.EXECUTION or not self.reader.sees_everything:
+            left_out.add("health_check")
+        return {name: f"{url}{name}/" for name in self.related_names if name not in left_out}
 
     @extend_schema_field(InstanceSummarySerializer)
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
         return {"user_capabilities": {"edit": False}}  # AWX says so to everybody, while PATCH works
 
 
-def link_bodies(instance: Instance) -> list[dict[str, Any]]:
-    """The links that start at an instance ``with_links()``."""
-    return [
-        link_body(link["id"], instance, link["target_id"], link["target"], link["link_state"])
-        for link in instance.outgoing_links
-    ]
-
-
-def link_body(pk: int, source: Instance, target_id: int, target: str, link_state: str) -> dict[str, Any]:
-    """A link in AWX's shape, as instances and mesh_visualizer/ have it."""
-    return {
-        "id": pk,
-        "url": "",
-        "related": {
-            "source_instance": InstanceSerializer.url_of(source.pk),
-            "target_instance": InstanceSerializer.url_of(target_id),
-        },
-        "source": source.hostname,
-        "target": target,
-        "link_state": link_state,
-    }
-
-
-class LinkedInstanceSerializer(InstanceSerializer):
-    """An instance in a list below another record: with the links that start at it, from ``with_links()``."""
+class WithLinks:
+    """Mixin: the serializer of an instance ``with_links()`` that shows the links that start there."""
 
     @extend_schema_field(InstanceSummarySerializer)
     def get_summary_fields(self, instance: Instance) -> dict[str, Any]:
-        return {**super().get_summary_fields(instance), "links": link_bodies(instance)}
+        return {**super().get_summary_fields(instance), "links": self.links_of(instance)}  # type: ignore[misc,attr-defined]
 
 
-class CreatedInstanceSerializer(NamedRecordSerializer, InstanceSerializer):
-    """An instance that was just created; AWX's response has no links of it."""
-
+class NamedInstance(NamedRecordSerializer):
     name_field = "hostname"
 
 
-class InstanceDetailSerializer(NamedRecordSerializer, LinkedInstanceSerializer):
-    """An instance on its own path."""
+@dataclass(frozen=True)
+class InstanceSerializers:
+    """The serializers of a dialect: in ``instances/``, in lists below another record, just created, and alone."""
 
-    name_field = "hostname"
+    listed: type[InstanceSerializer]
+    linked: type[InstanceSerializer]
+    created: type[InstanceSerializer]  # AWX's response has no links of it
+    detailed: type[InstanceSerializer]
+
+    def in_list(self, reader: Reader) -> Any:
+        """What ``instances/`` shows to the reader."""
+        return self.listed.with_peers(Instance.objects.visible_to(reader).with_load()).order_by("id")
+
+    def alone(self, reader: Reader) -> Any:
+        """Every instance, as its own path shows it."""
+        return self.detailed.with_peers(Instance.objects.with_load()).with_links()
+
+    @classmethod
+    def of(cls, listed: type[InstanceSerializer]) -> "InstanceSerializers":
+        linked = type(f"Linked{listed.__name__}", (WithLinks, listed), {})
+        return cls(
+            listed,
+            linked,
+            type(f"Created{listed.__name__}", (NamedInstance, listed), {}),
+            type(f"Detailed{listed.__name__}", (NamedInstance, linked), {}),
+        )
+
+
+def links_of_all(instances: Iterable[Instance]) -> list[dict[str, Any]]:
+    """The links of all these instances, by id."""
+    links_of = dialects.module("instances").SERIALIZERS.listed.links_of
+    return sorted((link for instance in instances for link in links_of(instance)), key=lambda link: link["id"])
 
 
 class HealthCheckSerializer(CompiledSerializer):

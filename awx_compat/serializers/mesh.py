@@ -1,10 +1,10 @@
 from collections.abc import Iterable
-from operator import itemgetter
 from typing import Any
 
 from rest_framework import serializers
 
-from awx_compat.serializers.instance import LinkSerializer, link_bodies
+from awx_compat import dialects
+from awx_compat.serializers.instance import links_of_all
 from instances.models import Instance
 
 # The serializers are for the OpenAPI document alone: the functions below make bodies of thousands of nodes faster.
@@ -22,14 +22,16 @@ class MeshDrawingSerializer(serializers.Serializer[Any]):
     """All nodes and all links."""
 
     nodes = MeshNodeSerializer(many=True, help_text="The nodes, by hostname.")
-    links = LinkSerializer(many=True, help_text="The links, by id.")
+
+    def get_fields(self) -> dict[str, Any]:
+        links = dialects.module("instances").LINK_SERIALIZER(many=True, help_text="The links, by id.")
+        return {**super().get_fields(), "links": links}
 
 
 def mesh(instances: Iterable[Instance]) -> dict[str, Any]:
     """The body of mesh_visualizer/, of instances ``with_links()``."""
     nodes = list(instances)
-    links = [link for instance in nodes for link in link_bodies(instance)]
-    return {"nodes": [_node(instance) for instance in nodes], "links": sorted(links, key=itemgetter("id"))}
+    return {"nodes": [_node(instance) for instance in nodes], "links": links_of_all(nodes)}
 
 
 def _node(instance: Instance) -> dict[str, Any]:

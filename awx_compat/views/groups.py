@@ -8,15 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import etags
-from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters, UserFilters
+from awx_compat.filters import FiltersOf
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.common import only_page
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer, InUseSerializer
-from awx_compat.serializers.instance import LinkedInstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
+from awx_compat.views.instances import LINKED, linked
 from awx_compat.views.membership import (
     change_membership,
     describes_membership,
@@ -36,7 +36,7 @@ class InstanceGroupList(ListView):
     title = "Instance Groups"
     depends_on = versions.GROUPS
     serializer_class = InstanceGroupSerializer
-    filterset_class = InstanceGroupFilters
+    filterset_class = FiltersOf(InstanceGroup)
     search_fields = ("name",)
 
     @staticmethod
@@ -124,13 +124,13 @@ class InstancesOfGroup(OfGroup, ListView):
     depends_on = versions.GROUPS
     attaches = True
     creates = False
-    serializer_class = LinkedInstanceSerializer
-    filterset_class = InstanceFilters
+    serializer_class = LINKED
+    filterset_class = FiltersOf(Instance)
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
         members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.reader)
-        return members.with_load().with_peers().with_links().order_by("hostname")
+        return linked(members).order_by("hostname")
 
     def get_permission_object(self) -> Any:
         return InstanceGroup.objects.with_administration_by(self.reader).get(pk=self.group.pk)
@@ -149,7 +149,7 @@ class InstancesOfGroup(OfGroup, ListView):
 class JobsOfGroup(OfGroup, ListView):
     title = "Instance Group Jobs"
     serializer_class = UnifiedJobSerializer
-    filterset_class = UnifiedJobFilters
+    filterset_class = FiltersOf(UnifiedJob)
     search_fields = ("description", "name")
 
     def get_queryset(self) -> Any:
@@ -185,7 +185,7 @@ class UsersOfGroup(OfGroup, ListView):
 
     title = "Instance Group Access List"
     serializer_class = AccessSerializer
-    filterset_class = UserFilters
+    filterset_class = FiltersOf(User)
     search_fields = ("username", "first_name", "last_name", "email")
 
     def get_queryset(self) -> Any:

@@ -11,20 +11,15 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat import bundle
+from awx_compat import bundle, dialects
 from awx_compat.exceptions import NotAvailable, message_of_missing
-from awx_compat.filters import InstanceFilters, InstanceGroupFilters, UnifiedJobFilters
+from awx_compat.filters import FiltersOf
 from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
+from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
-from awx_compat.serializers.instance import (
-    CreatedInstanceSerializer,
-    HealthCheckSerializer,
-    InstanceDetailSerializer,
-    InstanceSerializer,
-    LinkedInstanceSerializer,
-)
+from awx_compat.serializers.instance import HealthCheckSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.membership import (
@@ -38,12 +33,16 @@ from awx_compat.views.membership import (
 )
 from instances import groups as domain
 from instances import install_bundles, mesh_ca, versions
-from instances.addresses import INSTALLABLE, peers_of
+from instances.addresses import INSTALLABLE, LISTENER, peers_of
 from instances.health import start as health_checks
 from instances.locking import lock_links
 from instances.messages import NO_PROBE
-from instances.models import Instance, InstanceGroup, UnifiedJob
+from instances.models import Instance, InstanceGroup, ReceptorAddress, UnifiedJob
 
+LISTED = dialects.Chosen("instances", "SERIALIZERS.listed")
+LINKED = dialects.Chosen("instances", "SERIALIZERS.linked")
+DETAILED = dialects.Chosen("instances", "SERIALIZERS.detailed")
+CREATED = dialects.Chosen("instances", "SERIALIZERS.created")
 NOT_INSTALLABLE = "Install bundle can only be generated for execution or hop nodes."
 
 
@@ -52,20 +51,18 @@ class InstanceList(ListView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instances"
     depends_on = versions.INSTANCES
-    serializer_class = InstanceSerializer
-    filterset_class = InstanceFilters
+    serializer_class = LISTED
+    created_serializer_class = CREATED
+    filterset_class = FiltersOf(Instance)
     search_fields = ("hostname",)
     ordering = ("id",)
+    visible = dialects.Chosen("instances", "SERIALIZERS.in_list")
 
-    @staticmethod
-    def visible(reader: Any) -> Any:
-        return Instance.objects.visible_to(reader).with_load().with_peers().order_by("id")
-
-    @extend_schema(responses={201: InstanceSerializer}, summary="Make an execution or hop node, where IS_K8S is set")
+    @extend_schema(summary="Make an execution or hop node, where IS_K8S is set")
     @transaction.atomic
     def post(self, request: Request) -> Response:
         lock_links()
-        return self.create(request, CreatedInstanceSerializer)
+        return self.create(request, self.created_serializer_class)
 
 
 @extend_schema(methods=["GET"], summary="One instance")
@@ -73,23 +70,18 @@ class InstanceDetail(DetailView):
     permission_classes = [ChangesNeedSuperuser]
     title = "Instance Detail"
     depends_on = versions.INSTANCE
-    serializer_class = InstanceDetailSerializer
+    serializer_class = DETAILED
+    request_serializer_class = LISTED
     name_field = "hostname"
-
-    @staticmethod
-    def records(reader: Any) -> Any:
-        return Instance.objects.with_load().with_peers().with_links()
+    records = dialects.Chosen("instances", "SERIALIZERS.alone")
 
     @extend_schema(
-        request=InstanceSerializer,
         summary="Change an instance; what is left out becomes its default, or stays as it is where it has none",
     )
     def put(self, request: Request, key: str) -> Response:
         return self.change(request)
 
-    @extend_schema(
-        request=InstanceSerializer, responses=InstanceDetailSerializer, summary="Change some fields of an instance"
-    )
+    @extend_schema(summary="Change some fields of an instance")
     def patch(self, request: Request, key: str) -> Response:
         return self.change(request, partial=True)
 
@@ -99,10 +91,15 @@ class InstanceDetail(DetailView):
         return self.get_record(lock=True)
 
     def changed(self, before: Any, instance: Any) -> Any:
-        if "peers" in self.request.data:
-            instance.read_links()
+        if {"peers", *LISTENER}.intersection(self.request.data):
+            instance = self.records(self.reader).get(pk=instance.pk)
         instance.capacity = instance.exact_capacity  # AWX's percentage is of the capacity before it is truncated
         return instance
+
+
+def linked(instances: Any) -> Any:
+    """The queryset ``instances`` as lists below another record show them."""
+    return dialects.module("instances").SERIALIZERS.linked.with_peers(instances.with_load()).with_links()
 
 
 class OfInstance(ApiView):
@@ -124,14 +121,38 @@ class OfInstance(ApiView):
 class InstancePeers(OfInstance, ListView):
     title = "Instance Peers"
     depends_on = versions.INSTANCES
-    serializer_class = LinkedInstanceSerializer
-    filterset_class = InstanceFilters
+    serializer_class = LINKED
+    filterset_class = FiltersOf(Instance)
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
         peers: Any = peers_of(self.instance)
-        peers = peers.visible_to(self.reader)
-        return peers.with_load().with_peers().with_links().order_by("hostname")
+        return linked(peers.visible_to(self.reader)).order_by("hostname")
+
+
+class AddressesOfInstance(OfInstance, ListView):
+    """A list of receptor addresses below an instance."""
+
+    depends_on = versions.INSTANCES
+    serializer_class = ReceptorAddressSerializer
+    filterset_class = FiltersOf(ReceptorAddress)
+    search_fields = ("address",)
+
+
+@extend_schema(methods=["GET"], summary="The addresses that an instance opens links to")
+class PeerAddresses(AddressesOfInstance):
+    title = "Peers"
+
+    def get_queryset(self) -> Any:
+        return ReceptorAddress.objects.filter(peers_from=self.instance).visible_to(self.reader).order_by("id")
+
+
+@extend_schema(methods=["GET"], summary="The addresses of an instance")
+class OwnAddresses(AddressesOfInstance):
+    title = "Receptor Addresses"
+
+    def get_queryset(self) -> Any:
+        return ReceptorAddress.objects.filter(instance=self.instance).order_by("id")
 
 
 @extend_schema(methods=["GET"], summary="The groups of an instance")
@@ -141,7 +162,7 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
     depends_on = versions.GROUPS
     attaches = True
     serializer_class = InstanceGroupSerializer
-    filterset_class = InstanceGroupFilters
+    filterset_class = FiltersOf(InstanceGroup)
     search_fields = ("name",)
 
     def get_queryset(self) -> Any:
@@ -178,7 +199,7 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
 class InstanceJobs(OfInstance, ListView):
     title = "Instance Jobs"
     serializer_class = UnifiedJobSerializer
-    filterset_class = UnifiedJobFilters
+    filterset_class = FiltersOf(UnifiedJob)
     search_fields = ("description", "name")
 
     def get_queryset(self) -> Any:
@@ -220,7 +241,7 @@ class InstallBundle(OfInstance, DetailView):
 
     title = "Install Bundle"
     permission_classes = [ReadingNeedsWrite]
-    serializer_class = InstanceSerializer
+    serializer_class = LISTED
 
     @extend_schema(
         responses={

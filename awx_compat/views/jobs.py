@@ -1,6 +1,6 @@
 from typing import Any
 
-from awx_compat.filters import UnifiedJobFilters
+from awx_compat.filters import FiltersOf
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ListView
 from instances.models import UnifiedJob
@@ -9,7 +9,7 @@ from instances.models import UnifiedJob
 class UnifiedJobList(ListView):
     title = "Unified Jobs"
     serializer_class = UnifiedJobSerializer
-    filterset_class = UnifiedJobFilters
+    filterset_class = FiltersOf(UnifiedJob)
     search_fields = ("description", "name")
 
     @staticmethod

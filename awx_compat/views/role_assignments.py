@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from awx_compat.exceptions import message_of_missing
 from awx_compat.filters.limits import RESERVED
+from awx_compat.openapi.parameters import TEXT
 from awx_compat.serializers.common import only_page
 from awx_compat.serializers.role_assignment import (
     DEFINITIONS,
@@ -39,7 +40,7 @@ class RoleDefinitionList(ApiView):
 
     @extend_schema(
         operation_id="role_definitions_list",
-        parameters=[OpenApiParameter("name", str, description="Return only the definition with this name.")],
+        parameters=[OpenApiParameter("name", TEXT, description="Return only the definition with this name.")],
         responses=RoleDefinitionPageSerializer,
         summary="The roles that users can hold",
     )

@@ -64,7 +64,7 @@ class ServiceIndex(ApiView):
 
     title = "Service Index Root"
 
-    @extend_schema(operation_id="service_index_retrieve", responses=ServiceIndexSerializer, summary="The service index")
+    @extend_schema(responses=ServiceIndexSerializer, summary="The service index")
     def get(self, request: Request) -> Response:
         return Response({"metadata": paths.record("service-index", "metadata")})
 

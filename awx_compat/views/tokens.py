@@ -1,6 +1,7 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from oauth2_provider.models import AccessToken
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.generics import RetrieveUpdateDestroyAPIView
@@ -9,7 +10,7 @@ from rest_framework.response import Response
 
 from awx_compat import paths
 from awx_compat.exceptions import message_of_missing
-from awx_compat.filters import AccessTokenFilters
+from awx_compat.filters import FiltersOf
 from awx_compat.permissions import ChangesNeedOwner
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.views.base import ApiView, ListView, Records, id_in
@@ -27,7 +28,7 @@ class TokenList(ListView):
 
     title = "OAuth2 Tokens"
     serializer_class = TokenSerializer
-    filterset_class = AccessTokenFilters
+    filterset_class = FiltersOf(AccessToken)
     visible: Records | None = staticmethod(tokens.visible_to)
 
     def post(self, request: Request, key: str = "") -> Response:

@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.filters import UserFilters
+from awx_compat.filters import FiltersOf
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView, not_implemented
 from awx_compat.views.empty import EmptyList
@@ -18,7 +18,7 @@ from instances.models import User
 class UserList(ListView):
     title = "Users"
     serializer_class = UserSerializer
-    filterset_class = UserFilters
+    filterset_class = FiltersOf(User)
     search_fields = ("username", "first_name", "last_name", "email")
     post = not_implemented
 
@@ -34,7 +34,7 @@ class Me(ListView):
     title = "Me"
     depends_on = versions.READER
     serializer_class = UserSerializer
-    filterset_class = UserFilters
+    filterset_class = FiltersOf(User)
     search_fields = ("username", "first_name", "last_name", "email")
 
     @staticmethod

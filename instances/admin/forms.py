@@ -1,6 +1,6 @@
 """Forms whose values are checked and written by functions of the domain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -25,7 +25,7 @@ class CheckedForm(forms.ModelForm):
     elsewhere in the meantime, the form is invalid: hidden fields contain the values that the page showed.
     """
 
-    checks: dict[str, Check] = {}  # by field, a function of the record (None for a new record) and the value
+    checks: Mapping[str, Check] = {}  # by field, a function of the record (None for a new record) and the value
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from instances import lifecycle, overview
+from instances import lifecycle, overview, rules
 from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
 from instances.admin.base import MeshAdmin
@@ -36,7 +36,6 @@ LATEST = 5  # entries of the history on a node's page
 
 
 class InstanceForm(CheckedForm):
-    checks = dict(lifecycle.CHECKS)
     listener_port = forms.IntegerField(
         required=False,
         min_value=0,
@@ -58,6 +57,7 @@ class InstanceForm(CheckedForm):
         listener = {name: getattr(node, name) for name in LISTENER} if node else {}
         kwargs["initial"] = {**listener, **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
+        self.checks = rules.current().CHECKS
         if "hostname" in self.fields:
             self.fields["hostname"].validators.extend(lifecycle.HOSTNAME_RULES)
         if "node_type" in self.fields:
@@ -73,7 +73,7 @@ class InstanceForm(CheckedForm):
         return values if self.is_change else {"node_state": State.INSTALLED, **values}
 
     def check_together(self, record: Instance | None, values: dict[str, Any]) -> None:
-        lifecycle.check_together(record, values)
+        rules.current().check_together(record, values)
 
 
 @admin.register(Instance)

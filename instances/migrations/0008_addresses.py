@@ -5,7 +5,6 @@ does not listen has no port. Control and hybrid nodes are managed. The way back 
 23 has no place for.
 """
 
-import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import Q
@@ -108,11 +107,11 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('address', instances.models.fields.NameField(help_text='Routable address for this instance.', max_length=255, verbose_name='address')),
-                ('port', models.IntegerField(blank=True, default=27199, help_text='Port for the address.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(65535)])),
+                ('port', models.IntegerField(blank=True, default=27199, help_text='Port for the address.', null=True)),
                 ('protocol', models.CharField(choices=[('tcp', 'TCP'), ('ws', 'WS'), ('wss', 'WSS')], default='tcp', help_text="Protocol to use for the Receptor listener, 'tcp', 'wss', or 'ws'.", max_length=10)),
                 ('websocket_path', models.CharField(blank=True, default='', help_text='Websocket path.', max_length=255)),
-                ('is_internal', models.BooleanField(default=False, help_text='If True, only routable within the cluster of the control plane.')),
-                ('canonical', models.BooleanField(default=False, help_text='If True, this is the address of the instance itself.')),
+                ('is_internal', models.BooleanField(default=False, help_text='If True, only routable within the Kubernetes cluster.')),
+                ('canonical', models.BooleanField(default=False, help_text='If True, this address is the canonical address for the instance.')),
                 ('peers_from_control_nodes', models.BooleanField(default=False, help_text='If True, control plane cluster nodes should automatically peer to it.')),
                 ('instance', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='receptor_addresses', to='instances.instance')),
             ],
@@ -122,7 +121,6 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=('address',), name='unique_receptor_address'),
                     models.UniqueConstraint(condition=Q(('canonical', True)), fields=('instance',), name='instance_has_one_canonical_address'),
                     models.CheckConstraint(condition=~Q(('address', '')), name='receptor_address_is_not_empty'),
-                    models.CheckConstraint(condition=Q(('port__isnull', True), ('port__range', (0, 65535)), _connector='OR'), name='receptor_address_port_in_range'),
                 ],
             },
         ),
@@ -160,6 +158,11 @@ class Migration(migrations.Migration):
             model_name='instance',
             name='peers',
             field=models.ManyToManyField(related_name='peers_from', through='instances.InstanceLink', through_fields=('source', 'target'), to='instances.receptoraddress'),
+        ),
+        migrations.AlterField(
+            model_name='instancelink',
+            name='source',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='instances.instance'),
         ),
         migrations.RunSQL(TRIGGERS, DROP_TRIGGERS),
     ]

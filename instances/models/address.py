@@ -1,6 +1,5 @@
 from typing import Any
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
@@ -16,8 +15,8 @@ LONGEST_ADDRESS = 255
 class ReceptorAddress(models.Model):
     """An address at which a node's Receptor is dialled. Source: docs/awx-behaviour.md, "Receptor addresses".
 
-    AWX 23 knows one of each node, its canonical address, and calls its port the node's listener_port. Only there a
-    link may lead to a node that has no port; the address that it leads to has none.
+    AWX 24 stores any number as a port. AWX 23 knows one address of each node, its canonical one, and calls its port the
+    node's listener_port. Only there a link may lead to a node that has no port; the address that it leads to has none.
     """
 
     class Protocol(models.TextChoices):
@@ -32,7 +31,6 @@ class ReceptorAddress(models.Model):
         null=True,
         blank=True,
         default=27199,
-        validators=[MinValueValidator(0), MaxValueValidator(HIGHEST_PORT)],
         help_text="Port for the address.",
     )
     protocol = models.CharField(
@@ -42,10 +40,10 @@ class ReceptorAddress(models.Model):
         help_text="Protocol to use for the Receptor listener, 'tcp', 'wss', or 'ws'.",
     )
     websocket_path = models.CharField(max_length=255, blank=True, default="", help_text="Websocket path.")
-    is_internal = models.BooleanField(
-        default=False, help_text="If True, only routable within the cluster of the control plane."
+    is_internal = models.BooleanField(default=False, help_text="If True, only routable within the Kubernetes cluster.")
+    canonical = models.BooleanField(
+        default=False, help_text="If True, this address is the canonical address for the instance."
     )
-    canonical = models.BooleanField(default=False, help_text="If True, this is the address of the instance itself.")
     peers_from_control_nodes = models.BooleanField(
         default=False, help_text="If True, control plane cluster nodes should automatically peer to it."
     )
@@ -61,9 +59,6 @@ class ReceptorAddress(models.Model):
                 fields=["instance"], condition=Q(canonical=True), name="instance_has_one_canonical_address"
             ),
             models.CheckConstraint(condition=~Q(address=""), name="receptor_address_is_not_empty"),
-            models.CheckConstraint(
-                condition=Q(port__isnull=True) | Q(port__range=(0, HIGHEST_PORT)), name="receptor_address_port_in_range"
-            ),
         ]
 
     def __str__(self) -> str:
@@ -71,15 +66,18 @@ class ReceptorAddress(models.Model):
 
     @property
     def full_address(self) -> str:
-        """As AWX 24.6.1 writes it: scheme and path for protocol ws only, no port where that is 0 or unknown."""
-        is_websocket = self.protocol == self.Protocol.WS
-        scheme = "wss://" if is_websocket else ""
-        port = f":{self.port}" if self.port else ""
-        path = f"/{self.websocket_path}" if is_websocket and self.websocket_path else ""
-        return f"{scheme}{self.address}{port}{path}"
+        return full_address(self.address, self.port, self.protocol, self.websocket_path)
 
 
-class OneOrNone(ForwardManyToOneDescriptor):
+def full_address(address: str, port: int | None, protocol: str, path: str) -> str:
+    """As AWX 24.6.1 writes it: scheme and path for protocol ws only, no port where that is 0 or unknown."""
+    is_websocket = protocol == ReceptorAddress.Protocol.WS
+    scheme = "wss://" if is_websocket else ""
+    after = f":{port}" if port else ""
+    return f"{scheme}{address}{after}/{path}" if is_websocket and path else f"{scheme}{address}{after}"
+
+
+class OneOrNone(ForwardManyToOneDescriptor):  # type: ignore[type-arg] # at run time it takes none
     """The related record; None where there is none."""
 
     def get_object(self, instance: Any) -> Any:

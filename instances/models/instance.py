@@ -20,7 +20,8 @@ class Instance(Timestamped):
     """A node of the automation mesh.
 
     The figures that depend on jobs and links are annotations: read an instance through ``with_load()``,
-    ``with_peers()`` and ``with_links()`` to have them. Source: docs/awx-behaviour.md, "Fields of an instance".
+    ``with_peers()``, ``with_addresses()`` and ``with_links()`` to have them.
+    Source: docs/awx-behaviour.md, "Fields of an instance".
     """
 
     class NodeType(models.TextChoices):
@@ -133,6 +134,8 @@ class Instance(Timestamped):
     load: Load
     is_mirrored: bool
     peer_hostnames: list[str]
+    peer_ids: list[int]
+    reverse_peer_ids: list[int]
     outgoing_links: list[dict[str, Any]]
 
     class Meta:
@@ -151,15 +154,20 @@ class Instance(Timestamped):
     def __str__(self) -> str:
         return visible(self.hostname)
 
-    def read_links(self) -> None:
-        """Read anew what ``with_peers()`` and ``with_links()`` annotate. One query."""
-        fresh = Instance.objects.with_peers().with_links().get(pk=self.pk)
-        self.peer_hostnames, self.outgoing_links = fresh.peer_hostnames, fresh.outgoing_links
-
     @property
     def listener_port(self) -> int | None:
         """The port of the canonical address; None without one."""
         return self.canonical_address.port if self.canonical_address else None
+
+    @property
+    def protocol(self) -> str:
+        """That of the canonical address; "" without one."""
+        return self.canonical_address.protocol if self.canonical_address else ""
+
+    @property
+    def is_installable(self) -> bool:
+        """Whether an install bundle sets it up: an execution or hop node that the control plane does not manage."""
+        return not self.managed and self.node_type in (self.NodeType.EXECUTION, self.NodeType.HOP)
 
     @property
     def peers_from_control_nodes(self) -> bool:

@@ -18,7 +18,7 @@ class InstanceLink(models.Model):
         def severity(self) -> Severity:
             return {self.ADDING: Severity.QUIET, self.ESTABLISHED: Severity.GOOD}.get(self, Severity.UNSURE)
 
-    source = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="+")
+    source = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="links")
     target = models.ForeignKey("instances.ReceptorAddress", on_delete=models.CASCADE, related_name="links")
     link_state = models.CharField(
         max_length=16,

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import UniqueConstraint
 from oauth2_provider.models import get_access_token_model
@@ -14,6 +15,7 @@ from oauth2_provider.models import get_access_token_model
 from instances import tokens
 from instances.lifecycle import LONGEST_HOSTNAME, refuse_control_characters
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, UnifiedJob, User
+from instances.models.address import HIGHEST_PORT
 from instances.snapshot.columns import Column, column, written
 from instances.snapshot.problems import shown
 
@@ -104,8 +106,9 @@ RELEASED = {"canonical": False}
 ADDRESSES = Table(ReceptorAddress, columns(ReceptorAddress), released=RELEASED)
 LINKS = Table(InstanceLink, columns(InstanceLink))
 # AWX 23 tells of an instance what its canonical address has, and of a link the instance to which it leads.
+PORTS = [MinValueValidator(0), MaxValueValidator(HIGHEST_PORT)]
 LISTENER = (
-    replace(column(ReceptorAddress._meta.get_field("port"), "listener_port"), default=lambda: None),
+    column(models.IntegerField(null=True, validators=PORTS), "listener_port", "port"),
     column(ReceptorAddress._meta.get_field("peers_from_control_nodes")),
 )
 TO_INSTANCES = Table(

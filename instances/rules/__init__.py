@@ -1,0 +1,36 @@
+"""Which changes of instances are allowed, and what they do to the links of control nodes, for each version of AWX.
+
+common.py   what all versions share        awx23.py   AWX 23.6.0        awx24.py   AWX 24.6.1
+
+A module of rules has ``CHECKS``, ``check_together()`` and ``update_control_node_links()``, as ``Rules`` describes them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from django.conf import settings
+
+from instances.models import Instance
+from instances.rules import awx23, awx24
+
+
+class Rules(Protocol):
+    """What a module of rules has."""
+
+    CHECKS: Mapping[str, Callable[[Instance | None, Any], Any]]
+    """By field: a function of the instance that is changed, None for a new one, and a value. It returns the value, or
+    raises ValidationError in AWX's words."""
+
+    def check_together(self, instance: Instance | None, values: dict[str, Any]) -> None:
+        """Raise ValidationError if these ``values`` (``peers``: addresses) are not valid together for the instance."""
+
+    def update_control_node_links(self, instance: Instance, values: dict[str, Any]) -> None:
+        """Add and remove links of control and hybrid nodes to ``instance``, which has just got these ``values``."""
+
+
+RULES = {"23.6.0": cast(Rules, awx23), "24.6.1": cast(Rules, awx24)}
+
+
+def current() -> Rules:
+    """The rules of the AWX that this process speaks as."""
+    return RULES[settings.AWX_VERSION]
