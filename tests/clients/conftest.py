@@ -111,7 +111,7 @@ class Ansible:
     address: str
 
     def run(self, module: str, **arguments: Any) -> dict[str, Any]:
-        """The result of the module; ``failed`` is in it if it failed."""
+        """The result of the module, and whether it ``failed``."""
         login = {"HOST": self.address, "USERNAME": "admin", "PASSWORD": "admin"}
         done = subprocess.run(
             [self.program, "localhost", "-m", f"awx.awx.{module}", "-a", json.dumps(arguments)],
@@ -129,10 +129,9 @@ class Ansible:
             encoding="utf-8",
             timeout=60,
         )
-        found = re.match(r"localhost \| \w+!? => (\{.*\})$", done.stdout.strip(), re.DOTALL)
+        found = re.search(r"^localhost \| (\w+)!? => (\{.*\})$", done.stdout, re.MULTILINE | re.DOTALL)
         assert found, done.stdout + done.stderr
-        result: dict[str, Any] = json.loads(found[1])
-        return result
+        return {**json.loads(found[2]), "failed": found[1] == "FAILED"}
 
 
 @pytest.fixture(scope="session")

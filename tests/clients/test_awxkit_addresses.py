@@ -65,19 +65,32 @@ def test_addresses_are_only_read(command: str, awxkit24: Awxkit) -> None:
     assert "invalid choice" in done.stderr
 
 
-def test_a_node_is_created_with_peers(awxkit24: Awxkit) -> None:
+def test_a_node_with_a_port_has_an_address(awxkit24: Awxkit) -> None:
     hostname = f"made-{secrets.token_hex(4)}.example.org"
     options = ("--hostname", hostname, "--node_type", "execution", "--listener_port", "27199")
-    made = told(awxkit24, "instances", "create", *options, "--peers", "[37]")
-    assert (made["peers"], made["listener_port"], made["protocol"]) == ([37], 27199, "tcp")
-    changed = told(awxkit24, "instances", "modify", str(made["id"]), "--peers", "[39, 30]")
-    assert sorted(changed["peers"]) == [30, 39]
+    made = told(awxkit24, "instances", "create", *options)
+    assert (made["listener_port"], made["protocol"], made["managed"]) == (27199, "tcp", False)
     (address,) = decoded(awxkit24.awx("receptor_addresses", "list", "--address", hostname))["results"]
-    assert (address["instance"], address["canonical"], address["full_address"]) == (
-        made["id"],
-        True,
-        f"{hostname}:27199",
-    )
+    assert (address["instance"], address["canonical"]) == (made["id"], True)
+    assert address["full_address"] == f"{hostname}:27199"
+
+
+def test_the_command_sends_a_single_peer_as_no_list(awxkit24: Awxkit) -> None:
+    """OPTIONS of AWX calls ``peers`` a field, for which ``awx`` takes one integer: only the API can change peers."""
+    done = awxkit24.awx("instances", "modify", "6", "--peers", "39")
+    assert done.returncode == 1
+    assert 'Expected a list of items but got type \\"int\\".' in done.stdout + done.stderr
+
+
+def test_the_api_changes_peers(awxkit24: Awxkit) -> None:
+    hostname = f"made-{secrets.token_hex(4)}.example.org"
+    script = """
+made = v2.instances.post({"hostname": hostname, "node_type": "execution", "peers": [37]})
+first = made.peers
+print(json.dumps([first, sorted(made.patch(peers=[39, 30]).peers), made.patch(peers=[]).peers]))
+"""
+    shown = awxkit24.python(API + CONNECT + f"hostname = {hostname!r}" + script, "admin")
+    assert shown == [[37], [30, 39], []]
 
 
 @pytest.mark.parametrize("command", ["instances list", "ping", "mesh_visualizer", "metrics", "instance_groups list"])
