@@ -1,7 +1,10 @@
 from typing import Any
 
+from django.conf import settings
 from rest_framework import permissions
 from rest_framework.request import Request
+
+from awx_compat import dialects
 
 
 class IsAuthenticated(permissions.IsAuthenticated):
@@ -21,6 +24,20 @@ class ReadingNeedsWrite(IsAuthenticated):
         scope = getattr(request.auth, "scope", None)
         may_get = scope is None or request.method == "OPTIONS" or "write" in scope.split()
         return super().has_permission(request, view) and may_get
+
+
+class MayFetchBundle(ReadingNeedsWrite):
+    """Superusers; auditors where ``AUDITORS_FETCH_BUNDLES`` says so, or else the AWX that the service speaks as.
+
+    Only GET asks for it: OPTIONS describes the view to everybody who sees the instance.
+    """
+
+    def has_object_permission(self, request: Request, view: Any, instance: Any) -> bool:
+        user: Any = request.user
+        lets_auditors = settings.AUDITORS_FETCH_BUNDLES
+        if lets_auditors is None:
+            lets_auditors = dialects.current().auditors_fetch_bundles
+        return bool(user.is_superuser or (lets_auditors and user.is_system_auditor))
 
 
 class ChangesNeedSuperuser(IsAuthenticated):

@@ -23,6 +23,7 @@ LOG_LEVEL = read.str(
 CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env.not_empty)
 INSTALL_UUID = str(read.uuid("INSTALL_UUID", UUID(int=0)))
 IS_K8S = read.bool("IS_K8S", False)
+AUDITORS_FETCH_BUNDLES = read.bool("AUDITORS_FETCH_BUNDLES", None)  # None: as the AWX of AWX_VERSION
 AWX_VERSION = read.str("AWX_VERSION", "23.6.0", validate=env.validate.OneOf(list(DIALECTS)))
 AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, validate=env.not_negative)
 SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positive)
@@ -249,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "NodeType": "instances.models.Instance.NodeType",
         "NodeState": "instances.models.Instance.NodeState",
         "LinkState": "instances.models.InstanceLink.State",
+        "ReceptorProtocol": "instances.models.ReceptorAddress.Protocol",
         "JobType": "instances.models.UnifiedJob.Type",
         "JobStatus": "instances.models.UnifiedJob.Status",
         "LaunchType": "instances.models.UnifiedJob.LaunchType",

@@ -33,6 +33,7 @@ DIALECT = Dialect(
     takes_empty_page=False,
     repeats_format=False,
     options_of_fields={},
+    auditors_fetch_bundles=False,
     shows_auditors=True,
     identifies_users=False,
     numbers_system_roles=True,

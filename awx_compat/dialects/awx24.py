@@ -41,6 +41,7 @@ DIALECT = Dialect(
     takes_empty_page=True,
     repeats_format=True,
     options_of_fields={"hidden": False},
+    auditors_fetch_bundles=True,
     shows_auditors=False,
     identifies_users=True,
     numbers_system_roles=False,

@@ -60,6 +60,9 @@ class Dialect:
 
     # --- users
 
+    auditors_fetch_bundles: bool
+    """Whether auditors may fetch install bundles, with the private key of a node, unless a setting decides it."""
+
     shows_auditors: bool
     """Whether users without rights see the system auditors, as they see the superusers."""
 

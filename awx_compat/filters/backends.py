@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, check_size
 from awx_compat.filters.values import reject_null
-from instances.models import InstanceGroup, UnifiedJob
+from instances.models import Instance, InstanceGroup, UnifiedJob
 from instances.reader import Reader
 from instances.visibility import through_what_is_visible
 
@@ -77,4 +77,19 @@ class OrderFilter(filters.BaseFilterBackend):
             return queryset
         filterset = view.filterset_class(request.query_params, queryset=queryset)
         orders = (filterset.find(name.removeprefix("-")).order(name.startswith("-")) for name in names)
-        return through_what_is_visible(queryset, view.reader).order_by(*orders, *view.ordering)
+        records = through_what_is_visible(queryset, view.reader)
+        if any(name.lstrip("-").startswith("rampart_groups") for name in names):
+            records = through_visible_groups(records, view.reader)
+        return records.order_by(*orders, *view.ordering)
+
+
+def through_visible_groups(records: QuerySet[Any], reader: Reader) -> QuerySet[Any]:
+    """Join the groups that an order by groups looks at: as in AWX, those by which a reader sees the instances.
+
+    A condition on groups has joined others already, and for who sees everything these are all groups.
+    """
+    joined = {join.table_name for join in records.query.alias_map.values()}
+    is_joined = InstanceGroup.instances.through._meta.db_table in joined
+    if records.model is not Instance or reader.sees_everything or is_joined:
+        return records
+    return records.filter(rampart_groups__in=InstanceGroup.objects.visible_to(reader))

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,7 +15,7 @@ from awx_compat import bundle, dialects
 from awx_compat.exceptions import NotAvailable, message_of_missing
 from awx_compat.filters import FiltersOf
 from awx_compat.openapi.errors import ErrorResponse
-from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MovesNeedSuperuser, ReadingNeedsWrite
+from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MayFetchBundle, MovesNeedSuperuser
 from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
@@ -240,7 +240,7 @@ class InstallBundle(OfInstance, DetailView):
     """The install bundle of an execution or hop node. It contains a private key of the mesh."""
 
     title = "Install Bundle"
-    permission_classes = [ReadingNeedsWrite]
+    permission_classes = [MayFetchBundle]
     serializer_class = LISTED
 
     @extend_schema(
@@ -257,8 +257,7 @@ class InstallBundle(OfInstance, DetailView):
     )
     def get(self, request: Request, key: str) -> Any:
         instance = self.instance
-        if not request.user.is_superuser:
-            raise PermissionDenied
+        self.check_object_permissions(request, instance)
         if instance.node_type not in INSTALLABLE:
             return Response({"msg": NOT_INSTALLABLE}, status=400)
         try:

@@ -31,8 +31,6 @@ def checked_listener_port(instance: Instance | None, port: int | None) -> int | 
     check_changed_port(instance, port)
     if instance and instance.managed and port != instance.listener_port:
         raise ValidationError("Cannot change listener port for managed nodes.")
-    if port is not None and abs(port) > LARGEST_PORT:
-        raise ValidationError(f"Ensure this value is less than or equal to {LARGEST_PORT}.")
     return port
 
 
@@ -80,6 +78,8 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
         port = values.get("listener_port", instance.listener_port if instance else 0)
         if port is None:
             raise ValidationError("Cannot enable peers_from_control_nodes if listener_port is not set.")
+    if abs(values.get("listener_port") or 0) > LARGEST_PORT:
+        raise ValidationError({"listener_port": [f"Ensure this value is less than or equal to {LARGEST_PORT}."]})
 
 
 def update_control_node_links(instance: Instance, values: dict[str, Any]) -> None:
