@@ -17,6 +17,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Possible:FutureWarning")
 READS = AWX24.reads
 
 
+def makes_keys(exchange: Exchange) -> bool:
+    """Whether the answer is an install bundle, for which a key is made, in seconds."""
+    return exchange["path"].endswith("/install_bundle/") and exchange["status"] == 200
+
+
 @pytest.fixture(scope="module", autouse=True)
 def dialect(made_ca: dict[str, str]) -> Iterator[None]:
     """That of the recordings; and a mesh CA, as AWX has it to sign install bundles."""
@@ -31,7 +36,13 @@ def reader(dataset24_template: str, django_db_blocker: DjangoDbBlocker) -> Itera
         yield client
 
 
-@pytest.mark.parametrize("exchange", READS, ids=lambda exchange: exchange["id"])
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        pytest.param(exchange, id=exchange["id"], marks=[pytest.mark.slow] if makes_keys(exchange) else [])
+        for exchange in READS
+    ],
+)
 def test_read(exchange: Exchange, reader: httpx.Client) -> None:
     AWX24.compare(exchange, reader)
 
