@@ -16,13 +16,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoDbBlocker
 
-from tests.clients.conftest import installed
+from tests.clients.conftest import NEEDED_BY_ANSIBLE, installed
 from tests.service import DATASET, PROJECT, new_database, served
 
 pytestmark = pytest.mark.slow
 
 ADDRESS = "http://127.0.0.1:8000"
-NEEDED_BY_ANSIBLE = ("ansible-core==2.19.14", "Jinja2==3.1.6", "PyYAML==6.0.3")
 INSTANCES: list[dict[str, Any]] = json.loads(DATASET.read_text())["instances"]
 EXECUTION = [node["hostname"] for node in INSTANCES if node["node_type"] == "execution"]
 UNAVAILABLE = {node["hostname"] for node in INSTANCES if node["node_state"] == "unavailable"}
