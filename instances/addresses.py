@@ -38,12 +38,12 @@ def set_listener(instance: Instance, values: dict[str, Any]) -> bool:
     address.save()
     instance.set_canonical_address(address)
     if address.port is None:
-        forget_unused_addresses()
+        delete_unused_addresses()
         instance.set_canonical_address(ReceptorAddress.objects.filter(pk=address.pk).first())
     return True
 
 
-def forget_unused_addresses() -> None:
+def delete_unused_addresses() -> None:
     """Delete the addresses without port that nothing refers to any more: no link, nor peers_from_control_nodes."""
     ReceptorAddress.objects.filter(port=None, peers_from_control_nodes=False, links=None).delete()
 
@@ -86,7 +86,7 @@ def links_to(instance: Instance) -> QuerySet[InstanceLink]:
 
 def is_dialled(instance: Instance) -> bool:
     """Whether a link leads to ``instance``. Needs no query where its ``DIALLED`` addresses were prefetched."""
-    dialled = getattr(instance, DIALLED.to_attr, None)
+    dialled = getattr(instance, "dialled_addresses", None)
     return links_to(instance).exists() if dialled is None else bool(dialled)
 
 
@@ -94,7 +94,7 @@ def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
     """Make links from ``instance`` lead to these addresses only. New ones begin as "adding", others stay."""
     own = InstanceLink.objects.filter(source=instance)
     own.exclude(target__in=peers).delete()
-    forget_unused_addresses()
+    delete_unused_addresses()
     present = set(own.values_list("target_id", flat=True))
     new = {peer.pk: peer for peer in peers if peer.pk not in present}
     links = [InstanceLink(source=instance, target=peer) for peer in new.values()]

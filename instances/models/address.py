@@ -79,7 +79,7 @@ class ReceptorAddress(models.Model):
         return f"{scheme}{self.address}{port}{path}"
 
 
-class OneOrNone(ForwardManyToOneDescriptor):
+class OneOrNone(ForwardManyToOneDescriptor):  # type: ignore[type-arg] # at run time it takes none
     """The related record; None where there is none."""
 
     def get_object(self, instance: Any) -> Any:

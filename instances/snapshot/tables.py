@@ -103,7 +103,7 @@ INSTANCES = Table(Instance, with_hostnames(columns(Instance)))
 RELEASED = {"canonical": False}
 ADDRESSES = Table(ReceptorAddress, columns(ReceptorAddress), released=RELEASED)
 LINKS = Table(InstanceLink, columns(InstanceLink))
-# AWX 23 tells of an instance what its canonical address has, and of a link the instance to which it leads.
+# AWX 23 reports of an instance what its canonical address has, and of a link the instance to which it leads.
 LISTENER = (
     replace(column(ReceptorAddress._meta.get_field("port"), "listener_port"), default=lambda: None),
     column(ReceptorAddress._meta.get_field("peers_from_control_nodes")),
