@@ -50,6 +50,14 @@ class ApiView(APIView):
     # All rows that responses to GET and OPTIONS depend on; None where they depend on anything else as well.
     depends_on: Dependencies | None = None
 
+    @classmethod
+    def as_view(cls, **attributes: Any) -> Any:
+        """The view of a route, with all that the current dialect chooses for its attributes."""
+        names = {
+            name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, dialects.Chosen)
+        }
+        return super().as_view(**{name: getattr(cls, name) for name in names}, **attributes)
+
     def lookup(self) -> tuple[Records, str] | None:
         """The queryset (by reader) and the name field of the record in the path; None where the path has no record."""
         return None
@@ -213,7 +221,7 @@ class ListView(ApiView, ListAPIView[Any]):
         return not self.request.query_params.keys() - PLAIN
 
     def get_queryset(self) -> Any:
-        return type(self).visible(self.reader)  # type: ignore[misc]
+        return self.visible(self.reader)  # type: ignore[misc]
 
     def get_listing(self) -> Listing:
         """The listing of the request; without filters it is a query that is compiled once for each kind of reader."""
