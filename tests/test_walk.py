@@ -83,8 +83,8 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     # 51 moves, not 42: beside these, in each direction, two for the cache around Django and two for the page's bounds.
     "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 15, 51),
     "changed OPTIONS": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record, changed=True), 14, 40),
-    # 30, not 23: beside these, the rules of a version are in rules/, and what was noted of a node's health (conditions.py, rules.py) is worked out anew, by what
-    # all control nodes' inspections say of it (watch.py).
+    # 30, not 23: beside these, the rules of a version are in rules/, and what was noted of a node's health
+    # (conditions.py, rules.py) is worked out anew, by what all control nodes' inspections say of it (watch.py).
     "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", asking.record, PATCH), 30, 85),
 }
 

@@ -53,10 +53,7 @@ class ApiView(APIView):
     @classmethod
     def as_view(cls, **attributes: Any) -> Any:
         """The view of a route, with all that the current dialect chooses for its attributes."""
-        names = {
-            name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, dialects.Chosen)
-        }
-        return super().as_view(**{name: getattr(cls, name) for name in names}, **attributes)
+        return super().as_view(**dialects.chosen(cls), **attributes)
 
     def lookup(self) -> tuple[Records, str] | None:
         """The queryset (by reader) and the name field of the record in the path; None where the path has no record."""
