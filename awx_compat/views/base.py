@@ -121,10 +121,8 @@ class ApiView(APIView):
         try:
             super().perform_authentication(request)
         except Error:
-            request.user, request.auth = (
-                AnonymousUser(),
-                None,
-            )  # rendering the error would authenticate, and fail, again
+            # Rendering the error would authenticate, and fail, again.
+            request.user, request.auth = AnonymousUser(), None
             raise
 
     @property
