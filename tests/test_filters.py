@@ -65,7 +65,7 @@ def mesh(db: None) -> list[Instance]:
     return instances
 
 
-def ids(query: str, filterset: type[Filters] | None = None) -> list[int]:
+def ids(query: str, filterset: Any = None) -> list[int]:
     """The ids of the records that the query string lets through, each as often as it comes; without a filter set, of
     instances."""
     filterset = filterset or filters.filterset(Instance)
