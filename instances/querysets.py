@@ -161,22 +161,30 @@ class InstanceQuerySet(VisibleQuerySet):
         return annotated.select_related("canonical_address")
 
     def with_links(self) -> Self:
-        """``outgoing_links``: for each link from the instance its id and link_state, the id of the instance to which it
-        leads as target_id and its hostname as target, and of the address address_id, address, port, protocol and path.
+        """``outgoing_links``: for each link from the instance its id, target_id, target and link_state, by id.
 
-        Ordered by id.
+        The target is the instance that has the address to which the link leads.
         """
+        return self._with_links()
+
+    def with_addressed_links(self) -> Self:
+        """The same, and of the address its address_id, address, port, protocol and path."""
+        return self._with_links(
+            address_id=F("target_id"),
+            address=F("target__address"),
+            port=F("target__port"),
+            protocol=F("target__protocol"),
+            path=F("target__websocket_path"),
+        )
+
+    def _with_links(self, **further: F) -> Self:
         links = apps.get_model("instances", "InstanceLink").objects.filter(source=OuterRef("pk"))
         link = JSONObject(
             id="id",
             target_id=F("target__instance_id"),
             target=F("target__instance__hostname"),
             link_state="link_state",
-            address_id=F("target_id"),
-            address=F("target__address"),
-            port=F("target__port"),
-            protocol=F("target__protocol"),
-            path=F("target__websocket_path"),
+            **further,
         )
         return self.annotate(outgoing_links=ArraySubquery(links.order_by("id").values(json=link)))
 

@@ -51,7 +51,7 @@ def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any
     InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3, policy_instance_list=["a", "b"])
     tokens.issue(admin, "read", "for a script")
     return {
-        "instances": [*Instance.objects.with_load().with_peers().with_addresses().with_links(), odd_unsaved(odd)],
+        "instances": [*Instance.objects.with_load().with_peers().with_addresses().with_addressed_links(), odd_unsaved(odd)],
         "addresses": list(ReceptorAddress.objects.all()),
         "groups": list(InstanceGroup.objects.with_load().with_administration_by(alice.reader)),
         "users": list(User.objects.with_rights()),
@@ -61,7 +61,7 @@ def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any
 
 def odd_unsaved(instance: Instance) -> Instance:
     """A record that does not come from the database as it is, as an answer to a change may be."""
-    odd = Instance.objects.with_load().with_peers().with_addresses().with_links().get(pk=instance.pk)
+    odd = Instance.objects.with_load().with_peers().with_addresses().with_addressed_links().get(pk=instance.pk)
     odd.capacity = Decimal("12.75")  # type: ignore[assignment]
     odd.last_seen = NOW.astimezone(timezone(timedelta(hours=-8)))
     return odd

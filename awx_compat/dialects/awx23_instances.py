@@ -95,6 +95,10 @@ class ListeningInstanceSerializer(InstanceSerializer):
         return instances.with_peers()
 
     @staticmethod
+    def with_links(instances: Any) -> Any:
+        return instances.with_links()
+
+    @staticmethod
     def links_of(instance: Instance) -> list[dict[str, Any]]:
         return [link_body(link, instance) for link in instance.outgoing_links]
 

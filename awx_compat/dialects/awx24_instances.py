@@ -97,6 +97,10 @@ class AddressedInstanceSerializer(InstanceSerializer):
         return instances.with_addresses()
 
     @staticmethod
+    def with_links(instances: Any) -> Any:
+        return instances.with_addressed_links()
+
+    @staticmethod
     def links_of(instance: Instance) -> list[dict[str, Any]]:
         return [link_body(link, instance) for link in instance.outgoing_links]
 

@@ -87,8 +87,13 @@ class InstanceSerializer(RecordSerializer):
         raise NotImplementedError
 
     @staticmethod
+    def with_links(instances: Any) -> Any:
+        """The queryset ``instances`` with all that ``links_of()`` reads."""
+        raise NotImplementedError
+
+    @staticmethod
     def links_of(instance: Instance) -> list[dict[str, Any]]:
-        """The links that start at an instance ``with_links()``, in AWX's shape."""
+        """The links that start at an instance, in AWX's shape."""
         raise NotImplementedError
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
@@ -163,9 +168,13 @@ class InstanceSerializers:
         """What ``instances/`` shows to the reader."""
         return self.listed.with_peers(Instance.objects.visible_to(reader).with_load()).order_by("id")
 
+    def below(self, instances: Any) -> Any:
+        """The queryset ``instances`` as lists below another record show them."""
+        return self.linked.with_links(self.linked.with_peers(instances.with_load()))
+
     def alone(self, reader: Reader) -> Any:
         """Every instance, as its own path shows it."""
-        return self.detailed.with_peers(Instance.objects.with_load()).with_links()
+        return self.below(Instance.objects)
 
     @classmethod
     def of(cls, listed: type[InstanceSerializer]) -> "InstanceSerializers":

@@ -16,7 +16,7 @@ from awx_compat.serializers.group import InstanceGroupDetailSerializer, Instance
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
-from awx_compat.views.instances import LINKED, linked
+from awx_compat.views.instances import BELOW, LINKED
 from awx_compat.views.membership import (
     change_membership,
     describes_membership,
@@ -125,12 +125,13 @@ class InstancesOfGroup(OfGroup, ListView):
     attaches = True
     creates = False
     serializer_class = LINKED
+    linked = BELOW
     filterset_class = FiltersOf(Instance)
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
         members = Instance.objects.filter(rampart_groups=self.group).visible_to(self.reader)
-        return linked(members).order_by("hostname")
+        return self.linked(members).order_by("hostname")
 
     def get_permission_object(self) -> Any:
         return InstanceGroup.objects.with_administration_by(self.reader).get(pk=self.group.pk)

@@ -40,6 +40,7 @@ from instances.models import Instance, InstanceGroup, UnifiedJob
 LISTED = dialects.Chosen("instances", "SERIALIZERS.listed")
 LINKED = dialects.Chosen("instances", "SERIALIZERS.linked")
 DETAILED = dialects.Chosen("instances", "SERIALIZERS.detailed")
+BELOW = dialects.Chosen("instances", "SERIALIZERS.below")
 CREATED = dialects.Chosen("instances", "SERIALIZERS.created")
 NOT_INSTALLABLE = "Install bundle can only be generated for execution or hop nodes."
 
@@ -95,11 +96,6 @@ class InstanceDetail(DetailView):
         return instance
 
 
-def linked(instances: Any) -> Any:
-    """The queryset ``instances`` as lists below another record show them."""
-    return dialects.module("instances").SERIALIZERS.linked.with_peers(instances.with_load()).with_links()
-
-
 class OfInstance(ApiView):
     """A view below an instance, which must be visible to the user."""
 
@@ -120,12 +116,13 @@ class InstancePeers(OfInstance, ListView):
     title = "Instance Peers"
     depends_on = versions.INSTANCES
     serializer_class = LINKED
+    linked = BELOW
     filterset_class = FiltersOf(Instance)
     search_fields = ("hostname",)
 
     def get_queryset(self) -> Any:
         peers: Any = peers_of(self.instance)
-        return linked(peers.visible_to(self.reader)).order_by("hostname")
+        return self.linked(peers.visible_to(self.reader)).order_by("hostname")
 
 
 @extend_schema(methods=["GET"], summary="The groups of an instance")

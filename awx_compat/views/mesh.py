@@ -2,6 +2,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat import dialects
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.serializers.mesh import MeshDrawingSerializer, mesh
 from awx_compat.views.base import ApiView
@@ -15,9 +16,10 @@ class MeshVisualizer(ApiView):
     title = "Mesh Visualizer"
     depends_on = versions.INSTANCES
     permission_classes = [IsSuperuserOrAuditor]
+    with_links = dialects.Chosen("instances", "SERIALIZERS.linked.with_links")
 
     @extend_schema(responses=MeshDrawingSerializer, summary="All nodes and links")
     def get(self, request: Request) -> Response:
         return Response(
-            mesh(Instance.objects.with_links().order_by("hostname"))
+            mesh(self.with_links(Instance.objects.order_by("hostname")))
         )  # one query, for one snapshot of nodes and links
