@@ -125,7 +125,8 @@ class InstanceQuerySet(VisibleQuerySet):
 
     def with_conditions(self) -> Self:
         """What ``instances.health.conditions.current()`` reads: the stored health, conditions and last bundle."""
-        return self.with_mirror().select_related("health", "issued_bundle").prefetch_related("conditions")
+        read_along = self.with_mirror().select_related("health", "issued_bundle", "canonical_address")
+        return read_along.prefetch_related("conditions")
 
     def with_mirror(self) -> Self:
         """``is_mirrored``: whether the records are those of another AWX."""
