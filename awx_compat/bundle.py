@@ -16,8 +16,8 @@ from awx_compat.dialects import module
 from instances.install_bundles import NewBundle, fingerprint
 from instances.models import Instance, ReceptorAddress
 
-# From 2.0.6 on it supports ansible-core 2.19, unlike AWX's 2.0.2 and 2.0.3, and earlier ones. The templates of all up to
-# 2.0.10 read a peer's host and port, from 2.0.3 on its address. ansible-galaxy installs the newest one of the range.
+# From 2.0.6 on it supports ansible-core 2.19, unlike AWX's 2.0.2 and 2.0.3, and earlier ones. The templates of all up
+# to 2.0.10 read a peer's host and port, from 2.0.3 on its address. ansible-galaxy installs the newest one of the range.
 COLLECTION = {"name": "ansible.receptor", "version": ">=2.0.6,<2.1.0"}
 USER = "<username>"  # whom the reader of the inventory fills in
 CA_FILE = "receptor/tls/ca/mesh-CA.crt"

@@ -37,8 +37,7 @@ def add(hostname: str, address: str, given: dict[str, Any]) -> Registration:
     With peers_from_control_nodes every control and hybrid node is linked to the address, and without it none that was.
     """
     refuse_where_unknown()
-    if NOT_IN_ADDRESSES.search(address):
-        raise ValidationError({"address": "An address is a hostname or an IP address, without scheme, port and path."})
+    check_host(address)
     lock_links()
     node = lock_by_hostname([hostname])[hostname]
     check_owner(address, node)
@@ -83,8 +82,15 @@ def write(record: ReceptorAddress, values: dict[str, Any]) -> bool:
     return True
 
 
+def check_host(address: str) -> None:
+    """Raise ValidationError for what is more than a hostname or an IP address."""
+    if NOT_IN_ADDRESSES.search(address):
+        raise ValidationError({"address": "An address is a hostname or an IP address, without scheme, port and path."})
+
+
 def check(record: ReceptorAddress) -> None:
     """Raise ValidationError, by field, if no address may have these values."""
+    check_host(record.address)
     record.clean_fields()
     check_port(record.port, "port")
     path = record.websocket_path

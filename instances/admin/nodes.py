@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from instances import lifecycle, overview, rules
 from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
+from instances.admin.addresses import address_table
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
@@ -99,7 +100,7 @@ class InstanceAdmin(MeshAdmin):
     reported = ["shown_version", "shown_uuid", "shown_address"]
     figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", *reported]
     health = ["shown_conditions", "seen", "check_started", "last_check", "all_errors"]
-    mesh = ["links_from", "links_to", "groups"]
+    mesh = ["addresses", "links_from", "links_to", "groups"]
 
     # --- reading
 
@@ -229,6 +230,8 @@ class InstanceAdmin(MeshAdmin):
     @admin.display(description="memory")
     def shown_memory(self, node: Instance) -> str:
         return gibibytes(node.memory) if node.memory else "not reported"
+
+    addresses = admin.display(description="addresses")(lambda self, node: address_table(node))
 
     @admin.display(description="connects to")
     def links_from(self, node: Any) -> SafeString | str:
