@@ -79,7 +79,7 @@ def check_port(port: int | None, name: str) -> None:
         raise ValidationError({name: f"A port is a number from 0 to {HIGHEST_PORT}."})
 
 
-def forget_unused_addresses() -> None:
+def delete_unused_addresses() -> None:
     """Delete the addresses without port that nothing refers to any more: no link, nor peers_from_control_nodes."""
     ReceptorAddress.objects.filter(port=None, peers_from_control_nodes=False, links=None).delete()
 
@@ -130,7 +130,7 @@ def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
     """Make links from ``instance`` lead to these addresses only. New ones begin as "adding", others stay."""
     own = InstanceLink.objects.filter(source=instance)
     own.exclude(target__in=peers).delete()
-    forget_unused_addresses()
+    delete_unused_addresses()
     instance.peers.add(*peers)
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 
 from instances.models import Instance, InstanceLink, ReceptorAddress
 from tests.conftest import speaking
-from tests.make import listen, make_link, make_node
+from tests.make import make_link, make_node
 from tests.test_provisioning import run, run_and_warn, stored
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("awx24")]
@@ -235,5 +235,5 @@ def test_a_node_that_listens_elsewhere_is_renamed_with_the_address_of_its_name(m
     run(f"provision_instance --hostname hop-9 --uuid {'1' * 32}")
     node = Instance.objects.get(hostname="hop-9")
     assert set(node.receptor_addresses.values_list("address", flat=True)) == {"hop-9", "hop.example.net"}
-    listen(node, None)
+    run("remove_receptor_address --address hop-9")
     assert links() == set()

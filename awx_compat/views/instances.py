@@ -5,7 +5,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
-from django.utils.http import content_disposition_header
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -16,7 +15,6 @@ from awx_compat.exceptions import NotAvailable, message_of_missing
 from awx_compat.filters import FiltersOf
 from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MayFetchBundle, MovesNeedSuperuser
-from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import HealthCheckSerializer
@@ -37,7 +35,7 @@ from instances.addresses import INSTALLABLE, LISTENER, peers_of
 from instances.health import start as health_checks
 from instances.locking import lock_links
 from instances.messages import NO_PROBE
-from instances.models import Instance, InstanceGroup, ReceptorAddress, UnifiedJob
+from instances.models import Instance, InstanceGroup, UnifiedJob
 
 LISTED = dialects.Chosen("instances", "SERIALIZERS.listed")
 LINKED = dialects.Chosen("instances", "SERIALIZERS.linked")
@@ -130,31 +128,6 @@ class InstancePeers(OfInstance, ListView):
         return linked(peers.visible_to(self.reader)).order_by("hostname")
 
 
-class AddressesOfInstance(OfInstance, ListView):
-    """A list of receptor addresses below an instance."""
-
-    depends_on = versions.INSTANCES
-    serializer_class = ReceptorAddressSerializer
-    filterset_class = FiltersOf(ReceptorAddress)
-    search_fields = ("address",)
-
-
-@extend_schema(methods=["GET"], summary="The addresses that an instance opens links to")
-class PeerAddresses(AddressesOfInstance):
-    title = "Peers"
-
-    def get_queryset(self) -> Any:
-        return ReceptorAddress.objects.filter(peers_from=self.instance).visible_to(self.reader).order_by("id")
-
-
-@extend_schema(methods=["GET"], summary="The addresses of an instance")
-class OwnAddresses(AddressesOfInstance):
-    title = "Receptor Addresses"
-
-    def get_queryset(self) -> Any:
-        return ReceptorAddress.objects.filter(instance=self.instance).order_by("id")
-
-
 @extend_schema(methods=["GET"], summary="The groups of an instance")
 class InstanceGroupsOfInstance(OfInstance, ListView):
     permission_classes = [MovesNeedSuperuser]
@@ -245,7 +218,7 @@ class InstallBundle(OfInstance, DetailView):
 
     @extend_schema(
         responses={
-            (200, "application/gzip"): bytes,
+            (200, "application/gzip"): bytes,  # as which only some versions of AWX declare it
             400: ErrorResponse(
                 "NotInstallable",
                 "Only execution and hop nodes are installed so.",
@@ -268,6 +241,7 @@ class InstallBundle(OfInstance, DetailView):
         content = bundle.archive(new)
         if request.method == "GET":  # HEAD hands out nothing
             install_bundles.record(new)
-        name = content_disposition_header(True, f"{bundle.name_of(instance)}.tar.gz")
-        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
-        return HttpResponse(content, content_type="application/gzip", headers=headers)
+        dialect = dialects.current()
+        disposition = dialect.disposition_of_bundles.format(name=f"{bundle.name_of(instance)}.tar.gz")
+        headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}
+        return HttpResponse(content, content_type=dialect.type_of_bundles, headers=headers)

@@ -218,7 +218,7 @@ class Inspection:
     def establish_links(self) -> None:
         """Set links in state "adding" whose ends are connected to "established", whichever of the two dialled.
 
-        Receptor tells which nodes are connected, not at which address: of links to several addresses of a node, all
+        Receptor reports which nodes are connected, not at which address: of links to several addresses of a node, all
         are established by one connection.
         """
         connected = self.view.connected | {(other, one) for one, other in self.view.connected}

@@ -6,12 +6,12 @@ A module of rules has what ``Rules`` describes.
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Protocol, cast
 
 from django.conf import settings
 
 from instances.models import Instance, ReceptorAddress
-from instances.rules import awx23, awx24
 
 
 class Rules(Protocol):
@@ -42,9 +42,7 @@ class Rules(Protocol):
         """The address of ``instance`` to which an installer's links lead. Raises ValidationError if it has none."""
 
 
-RULES = {"23.6.0": cast(Rules, awx23), "24.6.1": cast(Rules, awx24)}
-
-
 def current() -> Rules:
-    """The rules of the AWX that this process speaks as."""
-    return RULES[settings.AWX_VERSION]
+    """The rules of the AWX that this process speaks as: those of its major version."""
+    major = settings.AWX_VERSION.partition(".")[0]
+    return cast(Rules, import_module(f"instances.rules.awx{major}"))
