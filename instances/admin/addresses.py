@@ -104,5 +104,5 @@ class ReceptorAddressAdmin(MeshAdmin):
 def address_table(node: Instance) -> SafeString | str:
     """The addresses of a node, the canonical one first."""
     own = node.receptor_addresses.order_by("-canonical", "address")
-    rows = ((show.link(each), each.get_protocol_display(), ", ".join(each.remarks)) for each in own)
+    rows = ((show.link(each), each.get_protocol_display(), show.names(each.remarks)) for each in own)
     return show.table("Addresses", ("Address", "Protocol", "Remarks"), rows)

@@ -66,8 +66,9 @@ class ReceptorAddress(models.Model):
 
     @property
     def remarks(self) -> list[str]:
-        """What distinguishes it from other addresses of the node, in words."""
+        """What distinguishes it from other addresses of the node, in words, unless its full address shows it."""
         applies = {
+            f"path /{self.websocket_path}": self.websocket_path and self.protocol == self.Protocol.WSS,
             "canonical": self.canonical,
             "internal": self.is_internal,
             "control nodes connect to it": self.peers_from_control_nodes,
