@@ -185,3 +185,15 @@ def test_two_links_between_two_nodes_are_one_line_that_counts_both(ingress: Inst
     boxes = {box.instance.hostname: box for piece in root.get("/").context["drawing"].pieces for box in piece.boxes}
     assert boxes["control-1"].description.endswith("Linked to \u2068ingress\u2069 (being added).")
     assert boxes["ingress"].description.count("control-1") == 1
+
+
+def test_a_managed_node_is_neither_peered_by_hand_nor_removed(ingress: Instance, root: Client) -> None:
+    assert {"Deprovision", "peers"} <= offered(root, ingress)
+    Instance.objects.filter(pk=ingress.pk).update(managed=True)
+    assert not {"Deprovision", "peers"} & offered(root, ingress)
+
+
+def offered(browser: Client, node: Instance) -> set[str]:
+    """The fields that can be changed on the page of the node, and the actions there."""
+    context = browser.get(page_of(node)).context
+    return {*context["adminform"].form.fields, *(label.removesuffix(" …") for _, label in context["offered"])}

@@ -27,6 +27,9 @@ class Rules(Protocol):
     def update_control_node_links(self, instance: Instance, values: dict[str, Any]) -> None:
         """Add and remove links of control and hybrid nodes to ``instance``, which has just got these ``values``."""
 
+    def has_automatic_peers(self, instance: Instance) -> bool:
+        """Whether the peers of ``instance`` cannot be set by hand."""
+
     # --- what an installer does, with which more is allowed than over the API
 
     NO_ADDRESSES: str

@@ -32,6 +32,7 @@ __all__ = [
     "address_to_link",
     "check_listener_port",
     "check_together",
+    "has_automatic_peers",
     "is_managed",
     "update_control_node_links",
 ]
@@ -99,6 +100,10 @@ def check_listener_port(port: int) -> None:
         raise ValidationError({"listener_port": error.messages}) from None
 
 
+def has_automatic_peers(instance: Instance) -> bool:
+    return instance.controls
+
+
 def is_managed(node_type: str) -> bool:
     return node_type in CONTROLLING
 
@@ -106,7 +111,7 @@ def is_managed(node_type: str) -> bool:
 def check_peers(instance: Instance | None, peers: list[ReceptorAddress]) -> None:
     wanted = {peer.pk for peer in peers}
     changes = instance is not None and wanted != set(instance.peers.values_list("pk", flat=True))
-    if instance and changes and instance.node_type in CONTROLLING:
+    if instance and changes and has_automatic_peers(instance):
         raise ValidationError(
             "Setting peers manually for control nodes is not allowed. "
             "Enable peers_from_control_nodes on the hop and execution nodes instead."

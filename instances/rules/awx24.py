@@ -49,7 +49,7 @@ def checked_peers(instance: Instance | None, peers: list[ReceptorAddress]) -> li
     if {peer.pk for peer in peers} != set(instance.peers.values_list("pk", flat=True)):
         if not settings.IS_K8S:
             raise ValidationError("Cannot change peers.")
-        if instance.managed:
+        if has_automatic_peers(instance):
             raise ValidationError("Setting peers manually for managed nodes is not allowed.")
     if instance.pk in [peer.instance_id for peer in peers]:
         raise ValidationError("Instance cannot peer to its own address.")
@@ -92,6 +92,10 @@ def update_control_node_links(instance: Instance, values: dict[str, Any]) -> Non
         peer_from_control_nodes(address)
     else:
         unpeer_control_nodes(address)
+
+
+def has_automatic_peers(instance: Instance) -> bool:
+    return instance.managed
 
 
 def check_listener_port(port: int) -> None:
