@@ -623,7 +623,7 @@ def test_a_day_of_a_thousand_nodes_ends_as_it_must(nodes: Mesh) -> None:
     """Losses, flaps, a hop node that fails, workers that start again; each look goes by what is stored alone."""
     everybody = {each.hostname for each in big_mesh(1000)}
     behind_hop_3 = set(
-        InstanceLink.objects.filter(target__hostname="hop-3", source__node_type="execution").values_list(
+        InstanceLink.objects.filter(target__instance__hostname="hop-3", source__node_type="execution").values_list(
             "source__hostname", flat=True
         )
     )
