@@ -1,11 +1,14 @@
 """The commands that add and remove addresses of nodes: as AWX 24.6.1 has them, all or nothing, twice is like once."""
 
+import threading
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError
 from django.db import connection
 
+from instances import provisioning_addresses
 from instances.models import Instance, InstanceLink, ReceptorAddress
 from tests.conftest import speaking
 from tests.make import make_link, make_node
@@ -237,3 +240,30 @@ def test_a_node_that_listens_elsewhere_is_renamed_with_the_address_of_its_name(m
     assert set(node.receptor_addresses.values_list("address", flat=True)) == {"hop-9", "hop.example.net"}
     run("remove_receptor_address --address hop-9")
     assert links() == set()
+
+
+# --- at the same time
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_canonical_addresses_at_the_same_moment_one_is_refused() -> None:
+    """Both see that there is none; with the database's constraint alone, the other would be an error of its own."""
+    make_node("exec-1", node_type="execution")
+    begin, outcomes = threading.Barrier(2), []
+
+    def add(address: str) -> None:
+        begin.wait()
+        try:
+            outcomes.append(provisioning_addresses.add("exec-1", address, {"canonical": True}).outcome.value)
+        except ValidationError as error:
+            outcomes.append(error.messages[0].split(" ", 1)[1])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=add, args=address) for address in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == ["created", "is the canonical address of exec-1 already."]
+    assert ReceptorAddress.objects.count() == 1

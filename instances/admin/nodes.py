@@ -123,7 +123,7 @@ class InstanceAdmin(MeshAdmin):
         if obj is None:
             return [(None, {"fields": ["hostname", "node_type", *settled, *wired]})]
         return [
-            (None, {"fields": ["shown_name", "shown_type", "shown_state", "managed", "created", "modified"]}),
+            (None, {"fields": ["shown_name", "shown_type", "shown_state", "shown_managed", "created", "modified"]}),
             ("Health", {"fields": self.health}),
             ("Capacity and load", {"fields": self.figures}),
             ("Mesh", {"fields": self.mesh}),
@@ -134,7 +134,7 @@ class InstanceAdmin(MeshAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return []
-        shown = ["shown_name", "shown_type", "shown_state", "managed", "created", "modified", "latest_changes"]
+        shown = ["shown_name", "shown_type", "shown_state", "shown_managed", "created", "modified", "latest_changes"]
         wired = ["peers"] if not settings.IS_K8S or rules.current().has_automatic_peers(obj) else []
         return [*shown, *self.health, *self.figures, *self.mesh, *wired]
 
@@ -192,6 +192,8 @@ class InstanceAdmin(MeshAdmin):
     def shown_errors(self, node: Instance) -> SafeString | str:
         return show.brief(node.errors)
 
+    addresses = admin.display(description="addresses")(lambda self, node: address_table(node))
+    shown_managed = admin.display(description="managed")(lambda self, node: "yes" if node.managed else "no")
     shown_version = admin.display(description="version")(lambda self, node: show.reported(node.version))
     shown_uuid = admin.display(description="UUID")(lambda self, node: show.reported(node.uuid))
     shown_address = admin.display(description="IP address")(lambda self, node: show.reported(node.ip_address))
@@ -230,8 +232,6 @@ class InstanceAdmin(MeshAdmin):
     @admin.display(description="memory")
     def shown_memory(self, node: Instance) -> str:
         return gibibytes(node.memory) if node.memory else "not reported"
-
-    addresses = admin.display(description="addresses")(lambda self, node: address_table(node))
 
     @admin.display(description="connects to")
     def links_from(self, node: Any) -> SafeString | str:
