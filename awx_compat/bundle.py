@@ -12,11 +12,12 @@ from typing import Any
 
 import yaml
 
+from awx_compat.dialects import module
 from instances.install_bundles import NewBundle, fingerprint
 from instances.models import Instance, ReceptorAddress
 
-# From 2.0.6 on it runs on ansible-core 2.19, where the 2.0.2 of AWX fails, and on earlier ones; the templates of all up
-# to 2.0.10 read a peer's host and port. ansible-galaxy installs the newest one of the range.
+# From 2.0.6 on it supports ansible-core 2.19, unlike AWX's 2.0.2 and 2.0.3, and earlier ones. The templates of all up
+# to 2.0.10 read a peer's host and port, from 2.0.3 on its address. ansible-galaxy installs the newest one of the range.
 COLLECTION = {"name": "ansible.receptor", "version": ">=2.0.6,<2.1.0"}
 USER = "<username>"  # whom the reader of the inventory fills in
 CA_FILE = "receptor/tls/ca/mesh-CA.crt"
@@ -108,6 +109,7 @@ def inventory(instance: Instance) -> dict[str, Any]:
 
 def variables(instance: Instance, peers: Iterable[ReceptorAddress]) -> dict[str, Any]:
     """What the roles of the collection ansible.receptor read; paths are those within the bundle."""
+    spoken = module("bundle")
     variables: dict[str, Any] = {
         "receptor_user": "awx",
         "receptor_group": "awx",
@@ -132,22 +134,8 @@ def variables(instance: Instance, peers: Iterable[ReceptorAddress]) -> dict[str,
         "custom_tls_certfile": CERTIFICATE_FILE,
         "custom_tls_keyfile": KEY_FILE,
         "custom_ca_certfile": CA_FILE,
-        "receptor_protocol": "tcp",
-        "receptor_listener": instance.listener_port is not None,
+        **spoken.listener(instance),
     }
-    if instance.listener_port is not None:
-        variables["receptor_port"] = instance.listener_port
-    dialled = [{**host_and_port(peer), "protocol": "tcp"} for peer in peers]
-    if dialled:
+    if dialled := [spoken.peer(each) for each in peers]:
         variables["receptor_peers"] = dialled
     return variables
-
-
-def host_and_port(peer: ReceptorAddress) -> dict[str, Any]:
-    """The host and port of a peer, which the collection's template joins by a colon to a YAML value, without quotes.
-
-    Receptor takes an IPv6 address in brackets only, and YAML would read these as a list. So the value is quoted here.
-    """
-    if ":" not in peer.address:
-        return {"host": peer.address, "port": peer.port}
-    return {"host": f'"[{peer.address}]', "port": f'{peer.port}"'}

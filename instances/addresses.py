@@ -7,10 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from instances.capacity import CONTROLLING
 from instances.models import Instance, InstanceLink, ReceptorAddress
+from instances.models.address import HIGHEST_PORT
 
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
 LISTENER = ("listener_port", "peers_from_control_nodes")  # what an instance has of its canonical address
@@ -62,6 +64,19 @@ def named_like(instance: Instance) -> ReceptorAddress:
     if address and address.instance_id != instance.pk:
         raise TakenAddressError(instance.hostname)
     return address or ReceptorAddress(instance=instance, address=instance.hostname)
+
+
+def check_owner(address: str, instance: Instance | None) -> None:
+    """Raise ValidationError if another than ``instance`` has this address."""
+    found = ReceptorAddress.objects.filter(address=address).exclude(instance=instance).select_related("instance")
+    if other := found.first():
+        raise ValidationError({"address": f"{other.instance.hostname} has the address {address} already."})
+
+
+def check_port(port: int | None, name: str) -> None:
+    """Raise ValidationError, for the field ``name``, if no address can be given this port. 0 is one not known."""
+    if port is None or not 0 <= port <= HIGHEST_PORT:
+        raise ValidationError({name: f"A port is a number from 0 to {HIGHEST_PORT}."})
 
 
 def delete_unused_addresses() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from cryptography import x509
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from instances import database, mesh_ca
@@ -24,6 +25,10 @@ from instances.models import Instance, InstanceLink, IssuedBundle, Mirror, Recep
 logger = logging.getLogger(__name__)
 
 CERTIFICATE = "certificate"
+WEBSOCKETS = (ReceptorAddress.Protocol.WS, ReceptorAddress.Protocol.WSS)
+# Port 0 is one not known, and only a URL has a port by default.
+CANNOT_BE_DIALLED = Q(port=None) | Q(port=0, protocol=ReceptorAddress.Protocol.TCP)
+BEFORE_PROTOCOLS = {"protocol": "tcp"}  # what bundles had whose record names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class NewBundle:
     def parts(self) -> dict[str, Any]:
         """What it is made of, as ``IssuedBundle.parts`` has it."""
         return {
-            **parts(self.instance, [address(peer.address, peer.port) for peer in self.peers]),
+            **parts(self.instance, [dialled_at(peer) for peer in self.peers]),
             **parts_of_ca(self.ca.certificates_pem, self.ca.work_public_key),
             CERTIFICATE: digest(self.certificate),
         }
@@ -78,8 +83,8 @@ class Comparison:
 
 
 def dialled_by(instance: Instance) -> Iterable[ReceptorAddress]:
-    """The addresses of peers that listen, ordered; the others cannot be dialled."""
-    return instance.peers.exclude(port=None).order_by("address")
+    """The addresses of peers that can be dialled, ordered."""
+    return instance.peers.exclude(CANNOT_BE_DIALLED).order_by("address")
 
 
 def record(new: NewBundle) -> None:
@@ -128,9 +133,10 @@ def compare_all(now: datetime) -> list[Comparison]:
 def compare(bundles: Collection[IssuedBundle], now: datetime) -> list[Comparison]:
     """Compare the bundles with those that would be made at ``now``. One query, beside that of ``bundles``."""
     peers: dict[int, list[str]] = {bundle.instance_id: [] for bundle in bundles}
-    links = InstanceLink.objects.filter(source__in=peers.keys()).exclude(target__port=None)
-    for pk, host, port in links.values_list("source_id", "target__address", "target__port"):
-        peers[pk].append(address(host, port))
+    dialled = ReceptorAddress.objects.exclude(CANNOT_BE_DIALLED)
+    links = InstanceLink.objects.filter(source__in=peers.keys(), target__in=dialled)
+    for link in links.select_related("target"):
+        peers[link.source_id].append(dialled_at(link.target))
     try:
         of_ca, ca_error = parts_of_ca(*mesh_ca.public_parts()), ""
     except MeshCAError as error:
@@ -138,7 +144,7 @@ def compare(bundles: Collection[IssuedBundle], now: datetime) -> list[Comparison
     found = []
     for bundle in bundles:
         current = {**parts(bundle.instance, peers[bundle.instance_id]), **of_ca}
-        changed = differences(bundle.parts, current)
+        changed = differences({**BEFORE_PROTOCOLS, **bundle.parts}, current)
         if bundle.certificate_expires <= now:
             changed[CERTIFICATE] = f"Its certificate expired {in_utc(bundle.certificate_expires)}."
         found.append(Comparison(bundle, changed, ca_error))
@@ -149,8 +155,13 @@ def compare(bundles: Collection[IssuedBundle], now: datetime) -> list[Comparison
 
 
 def parts(instance: Instance, peers: Iterable[str]) -> dict[str, Any]:
-    """What a bundle takes from the database."""
-    return {"hostname": instance.hostname, "port": instance.listener_port, "peers": sorted(peers)}
+    """What a bundle takes from the database. ``peers``: as ``dialled_at()`` writes them."""
+    return {
+        "hostname": instance.hostname,
+        "port": instance.listener_port,
+        "protocol": receptors_protocol(instance.protocol),
+        "peers": sorted(peers),
+    }
 
 
 def parts_of_ca(certificates: bytes, work_public_key: bytes) -> dict[str, Any]:
@@ -165,6 +176,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, str]:
     words = {
         "hostname": f"The hostname was {before['hostname']}.",
         "port": f"The port was {before['port'] or 'not set'}, and is {now['port'] or 'not set'}.",
+        "protocol": f"The protocol was {before['protocol']}, and is {now['protocol']}.",
         "peers": f"Other peers are dialled: {'; '.join(peers)}.",
         "ca": "The certificate of the mesh CA changed.",
         "work_key": "The key that verifies work changed.",
@@ -172,9 +184,20 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> dict[str, str]:
     return {name: words[name] for name, value in now.items() if before[name] != value}
 
 
-def address(host: str, port: int | None) -> str:
-    """The address of a listening peer, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def receptors_protocol(protocol: str) -> str:
+    """How Receptor's configuration names the protocol of an address: ws with and without TLS; tcp where it has none."""
+    return "ws" if protocol in WEBSOCKETS else "tcp"
+
+
+def dialled_at(peer: ReceptorAddress) -> str:
+    """What Receptor dials: host and port, an IPv6 address in brackets; by websockets a URL.
+
+    Nodes are connected with TLS always, so the URL is one of wss, also where the protocol is ws.
+    """
+    host = f"[{peer.address}]" if ":" in peer.address else peer.address
+    place = f"{host}:{peer.port}" if peer.port else host
+    path = f"/{peer.websocket_path}" if peer.websocket_path else ""
+    return f"wss://{place}{path}" if peer.protocol in WEBSOCKETS else place
 
 
 def digest(content: bytes) -> str:

@@ -15,13 +15,12 @@ from uuid import uuid4
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from instances import addresses, lifecycle, policies, renaming, tasks
-from instances.capacity import CONTROLLING
+from instances import addresses, lifecycle, policies, renaming, rules, tasks
 from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink, ReceptorAddress
 from instances.models.group import CONTROL_PLANE
 from instances.models.instance import NO_UUID
-from instances.rules import awx23, common
+from instances.rules import common
 
 
 class Outcome(Enum):
@@ -47,8 +46,8 @@ def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Re
     """Register a node, or change the one that has this uuid or else this hostname; one found by its uuid is renamed.
 
     ``node_type``: None leaves it as it is, and makes a new node a hybrid one. ``given``: any of uuid, ip_address and
-    listener_port; what is left out stays as it is. A control or hybrid node peers to every node with
-    peers_from_control_nodes.
+    listener_port; what is left out stays as it is. A control or hybrid node peers to every address with
+    peers_from_control_nodes of an execution or hop node.
     """
     lifecycle.refuse_control_characters(hostname)
     lock_links()
@@ -57,7 +56,9 @@ def provision(hostname: str, node_type: str | None, given: dict[str, Any]) -> Re
     found = find_node(hostname, given.get("uuid", NO_UUID))
     check_address(found, given.get("ip_address", ""))
     if given.get("listener_port") is not None:
-        awx23.check_listener_port(given["listener_port"])
+        rules.current().check_listener_port(given["listener_port"])
+    if given.get("listener_port") is not None or (found and found.hostname != hostname):
+        addresses.check_owner(hostname, found)
     if found is None:
         peer_as_control_node(new_node(hostname, node_type or Instance.NodeType.HYBRID, given))
         return Registration(Outcome.CREATED)
@@ -115,7 +116,7 @@ def new_node(hostname: str, node_type: str, given: dict[str, Any]) -> Instance:
         "node_type": node_type,
         "node_state": Instance.NodeState.INSTALLED,
         "capacity": 0,
-        "managed": node_type in CONTROLLING,
+        "managed": rules.current().is_managed(node_type),
     }
     Instance(**lifecycle.own_fields(values)).clean_fields()
     return lifecycle.create(values)
@@ -236,7 +237,8 @@ class Links:
 def connect(source: str, peers: Sequence[str], exactly: bool = False, severed: Sequence[str] = ()) -> Links:
     """Let ``source`` dial these ``peers``, and with ``exactly`` no others; the ``severed`` no longer.
 
-    As in AWX, peers need no listener_port, links may form a cycle, and the severed may be unknown by now.
+    As in AWX, links may form a cycle, and the severed may be unknown by now; whether a peer needs an address that it
+    listens at, the rules of the version say.
     """
     if source in (*peers, *severed):
         raise ValidationError(f"{source} cannot peer to itself.")
@@ -250,7 +252,7 @@ def connect(source: str, peers: Sequence[str], exactly: bool = False, severed: S
     warnings = tuple(link_warnings(found[source], [node for node in lacking if node.hostname not in states]))
     for node in lacking:
         if not own.filter(target__instance=node).update(link_state=established):
-            address = addresses.address_to_link(node)
+            address = rules.current().address_to_link(node)
             InstanceLink.objects.create(source=found[source], target=address, link_state=established)
     removed, _ = own.filter(target__instance__hostname__in=gone).delete()
     addresses.delete_unused_addresses()

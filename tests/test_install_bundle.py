@@ -266,6 +266,64 @@ def test_the_variables_are_in_the_archive(
     assert yaml.safe_load(files["group_vars/all.yml"]) == {**COMMON, **work, **LISTENS, **DIALS}
 
 
+def peer_of(node: Instance, **values: Any) -> None:
+    """Let ``node`` dial an address with these values, of a hop node."""
+    hop = Instance.objects.create(hostname="hop-9", node_type="hop")
+    node.peers.add(ReceptorAddress.objects.create(instance=hop, **values))
+
+
+@pytest.mark.parametrize(
+    ("address", "listening"),
+    [
+        (None, {"receptor_listener": False}),
+        ({"port": 0}, {"receptor_listener": False}),
+        ({"port": 80}, {"receptor_protocol": "tcp", "receptor_listener": True, "receptor_port": 80}),
+        ({"protocol": "ws"}, {"receptor_protocol": "ws", "receptor_listener": True, "receptor_port": 27199}),
+        (
+            {"protocol": "wss", "websocket_path": "mesh"},
+            {"receptor_protocol": "ws", "receptor_listener": True, "receptor_port": 27199},
+        ),
+        ({"protocol": "ws", "canonical": False}, {"receptor_listener": False}),
+    ],
+)
+def test_as_awx_24_a_node_listens_at_its_canonical_address(
+    address: dict[str, Any] | None, listening: dict[str, Any], node: Instance, awx24: None
+) -> None:
+    if address is not None:
+        ReceptorAddress.objects.create(instance=node, address="a.example.net", **{"canonical": True, **address})
+    found = bundle.variables(Instance.objects.get(pk=node.pk), [])
+    assert {name: value for name, value in found.items() if name in {"receptor_protocol", *LISTENS}} == listening
+
+
+ADDRESSES = {  # by what is dialled
+    "hop1:27199": {"address": "hop1"},
+    "[fd00::1]:1024": {"address": "fd00::1", "port": 1024},
+    "wss://hop1:27199": {"address": "hop1", "protocol": "ws"},
+    "wss://hop1:443/mesh/v1": {"address": "hop1", "protocol": "ws", "port": 443, "websocket_path": "mesh/v1"},
+    "wss://hop1:443/a b # c": {"address": "hop1", "protocol": "wss", "port": 443, "websocket_path": "a b # c"},
+    "wss://[fd00::1]/mesh": {"address": "fd00::1", "protocol": "wss", "port": 0, "websocket_path": "mesh"},
+    "wss://hop1": {"address": "hop1", "protocol": "wss", "port": 0},
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("dialled", ADDRESSES)
+def test_as_awx_24_a_peer_is_dialled_at_its_address(dialled: str, node: Instance, awx24: None) -> None:
+    """The collection's template writes the value without quotes."""
+    peer_of(node, **ADDRESSES[dialled])
+    (peer,) = bundle.variables(node, install_bundles.dialled_by(node))["receptor_peers"]
+    assert peer.keys() == {"address", "protocol"}
+    read = yaml.safe_load(f"- {peer['protocol']}-peer:\n    address: {peer['address']}\n    redial: true\n")
+    kind = "ws-peer" if dialled.startswith("wss://") else "tcp-peer"
+    assert read == [{kind: {"address": dialled, "redial": True}}]
+
+
+@pytest.mark.parametrize("port", [None, 0])
+def test_what_cannot_be_dialled_is_left_out(port: int | None, node: Instance, awx24: None) -> None:
+    peer_of(node, address="hop1", port=port)
+    assert "receptor_peers" not in bundle.variables(node, install_bundles.dialled_by(node))
+
+
 IPV6 = ("fd00::15", "::1", "2001:db8:0:0:0:0:0:1", "::ffff:10.0.0.1")
 
 
@@ -667,6 +725,11 @@ def peer_with_another_port(node: Instance) -> str:
     return "Other peers are dialled: new peers: hop1:1024; removed peers: hop1:27200."
 
 
+def peer_by_websockets(node: Instance) -> str:
+    ReceptorAddress.objects.filter(address="hop1").update(protocol="ws", websocket_path="mesh")
+    return "Other peers are dialled: new peers: wss://hop1:27200/mesh; removed peers: hop1:27200."
+
+
 def renamed(node: Instance) -> str:
     Instance.objects.filter(pk=node.pk).update(hostname="exec-9")
     return "The hostname was exec-1.example.org."
@@ -683,6 +746,7 @@ CHANGES = {
     new_peer: "peers",
     removed_peer: "peers",
     peer_with_another_port: "peers",
+    peer_by_websockets: "peers",
     renamed: "hostname",
     expired: "certificate",
 }
@@ -708,6 +772,19 @@ def test_a_bundle_is_outdated_once_a_new_one_would_differ(
     assert (row["status"], row["message"], row["changed"]) == (status, message, [CHANGES[change]])
     issue_without_keys(Instance.objects.get(pk=node.pk), mesh_ca)
     assert told_of(client, node)[0] == "True"
+
+
+def test_a_bundle_is_outdated_by_another_protocol(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:
+    listen(node)
+    issue_without_keys(Instance.objects.get(pk=node.pk), mesh_ca)
+    record = IssuedBundle.objects.get()
+    record.parts.pop("protocol")  # as of records from before there were protocols
+    record.save()
+    assert told_of(client, node)[0] == "True"
+    ReceptorAddress.objects.update(protocol="wss")
+    assert told_of(client, node)[2].endswith(" UTC. The protocol was tcp, and is ws.")
+    (row,) = listed(client)
+    assert row["changed"] == ["protocol"]
 
 
 def test_what_leaves_the_bundle_as_it_is(client: APIClient, node: Instance, mesh_ca: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from instances.addresses import address_to_link
 from instances.health import conditions, mesh, periodic, recording
 from instances.health.mesh_view import View
 from instances.health.report import Check, NodeReport
-from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth
+from instances.models import Condition, Instance, InstanceLink, MeshInspection, NodeHealth, ReceptorAddress
 from tests.mesh import MINUTE, MORNING, Mesh, link, node, state
 
 pytestmark = pytest.mark.django_db
@@ -317,6 +317,22 @@ def test_a_known_connection_establishes_the_links_of_both_directions(nodes: Mesh
     assert states == ["established", "established", "adding", "removing"]
 
 
+def test_a_connection_establishes_the_links_to_every_address_of_the_node(nodes: Mesh) -> None:
+    """Receptor tells which nodes are connected, not at which address."""
+    one, other, third = node("one"), node("other"), node("third")
+    link(one, other, "adding")
+    for address, values in (("a", {"protocol": "ws"}), ("b", {"port": 443}), ("c", {"is_internal": True})):
+        InstanceLink.objects.create(
+            source=one, target=ReceptorAddress.objects.create(instance=other, address=address, **values)
+        )
+    elsewhere = ReceptorAddress.objects.create(instance=third, address="d")
+    InstanceLink.objects.create(source=one, target=elsewhere)
+    nodes.connections = {"other": {"one": 1.0}, "third": {"other": 1.0}}
+    nodes.look()
+    states = dict(InstanceLink.objects.values_list("target__address", "link_state"))
+    assert states == {**dict.fromkeys(("other", "a", "b", "c"), "established"), "d": "adding"}
+
+
 # --- cut off
 
 
@@ -607,7 +623,7 @@ def test_a_day_of_a_thousand_nodes_ends_as_it_must(nodes: Mesh) -> None:
     """Losses, flaps, a hop node that fails, workers that start again; each look goes by what is stored alone."""
     everybody = {each.hostname for each in big_mesh(1000)}
     behind_hop_3 = set(
-        InstanceLink.objects.filter(target__hostname="hop-3", source__node_type="execution").values_list(
+        InstanceLink.objects.filter(target__instance__hostname="hop-3", source__node_type="execution").values_list(
             "source__hostname", flat=True
         )
     )

@@ -189,7 +189,15 @@ def test_twice_is_like_once(command: str, mesh: None) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["provision_instance", "deprovision_instance", "list_instances", "register_queue", "register_peers"],
+    [
+        "provision_instance",
+        "deprovision_instance",
+        "list_instances",
+        "register_queue",
+        "register_peers",
+        "add_receptor_address",
+        "remove_receptor_address",
+    ],
 )
 def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -3,7 +3,7 @@
 base.py    the fields of a declaration, each of them something that versions say differently.
 awx23.py   AWX 23.6.0
 awx24.py   AWX 24.6.1
-*_names.py, *_instances.py, *_urls.py   what refers to models, serializers and views
+*_names.py, *_instances.py, *_bundle.py, *_urls.py   what refers to models, serializers and views
 
 ``AWX_VERSION`` chooses one for the whole process. All other code reads fields of ``current()``, and never compares
 versions. The declarations are imported by the settings, and so import neither models nor views.

@@ -25,6 +25,7 @@ DIALECT = Dialect(
     routes=("awx_compat.dialects.awx23_urls",),
     names="awx_compat.dialects.awx23_names",
     instances="awx_compat.dialects.awx23_instances",
+    bundle="awx_compat.dialects.awx23_bundle",
     slashless_collections=frozenset(),
     has_pages_for_unknown_routes=False,
     origin_header="Origin",

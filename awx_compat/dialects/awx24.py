@@ -33,6 +33,7 @@ DIALECT = Dialect(
     routes=("awx_compat.dialects.awx24_urls",),
     names="awx_compat.dialects.awx24_names",
     instances="awx_compat.dialects.awx24_instances",
+    bundle="awx_compat.dialects.awx24_bundle",
     slashless_collections=frozenset(WITH_NAMED_URLS),
     has_pages_for_unknown_routes=True,
     origin_header="origin",

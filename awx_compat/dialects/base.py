@@ -33,6 +33,9 @@ class Dialect:
     instances: str
     """The module with the serializers of instances and links, and the records that they render."""
 
+    bundle: str
+    """The module with the variables of install bundles for a node's port, ``listener()``, and its peers, ``peer()``."""
+
     # --- errors
 
     has_pages_for_unknown_routes: bool

@@ -1,6 +1,7 @@
 """The contents of a node's page: capacity, conditions, jobs, peers and groups, as far as the reader may see them."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +9,12 @@ from instances import capacity
 from instances.capacity import Load
 from instances.health import conditions
 from instances.models import Condition, Instance, InstanceLink, UnifiedJob
+from instances.models.address import full_address
 from instances.overview import standing
 from instances.reader import Reader
 
 MOST_JOBS = 50
+PARTS_OF_ADDRESS = ("address", "port", "protocol", "websocket_path")
 IN_WORDS = dict(conditions.REASONS)
 
 
@@ -44,6 +47,7 @@ class PeerRow:
     hostname: str
     state: str
     direction: str  # of the link, as a text
+    address: str  # to which the link leads; "" if no other link joins the two nodes in this direction
 
 
 def context_of(node: Instance, reader: Reader) -> dict[str, Any]:
@@ -59,6 +63,7 @@ def context_of(node: Instance, reader: Reader) -> dict[str, Any]:
         "sees_jobs": reader.sees_everything,
         "jobs": jobs,
         "forks_of_others": node.consumed_capacity - sum(job.forks for job in jobs),
+        "addresses": node.receptor_addresses.order_by("-canonical", "address"),
         "peers": peers(node, reader),
         "groups": node.rampart_groups.visible_to(reader).order_by("name").values_list("name", flat=True),
     }
@@ -101,13 +106,17 @@ def peers(node: Instance, reader: Reader) -> list[PeerRow]:
     """The other ends of the node's links, by hostname: of outbound links all, as in the API's ``peers``; of inbound
     links those that ``reader`` may see."""
     incoming = InstanceLink.objects.filter(target__instance=node, source__in=Instance.objects.visible_to(reader))
+    columns = ("source_id", "source__hostname", "link_state", *(f"target__{name}" for name in PARTS_OF_ADDRESS))
     found = [
-        PeerRow(pk, hostname, state, "inbound")
-        for pk, hostname, state in incoming.values_list("source_id", "source__hostname", "link_state")
+        PeerRow(pk, hostname, state, "inbound", full_address(*address))
+        for pk, hostname, state, *address in incoming.order_by("target__address").values_list(*columns)
     ]
     targets = [link["target_id"] for link in node.outgoing_links]
     visible = set(Instance.objects.visible_to(reader).filter(pk__in=targets).values_list("pk", flat=True))
     for link in node.outgoing_links:
         pk = link["target_id"] if link["target_id"] in visible else None
-        found.append(PeerRow(pk, link["target"], link["link_state"], "outbound"))
-    return sorted(found, key=lambda peer: peer.hostname)
+        address = full_address(link["address"], link["port"], link["protocol"], link["path"])
+        found.append(PeerRow(pk, link["target"], link["link_state"], "outbound", address))
+    links = Counter((peer.hostname, peer.direction) for peer in found)
+    rows = [peer if links[peer.hostname, peer.direction] > 1 else replace(peer, address="") for peer in found]
+    return sorted(rows, key=lambda peer: peer.hostname)

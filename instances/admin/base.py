@@ -17,6 +17,7 @@ from django.utils.text import capfirst
 from psycopg.errors import QueryCanceled
 
 from instances import database
+from instances.addresses import TakenAddressError
 from instances.admin import show
 from instances.admin.forms import RejectedForm
 from instances.admin.lists import MeshList, NewestFirst
@@ -26,7 +27,7 @@ from instances.mirror import guard
 from instances.models import Mirror
 from instances.reader import Reader
 
-ERRORS = (ValidationError, StaleError, DatabaseError, ObjectDoesNotExist)
+ERRORS = (ValidationError, StaleError, TakenAddressError, DatabaseError, ObjectDoesNotExist)
 MOST_AT_ONCE = 200  # records of one action
 MOST_ERRORS = 10  # errors of an action that are shown
 TOO_LONG = "The query takes too long. Use other filters or a shorter search."
@@ -51,6 +52,8 @@ def reason_of(error: Exception) -> str:
         return " ".join(error.messages)
     if isinstance(error, StaleError):
         return STALE
+    if isinstance(error, TakenAddressError):
+        return str(error)
     if isinstance(error.__cause__, QueryCanceled) or isinstance(error, OperationalError):
         return BUSY
     if isinstance(error, IntegrityError | ObjectDoesNotExist):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import RegexValidator
@@ -93,6 +93,12 @@ class LinesField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
+def choice_of(model: type[Model], field: str, records: Any, help_text: str) -> forms.ModelChoiceField:
+    """A field for one of ``records``, to which ``field`` of the model refers, with a search."""
+    widget = AutocompleteSelect(model._meta.get_field(field), admin.site)
+    return forms.ModelChoiceField(queryset=records, widget=widget, help_text=help_text)
 
 
 class ManyPicker(AutocompleteSelectMultiple):

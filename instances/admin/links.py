@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -13,7 +11,7 @@ from django.utils.safestring import SafeString
 from instances import lifecycle
 from instances.admin import show
 from instances.admin.base import MeshAdmin
-from instances.admin.forms import CheckedForm
+from instances.admin.forms import CheckedForm, choice_of
 from instances.locking import lock_links
 from instances.models import Instance, InstanceLink, ReceptorAddress
 from instances.models.fields import Severity
@@ -22,18 +20,16 @@ from instances.reader import Reader
 State = InstanceLink.State
 
 
-def end(name: str, records: Any, help_text: str) -> forms.ModelChoiceField:
-    widget = AutocompleteSelect(InstanceLink._meta.get_field(name), admin.site)
-    return forms.ModelChoiceField(queryset=records, widget=widget, help_text=help_text)
-
-
 class LinkForm(CheckedForm):
-    source = end(
+    source = choice_of(
+        InstanceLink,
         "source",
         Instance.objects.all(),
         "An execution or hop node. The peers of control and hybrid nodes are set automatically.",
     )
-    target = end("target", ReceptorAddress.objects.select_related("instance"), "An address of another node.")
+    target = choice_of(
+        InstanceLink, "target", ReceptorAddress.objects.select_related("instance"), "An address of another node."
+    )
 
     def check_together(self, record: Any, values: dict[str, Any]) -> None:
         lifecycle.checked(values["source"], {"peers": [*values["source"].peers.all(), values["target"]]})

@@ -17,11 +17,12 @@ from django.utils.safestring import SafeString
 from instances import lifecycle, overview, rules
 from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
+from instances.admin.addresses import address_table
 from instances.admin.base import MeshAdmin
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
-from instances.admin.removal import REMOVAL, consequences, node_table
+from instances.admin.removal import REMOVAL, consequences, may_be_removed, node_table
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
 from instances.models import Condition, Instance, ReceptorAddress
@@ -99,7 +100,7 @@ class InstanceAdmin(MeshAdmin):
     reported = ["shown_version", "shown_uuid", "shown_address"]
     figures = ["shown_load", "jobs", "shown_capacities", "shown_cpu", "shown_memory", *reported]
     health = ["shown_conditions", "seen", "check_started", "last_check", "all_errors"]
-    mesh = ["links_from", "links_to", "groups"]
+    mesh = ["addresses", "links_from", "links_to", "groups"]
 
     # --- reading
 
@@ -122,7 +123,7 @@ class InstanceAdmin(MeshAdmin):
         if obj is None:
             return [(None, {"fields": ["hostname", "node_type", *settled, *wired]})]
         return [
-            (None, {"fields": ["shown_name", "shown_type", "shown_state", "created", "modified"]}),
+            (None, {"fields": ["shown_name", "shown_type", "shown_state", "shown_managed", "created", "modified"]}),
             ("Health", {"fields": self.health}),
             ("Capacity and load", {"fields": self.figures}),
             ("Mesh", {"fields": self.mesh}),
@@ -133,8 +134,8 @@ class InstanceAdmin(MeshAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return []
-        shown = ["shown_name", "shown_type", "shown_state", "created", "modified", "latest_changes"]
-        wired = [] if settings.IS_K8S and not obj.controls else ["peers"]
+        shown = ["shown_name", "shown_type", "shown_state", "shown_managed", "created", "modified", "latest_changes"]
+        wired = ["peers"] if not settings.IS_K8S or rules.current().has_automatic_peers(obj) else []
         return [*shown, *self.health, *self.figures, *self.mesh, *wired]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -191,6 +192,8 @@ class InstanceAdmin(MeshAdmin):
     def shown_errors(self, node: Instance) -> SafeString | str:
         return show.brief(node.errors)
 
+    addresses = admin.display(description="addresses")(lambda self, node: address_table(node))
+    shown_managed = admin.display(description="managed")(lambda self, node: "yes" if node.managed else "no")
     shown_version = admin.display(description="version")(lambda self, node: show.reported(node.version))
     shown_uuid = admin.display(description="UUID")(lambda self, node: show.reported(node.uuid))
     shown_address = admin.display(description="IP address")(lambda self, node: show.reported(node.ip_address))
@@ -331,12 +334,12 @@ class InstanceAdmin(MeshAdmin):
 
 def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
     """The actions on the page of a node: name, label, and whether the action is applicable."""
-    leaves = node.node_type in INSTALLABLE and node.node_state != State.DEPROVISIONING
+    leaves = node.node_state != State.DEPROVISIONING and may_be_removed(node)
     return [
         ("enable", "Enable", not node.enabled),
         ("disable", "Disable …", node.enabled),
         ("check_health", "Check health", bool(settings.HEALTH_PROBE) and start.is_checked_on_demand(node)),
-        ("deprovision", "Deprovision …", settings.IS_K8S and leaves),
+        ("deprovision", "Deprovision …", leaves),
     ]
 
 

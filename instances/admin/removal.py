@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.utils.safestring import SafeString
 
-from instances import lifecycle
+from instances import lifecycle, rules
 from instances.addresses import DIALLED
 from instances.admin import show
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
@@ -48,6 +48,15 @@ def ends_of(pks: set[int]) -> dict[int, list[str]]:
         for pk in pks & {link.source_id, link.target.instance_id}:
             ends[pk].append(str(link))
     return ends
+
+
+def may_be_removed(node: Instance) -> bool:
+    """Whether nodes like this can be deprovisioned. Without a query, which ``refusal()`` may need."""
+    try:
+        rules.current().CHECKS["node_state"](node, Instance.NodeState.DEPROVISIONING)
+    except ValidationError:
+        return False
+    return True
 
 
 def refusal(node: Instance) -> str:

@@ -216,7 +216,11 @@ class Inspection:
             Instance.objects.filter(pk__in=pks).update(**dict(zip(STATE_COLUMNS, values, strict=True)))
 
     def establish_links(self) -> None:
-        """Set links in state "adding" whose ends are connected to "established", whichever of the two dialled."""
+        """Set links in state "adding" whose ends are connected to "established", whichever of the two dialled.
+
+        Receptor reports which nodes are connected, not at which address: of links to several addresses of a node, all
+        are established by one connection.
+        """
         connected = self.view.connected | {(other, one) for one, other in self.view.connected}
         adding = InstanceLink.State.ADDING
         established = [pk for pk, one, other, state in self.links if state == adding and (one, other) in connected]

@@ -65,6 +65,17 @@ class ReceptorAddress(models.Model):
         return visible(self.full_address)
 
     @property
+    def remarks(self) -> list[str]:
+        """What distinguishes it from other addresses of the node, in words, unless its full address shows it."""
+        applies = {
+            f"path /{self.websocket_path}": self.websocket_path and self.protocol == self.Protocol.WSS,
+            "canonical": self.canonical,
+            "internal": self.is_internal,
+            "control nodes connect to it": self.peers_from_control_nodes,
+        }
+        return [remark for remark, is_so in applies.items() if is_so]
+
+    @property
     def full_address(self) -> str:
         return full_address(self.address, self.port, self.protocol, self.websocket_path)
 

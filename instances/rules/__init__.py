@@ -2,7 +2,7 @@
 
 common.py   what all versions share        awx23.py   AWX 23.6.0        awx24.py   AWX 24.6.1
 
-A module of rules has ``CHECKS``, ``check_together()`` and ``update_control_node_links()``, as ``Rules`` describes them.
+A module of rules has what ``Rules`` describes.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from django.conf import settings
 
-from instances.models import Instance
+from instances.models import Instance, ReceptorAddress
 
 
 class Rules(Protocol):
@@ -26,6 +26,23 @@ class Rules(Protocol):
 
     def update_control_node_links(self, instance: Instance, values: dict[str, Any]) -> None:
         """Add and remove links of control and hybrid nodes to ``instance``, which has just got these ``values``."""
+
+    def has_automatic_peers(self, instance: Instance) -> bool:
+        """Whether the peers of ``instance`` cannot be set by hand."""
+
+    # --- what an installer does, with which more is allowed than over the API
+
+    NO_ADDRESSES: str
+    """Why addresses of instances cannot be added, changed and removed; "" where they can."""
+
+    def check_listener_port(self, port: int) -> None:
+        """Raise ValidationError if an installer may not give an instance this port."""
+
+    def is_managed(self, node_type: str) -> bool:
+        """Whether the control plane owns a new node of this type that an installer registers."""
+
+    def address_to_link(self, instance: Instance) -> ReceptorAddress:
+        """The address of ``instance`` to which an installer's links lead. Raises ValidationError if it has none."""
 
 
 def current() -> Rules:

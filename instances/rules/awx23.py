@@ -7,18 +7,39 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from instances.addresses import INSTALLABLE, is_dialled, peer_from_control_nodes, unpeer_control_nodes
+from instances.addresses import (
+    INSTALLABLE,
+    address_to_link,
+    is_dialled,
+    peer_from_control_nodes,
+    unpeer_control_nodes,
+)
 from instances.capacity import CONTROLLING
 from instances.models import Instance, ReceptorAddress
 from instances.models.address import HIGHEST_PORT
 from instances.rules.common import (
     NOT_HERE,
+    ONLY_INSTALLABLE,
     check_changed_port,
     check_node_state,
     checked_hostname,
     checked_node_type,
 )
 
+__all__ = [
+    "CHECKS",
+    "NO_ADDRESSES",
+    "address_to_link",
+    "check_listener_port",
+    "check_together",
+    "has_automatic_peers",
+    "is_managed",
+    "update_control_node_links",
+]
+
+NO_ADDRESSES = (
+    "This service speaks as AWX 23.6.0, where a node has one address, its hostname. AWX_VERSION=24.6.1 knows others."
+)
 PORTS = (MinValueValidator(1024), MaxValueValidator(HIGHEST_PORT))
 
 
@@ -57,7 +78,7 @@ def check_together(instance: Instance | None, values: dict[str, Any]) -> None:
         raise ValidationError(NOT_HERE)
     if will_be("peers_from_control_nodes"):
         if will_be("node_type") not in INSTALLABLE:
-            raise ValidationError("peers_from_control_nodes can only be enabled for execution or hop nodes.")
+            raise ValidationError(ONLY_INSTALLABLE)
         if not will_be("listener_port"):
             raise ValidationError(
                 "Field listener_port must be a valid integer when peers_from_control_nodes is enabled."
@@ -79,10 +100,18 @@ def check_listener_port(port: int) -> None:
         raise ValidationError({"listener_port": error.messages}) from None
 
 
+def has_automatic_peers(instance: Instance) -> bool:
+    return instance.controls
+
+
+def is_managed(node_type: str) -> bool:
+    return node_type in CONTROLLING
+
+
 def check_peers(instance: Instance | None, peers: list[ReceptorAddress]) -> None:
     wanted = {peer.pk for peer in peers}
     changes = instance is not None and wanted != set(instance.peers.values_list("pk", flat=True))
-    if instance and changes and instance.node_type in CONTROLLING:
+    if instance and changes and has_automatic_peers(instance):
         raise ValidationError(
             "Setting peers manually for control nodes is not allowed. "
             "Enable peers_from_control_nodes on the hop and execution nodes instead."

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from instances.addresses import LISTENER, peer_from_control_nodes, unpeer_control_nodes
+from instances.addresses import LISTENER, check_port, peer_from_control_nodes, unpeer_control_nodes
 from instances.models import Instance, InstanceLink, ReceptorAddress
 from instances.rules.common import (
     NOT_HERE,
@@ -16,6 +16,7 @@ from instances.rules.common import (
     checked_node_type,
 )
 
+NO_ADDRESSES = ""
 NOT_GIVEN = -1  # a port that AWX takes for none that was given
 LARGEST_PORT = 2**31 - 1  # of the column; AWX answers larger ones with an error of the database
 
@@ -48,7 +49,7 @@ def checked_peers(instance: Instance | None, peers: list[ReceptorAddress]) -> li
     if {peer.pk for peer in peers} != set(instance.peers.values_list("pk", flat=True)):
         if not settings.IS_K8S:
             raise ValidationError("Cannot change peers.")
-        if instance.managed:
+        if has_automatic_peers(instance):
             raise ValidationError("Setting peers manually for managed nodes is not allowed.")
     if instance.pk in [peer.instance_id for peer in peers]:
         raise ValidationError("Instance cannot peer to its own address.")
@@ -91,3 +92,26 @@ def update_control_node_links(instance: Instance, values: dict[str, Any]) -> Non
         peer_from_control_nodes(address)
     else:
         unpeer_control_nodes(address)
+
+
+def has_automatic_peers(instance: Instance) -> bool:
+    return instance.managed
+
+
+def check_listener_port(port: int) -> None:
+    check_port(port, "listener_port")
+
+
+def is_managed(node_type: str) -> bool:
+    """An installer registers nodes of all types for the control plane: its mesh ingress is a hop node, and managed."""
+    return True
+
+
+def address_to_link(instance: Instance) -> ReceptorAddress:
+    address: ReceptorAddress | None = instance.canonical_address
+    if address is None:
+        raise ValidationError(
+            f"{instance.hostname} has no canonical address to which a link could lead; "
+            "add_receptor_address --canonical adds one."
+        )
+    return address

@@ -7,6 +7,7 @@ from instances.addresses import INSTALLABLE
 from instances.models import Instance
 
 NOT_HERE = "Can only create instances on Kubernetes or OpenShift."
+ONLY_INSTALLABLE = "peers_from_control_nodes can only be enabled for execution or hop nodes."
 
 
 def checked_hostname(instance: Instance | None, hostname: str) -> str:

@@ -20,8 +20,9 @@ from pytest_django import Settings
 from awx_compat import bundle
 from instances import mesh_ca
 from instances.install_bundles import NewBundle
-from instances.models import Instance
+from instances.models import Instance, ReceptorAddress
 from tests.clients.conftest import installed
+from tests.conftest import speaking
 from tests.make import make_link, make_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -55,7 +56,11 @@ TEMPLATE = """
 {% endif %}
 {% for peer in receptor_peers | default([]) %}
 - {{ peer['protocol'] }}-peer:
+{% if peer['address'] is defined %}
+    address: {{ peer['address'] }}
+{% else %}
     address: {{ peer['host'] }}:{{ peer['port'] }}
+{% endif %}
 {% endfor %}
 {% for command, config in (receptor_work_commands | default({})).items() %}
 - work-command:
@@ -91,7 +96,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("node_type", ["execution", "hop"])
+@pytest.mark.parametrize("awx", ["23.6.0", "24.6.1"])
 def test_the_playbook_runs(
+    awx: str,
     node_type: str,
     version: str,
     authority: dict[str, str],
@@ -101,7 +108,11 @@ def test_the_playbook_runs(
 ) -> None:
     for name, value in authority.items():
         setattr(settings, name, value)
-    folder = unpacked(node_with_peers(node_type), tmp_path)
+    node = node_with_peers(node_type)
+    if awx == "24.6.1":
+        peer_by_websockets(node)
+    with speaking(awx):
+        folder = unpacked(node, tmp_path)
     stand_in(tmp_path)
     ansible = installed(clients_folder / f"ansible-core-{version}", *VERSIONS[version]) / "bin" / "ansible-playbook"
     done = subprocess.run(
@@ -132,6 +143,8 @@ def test_the_playbook_runs(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed=0" in done.stdout
     peers = [{"tcp-peer": {"address": "[fd00::15]:1024"}}, {"tcp-peer": {"address": "hop-9.example.org:27199"}}]
+    if awx == "24.6.1":
+        peers.append({"ws-peer": {"address": "wss://mesh.example.org:443/a b"}})
     assert yaml.safe_load((folder / "receptor.conf").read_text()) == [
         {"tcp-listener": {"port": 27200}},
         *peers,
@@ -157,6 +170,13 @@ def node_with_peers(node_type: str) -> Instance:
         peer = make_node(hostname=hostname, node_type="hop", listener_port=port)
         make_link(source=own, target=peer)
     return own
+
+
+def peer_by_websockets(node: Instance) -> None:
+    """Let the node dial an address behind an ingress, which AWX 23.6.0 does not have."""
+    peer = Instance.objects.create(hostname="ingress", node_type="hop")
+    values = {"port": 443, "protocol": "wss", "websocket_path": "a b"}
+    node.peers.add(ReceptorAddress.objects.create(instance=peer, address="mesh.example.org", **values))
 
 
 def unpacked(node: Instance, folder: Path) -> Path:

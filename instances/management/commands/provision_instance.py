@@ -42,7 +42,8 @@ class Command(ErrorReportingCommand):
             "--listener_port",
             type=int,
             metavar="PORT",
-            help="port on which the node's Receptor listens, 1024 to 65535; can be set only once (default: none)",
+            help="port on which the node's Receptor listens, 1024 to 65535; can be set only once (default: none). As "
+            "AWX 24.6.1 from 0 on: the port of its canonical address, the hostname",
         )
 
     def handle(self, *args: Any, hostname: str, node_type: str | None, **options: Any) -> None:
