@@ -51,7 +51,10 @@ def records(admin: User, alice: User, edge: InstanceGroup) -> dict[str, list[Any
     InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3, policy_instance_list=["a", "b"])
     tokens.issue(admin, "read", "for a script")
     return {
-        "instances": [*Instance.objects.with_load().with_peers().with_addresses().with_addressed_links(), odd_unsaved(odd)],
+        "instances": [
+            *Instance.objects.with_load().with_peers().with_addresses().with_addressed_links(),
+            odd_unsaved(odd),
+        ],
         "addresses": list(ReceptorAddress.objects.all()),
         "groups": list(InstanceGroup.objects.with_load().with_administration_by(alice.reader)),
         "users": list(User.objects.with_rights()),

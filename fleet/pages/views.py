@@ -110,7 +110,7 @@ def members(nodes: list[Instance], group: int | None, visible_groups: Collection
 def node(request: HttpRequest, pk: int) -> HttpResponse:
     """One node: how its capacity is calculated, the jobs that use it, and the reasons for its state."""
     user: Any = request.user
-    readable = Instance.objects.visible_to(user.reader).with_load().with_links().with_conditions()
+    readable = Instance.objects.visible_to(user.reader).with_load().with_addressed_links().with_conditions()
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
         return error_page(
