@@ -7,13 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from instances.capacity import CONTROLLING
 from instances.models import Instance, InstanceLink, ReceptorAddress
 
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
 LISTENER = ("listener_port", "peers_from_control_nodes")  # what an instance has of its canonical address
+DIALLED = Prefetch(
+    "receptor_addresses",
+    ReceptorAddress.objects.filter(Exists(InstanceLink.objects.filter(target=OuterRef("pk")))),
+    to_attr="dialled_addresses",
+)
 
 
 class TakenAddressError(Exception):
@@ -100,8 +105,9 @@ def links_to(instance: Instance) -> QuerySet[InstanceLink]:
 
 
 def is_dialled(instance: Instance) -> bool:
-    """Whether a link leads to ``instance``. Needs no query where ``receptor_addresses__links`` were prefetched."""
-    return any(address.links.exists() for address in instance.receptor_addresses.all())
+    """Whether a link leads to ``instance``. Needs no query where its ``DIALLED`` addresses were prefetched."""
+    dialled = getattr(instance, DIALLED.to_attr, None)
+    return links_to(instance).exists() if dialled is None else bool(dialled)
 
 
 def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:

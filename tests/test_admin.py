@@ -47,6 +47,7 @@ HOSTILE = "<script>alert(1)</script>\"'&\u202edlrow"
 INDEX = "/admin/"
 NODES = "/admin/instances/instance/"
 LINKS = "/admin/instances/instancelink/"
+ADDRESSES = "/admin/instances/receptoraddress/"
 GROUPS = "/admin/instances/instancegroup/"
 JOBS = "/admin/instances/unifiedjob/"
 USERS = "/admin/instances/user/"
@@ -55,7 +56,7 @@ NODE_TOKENS = "/admin/instances/nodetoken/"
 QUEUE = "/admin/procrastinate/procrastinatejob/"
 MIRROR = "/admin/instances/mirror/"
 LOOKS = "/admin/instances/meshinspection/"
-LISTS = [NODES, LINKS, GROUPS, JOBS, USERS, TOKENS, NODE_TOKENS, QUEUE, MIRROR, LOOKS]
+LISTS = [NODES, ADDRESSES, LINKS, GROUPS, JOBS, USERS, TOKENS, NODE_TOKENS, QUEUE, MIRROR, LOOKS]
 
 
 # --- who

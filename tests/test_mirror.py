@@ -13,10 +13,21 @@ import requests
 from pytest_django import DjangoDbBlocker
 
 from instances import tokens
+from instances.capacity import CONTROLLING
 from instances.mirror import guard, writing
 from instances.mirror.guard import SyncRunningError
 from instances.mirror.writing import Counts, OccupiedError
-from instances.models import GroupLoad, Instance, InstanceGroup, InstanceGroupRole, Mirror, NodeLoad, UnifiedJob, User
+from instances.models import (
+    GroupLoad,
+    Instance,
+    InstanceGroup,
+    InstanceGroupRole,
+    Mirror,
+    NodeLoad,
+    ReceptorAddress,
+    UnifiedJob,
+    User,
+)
 from instances.snapshot import import_snapshot
 from instances.snapshot.problems import SnapshotError
 from tests.mirroring import sync
@@ -136,7 +147,7 @@ def test_it_follows_fifty_random_changes_and_writes_nothing_without_one(pair: Pa
         kinds |= changed(pair.sync()).keys()
         assert_equal(pair)
         assert changed(pair.sync()) == {}
-    assert kinds == {"instances", "links", "groups", "members", "users", "roles", "jobs"}
+    assert kinds == {"instances", "addresses", "links", "groups", "members", "users", "roles", "jobs"}
 
 
 def written(pair: Pair) -> list[Any]:
@@ -156,18 +167,24 @@ def test_a_sync_without_changes_writes_no_row(pair: Pair) -> None:
     assert written(pair) == before
 
 
-def test_what_is_new_changed_and_gone_is_counted(pair: Pair) -> None:
+@pytest.mark.parametrize("port", [None, 27199])
+def test_what_is_new_changed_and_gone_is_counted(port: int | None, pair: Pair) -> None:
+    """An address without port is there for its links, and goes with the last."""
     mesh = RandomMesh(seed=5, nodes=5)
+    links = mesh.content["instance_links"]
+    target = links[0]["target"]
+    links[:] = [links[0], *(link for link in links if link["target"] != target)]
+    next(each for each in mesh.content["instances"] if each["id"] == target)["listener_port"] = port
     pair.load(mesh)
     pair.sync()
-    links = mesh.content["instance_links"]
     del links[0]
     mesh.content["instances"][0]["errors"] = "something else"
     mesh.add_group()
     mesh.content["instance_groups"][-1]["instances"] = [mesh.content["instances"][0]["id"]]
     pair.load(mesh)
     counts = changed(pair.sync())
-    assert counts == {"instances": (0, 1, 0), "links": (0, 0, 1), "groups": (1, 0, 0), "members": (1, 0, 0)}
+    gone = {} if port else {"addresses": (0, 0, 1)}
+    assert counts == {"instances": (0, 1, 0), "links": (0, 0, 1), "groups": (1, 0, 0), "members": (1, 0, 0)} | gone
 
 
 # --- jobs
@@ -506,19 +523,26 @@ def omit(record: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def test_the_receptor_addresses_of_awx_24_become_hostnames(pair: Pair) -> None:
-    """There a peer is the id of an address, and a link may lead to an address of a node."""
+    """There a peer is the id of an address, and a link leads to an address, whatever that is called."""
     mesh = RandomMesh(seed=20, nodes=9)
+    for node in mesh.content["instances"]:
+        node["listener_port"] = node["listener_port"] or 27199 + node["id"] % 2
     pair.load(mesh)
     nodes = pair.ask(pair.source, "/api/v2/instances/?page_size=200")["results"]
-    ids = {node["hostname"]: node["id"] for node in nodes}
+    ids = {node["hostname"]: 1000 + node["id"] for node in nodes}
     addresses = [
         {
-            "id": 1000 + node["id"],
+            "id": ids[node["hostname"]],
+            "url": path_of(ids[node["hostname"]]),
             "address": f"dial-{node['id']}",
-            "instance": node["id"],
-            "canonical": True,
             "port": node["listener_port"],
+            "protocol": "tcp",
+            "websocket_path": "",
+            "is_internal": False,
+            "canonical": True,
+            "instance": node["id"],
             "peers_from_control_nodes": node["peers_from_control_nodes"],
+            "full_address": f"dial-{node['id']}:{node['listener_port']}",
         }
         for node in nodes
     ]
@@ -538,13 +562,15 @@ def test_the_receptor_addresses_of_awx_24_become_hostnames(pair: Pair) -> None:
         return None
 
     def instance_of_24(instance: dict[str, Any]) -> dict[str, Any]:
-        kept = {k: v for k, v in instance.items() if k not in ("listener_port", "peers_from_control_nodes")}
-        return {**kept, "peers": [1000 + ids[name] for name in instance["peers"]], "managed": False, "protocol": "tcp"}
+        managed = instance["node_type"] in CONTROLLING
+        return {**instance, "managed": managed, "peers": [ids[name] for name in instance["peers"]], "protocol": "tcp"}
 
     def link_of_24(link: dict[str, Any]) -> dict[str, Any]:
-        address = f"dial-{ids[link['target']]}"
-        by_address = link["id"] % 2
-        return {**link, "target": address if by_address else link["target"], "target_full_address": f"{address}:27199"}
+        related = {
+            "source_instance": link["related"]["source_instance"],
+            "target_address": path_of(ids[link["target"]]),
+        }
+        return {**{k: v for k, v in link.items() if k != "url"}, "related": related}
 
     with Proxy(pair.source, {}) as proxy:
         proxy.begin(as_awx_24)
@@ -552,3 +578,9 @@ def test_the_receptor_addresses_of_awx_24_become_hostnames(pair: Pair) -> None:
     assert_equal(pair)
     with connected_to(pair.mirror_url):
         assert Mirror.objects.get().version == "24.6.1"
+        stored = ReceptorAddress.objects.order_by("pk").values_list("pk", "address", "port")
+        assert list(stored) == sorted((each["id"], each["address"], each["port"]) for each in addresses)
+
+
+def path_of(pk: int) -> str:
+    return f"/api/v2/receptor_addresses/{pk}/"

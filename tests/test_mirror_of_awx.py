@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from awx_compat.awx_client.client import Access
 from awx_compat.awx_client.errors import ChangingError, NotAWXError, UnreachableError
 from awx_compat.awx_client.syncing import Sync
+from instances.addresses import LISTENER
 from instances.health import conditions
 from instances.mirror import guard, writing
-from instances.mirror.reported import GROUPS, INSTANCES
+from instances.mirror.reported import ADDRESSES, GROUPS, INSTANCES, LISTENING_INSTANCES
 from instances.mirror.writing import Counts, Plan
 from instances.models import (
     Condition,
@@ -36,6 +37,7 @@ from instances.models import (
     LeftOutJob,
     Mirror,
     NodeHealth,
+    ReceptorAddress,
     UnifiedJob,
     User,
 )
@@ -128,25 +130,38 @@ def test_the_links_of_awx_23() -> None:
     assert not any(Mirror.objects.get().left_out.values())
 
 
-def test_of_two_links_to_two_addresses_of_a_node_the_better_one_is_told() -> None:
-    """Links 29 and 31 are established and being added, beside 1 and 3; 45 is being added, beside 15."""
+def test_the_addresses_and_all_links_of_awx_24() -> None:
+    """Of two links that join the same nodes too: they lead to two addresses."""
     with RecordedAWX("awx24") as awx:
         counts = mirror(awx)
-    told = [
-        (link["id"], link["source"], link["target"], link["link_state"])
-        for link in awx.response(MESH)["links"]
-        if link["id"] not in (29, 31, 45)
+    columns = [column.key for column in ADDRESSES.columns]
+    stored = [
+        dict(zip(columns, row, strict=True)) for row in ReceptorAddress.objects.order_by("id").values_list(*columns)
     ]
-    links = InstanceLink.objects.order_by("id").values_list("id", "source__hostname", "target__hostname", "link_state")
-    assert sorted(links) == sorted(told)
-    assert counts["links"].total == 30
-    mirrored = Mirror.objects.get()
-    assert {kind: number for kind, number in mirrored.left_out.items() if number} == {"links": 3}
-    assert (
-        'link 29 from instance 1 ("control-1.example.org") to instance 5 ("exec-1.example.org") is left out: it has '
-        'the same source and target as link 1 from instance 1 ("control-1.example.org") to instance 5 '
-        '("exec-1.example.org").'
-    ) in mirrored.left_out_names
+    assert stored == [{name: one[name] for name in columns} for one in awx.records("receptor_addresses")]
+    assert [each.full_address for each in ReceptorAddress.objects.order_by("id")] == [
+        one["full_address"] for one in awx.records("receptor_addresses")
+    ]
+    assert stored_links() == links_of(awx)
+    managed = Instance.objects.order_by("id").values_list("id", "managed")
+    assert list(managed) == [(one["id"], one["managed"]) for one in awx.records("instances")]
+    assert (counts["addresses"].total, counts["links"].total) == (18, 33)
+    assert not any(Mirror.objects.get().left_out.values())
+
+
+def stored_links() -> set[tuple[int, str, int, str]]:
+    """Id, source, address, and state of each."""
+    links = InstanceLink.objects.values_list("id", "source__hostname", "target", "link_state")
+    return set(links)
+
+
+def links_of(awx: RecordedAWX) -> set[tuple[int, str, int, str]]:
+    """The same of an AWX 24."""
+    ids = {one["url"]: one["id"] for one in awx.records("receptor_addresses")}
+    return {
+        (link["id"], link["source"], ids[link["related"]["target_address"]], link["link_state"])
+        for link in awx.response(MESH)["links"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -159,14 +174,23 @@ def test_of_two_links_to_two_addresses_of_a_node_the_better_one_is_told() -> Non
         (("established", "removing"), 1),
     ],
 )
-def test_the_better_one_is_established_or_will_be(states: tuple[str, str], kept: int) -> None:
+def test_of_two_links_to_one_address_the_one_is_kept_that_is_established_or_will_be(
+    states: tuple[str, str], kept: int
+) -> None:
     with RecordedAWX("awx24") as awx:
-        for link in awx.response(MESH)["links"]:
-            if link["id"] in (1, 29):
-                link["link_state"] = states[link["id"] == 29]
+        links = {link["id"]: link for link in awx.response(MESH)["links"]}
+        links[29]["related"] = links[1]["related"]
+        links[1]["link_state"], links[29]["link_state"] = states
         mirror(awx)
-    link = InstanceLink.objects.get(source=1, target=5)
+    link = InstanceLink.objects.get(source=1, target=24)
     assert (link.pk, link.link_state) == (kept, states[kept == 29])
+    left_out = Mirror.objects.get()
+    assert {kind: number for kind, number in left_out.left_out.items() if number} == {"links": 1}
+    other = 1 if kept == 29 else 29
+    ends = 'from instance 1 ("control-1.example.org") to address 24 ("exec-1.example.org")'
+    assert left_out.left_out_names == [
+        f"link {other} {ends} is left out: it has the same source and target as link {kept} {ends}."
+    ]
 
 
 # --- what was here before
@@ -219,6 +243,13 @@ NODE: Record = {
     "last_seen": ["soon", "2023-12-21T11:46:49"],
     "errors": [None, "\0"],
 }
+ADDRESS: Record = {
+    "address": ["x" * 256, ""],
+    "port": [2**31, -(2**31) - 1],
+    "protocol": ["quic"],
+    "websocket_path": ["x" * 256],
+    "peers_from_control_nodes": [None],
+}
 GROUP: Record = {
     "name": ["x" * 251, ""],
     "max_forks": [-1],
@@ -253,7 +284,8 @@ def each(fields: Record) -> list[tuple[str, Any]]:
 def test_an_odd_node_is_left_out_with_its_links_and_memberships(
     field: str, value: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+    version = "awx23" if field == "listener_port" else "awx24"  # there it is the port of an address
+    with RecordedAWX(version) as awx, caplog.at_level(logging.WARNING):
         hostname = next(one["hostname"] for one in awx.records("instances") if one["id"] == 6)
         if field == "hostname":
             for link in awx.response(MESH)["links"]:
@@ -272,12 +304,51 @@ def test_an_odd_node_is_left_out_with_its_links_and_memberships(
     assert lost
     assert memberships
     assert left_out["instances"] == 1
+    assert left_out["addresses"] == (version == "awx24")
     assert left_out["members"] == len(memberships)
     assert InstanceLink.objects.count() == len(awx.response(MESH)["links"]) - left_out["links"]
     assert f"instance 6 ({json.dumps(name)[:60]}" in caplog.text
     assert f"{field} " in caplog.text
     for link in lost:
         assert f"link {link['id']} from " in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("field", "value"), each(ADDRESS))
+def test_an_odd_address_is_left_out_with_the_links_to_it(
+    field: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Address 39, one of three of instance 5, which stays."""
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        kept = {link for link in links_of(awx) if link[2] != 39}
+        lost = links_of(awx) - kept
+        next(one for one in awx.records("receptor_addresses") if one["id"] == 39)[field] = value
+        mirror(awx)
+    assert len(lost) == 2
+    assert stored_links() == kept
+    assert set(ReceptorAddress.objects.filter(instance=5).values_list("pk", flat=True)) == {24, 37}
+    left_out = Mirror.objects.get().left_out
+    assert {kind: number for kind, number in left_out.items() if number} == {"addresses": 1, "links": len(lost)}
+    assert f"{field} " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"address": "exec-1.example.org"}, 'it has the same address as address 24 ("exec-1.example.org")'),
+        ({"canonical": True}, "another address of its node is canonical"),
+        ({"instance": 99}, "no instance has the id 99"),
+    ],
+)
+def test_an_address_that_contradicts_another_record_is_left_out(
+    changes: Record, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
+        next(one for one in awx.records("receptor_addresses") if one["id"] == 39).update(changes)
+        mirror(awx)
+    assert not ReceptorAddress.objects.filter(pk=39).exists()
+    assert Mirror.objects.get().left_out["addresses"] == 1
+    assert f"is left out: {reason}." in caplog.text
 
 
 @pytest.mark.slow
@@ -347,11 +418,14 @@ def test_a_job_that_is_odd_only_until_it_ends_is_told_from_then_on() -> None:
 def test_a_link_from_a_node_to_itself_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     with RecordedAWX("awx24") as awx, caplog.at_level(logging.WARNING):
         links = awx.response(MESH)["links"]
-        links.append({**links[0], "id": 99, "target": links[0]["source"]})
+        own = {**links[0]["related"], "target_address": "/api/v2/receptor_addresses/21/"}
+        links.append({**links[0], "id": 99, "target": links[0]["source"], "related": own})
         mirror(awx)
-    assert 'link 99 from instance 1 ("control-1.example.org") to instance 1' in caplog.text
-    assert "it leads from a node to itself" in caplog.text
-    assert InstanceLink.objects.count() == 30
+    assert (
+        'link 99 from instance 1 ("control-1.example.org") to address 21 ("control-1.example.org") is left out: '
+        "it leads from a node to itself."
+    ) in caplog.text
+    assert InstanceLink.objects.count() == 33
 
 
 def test_a_link_in_an_unknown_state_is_left_out() -> None:
@@ -401,10 +475,15 @@ def test_the_right_on_a_group_that_is_not_there_is_left_out(caplog: pytest.LogCa
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
-    """Random odd values in random nodes, groups, users and links, but never in all of a kind."""
-    recorded = RecordedAWX(data.draw(st.sampled_from(VERSIONS)))
+    """Random odd values in random nodes, addresses, groups, users and links, but never in all of a kind."""
+    version = data.draw(st.sampled_from(VERSIONS))
+    recorded = RecordedAWX(version)
     odd: dict[str, set[int]] = {}
-    for name, fields in (("instances", without(NODE, "hostname")), ("instance_groups", GROUP), ("users", USER)):
+    kinds = {"instances": without(NODE, "hostname"), "instance_groups": GROUP, "users": USER}
+    if version == "awx24":
+        kinds["instances"] = without(NODE, "hostname", "listener_port")
+        kinds["receptor_addresses"] = ADDRESS
+    for name, fields in kinds.items():
         ids = [one["id"] for one in recorded.records(name)]
         odd[name] = data.draw(st.sets(st.sampled_from(ids), max_size=len(ids) - 1))
         for pk in sorted(odd[name]):
@@ -414,7 +493,7 @@ def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
             next(one for one in recorded.records(name) if one["id"] == pk)[field] = value
     links = recorded.response(MESH)["links"]
     for link in links:
-        change = data.draw(st.sampled_from([{}, {}, {}, {"link_state": "odd"}, {"target": link["source"]}]))
+        change = data.draw(st.sampled_from([{}, {}, {}, {"link_state": "odd"}, to_itself(recorded, link)]))
         link.update(change)
     with recorded as awx:
         mirror(awx)
@@ -424,14 +503,17 @@ def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
     told_names = {one["username"] for one in awx.records("users") if one["id"] not in odd["users"]}
     assert set(User.objects.filter(mirrored=True).values_list("username", flat=True)) == told_names
     ids = {one["hostname"]: one["id"] for one in awx.records("instances")}
-    pairs = {
-        (ids[link["source"]], ids[link["target"]])
-        for link in links
-        if link["link_state"] != "odd" and link["source"] != link["target"]
-    }
-    assert set(InstanceLink.objects.values_list("source_id", "target_id")) == {
-        pair for pair in pairs if not odd["instances"].intersection(pair)
-    }
+    addresses = awx.records("receptor_addresses") if version == "awx24" else []
+    kept = {one["url"]: one for one in addresses if one["id"] not in odd["receptor_addresses"]}
+    expected = set()
+    for link in links:
+        address = kept.get(link["related"].get("target_address"))
+        nodes = ids[link["source"]], ids[link["target"]]
+        told = (address is not None) if addresses else True
+        if told and link["link_state"] != "odd" and nodes[0] != nodes[1] and not odd["instances"].intersection(nodes):
+            expected.add((nodes[0], address["id"] if address else nodes[1]))
+    target = "target" if addresses else "target__instance"
+    assert set(InstanceLink.objects.values_list("source", target)) == expected
     members = {
         (group["id"], one["id"])
         for group in awx.records("instance_groups")
@@ -444,6 +526,15 @@ def test_whatever_is_odd_the_rest_is_told(data: st.DataObject) -> None:
     left_out = Mirror.objects.get().left_out
     assert left_out["instances"] == len(odd["instances"])
     assert left_out["links"] == len(links) - InstanceLink.objects.count()
+
+
+def to_itself(awx: RecordedAWX, link: Record) -> Record:
+    """What makes the link lead to its own source; nothing if AWX 24 has no address of that."""
+    if "target_address" not in link["related"]:
+        return {"target": link["source"]}
+    ids = {one["hostname"]: one["id"] for one in awx.records("instances")}
+    own = [one["url"] for one in awx.records("receptor_addresses") if one["instance"] == ids[link["source"]]]
+    return {"target": link["source"], "related": {**link["related"], "target_address": own[0]}} if own else {}
 
 
 @pytest.mark.parametrize("ends", [("source",), ("target",), ("source", "target")])
@@ -801,8 +892,14 @@ def test_jobs_are_told_as_each_reader_may_use_them_whoever_read_them(
 def test_what_is_mirrored_is_what_every_version_reports(version: str) -> None:
     awx = RecordedAWX(version)
     computed = {"type", "url", "related", "summary_fields", "health_check_pending", "consumed_capacity", "jobs_total"}
-    computed |= {"percent_capacity_remaining", "jobs_running", "peers", *OF_24}
-    assert {column.key for column in INSTANCES.columns} == awx.records("instances")[0].keys() - computed
+    computed |= {"percent_capacity_remaining", "jobs_running", "peers"}
+    table = LISTENING_INSTANCES
+    if version == "awx24":
+        table = INSTANCES
+        computed |= {"reverse_peers", "protocol", *LISTENER}
+        reported = awx.records("receptor_addresses")[0].keys() - {"url", "full_address"}
+        assert {column.key for column in ADDRESSES.columns} == reported
+    assert {column.key for column in table.columns} == awx.records("instances")[0].keys() - computed
     of_members = {"capacity", "instances"}
     assert {column.key for column in GROUPS.columns} == awx.records("instance_groups")[0].keys() - computed - of_members
 
@@ -844,7 +941,7 @@ def test_a_column_of_our_own_is_nothing_that_awx_would_have_to_report() -> None:
 @pytest.fixture
 def odd() -> Iterator[RecordedAWX]:
     """An AWX of which one node has a port that is none."""
-    with RecordedAWX("awx24") as awx:
+    with RecordedAWX("awx23") as awx:
         set_in_lists(awx, 14, listener_port=70000)
         yield awx
 
@@ -959,7 +1056,7 @@ def test_the_administration_tells_of_ended_jobs_that_are_left_out(number: int, t
 
 
 def test_the_administration_tells_how_many_more_are_left_out_than_it_names() -> None:
-    with RecordedAWX("awx24") as awx:
+    with RecordedAWX("awx23") as awx:
         links = awx.response(MESH)["links"]
         links += [{**links[0], "id": pk, "target": None} for pk in range(1000, 1497)]
         set_in_lists(awx, 14, listener_port=70000)

@@ -76,7 +76,10 @@ def test_without_a_terminal_each_line_is_a_json_object(mirroring: Mirroring) -> 
     assert {event["list"]: event["records"] for event in read if event["event"] == "read"}["instances"] == 15
     assert synced["event"] == "synced"
     assert synced["records"]["instances"] == {"total": 15, "new": 15, "changed": 0, "gone": 0}
-    assert "15 instances (15 new, 0 changed, 0 gone), 19 links" in synced["message"]
+    assert (
+        "15 instances (15 new, 0 changed, 0 gone), 9 addresses (9 new, 0 changed, 0 gone), 19 links"
+        in synced["message"]
+    )
     again = events(mirroring.run().stderr)[-1]
     assert not any(count["new"] or count["changed"] or count["gone"] for count in again["records"].values())
 

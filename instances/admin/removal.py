@@ -7,6 +7,7 @@ from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.utils.safestring import SafeString
 
 from instances import lifecycle
+from instances.addresses import DIALLED
 from instances.admin import show
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
 
@@ -20,9 +21,9 @@ def node_table(nodes: list[Instance]) -> SafeString | str:
 
 
 def consequences(nodes: list[Any]) -> SafeString | str:
-    """A table of the jobs, links and groups of each node to be removed. Six queries for any number of nodes."""
+    """A table of the jobs, links and groups of each node to be removed. Five queries for any number of nodes."""
     groups = InstanceGroup.objects.only("name").order_by("name")
-    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), "receptor_addresses__links")
+    prefetch_related_objects(nodes, Prefetch("rampart_groups", groups), DIALLED)
     ends, jobs = ends_of({node.pk for node in nodes}), active_jobs(nodes)
     rows = (
         (

@@ -34,6 +34,7 @@ DECLARE
             SELECT format('the address %s of %s', address, hostname)
             FROM instances_receptoraddress AS address JOIN instances_instance AS node ON node.id = instance_id
             WHERE NOT canonical OR address <> hostname OR protocol <> 'tcp' OR websocket_path <> '' OR is_internal
+                OR port NOT BETWEEN 0 AND 65535
             UNION ALL
             SELECT format('that %s is %smanaged', hostname, CASE WHEN managed THEN '' ELSE 'not ' END)
             FROM instances_instance WHERE managed <> (node_type IN ('control', 'hybrid'))
