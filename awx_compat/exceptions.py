@@ -25,6 +25,7 @@ from rest_framework.views import exception_handler, set_rollback
 from awx_compat import dialects
 from awx_compat.passwords import TooManyLogins
 from instances import database, messages
+from instances.addresses import TakenAddressError
 from instances.locking import StaleError
 from instances.mirror import guard
 
@@ -131,6 +132,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         error = ParseError(NOT_UNDERSTOOD)
     elif refused := guard.error_message(error):
         error = PermissionDenied(refused)
+    elif isinstance(error, TakenAddressError):
+        error = ParseError(str(error))
     elif isinstance(error, StaleError):
         error = PreconditionFailed(*error.args)
     elif context["request"].method in SAFE_METHODS:

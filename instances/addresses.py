@@ -14,10 +14,11 @@ from instances.models import Instance, InstanceLink, ReceptorAddress
 
 INSTALLABLE = (Instance.NodeType.EXECUTION, Instance.NodeType.HOP)  # nodes that are created and removed here
 LISTENER = ("listener_port", "peers_from_control_nodes")  # what an instance has of its canonical address
+DIALLED_ADDRESSES = "dialled_addresses"
 DIALLED = Prefetch(
     "receptor_addresses",
     ReceptorAddress.objects.filter(Exists(InstanceLink.objects.filter(target=OuterRef("pk")))),
-    to_attr="dialled_addresses",
+    to_attr=DIALLED_ADDRESSES,
 )
 
 
@@ -106,7 +107,7 @@ def links_to(instance: Instance) -> QuerySet[InstanceLink]:
 
 def is_dialled(instance: Instance) -> bool:
     """Whether a link leads to ``instance``. Needs no query where its ``DIALLED`` addresses were prefetched."""
-    dialled = getattr(instance, DIALLED.to_attr, None)
+    dialled = getattr(instance, DIALLED_ADDRESSES, None)
     return links_to(instance).exists() if dialled is None else bool(dialled)
 
 

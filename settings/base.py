@@ -250,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "NodeType": "instances.models.Instance.NodeType",
         "NodeState": "instances.models.Instance.NodeState",
         "LinkState": "instances.models.InstanceLink.State",
+        "ReceptorProtocol": "instances.models.ReceptorAddress.Protocol",
         "JobType": "instances.models.UnifiedJob.Type",
         "JobStatus": "instances.models.UnifiedJob.Status",
         "LaunchType": "instances.models.UnifiedJob.LaunchType",

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.common import PathField
-from awx_compat.serializers.fields import AddressesField
+from awx_compat.serializers.fields import AddressesField, IdsField
 from awx_compat.serializers.instance import InstanceSerializer, InstanceSerializers
 from instances.models import Instance, InstanceLink
 from instances.models.address import full_address
@@ -40,7 +40,7 @@ class AddressedInstanceSerializer(InstanceSerializer):
     peers = AddressesField(
         source="peer_ids", required=False, help_text="Primary keys of receptor addresses to peer to."
     )
-    reverse_peers = serializers.ReadOnlyField(source="reverse_peer_ids")
+    reverse_peers = IdsField(source="reverse_peer_ids")
     listener_port = serializers.IntegerField(required=False, allow_null=True)
     peers_from_control_nodes = serializers.BooleanField(required=False)
     protocol = serializers.ReadOnlyField()
@@ -118,7 +118,7 @@ def link_body(link: dict[str, Any], source: Instance) -> dict[str, Any]:
 
 
 # For the API document: what differs in an example of an instance, and a link that starts there.
-EXAMPLE = {"managed": False, "peers": [30], "reverse_peers": [1, 2], "protocol": ""}
+EXAMPLE = {"peers": [30], "reverse_peers": [1, 2], "protocol": ""}
 EXAMPLE_OF_LINK = {
     "id": 17,
     "related": {"source_instance": "/api/v2/instances/5/", "target_address": "/api/v2/receptor_addresses/30/"},

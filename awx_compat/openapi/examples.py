@@ -87,6 +87,7 @@ INSTANCE: dict[str, Any] = {
     "ip_address": "10.10.0.5",
     "listener_port": None,
     "peers_from_control_nodes": False,
+    "managed": False,
 }  # what the dialect has of its own is added
 
 

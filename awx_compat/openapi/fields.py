@@ -57,6 +57,17 @@ class Peers(OpenApiSerializerFieldExtension):
         return {"type": "array", "items": {"type": "string"}}
 
 
+class Ids(OpenApiSerializerFieldExtension):
+    target_class = "awx_compat.serializers.fields.IdsField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "integer"}}
+
+
+class Addresses(Ids):
+    target_class = "awx_compat.serializers.fields.AddressesField"
+
+
 class MetricsExtension(OpenApiSerializerExtension):
     """Metrics by name; no serializer lists the names."""
 

@@ -18,7 +18,7 @@ from oauth2_provider.models import AccessToken
 from awx_compat import filters
 from awx_compat.openapi import examples
 from awx_compat.pagination import Pagination
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, ReceptorAddress, UnifiedJob, User
 
 # The schema of a value in the query string for each kind of column.
 TEXT: dict[str, Any] = {"type": "string", "pattern": r"^[^\x00]*$"}
@@ -41,6 +41,7 @@ ENUMERATIONS = {
 # Examples for filters: a record of each kind, and an order.
 RECORDS: dict[type[models.Model], dict[str, Any]] = {
     Instance: examples.INSTANCE,
+    ReceptorAddress: examples.ADDRESS,
     InstanceGroup: examples.GROUP,
     UnifiedJob: examples.JOB,
     User: examples.USER,
@@ -48,6 +49,7 @@ RECORDS: dict[type[models.Model], dict[str, Any]] = {
 }
 ORDERS: dict[type[models.Model], str] = {
     Instance: "-capacity",
+    ReceptorAddress: "address",
     InstanceGroup: "name",
     UnifiedJob: "-finished,id",
     User: "username",

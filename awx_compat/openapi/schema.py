@@ -150,9 +150,14 @@ class Schema(AutoSchema):
     # --- bodies
 
     def get_request_serializer(self) -> Any:
+        own = getattr(self.view, "request_serializer_class", None)
+        if own is not None and self.method in CHANGES:
+            return own
         return None if self.is_not_implemented else super().get_request_serializer()
 
     def get_response_serializers(self) -> Any:
+        if self.method == "POST" and hasattr(self.view, "created_serializer_class"):
+            return {201: self.view.serializer_class}
         return {} if self.is_not_implemented else super().get_response_serializers()
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:

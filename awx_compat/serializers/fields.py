@@ -59,6 +59,10 @@ class HostnamesField(serializers.Field[Any, Any, Any, Any]):
         return list(peers.values())
 
 
+class IdsField(serializers.ReadOnlyField):
+    """A list of ids."""
+
+
 class AddressesField(serializers.Field[Any, Any, Any, Any]):
     """The ids of the addresses of peers; a request may give them as texts, too."""
 
