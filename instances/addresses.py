@@ -64,7 +64,7 @@ def named_like(instance: Instance) -> ReceptorAddress:
     return address or ReceptorAddress(instance=instance, address=instance.hostname)
 
 
-def forget_unused_addresses() -> None:
+def delete_unused_addresses() -> None:
     """Delete the addresses without port that nothing refers to any more: no link, nor peers_from_control_nodes."""
     ReceptorAddress.objects.filter(port=None, peers_from_control_nodes=False, links=None).delete()
 
@@ -115,8 +115,11 @@ def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
     """Make links from ``instance`` lead to these addresses only. New ones begin as "adding", others stay."""
     own = InstanceLink.objects.filter(source=instance)
     own.exclude(target__in=peers).delete()
-    forget_unused_addresses()
-    instance.peers.add(*peers)
+    delete_unused_addresses()
+    present = set(own.values_list("target_id", flat=True))
+    new = {peer.pk: peer for peer in peers if peer.pk not in present}
+    links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
+    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 
 
 def peer_from_control_nodes(address: ReceptorAddress) -> None:

@@ -3,7 +3,7 @@
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
-from instances.addresses import forget_unused_addresses
+from instances.addresses import delete_unused_addresses
 from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceLink, UnifiedJob
 from instances.policies import lock_memberships
@@ -47,7 +47,7 @@ def remove(pk: int) -> bool:
         return False
     links_of(pk).delete()
     Instance.objects.filter(pk=pk).delete()
-    forget_unused_addresses()
+    delete_unused_addresses()
     return True
 
 

@@ -153,7 +153,7 @@ def deprovision(hostname: str) -> bool:
     if instance is None:
         return False
     instance.delete()
-    addresses.forget_unused_addresses()
+    addresses.delete_unused_addresses()
     tasks.policies_changed()
     return True
 
@@ -253,7 +253,7 @@ def connect(source: str, peers: Sequence[str], exactly: bool = False, severed: S
             address = addresses.address_to_link(node)
             InstanceLink.objects.create(source=found[source], target=address, link_state=established)
     removed, _ = own.filter(target__instance__hostname__in=gone).delete()
-    addresses.forget_unused_addresses()
+    addresses.delete_unused_addresses()
     return Links(len(lacking), removed, warnings)
 
 

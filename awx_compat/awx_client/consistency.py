@@ -3,7 +3,7 @@
 from typing import Any
 
 from awx_compat.awx_client.errors import ChangingError
-from instances.mirror.records import Record
+from instances.mirror.jobs import Record
 from instances.snapshot.problems import shown
 
 NODE = {"id": int, "hostname": str, "node_type": str, "node_state": str, "enabled": bool}  # in both lists of nodes

@@ -5,7 +5,7 @@ import time
 from awx_compat.awx_client.reading import AWXReader
 from instances.mirror import history
 from instances.mirror.differences import Count
-from instances.mirror.records import Record
+from instances.mirror.jobs import Record
 
 
 class EndedJobs:

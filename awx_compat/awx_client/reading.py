@@ -16,8 +16,9 @@ from awx_compat.awx_client.consistency import NODE, check_members, check_nodes, 
 from awx_compat.awx_client.errors import AccessRefusedError, ChangingError, FailingError, NotAWXError
 from instances.groups import UNFINISHED
 from instances.lifecycle import hostname_error
+from instances.mirror.jobs import Record, job_record, needs_detail, with_capabilities_of_superusers
 from instances.mirror.left_out import LeftOut
-from instances.mirror.records import Record, Records, job_record, needs_detail, with_capabilities_of_superusers
+from instances.mirror.records import Records
 from instances.snapshot.problems import shown
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from instances.mirror.jobs import Record
 from instances.mirror.left_out import LeftOut
-from instances.mirror.records import INSTANCE_GROUPS, Record
+from instances.mirror.records import INSTANCE_GROUPS
 from instances.snapshot.problems import shown
 
 T = TypeVar("T")

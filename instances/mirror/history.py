@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from instances.groups import UNFINISHED
 from instances.mirror import baseline, guard
 from instances.mirror.differences import Count, by_id, exchange, remove, write
+from instances.mirror.jobs import Record, Values, job_rows
 from instances.mirror.left_out import KINDS, MOST_NAMED, log
-from instances.mirror.records import Record, Values, job_rows
 from instances.mirror.reported import JOBS
 from instances.models import InstanceGroup, LeftOutJob, Mirror, UnifiedJob
 from instances.snapshot.tables import Table, columns

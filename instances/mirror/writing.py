@@ -15,8 +15,9 @@ from instances.groups import UNFINISHED
 from instances.health import conditions
 from instances.mirror import baseline, guard, history
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
+from instances.mirror.jobs import Values
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
-from instances.mirror.records import MirroredRows, Records, Values
+from instances.mirror.records import MirroredRows, Records
 from instances.mirror.reported import ACCOUNTS, ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
 from instances.snapshot.database import BATCH, move_sequences

@@ -12,7 +12,7 @@ from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
-from instances.addresses import forget_unused_addresses
+from instances.addresses import delete_unused_addresses
 from instances.models.fields import HIGHEST_ID
 from instances.snapshot import listeners
 from instances.snapshot.content import Content
@@ -37,7 +37,7 @@ def write(content: Content) -> None:
     upsert(ADDRESSES, content.rows[ADDRESSES] or listeners.addresses(content))
     links = content.rows[LINKS] or listeners.links(content)
     exchange(LINKS, "id", [link.values["id"] for link in links], links)
-    forget_unused_addresses()
+    delete_unused_addresses()
     for table, owners in content.owners.items():
         exchange(table, table.owner, owners, content.rows[table])
 

@@ -1,0 +1,167 @@
+"""Addresses of nodes: without port they are there for what refers to them; AWX 23 shows nodes instead."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from instances import deprovisioning, provisioning
+from instances.models import Instance, InstanceLink, ReceptorAddress, User
+from instances.snapshot import import_snapshot
+from tests.conftest import client_of
+from tests.factories import instance, link
+from tests.make import listen, make_link, make_node
+
+pytestmark = pytest.mark.django_db
+
+INSTANCES = "/api/v2/instances/"
+
+
+def source() -> Instance:
+    found: Instance = Instance.objects.get(hostname="source")
+    return found
+
+
+def target() -> Instance:
+    found: Instance = Instance.objects.get(hostname="target")
+    return found
+
+
+def patch(node: Instance, **values: Any) -> None:
+    admin = User.objects.get(username="admin")
+    answer = client_of(admin).patch(f"{INSTANCES}{node.pk}/", values, format="json")
+    assert answer.status_code == 200, answer.json()
+
+
+# --- addresses without port
+
+
+@pytest.fixture
+def only_link(admin: User) -> InstanceLink:
+    """The one link to a node without port."""
+    return make_link(make_node("source", node_type="execution"), make_node("target", node_type="hop"))
+
+
+def delete_in_admin() -> None:
+    browser = Client()
+    browser.force_login(User.objects.get(username="admin"))
+    pk = InstanceLink.objects.get(source__hostname="source").pk
+    assert browser.post(f"/admin/instances/instancelink/{pk}/delete/", {"post": "yes"}).status_code == 302
+
+
+def deprovision_in_time() -> None:
+    Instance.objects.update(node_state="deprovisioning")
+    assert deprovisioning.deprovision(source().pk)
+
+
+def load(replace: bool = False, **lists: Any) -> None:
+    import_snapshot(io.BytesIO(json.dumps(lists).encode()), replace=replace)
+
+
+def turn_by_snapshot() -> None:
+    other = make_node("other", listener_port=27199)
+    load(instance_links=[link(InstanceLink.objects.get(source=source()).pk, source().pk, other.pk)])
+
+
+WAYS: dict[str, Callable[[], object]] = {
+    "PATCH": lambda: patch(source(), peers=[]),
+    "admin": delete_in_admin,
+    "deprovision_instance": lambda: provisioning.deprovision("source"),
+    "deprovisioning in time": deprovision_in_time,
+    "register_peers --disconnect": lambda: provisioning.connect("source", [], severed=["target"]),
+    "register_peers --exact": lambda: provisioning.connect("source", [], exactly=True),
+    "import_awx": turn_by_snapshot,
+    "import_awx --replace": lambda: load(replace=True, instances=[instance(target().pk, hostname="target")]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_address_without_port_goes_with_the_last_link(way: str, only_link: InstanceLink) -> None:
+    assert ReceptorAddress.objects.get(port=None).instance == target()
+    WAYS[way]()
+    assert not InstanceLink.objects.filter(target__port=None).exists()
+    assert not ReceptorAddress.objects.filter(port=None).exists()
+    assert target().canonical_address is None
+
+
+@pytest.mark.parametrize("way", ["PATCH", "admin", "deprovision_instance", "import_awx"])
+@pytest.mark.parametrize("other", ["a link", "peers_from_control_nodes", "a port"])
+def test_it_stays_while_anything_needs_it(way: str, other: str, only_link: InstanceLink) -> None:
+    address = ReceptorAddress.objects.get()
+    match other:
+        case "a link":
+            make_link(make_node("third"), target())
+        case "peers_from_control_nodes":
+            listen(target(), None, peers_from_control_nodes=True)
+        case "a port":
+            listen(target(), 27199)
+    WAYS[way]()
+    assert target().canonical_address == address
+
+
+def test_a_port_makes_the_canonical_address_and_takes_it_away(admin: User) -> None:
+    node = make_node("target", node_type="execution")
+    patch(node, listener_port=27199)
+    address = ReceptorAddress.objects.get()
+    assert (address.instance, address.address, address.port, address.protocol) == (node, "target", 27199, "tcp")
+    assert address.canonical
+    patch(node, listener_port=None)
+    assert not ReceptorAddress.objects.exists()
+
+
+# --- several addresses of a node, as AWX 23 shows them
+
+
+@pytest.fixture
+def links(admin: User) -> dict[int, int]:
+    """From one node to two addresses of another and to a third node: the addresses by the ids of the links."""
+    dialling = make_node("source", node_type="execution")
+    dialled, third = (make_node(name, listener_port=1024) for name in ("target", "another"))
+    further = ReceptorAddress.objects.create(instance=dialled, address="further", port=443, protocol="wss")
+    make_link(dialling, dialled, link_state="established")
+    InstanceLink.objects.create(source=dialling, target=further)
+    make_link(dialling, third)
+    return stored()
+
+
+def stored() -> dict[int, int]:
+    return dict(InstanceLink.objects.values_list("pk", "target"))
+
+
+def test_a_peer_with_several_addresses_is_shown_once(links: dict[int, int], admin: User) -> None:
+    client = client_of(admin)
+    assert client.get(f"{INSTANCES}{source().pk}/").json()["peers"] == ["another", "target"]
+    listed = client.get(INSTANCES, {"hostname": "source"}).json()["results"]
+    assert [one["peers"] for one in listed] == [["another", "target"]]
+    below = client.get(f"{INSTANCES}{source().pk}/peers/").json()
+    assert sorted(one["hostname"] for one in below["results"]) == ["another", "target"]
+    assert below["count"] == 2
+
+
+def test_the_same_peers_again_drop_no_link(links: dict[int, int]) -> None:
+    patch(source(), peers=["target", "another"])
+    assert stored() == links
+
+
+def test_of_fewer_peers_those_that_stay_keep_all_their_links(links: dict[int, int]) -> None:
+    patch(source(), peers=["target"])
+    assert stored() == {pk: address for pk, address in links.items() if address in addresses_of("target")}
+    assert len(stored()) == 2
+    patch(source(), peers=[])
+    assert stored() == {}
+
+
+def test_a_further_peer_gets_a_link_to_its_canonical_address(links: dict[int, int]) -> None:
+    new = make_node("new", listener_port=2222)
+    ReceptorAddress.objects.create(instance=new, address="not-canonical", port=443)
+    patch(source(), peers=["target", "another", "new"])
+    added = {pk: address for pk, address in stored().items() if pk not in links}
+    assert list(added.values()) == [Instance.objects.get(hostname="new").canonical_address.pk]
+    assert stored() == {**links, **added}
+
+
+def addresses_of(hostname: str) -> set[int]:
+    return set(ReceptorAddress.objects.filter(instance__hostname=hostname).values_list("pk", flat=True))
