@@ -2,7 +2,7 @@
 
 common.py   what all versions share        awx23.py   AWX 23.6.0        awx24.py   AWX 24.6.1
 
-A module of rules has ``CHECKS``, ``check_together()`` and ``update_control_node_links()``, as ``Rules`` describes them.
+``Rules`` describes what a module of rules has.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,15 @@ from instances.rules import awx23, awx24
 class Rules(Protocol):
     """What a module of rules has."""
 
+    VERSION: str
+    """The value of ``AWX_VERSION``."""
+
+    LINE: tuple[tuple[int, ...], ...]
+    """The numbers with which the versions of AWX and automation controller begin that are spoken as this one."""
+
+    SHOWS_ALL: bool
+    """Whether a service does not start with stored records which this version cannot show; else they are hidden."""
+
     CHECKS: Mapping[str, Callable[[Instance | None, Any], Any]]
     """By field: a function of the instance that is changed, None for a new one, and a value. It returns the value, or
     raises ValidationError in AWX's words."""
@@ -27,8 +36,11 @@ class Rules(Protocol):
     def update_control_node_links(self, instance: Instance, values: dict[str, Any]) -> None:
         """Add and remove links of control and hybrid nodes to ``instance``, which has just got these ``values``."""
 
+    def not_shown(self) -> list[str]:
+        """What this version cannot show of the stored addresses and links, in words."""
 
-RULES = {"23.6.0": cast(Rules, awx23), "24.6.1": cast(Rules, awx24)}
+
+RULES = {rules.VERSION: rules for rules in (cast(Rules, awx23), cast(Rules, awx24))}
 
 
 def current() -> Rules:

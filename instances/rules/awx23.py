@@ -11,6 +11,7 @@ from instances.addresses import INSTALLABLE, is_dialled, peer_from_control_nodes
 from instances.capacity import CONTROLLING
 from instances.models import Instance, ReceptorAddress
 from instances.models.address import HIGHEST_PORT
+from instances.not_shown import by_awx_23
 from instances.rules.common import (
     NOT_HERE,
     check_changed_port,
@@ -19,6 +20,10 @@ from instances.rules.common import (
     checked_node_type,
 )
 
+VERSION = "23.6.0"
+LINE = ((23,),)
+SHOWS_ALL = False
+not_shown = by_awx_23
 PORTS = (MinValueValidator(1024), MaxValueValidator(HIGHEST_PORT))
 
 
