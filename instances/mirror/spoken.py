@@ -62,8 +62,9 @@ def speak_as_mirrored() -> None:
 
     To be called once, as a process starts that serves or works, before the URL configuration is imported.
     """
-    mirror = guard.current() if settings.CHOSEN_AWX_VERSION is None else None
-    if mirror:
+    if settings.CHOSEN_AWX_VERSION:
+        return
+    if mirror := guard.current():
         settings.AWX_VERSION = os.environ["AWX_VERSION"] = version_for(mirror.version)
 
 
@@ -89,7 +90,8 @@ def announce_change(before: Mirror | None, version: str) -> None:
     ``before``: the mirror as it was before this sync, if there was one.
     """
     spoken = version_for(version)
-    if spoken != (version_for(before.version) if before else settings.CHOSEN_AWX_VERSION or DEFAULT):
+    earlier = version_for(before.version) if before else settings.CHOSEN_AWX_VERSION or DEFAULT
+    if spoken != earlier:
         logger.warning(
             "The AWX has version %s: processes that start from now on speak as %s. Restart those that run already.",
             version,

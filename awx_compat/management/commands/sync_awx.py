@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import DatabaseError, close_old_connections
 
@@ -119,8 +118,8 @@ class Command(ErrorReportingCommand):
         if mirror is None:
             raise CommandError(NO_MIRROR)
         self.stdout.write(f"This service no longer mirrors {mirror.url}. The records can be changed here.")
-        if (version := spoken.version_for(mirror.version)) != settings.AWX_VERSION:
-            self.stdout.write(f"To go on speaking as AWX {version}, set AWX_VERSION={version}.")
+        if (version := spoken.version_for(mirror.version)) != spoken.DEFAULT:
+            self.stdout.write(f"Set AWX_VERSION={version}, so that it goes on to speak as AWX {version}.")
 
     def sync(self, sync: Sync, progress: "Progress") -> None:
         began = time.monotonic()
