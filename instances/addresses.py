@@ -116,10 +116,7 @@ def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
     own = InstanceLink.objects.filter(source=instance)
     own.exclude(target__in=peers).delete()
     delete_unused_addresses()
-    present = set(own.values_list("target_id", flat=True))
-    new = {peer.pk: peer for peer in peers if peer.pk not in present}
-    links = [InstanceLink(source=instance, target=peer) for peer in new.values()]
-    InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
+    instance.peers.add(*peers)
 
 
 def peer_from_control_nodes(address: ReceptorAddress) -> None:

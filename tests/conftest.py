@@ -1,10 +1,12 @@
 import contextlib
 import hashlib
 import importlib
+import io
 import os
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +88,19 @@ def service(dataset_url: str) -> Iterator[str]:
     """The address of the service, serving the recorded AWX's records."""
     with served(dataset_url) as address:
         yield address
+
+
+def create_mesh_ca(directory: Path) -> dict[str, str]:
+    """Run the command; the variables that it prints."""
+    printed = io.StringIO()
+    call_command("create_mesh_ca", str(directory), stdout=printed, stderr=io.StringIO())
+    return dict(line.split("=", 1) for line in printed.getvalue().splitlines())
+
+
+@pytest.fixture(scope="session")
+def made_ca(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a mesh CA, which is made once: its keys take seconds."""
+    return create_mesh_ca(tmp_path_factory.mktemp("mesh") / "ca")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from instances import groups, lifecycle
-from instances.addresses import address_to_link, set_listener
+from instances.addresses import address_to_link
 from instances.locking import lock_record
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
 
@@ -22,8 +22,12 @@ def make_node(
 
 
 def listen(node: Instance, listener_port: int | None = 27199, peers_from_control_nodes: bool = False) -> None:
-    """Set port and flag of the node's canonical address, whatever the rules."""
-    set_listener(node, {"listener_port": listener_port, "peers_from_control_nodes": peers_from_control_nodes})
+    """Set port and flag of the node's canonical address, whatever the rules; without both it has none."""
+    if listener_port is None and not peers_from_control_nodes:
+        return
+    address = address_to_link(node)
+    address.port, address.peers_from_control_nodes = listener_port, peers_from_control_nodes
+    address.save()
 
 
 def make_link(source: Instance, target: Instance, **values: Any) -> InstanceLink:

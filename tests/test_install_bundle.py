@@ -34,7 +34,7 @@ from instances import install_bundles
 from instances.health import conditions
 from instances.install_bundles import NewBundle
 from instances.models import Instance, InstanceGroup, IssuedBundle, Mirror, ReceptorAddress, User
-from tests.conftest import client_of, token_for
+from tests.conftest import client_of, create_mesh_ca, token_for
 from tests.make import listen, make_link, make_node
 
 RECEPTOR_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.2312.19.1")
@@ -49,19 +49,6 @@ FILES = {
     "receptor/tls/receptor.key",
     "receptor/tls/receptor.crt",
 }
-
-
-def create_mesh_ca(directory: Path) -> dict[str, str]:
-    """Run the command; the variables that it prints."""
-    printed = io.StringIO()
-    call_command("create_mesh_ca", str(directory), stdout=printed, stderr=io.StringIO())
-    return dict(line.split("=", 1) for line in printed.getvalue().splitlines())
-
-
-@pytest.fixture(scope="session")
-def made_ca(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The variables of a mesh CA, which is made once: its keys take seconds."""
-    return create_mesh_ca(tmp_path_factory.mktemp("mesh") / "ca")
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ TOO_LONG = {
 }
 TOO_SHORT = {
     "awx_compat/bases.py": "is all that fleet/ may import of awx_compat",
-    "awx_compat/dialects/awx23.py": "a version of AWX, as dialects/ has a file for each",
     "awx_compat/paths.py": "how AWX writes paths, for serializers, views and the client of an AWX",
     "awx_compat/views/empty.py": "endpoints of a kind, as views/ has a file for each",
     "awx_compat/views/jobs.py": "likewise",
@@ -32,9 +31,10 @@ TOO_SHORT = {
     "instances/node_tokens.py": "tokens of nodes, whose functions have the names of those in tokens.py",
     "instances/reader.py": "is imported by models and querysets, and imports neither",
 }
-# Django and the servers say what these are called, and that each is a file; a settings module is a way to run.
+# Django and the servers say what these are called, and that each is a file, and a dialect has files for its parts; a
+# settings module is a way to run.
 GIVEN = re.compile(
-    r"(__init__|apps|urls)\.py$|/migrations/|/management/commands/|/templatetags/|^settings/(\w+|embedded/base)\.py$"
+    r"(__init__|apps|urls)\.py$|/migrations/|/management/commands/|/templatetags/|/dialects/|^settings/(\w+|embedded/base)\.py$"
 )
 SPEAKING_HTTP = {"awx_compat", "fleet", "granian", "httpx"}
 

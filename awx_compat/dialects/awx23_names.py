@@ -1,9 +1,9 @@
 """What filters of AWX 23.6.0 name: an instance has the port of its canonical address, and peers are instances."""
 
-from awx_compat.filters.columns import HIDDEN, PATHS, RELATIONS, Names
+from awx_compat.filters.columns import HIDDEN, PATHS, RELATIONS, FilterNames
 from instances.models import Instance, InstanceGroup, InstanceLink
 
-NAMES = Names(
+NAMES = FilterNames(
     relations={
         **RELATIONS,
         Instance: {

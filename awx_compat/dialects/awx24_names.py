@@ -1,9 +1,9 @@
 """What filters of AWX 24.6.1 name: peers are addresses, and so are ports and protocols theirs."""
 
-from awx_compat.filters.columns import HIDDEN, PATHS, RELATIONS, Names
+from awx_compat.filters.columns import HIDDEN, PATHS, RELATIONS, FilterNames
 from instances.models import Instance, InstanceGroup, InstanceLink, ReceptorAddress
 
-NAMES = Names(
+NAMES = FilterNames(
     relations={
         **RELATIONS,
         Instance: {

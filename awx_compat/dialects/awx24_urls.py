@@ -2,11 +2,11 @@
 
 from django.urls import path, re_path
 
-from awx_compat.views import addresses, instances, role_assignments, root
+from awx_compat.views import addresses, role_assignments, root
 
 urlpatterns = [
-    path("v2/instances/<key>/peers/", instances.PeerAddresses.as_view()),
-    path("v2/instances/<key>/receptor_addresses/", instances.OwnAddresses.as_view()),
+    path("v2/instances/<key>/peers/", addresses.PeerAddresses.as_view()),
+    path("v2/instances/<key>/receptor_addresses/", addresses.OwnAddresses.as_view()),
     path("v2/receptor_addresses/", addresses.ReceptorAddressList.as_view()),
     re_path(r"^v2/receptor_addresses/(?P<key>[0-9]+)/$", addresses.ReceptorAddressDetail.as_view()),
     path("v2/service-index/", root.ServiceIndex.as_view()),

@@ -38,7 +38,7 @@ Related = type[models.Model] | Unkept
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Names:
+class FilterNames:
     """What a dialect calls that which can be filtered by: its module ``names`` has them as ``NAMES``."""
 
     relations: Mapping[Related, Mapping[str, Related]]
@@ -84,9 +84,9 @@ HOPS = 2  # relations that a filter may follow
 SEARCHED_IN_RELATED = ("username", "first_name", "last_name", "email", "name", "description")
 
 
-def names() -> Names:
+def names() -> FilterNames:
     """Those of the current dialect."""
-    found: Names = dialects.module("names").NAMES
+    found: FilterNames = dialects.module("names").NAMES
     return found
 
 
@@ -100,7 +100,7 @@ def columns(model: Related) -> dict[str, models.Field[Any, Any]]:
 
 
 @functools.cache
-def columns_by(names: Names, model: Related) -> dict[str, models.Field[Any, Any]]:
+def columns_by(names: FilterNames, model: Related) -> dict[str, models.Field[Any, Any]]:
     if isinstance(model, Unkept):
         return {name: models.TextField(null=True) for name, _ in model.texts}
     left_out = {*FORBIDDEN.get(model, ()), *names.hidden.get(model, ())}

@@ -16,7 +16,7 @@ from drf_spectacular.plumbing import ResolvedComponent, deep_import_string
 from oauth2_provider.models import AccessToken
 
 from awx_compat import filters
-from awx_compat.openapi import examples
+from awx_compat.openapi import example_records
 from awx_compat.pagination import Pagination
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, ReceptorAddress, UnifiedJob, User
 
@@ -40,12 +40,12 @@ ENUMERATIONS = {
 }
 # Examples for filters: a record of each kind, and an order.
 RECORDS: dict[type[models.Model], dict[str, Any]] = {
-    Instance: examples.INSTANCE,
-    ReceptorAddress: examples.ADDRESS,
-    InstanceGroup: examples.GROUP,
-    UnifiedJob: examples.JOB,
-    User: examples.USER,
-    AccessToken: examples.TOKEN,
+    Instance: example_records.INSTANCE,
+    ReceptorAddress: example_records.ADDRESS,
+    InstanceGroup: example_records.GROUP,
+    UnifiedJob: example_records.JOB,
+    User: example_records.USER,
+    AccessToken: example_records.TOKEN,
 }
 ORDERS: dict[type[models.Model], str] = {
     Instance: "-capacity",

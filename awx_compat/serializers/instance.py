@@ -32,7 +32,7 @@ class InstanceSummarySerializer(serializers.Serializer[Any]):
 
 
 class InstanceSerializer(RecordSerializer):
-    """An instance in a list, of a queryset ``with_load()``; each dialect adds how it tells of ports and peers."""
+    """An instance in a list, of a queryset ``with_load()``; each dialect adds its fields of ports and peers."""
 
     record_type = "instance"
     collection = "instances"

@@ -1,4 +1,4 @@
-"""All receptor addresses that the reader sees: those of the instances that the reader sees."""
+"""Receptor addresses: all those of the instances that the reader sees, and lists below an instance."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from awx_compat.filters import FiltersOf
 from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.views.base import DetailView, ListView
+from awx_compat.views.instances import OfInstance
 from instances import versions
 from instances.models import ReceptorAddress
 
@@ -34,3 +35,28 @@ class ReceptorAddressDetail(DetailView):
     @staticmethod
     def records(reader: Any) -> Any:
         return ReceptorAddress.objects.all()
+
+
+class AddressesOfInstance(OfInstance, ListView):
+    """A list of receptor addresses below an instance."""
+
+    depends_on = versions.INSTANCES
+    serializer_class = ReceptorAddressSerializer
+    filterset_class = FiltersOf(ReceptorAddress)
+    search_fields = ("address",)
+
+
+@extend_schema(methods=["GET"], summary="The addresses that an instance opens links to")
+class PeerAddresses(AddressesOfInstance):
+    title = "Peers"
+
+    def get_queryset(self) -> Any:
+        return ReceptorAddress.objects.filter(peers_from=self.instance).visible_to(self.reader).order_by("id")
+
+
+@extend_schema(methods=["GET"], summary="The addresses of an instance")
+class OwnAddresses(AddressesOfInstance):
+    title = "Receptor Addresses"
+
+    def get_queryset(self) -> Any:
+        return ReceptorAddress.objects.filter(instance=self.instance).order_by("id")

@@ -16,7 +16,6 @@ from awx_compat.exceptions import NotAvailable, message_of_missing
 from awx_compat.filters import FiltersOf
 from awx_compat.openapi.errors import ErrorResponse
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, MayFetchBundle, MovesNeedSuperuser
-from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import HealthCheckSerializer
@@ -37,7 +36,7 @@ from instances.addresses import INSTALLABLE, LISTENER, peers_of
 from instances.health import start as health_checks
 from instances.locking import lock_links
 from instances.messages import NO_PROBE
-from instances.models import Instance, InstanceGroup, ReceptorAddress, UnifiedJob
+from instances.models import Instance, InstanceGroup, UnifiedJob
 
 LISTED = dialects.Chosen("instances", "SERIALIZERS.listed")
 LINKED = dialects.Chosen("instances", "SERIALIZERS.linked")
@@ -128,31 +127,6 @@ class InstancePeers(OfInstance, ListView):
     def get_queryset(self) -> Any:
         peers: Any = peers_of(self.instance)
         return linked(peers.visible_to(self.reader)).order_by("hostname")
-
-
-class AddressesOfInstance(OfInstance, ListView):
-    """A list of receptor addresses below an instance."""
-
-    depends_on = versions.INSTANCES
-    serializer_class = ReceptorAddressSerializer
-    filterset_class = FiltersOf(ReceptorAddress)
-    search_fields = ("address",)
-
-
-@extend_schema(methods=["GET"], summary="The addresses that an instance opens links to")
-class PeerAddresses(AddressesOfInstance):
-    title = "Peers"
-
-    def get_queryset(self) -> Any:
-        return ReceptorAddress.objects.filter(peers_from=self.instance).visible_to(self.reader).order_by("id")
-
-
-@extend_schema(methods=["GET"], summary="The addresses of an instance")
-class OwnAddresses(AddressesOfInstance):
-    title = "Receptor Addresses"
-
-    def get_queryset(self) -> Any:
-        return ReceptorAddress.objects.filter(instance=self.instance).order_by("id")
 
 
 @extend_schema(methods=["GET"], summary="The groups of an instance")

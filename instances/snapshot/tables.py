@@ -105,7 +105,7 @@ INSTANCES = Table(Instance, with_hostnames(columns(Instance)))
 RELEASED = {"canonical": False}
 ADDRESSES = Table(ReceptorAddress, columns(ReceptorAddress), released=RELEASED)
 LINKS = Table(InstanceLink, columns(InstanceLink))
-# AWX 23 reports of an instance what its canonical address has, and of a link the instance to which it leads.
+# In AWX 23 an instance has what its canonical address has here, and a link leads to an instance.
 PORTS = [MinValueValidator(0), MaxValueValidator(HIGHEST_PORT)]
 LISTENER = (
     column(models.IntegerField(null=True, validators=PORTS), "listener_port", "port"),

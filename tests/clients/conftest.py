@@ -1,11 +1,14 @@
 """Real clients as published, unchanged: each in a virtual environment of its own, asking the served application."""
 
+import contextlib
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +23,50 @@ AWXKIT_VERSIONS = ("23.6.0", "24.6.1")
 NEEDED_BY_AWXKIT = ("setuptools==80.9.0", "PyYAML==6.0.3", "requests==2.34.2")
 
 
-def installed(folder: Path, *pins: str) -> Path:
-    """The virtual environment ``folder`` with these packages; one that is complete is used again."""
+# The packages of PyPI that carry the collection awx.awx, by its version.
+COLLECTIONS = {"23.6.0": "ansible==9.2.0", "24.6.1": "ansible==10.7.0"}
+NEEDED_BY_ANSIBLE = ("ansible-core==2.19.14", "Jinja2==3.1.6", "PyYAML==6.0.3")
+PIP_OPTIONS = ("--disable-pip-version-check", "--no-input")
+
+
+@contextlib.contextmanager
+def filled_once(folder: Path, content: str) -> Iterator[bool]:
+    """Whether ``folder`` is still to be filled with ``content``, which no other process does meanwhile."""
     marker = folder / "installed.txt"
-    wanted = "\n".join([sys.version, sys.base_prefix, *pins])
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not marker.exists() or marker.read_text() != wanted:
-            pip = [f"{folder}/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-            for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], [*pip, *pins]):
-                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                assert done.returncode == 0, done.stdout
-            marker.write_text(wanted)
+        is_missing = not marker.exists() or marker.read_text() != content
+        yield is_missing
+        if is_missing:
+            marker.write_text(content)
+
+
+def run_to_install(*command: str) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def installed(folder: Path, *pins: str) -> Path:
+    """The virtual environment ``folder`` with these packages; one that is complete is used again."""
+    with filled_once(folder, "\n".join([sys.version, sys.base_prefix, *pins])) as is_missing:
+        if is_missing:
+            run_to_install(sys.executable, "-m", "venv", "--clear", str(folder))
+            run_to_install(f"{folder}/bin/python", "-m", "pip", "install", *PIP_OPTIONS, *pins)
+    return folder
+
+
+def unpacked_collection(folder: Path, pin: str) -> Path:
+    """``folder`` with the collection awx.awx as this package carries it, without the other hundred collections."""
+    with filled_once(folder, pin) as is_missing:
+        if is_missing:
+            folder.mkdir(exist_ok=True)
+            run_to_install(sys.executable, "-m", "pip", "download", *PIP_OPTIONS, "--no-deps", "-d", str(folder), pin)
+            (wheel,) = folder.glob("*.whl")
+            with zipfile.ZipFile(wheel) as packed:
+                own = [name for name in packed.namelist() if name.startswith("ansible_collections/awx/awx/")]
+                packed.extractall(folder, own)
+            wheel.unlink()
     return folder
 
 
@@ -67,6 +101,39 @@ class Awxkit:
         )
 
 
+@dataclass(frozen=True)
+class Ansible:
+    """ansible-core with one version of the collection awx.awx, and the service that it changes, as admin."""
+
+    program: Path
+    collections: Path
+    home: Path
+    address: str
+
+    def run(self, module: str, **arguments: Any) -> dict[str, Any]:
+        """The result of the module, and whether it ``failed``."""
+        login = {"HOST": self.address, "USERNAME": "admin", "PASSWORD": "admin"}
+        done = subprocess.run(
+            [self.program, "localhost", "-m", f"awx.awx.{module}", "-a", json.dumps(arguments)],
+            env={
+                "PATH": os.defpath,
+                "HOME": str(self.home),
+                "LC_ALL": "C.UTF-8",
+                "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+                "ANSIBLE_LOCALHOST_WARNING": "false",
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                **{f"CONTROLLER_{name}": value for name, value in login.items()},
+            },
+            cwd=self.home,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        found = re.search(r"^localhost \| (\w+)!? => (\{.*\})$", done.stdout, re.MULTILINE | re.DOTALL)
+        assert found, done.stdout + done.stderr
+        return {**json.loads(found[2]), "failed": found[1] == "FAILED"}
+
+
 @pytest.fixture(scope="session")
 def clients_folder(request: pytest.FixtureRequest) -> Path:
     """Where the virtual environments of clients are kept between runs."""
@@ -97,3 +164,43 @@ def service_to_change(dataset_template: str, django_db_blocker: DjangoDbBlocker)
     """The address of a service like ``service``, on a database that tests may change."""
     with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def service24_to_change(dataset24_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The same in the dialect 24.6.1, on the records of the AWX 24.6.1 that was recorded."""
+    with (
+        django_db_blocker.unblock(),
+        new_database(dataset24_template) as url,
+        served(url, AWX_VERSION="24.6.1") as address,
+    ):
+        yield address
+
+
+@pytest.fixture
+def awxkit24(clients_folder: Path, tmp_path: Path, service24_to_change: str) -> Awxkit:
+    """awxkit 24.6.1, asking a service of its own version, which it may change."""
+    folder = installed(clients_folder / "awxkit-24.6.1", "awxkit==24.6.1", *NEEDED_BY_AWXKIT)
+    return Awxkit(folder, tmp_path, service24_to_change)
+
+
+@pytest.fixture
+def make_ansible(clients_folder: Path, tmp_path: Path) -> Callable[[str, str], Ansible]:
+    """Makes Ansible with this version of the collection, for the service at this address."""
+
+    def make(version: str, address: str) -> Ansible:
+        program = installed(clients_folder / "ansible-core", *NEEDED_BY_ANSIBLE) / "bin" / "ansible"
+        collections = unpacked_collection(clients_folder / f"awx.awx-{version}", COLLECTIONS[version])
+        return Ansible(program, collections, tmp_path, address)
+
+    return make
+
+
+@pytest.fixture
+def ansible23(make_ansible: Callable[[str, str], Ansible], service_to_change: str) -> Ansible:
+    return make_ansible("23.6.0", service_to_change)
+
+
+@pytest.fixture
+def ansible24(make_ansible: Callable[[str, str], Ansible], service24_to_change: str) -> Ansible:
+    return make_ansible("24.6.1", service24_to_change)

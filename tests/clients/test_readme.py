@@ -16,13 +16,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoDbBlocker
 
-from tests.clients.conftest import installed
+from tests.clients.conftest import COLLECTIONS, NEEDED_BY_ANSIBLE, installed, unpacked_collection
 from tests.service import DATASET, PROJECT, new_database, served
 
 pytestmark = pytest.mark.slow
 
 ADDRESS = "http://127.0.0.1:8000"
-NEEDED_BY_ANSIBLE = ("ansible-core==2.19.14", "Jinja2==3.1.6", "PyYAML==6.0.3")
 INSTANCES: list[dict[str, Any]] = json.loads(DATASET.read_text())["instances"]
 EXECUTION = [node["hostname"] for node in INSTANCES if node["node_type"] == "execution"]
 UNAVAILABLE = {node["hostname"] for node in INSTANCES if node["node_state"] == "unavailable"}
@@ -117,33 +116,32 @@ def test_awx_lists_the_instances(awxkit_folder: Path, address: str, tmp_path: Pa
     assert {node["hostname"] for node in told["results"]} == {node["hostname"] for node in INSTANCES}
 
 
-def test_ansible_tells_the_lost_nodes(clients_folder: Path, address: str, tmp_path: Path) -> None:
+def run_playbook(playbook: str, clients_folder: Path, folder: Path) -> str:
+    """What ansible-playbook prints, with the collection awx.awx at hand."""
     ansible = installed(clients_folder / "ansible-core", *NEEDED_BY_ANSIBLE) / "bin"
-    playbook, _ = snippets("Ansible")
-    (tmp_path / "ask.yml").write_text(playbook.replace(ADDRESS, address))
+    collections = unpacked_collection(clients_folder / "awx.awx-23.6.0", COLLECTIONS["23.6.0"])
+    (folder / "playbook.yml").write_text(playbook)
     variables = {
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
     }
-    told = run(str(ansible / "ansible-playbook"), "ask.yml", folder=tmp_path, **variables)
+    return run(str(ansible / "ansible-playbook"), "playbook.yml", folder=folder, **variables)
+
+
+def test_ansible_tells_the_lost_nodes(clients_folder: Path, address: str, tmp_path: Path) -> None:
+    playbook, _ = snippets("Ansible")
+    told = run_playbook(playbook.replace(ADDRESS, address), clients_folder, tmp_path)
     assert set(re.findall(r'^ +"([^"]+)",?$', told, re.MULTILINE)) == UNAVAILABLE, told
 
 
-def test_what_the_collection_is_told_can_be_changed(exec_1_enabled: str, address: str) -> None:
-    """``awx.awx`` is on no index of Python packages by itself, so its requests are made here: GET, then PATCH."""
+def test_the_collection_takes_a_node_out_of_service(
+    exec_1_enabled: str, clients_folder: Path, address: str, tmp_path: Path
+) -> None:
     _, playbook = snippets("Ansible")
-    (task,) = yaml.safe_load(playbook)[0]["tasks"]
-    told = task["awx.awx.instance"]
-    login = (told.pop("controller_username"), told.pop("controller_password"))
-    url = told.pop("controller_host").replace(ADDRESS, address)
-    hostname = told.pop("hostname")
-    found = requests.get(f"{url}/api/v2/instances/", params={"hostname": hostname}, auth=login, timeout=30).json()
-    assert found["count"] == 1
-    changed = requests.patch(url + found["results"][0]["url"], json=told, auth=login, timeout=30)
-    assert changed.status_code == 200
-    assert told == {"enabled": False}
-    assert requests.get(exec_1_enabled, auth=login, timeout=30).json()["enabled"] is False
+    run_playbook(playbook.replace(ADDRESS, address), clients_folder, tmp_path)
+    assert requests.get(exec_1_enabled, auth=("admin", "admin"), timeout=30).json()["enabled"] is False
 
 
 def login_of(job: dict[str, Any]) -> dict[str, Any]:
