@@ -58,14 +58,13 @@ def version_for(version: str) -> str:
 
 
 def speak_as_mirrored() -> None:
-    """Let this process, and those that it starts, speak as the mirrored AWX, unless ``AWX_VERSION`` is set.
+    """Let this process, and those that it starts later, speak as the mirrored AWX, unless ``AWX_VERSION`` is set.
 
     To be called once, as a process starts that serves or works, before the URL configuration is imported.
     """
-    if settings.CHOSEN_AWX_VERSION:
-        return
-    if mirror := guard.current():
-        settings.AWX_VERSION = os.environ["AWX_VERSION"] = version_for(mirror.version)
+    if not settings.CHOSEN_AWX_VERSION:
+        mirror = guard.current()
+        settings.AWX_VERSION = os.environ["AWX_VERSION"] = version_for(mirror.version) if mirror else DEFAULT
 
 
 def not_shown() -> list[str]:
