@@ -120,7 +120,9 @@ def comparison_of(instance: Instance, now: datetime) -> Comparison | None:
 
 def compare_all(now: datetime) -> list[Comparison]:
     """The last bundles of all nodes, compared, by hostname. Two queries."""
-    return compare(IssuedBundle.objects.select_related("instance").order_by("instance__hostname"), now)
+    return compare(
+        IssuedBundle.objects.select_related("instance__canonical_address").order_by("instance__hostname"), now
+    )
 
 
 def compare(bundles: Collection[IssuedBundle], now: datetime) -> list[Comparison]:

@@ -197,7 +197,7 @@ CHANGES: dict[str, Callable[[User, Instance], Any]] = {
     "a job of a group": lambda user, node: make_jobs(
         1, 100, instance_group=InstanceGroup.objects.get(), status="running"
     ),
-    "a peer": lambda user, node: node.peers.add(Instance.objects.create(hostname="other")),
+    "a peer": lambda user, node: make_link(node, make_node("other")),
     "a peer less": lambda user, node: InstanceLink.objects.all().delete(),
     "a link's state": lambda user, node: InstanceLink.objects.update(link_state="removing"),
     "a node more": lambda user, node: Instance.objects.create(hostname="aaa", node_type="execution"),

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from awx_compat.dialects.awx23_instances import ListeningInstanceSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
-from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.token import TokenSerializer
 from instances import tokens
 from instances.addresses import links_to
@@ -260,7 +260,7 @@ ODD = st.recursive(
 )
 FIELDS = {
     name
-    for serializer in (InstanceSerializer, InstanceGroupSerializer, TokenSerializer)
+    for serializer in (ListeningInstanceSerializer, InstanceGroupSerializer, TokenSerializer)
     for name in serializer.Meta.fields
 } | {"disassociate", "associate", "bogus"}
 

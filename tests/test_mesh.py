@@ -576,9 +576,10 @@ def big_mesh(number: int) -> list[Instance]:
         for n in range(number - len(hops) - 1)
     ]
     executing = Instance.objects.bulk_create(behind)
-    links = [InstanceLink(source=instances[0], target=address_to_link(hop), link_state="established") for hop in hops]
+    dialled = [address_to_link(hop) for hop in hops]
+    links = [InstanceLink(source=instances[0], target=each, link_state="established") for each in dialled]
     links += [
-        InstanceLink(source=each, target=hops[n % len(hops)], link_state="established")
+        InstanceLink(source=each, target=dialled[n % len(hops)], link_state="established")
         for n, each in enumerate(executing)
     ]
     InstanceLink.objects.bulk_create(links)

@@ -19,11 +19,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotAcceptable
 
+from awx_compat.dialects.awx23_instances import ListeningInstanceSerializer
 from awx_compat.metadata import HELP_TEXTS
 from awx_compat.openapi import descriptions, errors, examples, serving
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
-from awx_compat.serializers.instance import InstanceSerializer
 from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
@@ -36,7 +36,7 @@ from tests.make import make_link
 from tests.service import PROJECT
 
 METHODS = ("get", "post", "put", "patch", "delete")
-RECORDS = (InstanceSerializer, InstanceGroupSerializer, UnifiedJobSerializer, UserSerializer, TokenSerializer)
+RECORDS = (ListeningInstanceSerializer, InstanceGroupSerializer, UnifiedJobSerializer, UserSerializer, TokenSerializer)
 
 
 @pytest.fixture(scope="module")

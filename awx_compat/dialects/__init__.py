@@ -18,7 +18,7 @@ from django.conf import settings
 from awx_compat.dialects import awx23, awx24
 from awx_compat.dialects.base import Dialect
 
-__all__ = ["DIALECTS", "Chosen", "Dialect", "current", "module"]
+__all__ = ["DIALECTS", "Chosen", "Dialect", "chosen", "current", "module"]
 
 DIALECTS = {dialect.version: dialect for dialect in (awx23.DIALECT, awx24.DIALECT)}
 
@@ -34,10 +34,19 @@ def module(part: str) -> Any:
 
 
 class Chosen:
-    """A class attribute that is what the current dialect's module for a part has under this dotted name."""
+    """A class attribute that is what the current dialect's module for a part has under this dotted name.
+
+    Of a view it is looked up once, when its route is made.
+    """
 
     def __init__(self, part: str, name: str) -> None:
         self.part, self.value_in = part, operator.attrgetter(name)
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self.value_in(module(self.part))
+
+
+def chosen(owner: type) -> dict[str, Any]:
+    """What the current dialect has for each attribute of the class that is ``Chosen``."""
+    attributes = {name: value for base in reversed(owner.__mro__) for name, value in vars(base).items()}
+    return {name: getattr(owner, name) for name, value in attributes.items() if isinstance(value, Chosen)}

@@ -33,6 +33,8 @@ DIALECT = Dialect(
     takes_empty_page=False,
     repeats_format=False,
     options_of_fields={},
+    type_of_bundles="application/gzip",
+    disposition_of_bundles='attachment; filename="{name}"',
     auditors_fetch_bundles=False,
     shows_auditors=True,
     identifies_users=False,

@@ -50,6 +50,10 @@ class ListeningInstanceSerializer(InstanceSerializer):
     )
 
     class Meta(InstanceSerializer.Meta):
+        descriptions = {
+            **InstanceSerializer.Meta.descriptions,
+            "peers": "Hostnames of the nodes that it opens links to.",
+        }
         fields = (
             "id",
             "hostname",

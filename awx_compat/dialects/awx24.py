@@ -41,6 +41,8 @@ DIALECT = Dialect(
     takes_empty_page=True,
     repeats_format=True,
     options_of_fields={"hidden": False},
+    type_of_bundles="text/html; charset=utf-8",
+    disposition_of_bundles="attachment; filename={name}",
     auditors_fetch_bundles=True,
     shows_auditors=False,
     identifies_users=True,

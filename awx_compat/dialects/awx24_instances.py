@@ -46,6 +46,13 @@ class AddressedInstanceSerializer(InstanceSerializer):
     protocol = serializers.ReadOnlyField()
 
     class Meta(InstanceSerializer.Meta):
+        descriptions = {
+            **InstanceSerializer.Meta.descriptions,
+            "reverse_peers": "Ids of the nodes that open links to it, once for each link, by hostname.",
+            "listener_port": "Port of its canonical address; null where it has none.",
+            "peers_from_control_nodes": "Whether the control plane opens links to its canonical address.",
+            "protocol": "Protocol of its canonical address; empty where it has none.",
+        }
         fields = (
             "id",
             "hostname",

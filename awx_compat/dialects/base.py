@@ -58,6 +58,14 @@ class Dialect:
     options_of_fields: Mapping[str, bool]
     """What OPTIONS says of every field, after its ``required``, or after its ``type`` where it has no ``required``."""
 
+    # --- install bundles
+
+    type_of_bundles: str
+    """The ``Content-Type`` of an install bundle, which is a .tar.gz."""
+
+    disposition_of_bundles: str
+    """Its ``Content-Disposition``, with its ``{name}``."""
+
     # --- users
 
     auditors_fetch_bundles: bool

@@ -199,7 +199,7 @@ def filterset_of(dialect: dialects.Dialect, model: type[models.Model]) -> type[F
     return type(f"{model.__name__}Filters", (Filters,), {"Meta": type("Meta", (), {"model": model})})
 
 
-class FiltersOf:
+class FiltersOf(dialects.Chosen):
     """The attribute ``filterset_class`` of a view whose records are of this model."""
 
     def __init__(self, model: type[models.Model]) -> None:

@@ -31,7 +31,8 @@ def of_field(field: Any) -> str:
     if model is None:
         return ""
     common = HELP_TEXTS.get(field.field_name, "").format(model._meta.verbose_name)
-    return FIELDS.get(model, {}).get(field.field_name, common)
+    own: dict[str, str] = getattr(field.parent.Meta, "descriptions", FIELDS.get(model, {}))
+    return own.get(field.field_name, common)
 
 
 PATHS = {

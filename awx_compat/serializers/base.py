@@ -20,7 +20,7 @@ from rest_framework import serializers
 from rest_framework.relations import PKOnlyObject
 
 from awx_compat import paths
-from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, ChoiceField, HostnamesField
+from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, NO_ID, AddressesField, ChoiceField, HostnamesField
 from instances.reader import Reader
 
 Render = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
@@ -113,6 +113,7 @@ def of_time(field: serializers.DateTimeField) -> Callable[[Any], Any]:
 CONVERSIONS: dict[Any, Callable[[Any], Callable[[Any], Any] | None]] = {
     serializers.ReadOnlyField.to_representation: lambda field: None,
     HostnamesField.to_representation: lambda field: None,
+    AddressesField.to_representation: lambda field: None,
     serializers.IntegerField.to_representation: lambda field: int,
     serializers.CharField.to_representation: lambda field: str,
     serializers.BooleanField.to_representation: of_boolean,
@@ -148,7 +149,7 @@ class ObjectField(serializers.SerializerMethodField):
 class IdField(serializers.IntegerField):
     """The id of a record of another kind; an empty text names none. Whether it exists, the serializer checks."""
 
-    default_error_messages = {"incorrect_type": "Incorrect type. Expected pk value, received {data_type}."}
+    default_error_messages = {"incorrect_type": NO_ID}
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         return super().run_validation(None if data == "" else data)

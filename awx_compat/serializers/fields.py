@@ -35,11 +35,15 @@ class CharField(serializers.CharField):
         return ""
 
 
+NOT_A_LIST = 'Expected a list of items but got type "{input_type}".'
+NO_ID = "Incorrect type. Expected pk value, received {data_type}."
+
+
 class HostnamesField(serializers.Field[Any, Any, Any, Any]):
     """The hostnames of the peers; a request may name existing nodes, and repeat names."""
 
     default_error_messages = {
-        "not_a_list": 'Expected a list of items but got type "{input_type}".',
+        "not_a_list": NOT_A_LIST,
         "does_not_exist": "Object with hostname={hostname} does not exist.",
     }
 
@@ -67,9 +71,9 @@ class AddressesField(serializers.Field[Any, Any, Any, Any]):
     """The ids of the addresses of peers; a request may give them as texts, too."""
 
     default_error_messages = {
-        "not_a_list": 'Expected a list of items but got type "{input_type}".',
+        "not_a_list": NOT_A_LIST,
         "does_not_exist": 'Invalid pk "{pk_value}" - object does not exist.',
-        "incorrect_type": "Incorrect type. Expected pk value, received {data_type}.",
+        "incorrect_type": NO_ID,
     }
 
     def to_representation(self, ids: list[int]) -> list[int]:

@@ -78,11 +78,6 @@ class InstanceSerializer(RecordSerializer):
             "enabled": "Whether it is given jobs.",
             "managed_by_policy": "Whether the policies of groups may make it a member.",
             "ip_address": "Address of the node; empty where it is not known.",
-            "peers": "Hostnames of the nodes that it opens links to.",
-            "reverse_peers": "Ids of the nodes that open links to it, once for each link, by hostname.",
-            "listener_port": "Port of its canonical address; null where it has none.",
-            "peers_from_control_nodes": "Whether the control plane opens links to its canonical address.",
-            "protocol": "Protocol of its canonical address; empty where it has none.",
         }
         only_on_creation = ("hostname", "node_type")
 

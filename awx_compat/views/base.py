@@ -50,6 +50,11 @@ class ApiView(APIView):
     # All rows that responses to GET and OPTIONS depend on; None where they depend on anything else as well.
     depends_on: Dependencies | None = None
 
+    @classmethod
+    def as_view(cls, **attributes: Any) -> Any:
+        """The view of a route, with all that the current dialect chooses for its attributes."""
+        return super().as_view(**dialects.chosen(cls), **attributes)
+
     def lookup(self) -> tuple[Records, str] | None:
         """The queryset (by reader) and the name field of the record in the path; None where the path has no record."""
         return None
@@ -116,10 +121,8 @@ class ApiView(APIView):
         try:
             super().perform_authentication(request)
         except Error:
-            request.user, request.auth = (
-                AnonymousUser(),
-                None,
-            )  # rendering the error would authenticate, and fail, again
+            # Rendering the error would authenticate, and fail, again.
+            request.user, request.auth = AnonymousUser(), None
             raise
 
     @property
@@ -213,7 +216,7 @@ class ListView(ApiView, ListAPIView[Any]):
         return not self.request.query_params.keys() - PLAIN
 
     def get_queryset(self) -> Any:
-        return type(self).visible(self.reader)  # type: ignore[misc]
+        return self.visible(self.reader)  # type: ignore[misc]
 
     def get_listing(self) -> Listing:
         """The listing of the request; without filters it is a query that is compiled once for each kind of reader."""

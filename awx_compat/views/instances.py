@@ -5,7 +5,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
-from django.utils.http import content_disposition_header
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -219,7 +218,7 @@ class InstallBundle(OfInstance, DetailView):
 
     @extend_schema(
         responses={
-            (200, "application/gzip"): bytes,
+            (200, "application/gzip"): bytes,  # as which only some versions of AWX declare it
             400: ErrorResponse(
                 "NotInstallable",
                 "Only execution and hop nodes are installed so.",
@@ -242,6 +241,7 @@ class InstallBundle(OfInstance, DetailView):
         content = bundle.archive(new)
         if request.method == "GET":  # HEAD hands out nothing
             install_bundles.record(new)
-        name = content_disposition_header(True, f"{bundle.name_of(instance)}.tar.gz")
-        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
-        return HttpResponse(content, content_type="application/gzip", headers=headers)
+        dialect = dialects.current()
+        disposition = dialect.disposition_of_bundles.format(name=f"{bundle.name_of(instance)}.tar.gz")
+        headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}
+        return HttpResponse(content, content_type=dialect.type_of_bundles, headers=headers)
