@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from awx_compat import paths
 from awx_compat.awx_client import rights
-from awx_compat.awx_client.client import Source
+from awx_compat.awx_client.client import PING, Source
 from awx_compat.awx_client.consistency import NODE, check_members, check_nodes, links
 from awx_compat.awx_client.errors import AccessRefusedError, ChangingError, FailingError, NotAWXError
 from instances.groups import UNFINISHED
@@ -156,7 +156,7 @@ class AWXReader:
         try:
             return read(record)
         except FailingError:
-            self.source.ping()
+            self.source.get_object(PING)
         try:
             return read(record)
         except FailingError as error:
