@@ -1,5 +1,6 @@
 """A mirror of an automation controller behind the gateway of AAP, where paths begin with /api/controller/v2/."""
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,9 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from django.core.management import CommandError
 from pytest_django import DjangoDbBlocker
 
 from awx_compat.awx_client import roots
+from awx_compat.awx_client.progress import Progress
+from awx_compat.management.commands import sync_awx
 from tests.make import make_link, make_node
 from tests.proxy import Answer, Proxy
 from tests.service import connected_to, manage, new_database, served
@@ -51,6 +55,43 @@ def test_what_is_no_root(path: str) -> None:
 def test_answers_that_name_no_root(body: Any) -> None:
     assert roots.root_in(body) is None
     assert roots.api_in(body) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "root"),
+    [
+        ("https://awx.example.org", "https://awx.example.org", None),
+        ("https://awx.example.org/", "https://awx.example.org", None),
+        ("https://awx.example.org:8443/api/v2/", "https://awx.example.org:8443", None),
+        (
+            "https://aap.example.org/api/controller/v2",
+            "https://aap.example.org/api/controller/v2",
+            "/api/controller/v2/",
+        ),
+        (
+            "https://aap.example.org/api/controller/v2/",
+            "https://aap.example.org/api/controller/v2",
+            "/api/controller/v2/",
+        ),
+    ],
+)
+def test_the_address_of_an_awx(given: str, address: str, root: str | None, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret")
+    names = ("url", "token_file", "username", "password_file", "ca_file", "insecure")
+    options = {**dict.fromkeys(names), "url": given, "token_file": str(token)}
+    assert sync_awx.url_of(options) == address
+    with Progress(io.StringIO()) as progress:
+        access = sync_awx.access_of(options, progress)
+    assert (access.url, access.root) == (address.removesuffix("/api/controller/v2"), root)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v1", "/api/v2/ping/", "/ui/api/v2/", "/api/v2/?x", "/api/v2/#x"]
+)
+def test_what_is_no_address_of_an_awx(path: str) -> None:
+    with pytest.raises(CommandError, match="--url must be the address of an AWX"):
+        sync_awx.url_of({"url": f"https://awx.example.org{path}"})
 
 
 class Gateway(Proxy):

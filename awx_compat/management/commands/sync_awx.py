@@ -17,6 +17,7 @@ import httpx
 from django.core.management.base import CommandError
 from django.db import DatabaseError, close_old_connections
 
+from awx_compat import paths
 from awx_compat.awx_client.client import Access
 from awx_compat.awx_client.errors import LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
 from awx_compat.awx_client.progress import Progress
@@ -185,7 +186,7 @@ def message_of(error: Exception) -> str:
 
 
 def url_of(options: dict[str, Any]) -> str:
-    """The address of the AWX, without a slash at its end; it may end with the path of its API."""
+    """The address of the AWX, without a slash at its end. Another path of its API than AWX's own is a part of it."""
     text: str = (options["url"] or "").rstrip("/")
     try:
         url = httpx.URL(text)
@@ -200,7 +201,7 @@ def url_of(options: dict[str, Any]) -> str:
         )
     if url.userinfo:
         raise CommandError("--url must not have a user or password: use --username and --password-file", returncode=2)
-    return text
+    return text.removesuffix(paths.ROOT.rstrip("/"))
 
 
 def access_of(options: dict[str, Any], progress: "Progress") -> Access:
