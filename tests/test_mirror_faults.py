@@ -668,6 +668,7 @@ ADD = (
 )
 REMOVE = (
     "DELETE FROM instances_instancelink WHERE id = 2",
+    "DELETE FROM instances_receptoraddress WHERE instance_id = 2",
     "DELETE FROM instances_instancegroup_instances WHERE instance_id = 2",
     "DELETE FROM instances_instance WHERE id = 2",
 )

@@ -73,7 +73,7 @@ def not_shown() -> list[str]:
     return rules.not_shown() if rules.SHOWS_ALL or guard.current() else []
 
 
-def refuse_what_is_not_shown(version: str) -> None:
+def refuse_partial_mirror(version: str) -> None:
     """Raise NotShownError unless all that was just written of an AWX of this version can be shown."""
     spoken = version_for(version)
     if names := RULES[spoken].not_shown():

@@ -99,7 +99,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
                 history.delete_left_out()
                 conditions.delete_all_stored()  # that AWX's nodes have ids of earlier nodes means nothing
             counts = write_rows(rows)
-            spoken.refuse_what_is_not_shown(records.version)
+            spoken.refuse_partial_mirror(records.version)
             baseline.write_baselines(rows.nodes, rows.loads)
         history.store_left_out(records.jobs, rows.jobs)
         conditions.store(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
