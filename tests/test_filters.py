@@ -65,9 +65,10 @@ def mesh(db: None) -> list[Instance]:
     return instances
 
 
-def ids(query: str, model: Any = Instance) -> list[int]:
-    """The ids of the records that the query string lets through, each as often as it comes."""
-    filterset = filters.filterset(model)
+def ids(query: str, filterset: Any = None) -> list[int]:
+    """The ids of the records that the query string lets through, each as often as it comes; without a filter set, of
+    instances."""
+    filterset = filterset or filters.filterset(Instance)
     records = filterset._meta.model._default_manager.order_by("pk")
     listing = listing_of(records, filterset(QueryDict(query), queryset=records).qs)
     return [record.pk for record in listing[0:1000]]
