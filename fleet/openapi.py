@@ -50,6 +50,7 @@ REPORTED = {
 MIRROR = {
     "url": "https://awx.example.org",
     "version": "23.6.0",
+    "spoken_version": "23.6.0",
     "age": 12.204,
     "oldest": 91.5,
     "stale": False,

@@ -284,6 +284,7 @@ class RecordsOfKindSerializer(serializers.Serializer[Any]):
 class MirrorSerializer(MirrorPingSerializer):
     """The mirror and its last syncs."""
 
+    spoken_version = serializers.SerializerMethodField(help_text="The version of AWX that this service speaks as.")
     seconds = serializers.FloatField(read_only=True, help_text="Duration of the last sync in seconds.")
     records = serializers.DictField(
         child=RecordsOfKindSerializer(),
@@ -305,6 +306,7 @@ class MirrorSerializer(MirrorPingSerializer):
         fields = (
             "url",
             "version",
+            "spoken_version",
             *MirrorPingSerializer.Meta.fields,
             "began",
             "finished",
@@ -321,3 +323,6 @@ class MirrorSerializer(MirrorPingSerializer):
             "failure",
         )
         extra_kwargs = {"failures_total": {"help_text": "Syncs that failed since the mirror began."}}
+
+    def get_spoken_version(self, mirror: Mirror) -> str:
+        return str(settings.AWX_VERSION)

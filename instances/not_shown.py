@@ -13,6 +13,8 @@ from instances.capacity import CONTROLLING
 from instances.models import Instance, InstanceLink, ReceptorAddress
 from instances.models.address import HIGHEST_PORT
 
+MOST_NAMED = 20  # in one message
+
 
 def by_awx_23() -> list[str]:
     """What AWX 23 cannot show of addresses, which further links between the same nodes, and which nodes are managed."""
@@ -76,11 +78,17 @@ def by_awx_24() -> list[str]:
     flagged = ReceptorAddress.objects.filter(port=None, peers_from_control_nodes=True).order_by("pk")
     return [
         *(
-            f"the link from {source} to {target}"
+            f"the link from {source} to {target}, which has no port"
             for source, target in links.values_list("source__hostname", "target__instance__hostname")
         ),
         *(
-            f"peers_from_control_nodes of {hostname}"
+            f"peers_from_control_nodes of {hostname}, which has no port"
             for hostname in flagged.values_list("instance__hostname", flat=True)
         ),
     ]
+
+
+def in_a_sentence(names: list[str]) -> str:
+    """The first ``MOST_NAMED`` of them, and how many more there are."""
+    more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"

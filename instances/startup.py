@@ -11,13 +11,13 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg.conninfo import make_conninfo
 
-from instances import not_shown
 from instances.demonstration import LOGINS
+from instances.mirror import spoken
 from instances.models import User
+from instances.not_shown import in_a_sentence
 
 SHORTEST_KEY = 50  # characters of SECRET_KEY, as Django's deployment check wants it
 FEWEST = 5  # different ones, likewise
-MOST_NAMED = 20  # of what cannot be shown, in one message
 PLACEHOLDERS = ("…", "...", "changeme", "change-me", "change_me", "django-insecure-")
 
 
@@ -40,14 +40,12 @@ def refuse_unmigrated_database() -> None:
         )
 
 
-def refuse_addresses_without_port() -> None:
-    """Raise CommandError if anything leads to a node without port, which AWX 23 allows and AWX 24 cannot show."""
-    names = not_shown.by_awx_24()
-    if names:
-        more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+def refuse_what_is_not_shown() -> None:
+    """Raise CommandError if the version of AWX that is spoken cannot show what is stored."""
+    if names := spoken.not_shown():
         raise CommandError(
-            f"AWX 24 cannot show {', '.join(names[:MOST_NAMED])}{more}: the node has no port. "
-            "Set its listener_port, or remove what refers to it, with AWX_VERSION=23.6.0."
+            f"AWX {settings.AWX_VERSION} cannot show {in_a_sentence(names)}. "
+            "Choose another AWX_VERSION, or change this with the other one first."
         )
 
 

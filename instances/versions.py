@@ -71,16 +71,19 @@ _READER = (
 _MESH = (Rows(Instance), Rows(ReceptorAddress), Rows(InstanceLink), Rows(NodeLoad), Rows(_MEMBER))
 # The addresses to which links lead from an instance.
 _DIALLED = f"SELECT target_id FROM {_LINK} WHERE source_id = %(record)s"  # noqa: S608
+# The addresses of the instance, to which links of others lead.
+_OWN = f"SELECT id FROM {_ADDRESS} WHERE instance_id = %(record)s"  # noqa: S608
 
 READER = Dependencies(*_READER)
 INSTANCE = Dependencies(
     *_READER,
     Rows(Instance, "id = %(record)s"),
     Rows(NodeLoad, f"node = (SELECT hostname FROM {_NODE} WHERE id = %(record)s)"),  # noqa: S608
-    Rows(InstanceLink, "source_id = %(record)s"),
+    Rows(InstanceLink, f"source_id = %(record)s OR target_id IN ({_OWN})"),
     Rows(ReceptorAddress, f"instance_id = %(record)s OR id IN ({_DIALLED})"),
-    # Of the peers their hostnames.
+    # Of the peers their hostnames; those that peer to the instance are ordered by theirs.
     Rows(Instance, f"id IN (SELECT instance_id FROM {_ADDRESS} WHERE id IN ({_DIALLED}))"),  # noqa: S608
+    Rows(Instance, f"id IN (SELECT source_id FROM {_LINK} WHERE target_id IN ({_OWN}))"),  # noqa: S608
     Rows(_MEMBER, "instance_id = %(record)s"),
 )
 INSTANCES = Dependencies(*_READER, *_MESH)

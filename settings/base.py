@@ -24,7 +24,9 @@ CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env
 INSTALL_UUID = str(read.uuid("INSTALL_UUID", UUID(int=0)))
 IS_K8S = read.bool("IS_K8S", False)
 AUDITORS_FETCH_BUNDLES = read.bool("AUDITORS_FETCH_BUNDLES", None)  # None: as the AWX of AWX_VERSION
-AWX_VERSION = read.str("AWX_VERSION", "23.6.0", validate=env.validate.OneOf(list(DIALECTS)))
+# None: as the AWX that is mirrored; instances/mirror/spoken.py then sets AWX_VERSION, once, as a process starts.
+CHOSEN_AWX_VERSION = read.str("AWX_VERSION", None, validate=env.validate.OneOf(list(DIALECTS)))
+AWX_VERSION = CHOSEN_AWX_VERSION or next(iter(DIALECTS))
 AWX_CONTROL_NODE_TASK_IMPACT = read.int("AWX_CONTROL_NODE_TASK_IMPACT", 1, validate=env.not_negative)
 SYSTEM_TASK_FORKS_CPU = read.int("SYSTEM_TASK_FORKS_CPU", 4, validate=env.positive)
 SYSTEM_TASK_FORKS_MEM = read.int("SYSTEM_TASK_FORKS_MEM", 100, validate=env.positive)

@@ -19,6 +19,7 @@ os.environ.setdefault(
     "STATEMENT_TIMEOUT", "800"
 )  # of all statements of a slow list together, so that its request takes less than 1 s
 handler = get_wsgi_application()
+import_module("instances.mirror.spoken").speak_as_mirrored()
 cache_size = import_module("django.conf").settings.ANSWER_CACHE_SIZE
 application = import_module("awx_compat.answer_cache").AnswerCache(handler, cache_size) if cache_size else handler
 import_module("settings.urls")  # imports all views before the first request

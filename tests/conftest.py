@@ -155,7 +155,7 @@ def reload_routes() -> None:
 def speaking(version: str) -> Iterator[None]:
     """The service of this process speaks as this version of AWX."""
     try:
-        with override_settings(AWX_VERSION=version):
+        with override_settings(AWX_VERSION=version, CHOSEN_AWX_VERSION=version):
             reload_routes()
             yield
     finally:

@@ -275,3 +275,87 @@ class RandomMesh:
         job = self.any_of("unified_jobs")
         if job is not None:
             self.content["unified_jobs"].remove(job)
+
+
+class RandomMeshOfAddresses(RandomMesh):
+    """The same of AWX 24: nodes have any number of addresses, to which links lead, and some are managed."""
+
+    def __init__(self, seed: int, nodes: int) -> None:
+        self.addresses: list[Record] = []
+        super().__init__(seed, nodes)
+        self.content["receptor_addresses"] = self.addresses
+
+    @property
+    def changes(self) -> list[Callable[[], None]]:
+        return [*super().changes, *[self.add_address, self.remove_address, self.touch_address] * 2]
+
+    def add_instance(self) -> None:
+        super().add_instance()
+        instance = self.content["instances"][-1]
+        instance["managed"] = self.random.random() < 0.5
+        for _ in range(self.random.randrange(4)):
+            self.add_address_of(instance["id"])
+
+    def remove_instance(self) -> None:
+        before = self.content["instances"][:]
+        super().remove_instance()
+        gone = {one["id"] for one in before} - {one["id"] for one in self.content["instances"]}
+        for address in [each for each in self.addresses if each["instance"] in gone]:
+            self.drop_address(address)
+
+    # --- addresses
+
+    def values_of_address(self) -> Record:
+        chance = self.random
+        return {
+            "port": chance.choice((0, 443, 1024, 27199, 65535, 70000)),
+            "protocol": chance.choice(("tcp", "tcp", "ws", "wss")),
+            "websocket_path": chance.choice(("", "ws", "über/all")),
+            "is_internal": chance.random() < 0.3,
+            "peers_from_control_nodes": chance.random() < 0.3,
+        }
+
+    def add_address(self) -> None:
+        instance = self.any_of("instances")
+        if instance is not None:
+            self.add_address_of(instance["id"])
+
+    def add_address_of(self, instance: int) -> None:
+        pk = self.new_id()
+        has_canonical = any(each["canonical"] for each in self.addresses if each["instance"] == instance)
+        name = self.random.choice((f"dial-{pk}.example.org", f"10.2.{pk // 250}.{pk % 250}", f"fd00:10::{pk:x}"))
+        canonical = not has_canonical and self.random.random() < 0.8
+        address = {"id": pk, "address": name, "canonical": canonical, "instance": instance}
+        self.addresses.append(address | self.values_of_address())
+
+    def drop_address(self, address: Record) -> None:
+        self.addresses.remove(address)
+        links = self.content["instance_links"]
+        links[:] = [link for link in links if link["target"] != address["id"]]
+
+    def remove_address(self) -> None:
+        if self.addresses:
+            self.drop_address(self.random.choice(self.addresses))
+
+    def touch_address(self) -> None:
+        """One changes; two others exchange what they are called, and whose they are is not the same afterwards."""
+        if self.addresses:
+            self.random.choice(self.addresses).update(self.values_of_address())
+            one, other = self.random.choice(self.addresses), self.random.choice(self.addresses)
+            one["address"], other["address"] = other["address"], one["address"]
+
+    def add_link(self) -> None:
+        """Often to another address of a node that the source peers to already."""
+        source = self.any_of("instances")
+        if source is None:
+            return
+        linked = [link["target"] for link in self.content["instance_links"] if link["source"] == source["id"]]
+        peers = {each["instance"] for each in self.addresses if each["id"] in linked}
+        others = [each for each in self.addresses if each["instance"] != source["id"] and each["id"] not in linked]
+        further = [each for each in others if each["instance"] in peers]
+        targets = further if further and self.random.random() < 0.5 else others
+        if targets:
+            state = self.random.choice(("adding", "established", "removing"))
+            target = self.random.choice(targets)["id"]
+            link = factories.link(self.new_id(), source["id"], target, link_state=state)
+            self.content["instance_links"].append(link)

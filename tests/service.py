@@ -120,7 +120,7 @@ def in_process(url: str) -> Iterator[httpx.Client]:
 
     For what does not depend on the server: neither a process nor a connection is made for it.
     """
-    with mock.patch.dict(os.environ):  # the module sets what processes of its own shall have
+    with mock.patch.dict(os.environ), connected_to(url):  # the module sets what processes of its own shall have
         application = import_module("settings.wsgi").application
 
     def asked(environ: dict[str, Any], start_response: Any) -> Any:

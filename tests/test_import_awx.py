@@ -33,13 +33,14 @@ from instances.models import (
     InstanceGroupRole,
     InstanceLink,
     NodeLoad,
+    ReceptorAddress,
     UnifiedJob,
     User,
 )
 from instances.snapshot import Imported, SnapshotError, import_snapshot, reader
 from tests.factories import TIME, Record, group, instance, job, link, snapshot, user
 from tests.make import make_link
-from tests.service import DATASET, PROJECT, environment, manage, new_database
+from tests.service import DATASET, DATASET24, PROJECT, environment, manage, new_database
 from tests.test_counters import counted, recounted
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +110,7 @@ def refusal(load: Load, content: Record | str | bytes, *options: str) -> str:
 
 def test_the_recorded_awx(load: Load) -> None:
     printed = load(DATASET.read_bytes())
-    assert printed == "Imported 4 users, 15 instances, 19 links, 5 groups, 72 jobs.\n"
+    assert printed == "Imported 4 users, 15 instances, 19 links, 5 groups, 72 jobs: a snapshot of AWX 23.\n"
     recorded = json.loads(DATASET.read_text())
     assert_equal(Instance, recorded["instances"])
     links = InstanceLink.objects.order_by("pk").values_list("id", "source", "target__instance", "link_state")
@@ -126,6 +127,20 @@ def test_the_recorded_awx(load: Load) -> None:
         record |= told | times
     assert_equal(UnifiedJob, recorded["unified_jobs"])
     assert counted() == recounted()
+
+
+def test_the_recorded_awx_24(load: Load) -> None:
+    """Its snapshot has a list that those of AWX 23 do not have, even where that is empty."""
+    printed = load(DATASET24.read_bytes())
+    assert printed.endswith(" 33 links, 5 groups, 72 jobs: a snapshot of AWX 24, with 18 receptor addresses.\n")
+    recorded = json.loads(DATASET24.read_text())
+    assert_equal(ReceptorAddress, recorded["receptor_addresses"])
+    links = InstanceLink.objects.order_by("pk").values_list("id", "source", "target", "link_state")
+    assert list(links) == sorted(map(itemgetter("id", "source", "target", "link_state"), recorded["instance_links"]))
+    managed = Instance.objects.order_by("pk").values_list("pk", "managed")
+    assert list(managed) == sorted((one["id"], one["managed"]) for one in recorded["instances"])
+    empty = load({"instances": [], "receptor_addresses": []})
+    assert empty.endswith(" 0 jobs: a snapshot of AWX 24, with 0 receptor addresses.\n")
 
 
 def assert_equal(model: Any, records: list[Record]) -> None:
@@ -188,7 +203,7 @@ def test_what_a_record_lacks_is_the_default_of_the_model(load: Load) -> None:
 
 @pytest.mark.parametrize("content", ["{}", '{"instances": []}', " \n{ } \n", "\ufeff{}"])
 def test_a_list_that_is_missing_is_empty(content: str, load: Load) -> None:
-    assert load(content) == "Imported 0 users, 0 instances, 0 links, 0 groups, 0 jobs.\n"
+    assert load(content) == "Imported 0 users, 0 instances, 0 links, 0 groups, 0 jobs: a snapshot of AWX 23.\n"
 
 
 def test_fields_that_are_not_known_are_passed_over(load: Load) -> None:
@@ -350,7 +365,7 @@ def test_without_replace_the_given_ids_are_updated_and_the_others_stay(load: Loa
         "instance_groups": [group(1, name="renamed", instances=[9, 3])],
         "unified_jobs": [job(11, status="failed", execution_node="exec-1"), job(14)],
     }
-    assert load(update) == "Imported 1 users, 2 instances, 1 links, 1 groups, 2 jobs.\n"
+    assert load(update) == "Imported 1 users, 2 instances, 1 links, 1 groups, 2 jobs: a snapshot of AWX 23.\n"
     assert set(User.objects.values_list("pk", "username")) == {(1, "admin"), (2, "robert")}
     assert list(InstanceGroupRole.objects.values_list("user", "instance_group", "role")) == [(2, 2, "admin_role")]
     assert dict(Instance.objects.values_list("pk", "capacity")) == {1: 61, 2: 7, 3: 0, 9: 61}
@@ -436,7 +451,10 @@ def test_the_same_snapshot_again_changes_nothing(options: list[str], load: Load,
 
 def test_replace_leaves_only_the_snapshot(load: Load) -> None:
     load(DATASET.read_bytes())
-    assert load(snapshot(), "--replace") == "Imported 2 users, 3 instances, 2 links, 2 groups, 3 jobs.\n"
+    assert (
+        load(snapshot(), "--replace")
+        == "Imported 2 users, 3 instances, 2 links, 2 groups, 3 jobs: a snapshot of AWX 23.\n"
+    )
     counts = {model: model.objects.count() for model in (User, Instance, InstanceLink, InstanceGroup, UnifiedJob)}
     assert list(counts.values()) == [2, 3, 2, 2, 3]
     assert AccessToken.objects.count() == InstanceGroupRole.objects.count() == 1
@@ -866,7 +884,7 @@ def test_a_snapshot_may_come_from_a_pipe_and_no_progress_goes_into_one(url: str)
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout == b"Imported 4 users, 15 instances, 19 links, 5 groups, 72 jobs.\n"
+    assert done.stdout == b"Imported 4 users, 15 instances, 19 links, 5 groups, 72 jobs: a snapshot of AWX 23.\n"
 
 
 @pytest.mark.slow

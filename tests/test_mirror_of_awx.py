@@ -857,6 +857,15 @@ def test_a_definition_that_cannot_be_read_permits_nothing(permissions: Any, capl
     assert f"role definition {used} is left out: permissions must be a list of names" in caplog.text
 
 
+def test_an_auditor_keeps_a_right_on_one_group() -> None:
+    with RecordedAWX("awx24") as awx:
+        auditor = next(one["id"] for one in awx.records("users") if one["is_system_auditor"])
+        own = awx.records("role_user_assignments")[1]
+        awx.change("role_user_assignments", lambda all_: all_.append({**own, "id": 9, "user": auditor}))
+        mirror(awx)
+    assert rights() == {(3, "bob", "use_role"), (3, "auditor", "use_role")}
+
+
 # --- what depends on who asks
 
 

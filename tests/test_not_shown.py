@@ -13,8 +13,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from instances import not_shown
 from instances.models import Instance, InstanceLink, ReceptorAddress
+from instances.not_shown import MOST_NAMED
 from instances.snapshot import import_snapshot
-from instances.startup import MOST_NAMED, refuse_addresses_without_port
+from instances.startup import refuse_what_is_not_shown
 from tests import factories
 from tests.factories import Record
 from tests.make import listen, make_link, make_node
@@ -170,10 +171,10 @@ def test_what_24_does_not_show(number: int, django_assert_num_queries: DjangoAss
     names = []
     for n in range(number):
         make_link(make_node(f"source-{n}"), make_node(f"target-{n}"))
-        names.append(f"the link from source-{n} to target-{n}")
+        names.append(f"the link from source-{n} to target-{n}, which has no port")
     listen(make_node("flagged"), None, peers_from_control_nodes=True)
     with django_assert_num_queries(2):
-        assert not_shown.by_awx_24() == [*names, "peers_from_control_nodes of flagged"]
+        assert not_shown.by_awx_24() == [*names, "peers_from_control_nodes of flagged, which has no port"]
 
 
 @pytest.mark.parametrize("number", [1, 20])
@@ -189,15 +190,19 @@ def test_what_23_does_not_show_costs_three_queries(
 # --- the start
 
 
+@pytest.mark.usefixtures("awx24")
 def test_a_service_that_speaks_24_does_not_start_where_a_node_without_port_is_linked(node: Instance) -> None:
-    refuse_addresses_without_port()
+    refuse_what_is_not_shown()
     make_link(node, make_node("hop-2", node_type="hop"))
-    with pytest.raises(CommandError, match=r"AWX 24 cannot show the link from exec-1 to hop-2: the node has no port\."):
-        refuse_addresses_without_port()
+    with pytest.raises(
+        CommandError, match=r"AWX 24\.6\.1 cannot show the link from exec-1 to hop-2, which has no port\."
+    ):
+        refuse_what_is_not_shown()
 
 
+@pytest.mark.usefixtures("awx24")
 def test_it_names_no_more_than_a_message_bears(node: Instance) -> None:
     for n in range(MOST_NAMED + 2):
         make_link(node, make_node(f"node-{n}"))
-    with pytest.raises(CommandError, match=f"to node-{MOST_NAMED - 1}, and 2 more: "):
-        refuse_addresses_without_port()
+    with pytest.raises(CommandError, match=f"to node-{MOST_NAMED - 1}, which has no port, and 2 more\\. "):
+        refuse_what_is_not_shown()

@@ -1,7 +1,8 @@
 """Reading a live AWX over its public API, for ``manage.py sync_awx``: what is read is written by ``instances.mirror``.
 
-``client.py`` sends requests, and retries those that may succeed later, within ``limits.py``; its errors are those of
-``errors.py``. ``reading.py`` reads the lists that make up a mesh, ``consistency.py`` checks that they fit together,
-``rights.py`` derives the rights on groups, ``copying.py`` copies the jobs that have ended. ``syncing.py`` is one sync
-from its beginning to its end, and ``progress.py`` its output.
+``client.py`` sends requests, and retries those that may succeed later, within ``limits.py``, below the path that
+``roots.py`` finds; ``responses.py`` reads bodies, and ``errors.py`` has the errors. ``reading.py`` reads the lists that
+make up a mesh, ``consistency.py`` checks that they fit together, ``rights.py`` derives the rights on groups,
+``copying.py`` copies the jobs that have ended. ``syncing.py`` is one sync from its beginning to its end, and
+``progress.py`` its output.
 """

@@ -4,10 +4,9 @@ import json
 import logging
 import ssl
 import threading
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -18,6 +17,8 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from awx_compat import paths
+from awx_compat.awx_client import roots
 from awx_compat.awx_client.errors import (
     AccessRefusedError,
     ChangingError,
@@ -30,11 +31,13 @@ from awx_compat.awx_client.errors import (
     UnreachableError,
 )
 from awx_compat.awx_client.limits import Limits, Meter
+from awx_compat.awx_client.responses import chunks, redirect_target
 from instances.snapshot.problems import shown
 from instances.snapshot.reader import refuse_constant
 
 logger = logging.getLogger(__name__)
 
+PING = paths.collection("ping")
 PAGE_SIZE = 200  # AWX's largest
 ATTEMPTS = 5
 LONGEST_PAUSE = 60.0  # seconds between two attempts, unless Retry-After is longer
@@ -42,8 +45,6 @@ LONGEST_RETRY_AFTER = 300.0  # the longest Retry-After that is waited for, in se
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 10.0, 60.0  # seconds
 RESPONSE_TIMEOUT = 180.0  # seconds for a complete response, however slowly it arrives
 STOP_CHECK_INTERVAL = 0.2  # seconds between two checks whether the sync was stopped
-CHUNK = 2**18  # bytes that are decompressed at a time
-GZIP = 16 + zlib.MAX_WBITS
 RETRIED = frozenset({408, 425, 429})  # and every 5xx but those of NOT_RETRIED
 NOT_RETRIED = frozenset({501, 505})
 USER_AGENT = "awx-instance-service sync_awx"
@@ -51,9 +52,13 @@ USER_AGENT = "awx-instance-service sync_awx"
 
 @dataclass(frozen=True)
 class Access:
-    """The address of an AWX and the credentials for it. ``verify``: False, or what verifies its certificate."""
+    """The address of an AWX and the credentials for it. ``verify``: False, or what verifies its certificate.
+
+    ``root``: the path of its API, such as ``/api/controller/v2/``; without one it is looked for.
+    """
 
     url: str
+    root: str | None = None
     token: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
@@ -82,6 +87,8 @@ class Source:
 
     def __init__(self, access: Access, stopping: threading.Event, limits: Limits, pause: float = 1.0) -> None:
         self.host = urlsplit(access.url).netloc
+        self.root = access.root or paths.ROOT
+        self.has_root = access.root is not None
         self.meter = Meter(self.host, limits)
         self.http = access.client
         self.stopping = stopping
@@ -102,6 +109,28 @@ class Source:
         ``from_awx``: the path is from an answer of this AWX, so that a 404 means that the record was just deleted.
         """
         return self.retrying(UnreachableError)(self.request, path, params, from_awx)
+
+    def ping(self) -> dict[str, Any]:
+        """The answer of ``ping/``. If there is none at ``/api/v2/``, another root is looked for. Raises SourceError."""
+        try:
+            return self.get_object(PING)
+        except NotAWXError:
+            if self.has_root:
+                raise
+            self.has_root = True
+            self.root = self.find_root() or self.root
+            if self.root == paths.ROOT:
+                raise
+        return self.get_object(PING)
+
+    def find_root(self) -> str | None:
+        """The root that ``/api/`` names, of the AWX itself or of a gateway in front of it; None if it names none."""
+        with suppress(NotAWXError, AccessRefusedError):
+            body = self.get(paths.API)
+            if api := roots.api_in(body):
+                body = self.get(api)
+            return roots.root_in(body)
+        return None
 
     def retrying(self, *errors: type[SourceError]) -> Retrying:
         return Retrying(
@@ -124,13 +153,14 @@ class Source:
 
     def request(self, path: str, params: dict[str, Any], from_awx: bool) -> Any:
         """The JSON of one attempt. A ``path`` from AWX is checked, so that the token is sent to no other host."""
+        path = roots.below(self.root, path)
         if not (path.startswith("/") and path.isascii() and path.isprintable()) or path.startswith("//"):
             raise NotAWXError(f"{self.host} returned {shown(path)} instead of a path.")
         try:
             response = self.wait_for_response(path, params)
             self.check_status(response, path, from_awx)
             self.check_is_not_html(response, path)
-            return json.loads(response.content, parse_constant=refuse_constant)
+            return roots.as_own(self.root, json.loads(response.content, parse_constant=refuse_constant))
         except httpx.HTTPError as error:
             raise self.failure(error, path) from None
         except httpx.InvalidURL:
@@ -279,45 +309,10 @@ class Source:
         return page
 
 
-async def chunks(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body, decompressed, in chunks of at most about ``CHUNK`` bytes, so that no small body fills the memory.
-
-    Raises httpx.DecodingError if it is compressed in another way than gzip, damaged, or cut.
-    """
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "identity":
-        async for part in response.aiter_raw(CHUNK):
-            yield part
-        return
-    if encoding != "gzip":
-        raise httpx.DecodingError(f"the response has the encoding {shown(encoding)}, which was not requested")
-    decompressor = zlib.decompressobj(GZIP)
-    try:
-        async for part in response.aiter_raw():
-            while part:
-                yield decompressor.decompress(part, CHUNK)
-                part = decompressor.unconsumed_tail
-        yield decompressor.flush()
-    except zlib.error:
-        raise httpx.DecodingError("the response cannot be decompressed") from None
-    if not decompressor.eof:
-        raise httpx.DecodingError("the response ends too early to be decompressed")
-
-
 def log_retry(state: RetryCallState) -> None:
     """Log why an attempt failed, and the seconds until the next one."""
     if state.outcome is not None and state.next_action is not None:
         logger.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)
-
-
-def redirect_target(location: str) -> str:
-    """The scheme, host and port of a ``Location``, in words, without path and credentials."""
-    try:
-        url = httpx.URL(location)
-    except (httpx.InvalidURL, ValueError):
-        return "elsewhere"
-    port = "" if url.port is None else f":{url.port}"
-    return f"to {url.scheme}://{url.host}{port}" if url.host and location.isascii() else "elsewhere"
 
 
 def retry_after(response: httpx.Response, text: str) -> float:

@@ -1,7 +1,6 @@
 """Reads the answers that make up AWX's mesh, and checks that they are consistent. Source: recorded answers."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -11,11 +10,12 @@ from typing import Any, TypeVar
 
 from awx_compat import paths
 from awx_compat.awx_client import rights
-from awx_compat.awx_client.client import Source
+from awx_compat.awx_client.client import PING, Source
 from awx_compat.awx_client.consistency import NODE, check_members, check_nodes, links
 from awx_compat.awx_client.errors import AccessRefusedError, ChangingError, FailingError, NotAWXError
 from instances.groups import UNFINISHED
 from instances.lifecycle import hostname_error
+from instances.mirror import spoken
 from instances.mirror.jobs import Record, job_record, needs_detail, with_capabilities_of_superusers
 from instances.mirror.left_out import LeftOut
 from instances.mirror.records import Records
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 S = TypeVar("S")
 T = TypeVar("T")
 
-KNOWN_VERSIONS = r"2[34]\.[-+.\w]{1,60}"
 JOBS = paths.collection("unified_jobs")
 IDS_AT_ONCE = 100  # in a filter "id__in"
 # The fields by which lists are compared or joined, by type. All others are validated when everything was read.
@@ -50,9 +49,14 @@ class AWXReader:
 
     def version(self) -> str:
         """AWX's version. Raises SourceError if it cannot be mirrored, or if the user may not see everything."""
-        version = self.source.get_object(paths.collection("ping")).get("version")
-        if not (isinstance(version, str) and re.fullmatch(KNOWN_VERSIONS, version)):
-            raise NotAWXError(f"{self.source.host} has the version {shown(version)}: it must be 23.x or 24.x.")
+        version = self.source.ping().get("version")
+        if not (isinstance(version, str) and (line := spoken.nearest(version))):
+            raise NotAWXError(
+                f"{self.source.host} has the version {shown(version)}: it must be 23.x, 24.x, or 4.5 to 4.7."
+            )
+        if not spoken.is_known(version):
+            text = "%s has the version %s, which is newer than those known here: it is read as %s."
+            logger.warning(text, self.source.host, version, line, extra={"once": True})
         if not sees_everything(self.me):
             raise AccessRefusedError(
                 f"{shown(self.me.get('username'))} sees only a part of {self.source.host}: "
@@ -152,7 +156,7 @@ class AWXReader:
         try:
             return read(record)
         except FailingError:
-            self.source.get_object(paths.collection("ping"))
+            self.source.get_object(PING)
         try:
             return read(record)
         except FailingError as error:
@@ -182,8 +186,8 @@ class AWXReader:
             assignments.teams_with_rights(), self.users_of_team, "team members", rights.name_of_team_access
         )
         all_seeing = {user["id"] for user in users if sees_everything(user)}
-        of_groups = assignments.rights([group["id"] for group in groups], members)
-        return [right for right in of_groups if right[1] not in all_seeing], [*assignments.left_out, *left_out]
+        of_groups = list(assignments.rights([group["id"] for group in groups], members, all_seeing))
+        return of_groups, [*assignments.left_out, *left_out]
 
     def read_rights(
         self, records: list[Record], read: Callable[[Record], T], name: str, name_of: Callable[[Record], str]

@@ -5,7 +5,7 @@ access_list/ leaves out the rights of teams, and fails where a definition is not
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -156,15 +156,25 @@ class Assignments:
         actors = {assignment.actor for assignment in self.of_teams if assignment.groups([0])}
         return [self.teams[pk] for pk in sorted(actors & self.teams.keys())]
 
-    def rights(self, groups: Iterable[int], members: Mapping[int, Iterable[int]]) -> Iterator[Right]:
-        """The rights of users on ``groups``. ``members``: by team, the ids of the users in AWX's list."""
-        for assignment in self.of_users:
+    def rights(
+        self, groups: Iterable[int], members: Mapping[int, Iterable[int]], all_seeing: Container[int]
+    ) -> Iterator[Right]:
+        """The rights of users on ``groups``. ``members``: by team, the ids of the users in AWX's list.
+
+        ``all_seeing``: superusers and auditors, to whom an assignment on everything gives nothing that they lack.
+        """
+        for assignment, users in self.assigned(members):
             for group in assignment.groups(groups):
-                yield group, assignment.actor, [assignment.roles]
+                for user in users:
+                    if assignment.kind != EVERYTHING or user not in all_seeing:
+                        yield group, user, [assignment.roles]
+
+    def assigned(self, members: Mapping[int, Iterable[int]]) -> Iterator[tuple[Assignment, list[int]]]:
+        """Each assignment, and the users who have what it permits."""
+        yield from ((assignment, [assignment.actor]) for assignment in self.of_users)
         for assignment in self.of_teams:
-            for group in assignment.groups(groups):
-                for user in sorted({*members.get(assignment.actor, ()), *self.assigned_members(assignment.actor)}):
-                    yield group, user, [assignment.roles]
+            team = assignment.actor
+            yield assignment, sorted({*members.get(team, ()), *self.assigned_members(team)})
 
     def assigned_members(self, team: int) -> Iterator[int]:
         """The users with a right on the team, or on its organization, that makes them members."""

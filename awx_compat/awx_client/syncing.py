@@ -14,6 +14,7 @@ from awx_compat.awx_client.reading import AWXReader, OnProgress
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import sync_lock
+from instances.mirror.spoken import NotShownError
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 
@@ -32,13 +33,13 @@ class Sync:
     def run(self) -> Counts:
         """Copy AWX's records. Returns how many records of each kind there are, and how many changed.
 
-        Raises SyncRunningError, OccupiedError, SnapshotError, ImpactError, SourceError or StoppedError. Then nothing is
-        changed but by complete pages of jobs that have ended.
+        Raises SyncRunningError, OccupiedError, SnapshotError, ImpactError, NotShownError, SourceError or StoppedError.
+        Then nothing is changed but by complete pages of jobs that have ended.
         """
         with sync_lock():
             try:
                 return self.read_and_write()
-            except (SourceError, SnapshotError, ImpactError, OccupiedError) as error:
+            except (SourceError, SnapshotError, ImpactError, NotShownError, OccupiedError) as error:
                 writing.store_failure(str(error))
                 raise
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -72,7 +73,13 @@ def common_context(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
     mirror = guard.current()
     left_out = history.number_left_out(mirror) if mirror and user.sees_everything else 0
-    return {"now": timezone.now(), "refresh": REFRESH, "mirror": mirror, "left_out": left_out}
+    return {
+        "now": timezone.now(),
+        "refresh": REFRESH,
+        "mirror": mirror,
+        "spoken": settings.AWX_VERSION,
+        "left_out": left_out,
+    }
 
 
 def all_links() -> list[Link]:

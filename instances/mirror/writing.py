@@ -13,7 +13,7 @@ from django.utils import timezone
 from instances import audit
 from instances.groups import UNFINISHED
 from instances.health import conditions
-from instances.mirror import baseline, guard, history
+from instances.mirror import baseline, guard, history, spoken
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.jobs import Values
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
@@ -81,14 +81,15 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
     """Write ``records`` and enable the guard against other changes; return the number of records by kind.
 
     ``began``: when reading them began. Records that this service cannot store are left out and logged. Raises
-    SnapshotError where records are inconsistent, OccupiedError, and baseline.ImpactError. After any error nothing is
-    changed.
+    SnapshotError where records are inconsistent, OccupiedError, baseline.ImpactError, and spoken.NotShownError. After
+    any error nothing is changed.
     """
     rows = MirroredRows(records)
     log(rows.left_out)
     with audit.suspend_row_events(), transaction.atomic():
         refuse_if_occupied(plan)
         is_new = is_first_sync(plan)
+        before = guard.current()
         if is_new:
             guard.enable_guard()
             Mirror.objects.all().delete()
@@ -98,10 +99,12 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
                 history.delete_left_out()
                 conditions.delete_all_stored()  # that AWX's nodes have ids of earlier nodes means nothing
             counts = write_rows(rows)
+            spoken.refuse_partial_mirror(records.version)
             baseline.write_baselines(rows.nodes, rows.loads)
         history.store_left_out(records.jobs, rows.jobs)
         conditions.store(Instance.objects.select_related("health"), timezone.now(), conditions.MIRRORING)
         store_result(plan, records.version, began, counts, rows.left_out)
+    spoken.announce_change(before, records.version)
     return counts
 
 

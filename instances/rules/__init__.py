@@ -2,20 +2,29 @@
 
 common.py   what all versions share        awx23.py   AWX 23.6.0        awx24.py   AWX 24.6.1
 
-A module of rules has what ``Rules`` describes.
+``Rules`` describes what a module of rules has.
 """
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any, Protocol, cast
 
 from django.conf import settings
 
 from instances.models import Instance, ReceptorAddress
+from instances.rules import awx23, awx24
 
 
 class Rules(Protocol):
     """What a module of rules has."""
+
+    VERSION: str
+    """The value of ``AWX_VERSION``."""
+
+    LINE: tuple[tuple[int, ...], ...]
+    """The numbers with which the versions of AWX and automation controller begin that are spoken as this one."""
+
+    SHOWS_ALL: bool
+    """Whether a service does not start with stored records which this version cannot show; else they are hidden."""
 
     CHECKS: Mapping[str, Callable[[Instance | None, Any], Any]]
     """By field: a function of the instance that is changed, None for a new one, and a value. It returns the value, or
@@ -44,8 +53,13 @@ class Rules(Protocol):
     def address_to_link(self, instance: Instance) -> ReceptorAddress:
         """The address of ``instance`` to which an installer's links lead. Raises ValidationError if it has none."""
 
+    def not_shown(self) -> list[str]:
+        """What this version cannot show of the stored addresses and links, in words."""
+
+
+RULES = {rules.VERSION: rules for rules in (cast(Rules, awx23), cast(Rules, awx24))}
+
 
 def current() -> Rules:
-    """The rules of the AWX that this process speaks as: those of its major version."""
-    major = settings.AWX_VERSION.partition(".")[0]
-    return cast(Rules, import_module(f"instances.rules.awx{major}"))
+    """The rules of the AWX that this process speaks as."""
+    return RULES[settings.AWX_VERSION]

@@ -17,6 +17,7 @@ from instances.addresses import (
 from instances.capacity import CONTROLLING
 from instances.models import Instance, ReceptorAddress
 from instances.models.address import HIGHEST_PORT
+from instances.not_shown import by_awx_23
 from instances.rules.common import (
     NOT_HERE,
     ONLY_INSTALLABLE,
@@ -34,12 +35,18 @@ __all__ = [
     "check_together",
     "has_automatic_peers",
     "is_managed",
+    "not_shown",
     "update_control_node_links",
 ]
+
 
 NO_ADDRESSES = (
     "This service speaks as AWX 23.6.0, where a node has one address, its hostname. AWX_VERSION=24.6.1 knows others."
 )
+VERSION = "23.6.0"
+LINE = ((23,),)
+SHOWS_ALL = False
+not_shown = by_awx_23
 PORTS = (MinValueValidator(1024), MaxValueValidator(HIGHEST_PORT))
 
 

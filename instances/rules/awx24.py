@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from instances.addresses import LISTENER, check_port, peer_from_control_nodes, unpeer_control_nodes
 from instances.models import Instance, InstanceLink, ReceptorAddress
+from instances.not_shown import by_awx_24
 from instances.rules.common import (
     NOT_HERE,
     check_changed_port,
@@ -17,6 +18,10 @@ from instances.rules.common import (
 )
 
 NO_ADDRESSES = ""
+VERSION = "24.6.1"
+LINE = ((24,), (4, 5), (4, 6), (4, 7))  # automation controllers of AAP 2.4, 2.5 and 2.6
+SHOWS_ALL = True
+not_shown = by_awx_24
 NOT_GIVEN = -1  # a port that AWX takes for none that was given
 LARGEST_PORT = 2**31 - 1  # of the column; AWX answers larger ones with an error of the database
 

@@ -22,13 +22,14 @@ LISTS = (*Content.LISTS, "unified_jobs")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many records were read, and the hostnames among them."""
+    """How many records were read, and the hostnames among them. ``addresses``: None of AWX 23, which has none."""
 
     users: int
     instances: int
     links: int
     groups: int
     jobs: int
+    addresses: int | None = None
     hostnames: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -65,7 +66,8 @@ def import_snapshot(
     users, instances, links, groups = (len(content.rows[table]) for table in (USERS, INSTANCES, LINKS, GROUPS))
     links += len(content.rows[TO_INSTANCES])
     hostnames = tuple(row.values["hostname"] for row in content.rows[INSTANCES])
-    return Imported(users, instances, links, groups, jobs.count, hostnames)
+    addresses = len(content.rows[ADDRESSES]) if content.has_addresses else None
+    return Imported(users, instances, links, groups, jobs.count, addresses, hostnames)
 
 
 def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Problems) -> None:

@@ -17,12 +17,14 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from instances.mirror.spoken import speak_as_mirrored
 from instances.startup import (
     known_passwords,
     positive,
     refuse_debugging_in_public,
     refuse_unmigrated_database,
     refuse_weak_key,
+    refuse_what_is_not_shown,
     share_embedded_database,
 )
 from settings import rsgi
@@ -82,6 +84,8 @@ class Command(BaseCommand):
             files = settings.DATA_DIR / "postgresql"
             self.stdout.write(f"The database is the embedded PostgreSQL, in {files}; DATABASE_URL names another.")
         refuse_unmigrated_database()
+        speak_as_mirrored()
+        refuse_what_is_not_shown()
         self.warn_of_known_passwords()
         connection.close()
         # One arena for all threads: memory that a thread frees can be used by the others.

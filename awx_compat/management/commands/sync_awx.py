@@ -17,21 +17,24 @@ import httpx
 from django.core.management.base import CommandError
 from django.db import DatabaseError, close_old_connections
 
+from awx_compat import paths
 from awx_compat.awx_client.client import Access
 from awx_compat.awx_client.errors import LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
 from awx_compat.awx_client.progress import Progress
+from awx_compat.awx_client.roots import is_root
 from awx_compat.awx_client.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import ErrorReportingCommand
 from instances.messages import NO_MIRROR
-from instances.mirror import writing
+from instances.mirror import spoken, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import SyncRunningError
+from instances.mirror.spoken import NotShownError
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
 from instances.startup import positive, refuse_unmigrated_database
 
-FAILURES = (SourceError, SnapshotError, ImpactError, OccupiedError, SyncRunningError, StoppedError)
+FAILURES = (SourceError, SnapshotError, ImpactError, NotShownError, OccupiedError, SyncRunningError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
 PASSING = (UnreachableError.exit_code, BUSY)  # exit codes of temporary failures
 SHORTEST_PAUSE = 1.0  # seconds between the end of a sync and the next one
@@ -39,14 +42,19 @@ SHORTEST_PAUSE = 1.0  # seconds between the end of a sync and the next one
 
 class Command(ErrorReportingCommand):
     help = (
-        "Mirror a live AWX (23.x or 24.x): copy its instances, links, groups, users' rights on groups and active jobs "
-        "into this service, where they are read only from then on. Exit codes: 3 the AWX refuses the credentials, 4 "
-        "the server is no AWX that can be mirrored, 5 the AWX could not be read now, 6 another sync is running, 7 "
+        "Mirror a live AWX (23.x or 24.x) or automation controller (4.5 to 4.7): copy its instances, links, groups, "
+        "users' rights on groups and active jobs into this service, where they are read only from then on. The service "
+        "speaks as the AWX that it mirrors, unless AWX_VERSION is set. Exit codes: 3 the AWX refuses the credentials, "
+        "4 the server is no AWX that can be mirrored, 5 the AWX could not be read now, 6 another sync is running, 7 "
         "the AWX has more than a sync may read (MIRROR_MAX_RECORDS, _BYTES, _SECONDS)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--url", metavar="URL", help="address of the AWX, as https://awx.example.org")
+        parser.add_argument(
+            "--url",
+            metavar="URL",
+            help="address of the AWX or of AAP, as https://awx.example.org, with or without the path of its API",
+        )
         parser.add_argument(
             "--token-file",
             metavar="FILE",
@@ -111,6 +119,8 @@ class Command(ErrorReportingCommand):
         if mirror is None:
             raise CommandError(NO_MIRROR)
         self.stdout.write(f"This service no longer mirrors {mirror.url}. The records can be changed here.")
+        if (version := spoken.version_for(mirror.version)) != spoken.DEFAULT:
+            self.stdout.write(f"Set AWX_VERSION={version}, so that it goes on to speak as AWX {version}.")
 
     def sync(self, sync: Sync, progress: "Progress") -> None:
         began = time.monotonic()
@@ -176,17 +186,22 @@ def message_of(error: Exception) -> str:
 
 
 def url_of(options: dict[str, Any]) -> str:
+    """The address of the AWX, without a slash at its end. Another path of its API than AWX's own is a part of it."""
     text: str = (options["url"] or "").rstrip("/")
     try:
         url = httpx.URL(text)
-        is_root = url.scheme in ("http", "https") and url.host and url.raw_path == b"/" and not url.fragment
+        has_path = url.raw_path == b"/" or is_root(f"{url.raw_path.decode()}/")
+        is_valid = url.scheme in ("http", "https") and url.host and has_path and not url.fragment
     except (httpx.InvalidURL, UnicodeError):
-        is_root = False
-    if not is_root:
-        raise CommandError("--url must be the address of an AWX, as https://awx.example.org", returncode=2)
+        is_valid = False
+    if not is_valid:
+        raise CommandError(
+            "--url must be the address of an AWX, as https://awx.example.org, and may end with the path of its API",
+            returncode=2,
+        )
     if url.userinfo:
         raise CommandError("--url must not have a user or password: use --username and --password-file", returncode=2)
-    return text
+    return text.removesuffix(paths.ROOT.rstrip("/"))
 
 
 def access_of(options: dict[str, Any], progress: "Progress") -> Access:
@@ -202,8 +217,10 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
         )
     if url.startswith("http:") and not names_this_machine(httpx.URL(url).host):
         progress.report("warning", "The credentials are sent unencrypted, since --url is not https.")
+    host, slash, rest = url.partition("/api/")
     return Access(
-        url,
+        host,
+        root=f"{slash}{rest}/" if slash else None,
         token=read_secret(token_file) if token_file else "",
         username=options["username"] or "",
         password=read_secret(password_file) if password_file else "",

@@ -16,8 +16,9 @@ from instances.snapshot import Imported, SnapshotError, import_snapshot
 
 class Command(ErrorReportingCommand):
     help = (
-        "Import users, instances, links, groups and jobs from a snapshot of an AWX. Ids, times and capacities are "
-        "taken from the snapshot. If a record is invalid, the command names it and imports nothing."
+        "Import users, instances, links, groups and jobs from a snapshot of an AWX 23 or, with the list "
+        "receptor_addresses, an AWX 24; the output says which it is. Ids, times and capacities are taken from the "
+        "snapshot. If a record is invalid, the command names it and imports nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,7 +37,7 @@ class Command(ErrorReportingCommand):
             imported = self._import(stream, replace)
         self.stdout.write(
             f"Imported {imported.users} users, {imported.instances} instances, {imported.links} links, "
-            f"{imported.groups} groups, {imported.jobs} jobs."
+            f"{imported.groups} groups, {imported.jobs} jobs: a snapshot of {source_of(imported)}."
         )
         self.warn_of_hostnames(imported.hostnames)
 
@@ -48,6 +49,11 @@ class Command(ErrorReportingCommand):
                 return import_snapshot(watched, replace=replace, announce=bar.set_description)
             except SnapshotError as error:
                 raise CommandError(str(error)) from None
+
+
+def source_of(imported: Imported) -> str:
+    """Of which AWX the snapshot is."""
+    return "AWX 23" if imported.addresses is None else f"AWX 24, with {imported.addresses} receptor addresses"
 
 
 def opened(file: str) -> AbstractContextManager[BinaryIO]:

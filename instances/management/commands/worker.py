@@ -18,7 +18,8 @@ from procrastinate.contrib.django import app, connector_params
 from instances import database, tasks
 from instances.health import checks, periodic
 from instances.management.refusing import EscapingCommand
-from instances.startup import positive, refuse_unmigrated_database
+from instances.mirror.spoken import speak_as_mirrored
+from instances.startup import positive, refuse_unmigrated_database, refuse_what_is_not_shown
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class Command(EscapingCommand):
 
     def handle(self, *args: Any, concurrency: int, **options: Any) -> None:
         refuse_unmigrated_database()
+        speak_as_mirrored()
+        refuse_what_is_not_shown()
         connection.close()
         asyncio.run(work(concurrency))
 
