@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 
 from awx_compat.dialects import DIALECTS
 from instances import tokens
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, UnifiedJob, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, UnifiedJob, User
 from tests.conftest import speaking
 from tests.make import make_jobs, make_link, make_node
 from tests.routes import filled_in, routes
@@ -42,6 +42,7 @@ def edge() -> InstanceGroup:
     hidden = make_node(hostname="hidden", node_type="execution", node_state="ready", listener_port=27199)
     seen = Instance.objects.create(hostname="seen", node_type="execution", node_state="ready")
     make_link(source=seen, target=hidden)
+    ReceptorAddress.objects.create(instance=seen, address="of-seen")
     group.instances.add(seen)
     InstanceGroup.objects.create(name="hidden").instances.add(hidden)
     make_jobs(1, execution_node="seen", instance_group=group)
@@ -70,7 +71,15 @@ def keys(reader: User | None, readers: dict[str, User]) -> dict[str, dict[str, o
     api = {"instances": nodes, "nodes": nodes, "instance_groups": groups, "users": users, "tokens": own}
     assigned = InstanceGroupRole.objects.get(user=readers["group user"])
     api |= {"role_definitions": {"use": 25}, "role_user_assignments": {"of group user": 2 * assigned.pk}}
-    administration = {"instance": nodes, "instancegroup": groups, "user": users, "accesstoken": own}
+    addresses = dict(ReceptorAddress.objects.values_list("address", "pk"))
+    api |= {"receptor_addresses": addresses}
+    administration = {
+        "receptoraddress": addresses,
+        "instance": nodes,
+        "instancegroup": groups,
+        "user": users,
+        "accesstoken": own,
+    }
     administration["instancelink"] = {"of seen": InstanceLink.objects.get().pk}
     administration["unifiedjob"] = {"of seen": UnifiedJob.objects.get().pk}
     return api | administration
