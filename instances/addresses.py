@@ -85,12 +85,12 @@ def delete_unused_addresses() -> None:
 
 
 def address_to_link(instance: Instance) -> ReceptorAddress:
-    """The canonical address of the instance; where it has none, a new one without port, as AWX 23 links them."""
-    address: ReceptorAddress | None = instance.canonical_address
-    if address is None:
-        address = ReceptorAddress.objects.create(
-            instance=instance, canonical=True, address=instance.hostname, port=None
-        )
+    """The canonical address of the instance, or else that of its own hostname; where it has neither, a new canonical
+    one without port, as AWX 23 links instances. Raises TakenAddressError."""
+    address: ReceptorAddress = instance.canonical_address or named_like(instance)
+    if address.pk is None:
+        address.canonical, address.port = True, None
+        address.save()
         instance.set_canonical_address(address)
     return address
 

@@ -165,3 +165,14 @@ def test_a_further_peer_gets_a_link_to_its_canonical_address(links: dict[int, in
 
 def addresses_of(hostname: str) -> set[int]:
     return set(ReceptorAddress.objects.filter(instance__hostname=hostname).values_list("pk", flat=True))
+
+
+def test_a_link_to_a_node_with_a_plain_address_of_its_own_name_leads_there() -> None:
+    """As AWX 24 may have it: there is no other address of this name to make."""
+    node = Instance.objects.create(hostname="target", node_type="hop")
+    plain = ReceptorAddress.objects.create(instance=node, address="target", port=27200)
+    Instance.objects.create(hostname="source", node_type="execution")
+    provisioning.connect("source", ["target"])
+    assert InstanceLink.objects.get().target == plain
+    plain.refresh_from_db()
+    assert (plain.canonical, plain.port) == (False, 27200)

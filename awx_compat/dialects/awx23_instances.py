@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from awx_compat.serializers.common import PathField
 from awx_compat.serializers.fields import BooleanField, HostnamesField
-from awx_compat.serializers.instance import InstanceSerializer, InstanceSerializers
+from awx_compat.serializers.instance import COMMON_FIELDS, InstanceSerializer, InstanceSerializers
 from instances.addresses import addresses_of
 from instances.models import Instance, InstanceLink
 from instances.models.address import HIGHEST_PORT
@@ -55,35 +55,7 @@ class ListeningInstanceSerializer(InstanceSerializer):
             "peers": "Hostnames of the nodes that it opens links to.",
         }
         fields = (
-            "id",
-            "hostname",
-            "type",
-            "url",
-            "related",
-            "summary_fields",
-            "uuid",
-            "created",
-            "modified",
-            "last_seen",
-            "health_check_started",
-            "health_check_pending",
-            "last_health_check",
-            "errors",
-            "capacity_adjustment",
-            "version",
-            "capacity",
-            "consumed_capacity",
-            "percent_capacity_remaining",
-            "jobs_running",
-            "jobs_total",
-            "cpu",
-            "memory",
-            "cpu_capacity",
-            "mem_capacity",
-            "enabled",
-            "managed_by_policy",
-            "node_type",
-            "node_state",
+            *COMMON_FIELDS,
             "ip_address",
             "listener_port",
             "peers",

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.common import PathField
 from awx_compat.serializers.fields import AddressesField, IdsField
-from awx_compat.serializers.instance import InstanceSerializer, InstanceSerializers
+from awx_compat.serializers.instance import COMMON_FIELDS, InstanceSerializer, InstanceSerializers
 from instances.models import Instance, InstanceLink
 from instances.models.address import full_address
 
@@ -54,35 +54,7 @@ class AddressedInstanceSerializer(InstanceSerializer):
             "protocol": "Protocol of its canonical address; empty where it has none.",
         }
         fields = (
-            "id",
-            "hostname",
-            "type",
-            "url",
-            "related",
-            "summary_fields",
-            "uuid",
-            "created",
-            "modified",
-            "last_seen",
-            "health_check_started",
-            "health_check_pending",
-            "last_health_check",
-            "errors",
-            "capacity_adjustment",
-            "version",
-            "capacity",
-            "consumed_capacity",
-            "percent_capacity_remaining",
-            "jobs_running",
-            "jobs_total",
-            "cpu",
-            "memory",
-            "cpu_capacity",
-            "mem_capacity",
-            "enabled",
-            "managed_by_policy",
-            "node_type",
-            "node_state",
+            *COMMON_FIELDS,
             "managed",
             "ip_address",
             "peers",

@@ -11,6 +11,39 @@ from instances import lifecycle, rules
 from instances.models import Instance
 from instances.reader import Reader
 
+# With these the fields of an instance begin in all versions.
+COMMON_FIELDS = (
+    "id",
+    "hostname",
+    "type",
+    "url",
+    "related",
+    "summary_fields",
+    "uuid",
+    "created",
+    "modified",
+    "last_seen",
+    "health_check_started",
+    "health_check_pending",
+    "last_health_check",
+    "errors",
+    "capacity_adjustment",
+    "version",
+    "capacity",
+    "consumed_capacity",
+    "percent_capacity_remaining",
+    "jobs_running",
+    "jobs_total",
+    "cpu",
+    "memory",
+    "cpu_capacity",
+    "mem_capacity",
+    "enabled",
+    "managed_by_policy",
+    "node_type",
+    "node_state",
+)
+
 
 class InstanceCapabilitiesSerializer(serializers.Serializer[Any]):
     """What AWX says that the user may do with an instance."""
