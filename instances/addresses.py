@@ -32,27 +32,28 @@ class TakenAddressError(Exception):
             'duplicate key value violates unique constraint "unique_receptor_address"\n'
             f"DETAIL:  Key (address)=({address}) already exists."
         )
+        self.reason = f"Another node has the address {address}."
 
 
 def set_listener(instance: Instance, values: dict[str, Any]) -> bool:
     """Set those of LISTENER that ``values`` has in the canonical address; return whether something changed.
 
-    Where a port is set and there is no canonical address, that of the instance's own hostname becomes it. Without a
-    port there is none: links that lead to it go with it. Raises TakenAddressError.
+    Where a port is set and there is no canonical address, that of the instance's own hostname becomes it, and keeps
+    what is not given. Without a port there is none: links that lead to it go with it. Raises TakenAddressError.
     """
-    before = {name: getattr(instance, name) for name in LISTENER}
-    wanted = {**before, **{name: values[name] for name in LISTENER if name in values}}
-    if wanted == before:
+    given = {name: values[name] for name in LISTENER if name in values}
+    if all(getattr(instance, name) == value for name, value in given.items()):
         return False
     address = instance.canonical_address
-    if wanted["listener_port"] is None:
+    if given.get("listener_port", instance.listener_port) is None:
         if address:
             address.delete()
             instance.set_canonical_address(None)
         return address is not None
     address = address or named_like(instance)
     address.canonical = True
-    address.port, address.peers_from_control_nodes = (wanted[name] for name in LISTENER)
+    address.port = given.get("listener_port", address.port)
+    address.peers_from_control_nodes = given.get("peers_from_control_nodes", address.peers_from_control_nodes)
     address.save()
     instance.set_canonical_address(address)
     return True
@@ -135,8 +136,9 @@ def set_peers(instance: Instance, peers: list[ReceptorAddress]) -> None:
 
 
 def peer_from_control_nodes(address: ReceptorAddress) -> None:
-    """Let every control and hybrid node peer to ``address``."""
-    sources = Instance.objects.filter(node_type__in=CONTROLLING).exclude(peers=address).order_by("pk")
+    """Let every control and hybrid node peer to ``address``, but its own."""
+    others = Instance.objects.filter(node_type__in=CONTROLLING).exclude(pk=address.instance_id)
+    sources = others.exclude(peers=address).order_by("pk")
     links = [InstanceLink(source=source, target=address) for source in sources]
     InstanceLink.objects.bulk_create(links, ignore_conflicts=True)
 

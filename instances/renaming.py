@@ -28,7 +28,8 @@ def follow(node: Instance, earlier: str) -> None:
     """
     for field in ("execution_node", "controller_node"):
         UnifiedJob.objects.filter(**{field: earlier}).update(**{field: node.hostname})
-    ReceptorAddress.objects.filter(instance=node, address=earlier).update(address=node.hostname)
+    if not ReceptorAddress.objects.filter(address=node.hostname).exists():  # it may be a further one of its own
+        ReceptorAddress.objects.filter(instance=node, address=earlier).update(address=node.hostname)
     move_baseline(earlier, node.hostname)
     rename_in_policies(earlier, node.hostname)
     tasks.instance_changed(node)

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 
 from instances import deprovisioning, provisioning
+from instances.mirror.records import MirroredRows, Records
+from instances.mirror.writing import write_rows
 from instances.models import Instance, InstanceLink, ReceptorAddress, User
-from instances.snapshot import import_snapshot
+from instances.snapshot import SnapshotError, import_snapshot
 from tests.conftest import client_of
 from tests.factories import instance, link
 from tests.make import listen, make_link, make_node
@@ -176,3 +180,107 @@ def test_a_link_to_a_node_with_a_plain_address_of_its_own_name_leads_there() -> 
     assert InstanceLink.objects.get().target == plain
     plain.refresh_from_db()
     assert (plain.canonical, plain.port) == (False, 27200)
+
+
+# --- addresses of AWX 24
+
+
+@pytest.fixture
+def plain(admin: User) -> ReceptorAddress:
+    """An address of its node's own hostname that is not canonical, to which control nodes peer."""
+    node = Instance.objects.create(pk=900, hostname="target", node_type="execution")
+    control = Instance.objects.create(hostname="control", node_type="control", managed=True)
+    address = ReceptorAddress.objects.create(
+        instance=node, address="target", port=27200, protocol="ws", peers_from_control_nodes=True
+    )
+    InstanceLink.objects.create(source=control, target=address)
+    return address
+
+
+@pytest.mark.usefixtures("awx24")
+def test_an_address_that_becomes_canonical_keeps_what_is_not_given(plain: ReceptorAddress) -> None:
+    patch(target(), listener_port=27199)
+    plain.refresh_from_db()
+    assert (plain.canonical, plain.port, plain.protocol, plain.peers_from_control_nodes) == (True, 27199, "ws", True)
+    assert InstanceLink.objects.filter(target=plain).count() == 1
+
+
+@pytest.mark.usefixtures("awx24")
+def test_a_node_that_controls_does_not_peer_to_itself(admin: User) -> None:
+    one, other = (make_node(name, node_type="control", listener_port=27199) for name in ("one", "other"))
+    patch(one, peers_from_control_nodes=True)
+    assert list(InstanceLink.objects.values_list("source", "target__instance")) == [(other.pk, one.pk)]
+
+
+def test_a_snapshot_of_23_takes_over_a_plain_address(plain: ReceptorAddress) -> None:
+    load(instances=[instance(900, hostname="target", listener_port=27199)], instance_links=[])
+    found = ReceptorAddress.objects.get()
+    assert (found.pk, found.canonical, found.port, found.protocol) == (plain.pk, True, 27199, "ws")
+
+
+def test_a_snapshot_of_23_that_has_only_a_link_changes_no_address(plain: ReceptorAddress) -> None:
+    node = make_node("exec-1", listener_port=27199)
+    ReceptorAddress.objects.filter(instance=node).update(address="edge.example.net", port=443)
+    before = list(ReceptorAddress.objects.order_by("pk").values())
+    load(instance_links=[link(970, node.pk, 900), link(971, 900, node.pk)])
+    assert list(ReceptorAddress.objects.order_by("pk").values()) == before
+    assert InstanceLink.objects.get(pk=970).target == plain
+
+
+def test_a_second_canonical_address_is_named(plain: ReceptorAddress) -> None:
+    ReceptorAddress.objects.update(canonical=True)
+    record = {"id": 77, "instance": 900, "address": "else", "canonical": True}
+    with pytest.raises(SnapshotError, match=rf"canonical: its instance has .* already, with the id {plain.pk}"):
+        load(receptor_addresses=[record])
+
+
+@pytest.mark.usefixtures("awx24")
+def test_nothing_is_imported_with_which_the_service_would_not_start(plain: ReceptorAddress) -> None:
+    one, other = (Instance.objects.create(hostname=name, node_type="execution") for name in ("one", "other"))
+    with pytest.raises(SnapshotError, match=r"AWX 24\.6\.1 cannot show the link from one to other"):
+        load(instance_links=[link(970, one.pk, other.pk)])
+    assert not ReceptorAddress.objects.filter(port=None).exists()
+
+
+def test_a_name_that_is_an_address_of_another_is_refused_in_words(plain: ReceptorAddress) -> None:
+    Instance.objects.create(hostname="taken")
+    ReceptorAddress.objects.update(address="taken")
+    with pytest.raises(CommandError, match=r"Another node has the address taken\."):
+        call_command("register_peers", "control", "--peers", "taken")
+
+
+def test_a_node_may_get_the_name_of_a_further_address_of_its_own(plain: ReceptorAddress) -> None:
+    uuid = "11111111-2222-4333-8444-555555555555"
+    Instance.objects.filter(pk=900).update(uuid=uuid)
+    ReceptorAddress.objects.create(instance_id=900, address="new")
+    provisioning.provision("new", None, {"uuid": uuid})
+    assert set(ReceptorAddress.objects.values_list("address", flat=True)) == {"target", "new"}
+
+
+def test_a_link_stays_when_its_address_goes_to_another_node_and_the_earlier_one_is_gone() -> None:
+    """In one sync: the removal of a node would take along the link, of which nothing changed."""
+    sources = [1, 2, 3]
+    link_of_one = {"id": 7, "source": 1, "target": 40, "link_state": "established"}
+    for owner, nodes in ((3, sources), (2, sources[:2])):
+        with transaction.atomic():
+            write_rows(MirroredRows(of_awx_24(nodes, owner, [link_of_one])))
+        assert ReceptorAddress.objects.get().instance_id == owner
+        assert list(InstanceLink.objects.values_list("pk", "source", "target")) == [(7, 1, 40)]
+
+
+def of_awx_24(nodes: list[int], owner: int, links: list[dict[str, Any]]) -> Records:
+    """The records of a mesh in which one node has the address with the id 40."""
+    load = {"managed": False, "jobs_total": 0, "jobs_running": 0, "consumed_capacity": 0}
+    address = {
+        "id": 40,
+        "instance": owner,
+        "address": "edge",
+        "port": 27199,
+        "protocol": "tcp",
+        "websocket_path": "",
+        "is_internal": False,
+        "canonical": True,
+        "peers_from_control_nodes": False,
+    }
+    instances = [{**instance(pk), **load} for pk in nodes]
+    return Records("24.6.1", instances, links, groups=[], users=[], addresses=[address])

@@ -37,7 +37,7 @@ from instances.models import (
     UnifiedJob,
     User,
 )
-from tests.conftest import client_of
+from tests.conftest import client_of, speaking
 from tests.make import change_node, make_jobs, make_link, make_node
 
 pytestmark = pytest.mark.django_db
@@ -1129,3 +1129,11 @@ def test_pages_bring_no_styles_or_scripts_of_their_own(root: Client, hostile: li
             assert not re.search(r"\s(style|on[a-z]+)=", tag), tag
             assert tag != "<style>"
             assert not tag.startswith("<script") or "src=" in tag or "application/json" in tag, tag
+
+
+def test_a_node_with_a_port_that_only_awx_24_takes_can_be_changed(root: Client) -> None:
+    one = node("exec-1", listener_port=70000)
+    with speaking("24.6.1"):
+        assert change(root, page_of(one), enabled=None).status_code == 302
+    one.refresh_from_db()
+    assert (one.enabled, ReceptorAddress.objects.get().port) == (False, 70000)

@@ -26,7 +26,6 @@ from instances.admin.removal import REMOVAL, consequences, may_be_removed, node_
 from instances.health import conditions, start
 from instances.messages import NO_PROBE
 from instances.models import Condition, Instance, ReceptorAddress
-from instances.models.address import HIGHEST_PORT
 from instances.models.fields import Severity
 from instances.reader import Reader
 from instances.text import gibibytes
@@ -39,8 +38,6 @@ LATEST = 5  # entries of the history on a node's page
 class InstanceForm(CheckedForm):
     listener_port = forms.IntegerField(
         required=False,
-        min_value=0,
-        max_value=HIGHEST_PORT,
         help_text="Port that Receptor will listen for incoming connections on.",
     )
     peers_from_control_nodes = forms.BooleanField(

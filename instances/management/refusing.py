@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from instances import database
+from instances.addresses import TakenAddressError
 from instances.lifecycle import hostname_error
 from instances.mirror import guard
 from instances.text import escaped, in_one_line
@@ -50,6 +51,8 @@ class ErrorReportingCommand(EscapingCommand):
             return super().execute(*args, **options)
         except ValidationError as error:
             raise CommandError(error_text(error)) from None
+        except TakenAddressError as error:
+            raise CommandError(error.reason) from None
         except UnicodeEncodeError:
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:

@@ -19,7 +19,7 @@ from instances.mirror.jobs import Values
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
 from instances.mirror.records import MirroredRows, Records
 from instances.mirror.reported import ACCOUNTS, ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS
-from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, Mirror, UnifiedJob, User
 from instances.snapshot.database import BATCH, move_sequences
 from instances.snapshot.tables import Membership
 
@@ -120,7 +120,9 @@ def write_rows(rows: MirroredRows) -> Counts:
     write(INSTANCES, instances)
     write(ADDRESSES, addresses)
     write(GROUPS, groups)
-    exchange(LINKS, Difference(links.new, links.changed))
+    # Anew: a removed node took along the links to what had been its address.
+    missing = by_id(rows.of[LINKS], InstanceLink.objects.all())
+    exchange(LINKS, Difference(missing.new, missing.changed))
     return {
         "instances": instances.count,
         "addresses": addresses.count,

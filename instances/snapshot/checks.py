@@ -43,6 +43,7 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
     if not replace:
         for table in [*content.LISTS.values(), TO_INSTANCES, TOKENS]:
             check_stored_keys(table, content.rows[table], problems)
+        check_stored_canonical(content.rows[ADDRESSES], problems)
         check_stored_tokens(content.rows[TOKENS], problems)
 
 
@@ -74,6 +75,16 @@ def check_canonical(addresses: list[TableRow], problems: Problems) -> None:
     for row in addresses:
         if row.values.get("canonical") and (other := first.setdefault(row.values["instance_id"], row)) is not row:
             problems.add(f"{row.place}.canonical", f"its instance has a canonical address already, {other.place}")
+
+
+def check_stored_canonical(addresses: list[TableRow], problems: Problems) -> None:
+    """Add a problem for each canonical address of an instance that has another one stored, which is not updated."""
+    given = {row.values["instance_id"]: row for row in addresses if row.values.get("canonical")}
+    ids = [row.values["id"] for row in addresses]
+    stored = ReceptorAddress.objects.filter(canonical=True, instance__in=given).exclude(pk__in=ids)
+    for instance, pk in stored.values_list("instance_id", "pk"):
+        place = f"{given[instance].place}.canonical"
+        problems.add(place, f"its instance has a canonical address in the database already, with the id {pk}")
 
 
 def check_links(content: Content, problems: Problems) -> None:

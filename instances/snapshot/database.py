@@ -32,9 +32,10 @@ def write(content: Content) -> None:
     """Write the rows of ``content``, over those with the same ids."""
     upsert(USERS, with_hashes(content.rows[USERS]))
     upsert(TOKENS, content.rows[TOKENS], expires=expiry())
+    earlier = dict(INSTANCES.model._default_manager.values_list("pk", "hostname"))
     upsert(INSTANCES, content.rows[INSTANCES])
     upsert(GROUPS, content.rows[GROUPS])
-    upsert(ADDRESSES, content.rows[ADDRESSES] or listeners.addresses(content))
+    upsert(ADDRESSES, content.rows[ADDRESSES] or listeners.addresses(content, earlier))
     links = content.rows[LINKS] or listeners.links(content)
     exchange(LINKS, "id", [link.values["id"] for link in links], links)
     delete_unused_addresses()

@@ -6,8 +6,9 @@ from typing import BinaryIO
 
 from django.db import connection, transaction
 
-from instances import audit
+from instances import audit, rules
 from instances.health import conditions
+from instances.not_shown import in_a_sentence
 from instances.snapshot import database
 from instances.snapshot.checks import check
 from instances.snapshot.content import Content
@@ -58,6 +59,7 @@ def import_snapshot(
             database.restart_sequences([ADDRESSES])
         database.write(content)
         conditions.delete_stored(content.ids(INSTANCES))
+        refuse_what_is_not_shown()
         jobs.write()
         follow_on = database.restart_sequences if replace else database.move_sequences
         tables = [*content.rows.keys() - {TO_INSTANCES}, JOBS]
@@ -68,6 +70,13 @@ def import_snapshot(
     hostnames = tuple(row.values["hostname"] for row in content.rows[INSTANCES])
     addresses = len(content.rows[ADDRESSES]) if content.has_addresses else None
     return Imported(users, instances, links, groups, jobs.count, addresses, hostnames)
+
+
+def refuse_what_is_not_shown() -> None:
+    """Raise SnapshotError if a service that speaks as this version would not start with what is stored now."""
+    own = rules.current()
+    if own.SHOWS_ALL and (names := own.not_shown()):
+        raise SnapshotError(f"AWX {own.VERSION} cannot show {in_a_sentence(names)}.")
 
 
 def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Problems) -> None:
