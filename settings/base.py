@@ -80,6 +80,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- limits of requests, in bytes and seconds
 MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_000, validate=env.between(65_536))
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # AWX's interface sends one for each record that a list shall not have
 HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # no view accepts files

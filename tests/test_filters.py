@@ -149,6 +149,53 @@ def test_any_query_equals_the_model(query: list[Any], mesh: list[Instance]) -> N
     assert ids(parameters.urlencode()) == [instance.pk for instance in fresh.order_by("pk") if passes(query, instance)]
 
 
+values_of_columns = {
+    "hostname": texts,
+    "node_type": st.sampled_from(Instance.NodeType.values),
+    "capacity": st.integers(-1, 21).map(str),
+    "last_seen": st.integers(0, 12).map(lambda n: (START + timedelta(hours=n)).isoformat()),
+    "enabled": st.sampled_from(["true", "false"]),
+}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(join=joins, column=st.sampled_from(sorted(values_of_columns)), data=st.data())
+def test_conditions_on_one_column_mean_the_same_together(
+    join: str, column: str, data: Any, mesh: list[Instance]
+) -> None:
+    """However they are joined, and beside a condition on another column."""
+    values = data.draw(st.lists(values_of_columns[column], min_size=2, max_size=6))
+    each = [set(ids(urlencode({f"{join}{column}": value}))) for value in values]
+    together = set.union(*each) if join.startswith("or__") else set.intersection(*each)
+    query = urlencode([(f"{join}{column}", value) for value in values])
+    assert set(ids(query)) == together
+    assert set(ids(f"{query}&memory__gt={2**34}")) == together & set(ids(f"memory__gt={2**34}"))
+
+
+@pytest.mark.parametrize("model", [Instance, InstanceGroup, UnifiedJob, User, AccessToken])
+@pytest.mark.parametrize("join", ["not__", "chain__not__", "or__"])
+def test_conditions_on_one_column_are_one_list(join: str, model: Any, db: None) -> None:
+    """For every own column of every list, but for those of JSON, which are compared as texts."""
+    for name, column in columns(model).items():
+        own = filters.filterset(model).base_filters[name]
+        if isinstance(column, models.JSONField) or own.field_name.partition("__")[2]:
+            continue
+        value = column.choices[0][0] if column.choices else {"BooleanField": "true"}.get(type(column).__name__, "1")
+        value = START.isoformat() if isinstance(column, models.DateTimeField) else value
+        query = QueryDict("&".join([urlencode({f"{join}{name}": value})] * 1000))
+        records = filters.filterset(model)(query, queryset=model._default_manager.all()).qs
+        sql = str(records.query)
+        assert (sql.count(" IN ("), sql.partition("WHERE")[2].count(" OR ")) == (1, 0), sql
+
+
+def test_a_thousand_conditions_of_the_picker_of_peers(admin: User, mesh: list[Instance]) -> None:
+    names = [f"exec-{number}.example.org" for number in range(998)] + [mesh[0].hostname, mesh[1].hostname]
+    query = {"page_size": 5, "not__id": mesh[2].pk, "not__node_type": ["control", "hybrid"], "not__hostname": names}
+    answer = client_of(admin).get("/api/v2/instances/", query)
+    left = [node.pk for node in mesh[3:] if node.node_type not in ("control", "hybrid")]
+    assert (answer.status_code, answer.json()["count"]) == (200, len(left))
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -439,6 +486,9 @@ TOO_MANY_PATTERNS = "A query may have at most 5 regular expressions."
             "&".join(["chain__peers__id=1"] * 11),
             "A query may have at most 100 conditions, 10 of them on related records.",
         ),
+        ("&".join(["or__not__id=1"] * 101), TOO_MANY),
+        ("&".join(["not__hostname__contains=a"] * 101), TOO_MANY),
+        ("&".join(["not__peers=1"] * 11), TOO_MANY),
         ("hostname__regex=" + "a" * 201, "A regular expression may have at most 200 characters."),
         ("&".join(["hostname__regex=a"] * 3 + ["or__not__uuid__iregex=("] * 3), TOO_MANY_PATTERNS),
         ("&".join(["bogus__regex=("] * 6), TOO_MANY_PATTERNS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -45,6 +45,7 @@ class ColumnFilter(Filter):
         self.is_text = related is None and isinstance(column, models.CharField | models.TextField)
         self.is_json = isinstance(column, models.JSONField)
         self.is_type = column is TYPE_OF_JOB
+        self.may_be_in_list = not (self.crosses or self.is_json or path.endswith(OR_FALSE))
 
     def __deepcopy__(self, memo: Any) -> ColumnFilter:
         return self  # it has no state; a filter set need not copy hundreds of them for each request
@@ -142,6 +143,31 @@ class FilterCondition:
     def q(self) -> Q:
         q = self.column.condition(self.lookup, self.value)
         return ~q if self.negated else q
+
+    @property
+    def is_in_list(self) -> bool:
+        """Whether this and further conditions on the column, joined alike, are one IN, or NOT IN, of their values.
+
+        That is the case for equality with one of several values, and for inequality with all of them.
+        """
+        is_equality = self.lookup == "exact" and self.value is not None
+        return is_equality and self.negated != (self.join == "or") and self.column.may_be_in_list
+
+
+def merged(conditions: Iterable[FilterCondition]) -> list[FilterCondition]:
+    """The conditions, with one IN, or NOT IN, in place of those on one column that come to it."""
+    lists: dict[tuple[ColumnFilter, str], list[FilterCondition]] = {}
+    others = []
+    for condition in conditions:
+        if condition.is_in_list:
+            lists.setdefault((condition.column, condition.join), []).append(condition)
+        else:
+            others.append(condition)
+    return others + [same[0] if len(same) == 1 else in_list(same) for same in lists.values()]
+
+
+def in_list(same: list[FilterCondition]) -> FilterCondition:
+    return replace(same[0], lookup="in", value=[condition.value for condition in same])
 
 
 def disjunction(conditions: Iterable[Q]) -> Q:

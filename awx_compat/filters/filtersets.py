@@ -15,7 +15,7 @@ from rest_framework.exceptions import ParseError
 
 from awx_compat import dialects
 from awx_compat.filters.columns import HOPS, Related, Unkept, columns, field_at, names, path_of, relations, unknown
-from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction
+from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction, merged
 from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
 from instances.models import UnifiedJob
@@ -30,9 +30,11 @@ class Understood:
     conditions: list[FilterCondition] = field(default_factory=list)
     searches: dict[str, ColumnFilter] = field(default_factory=dict)
     needs_every_term: bool = False
+    crossing: int = 0  # conditions on related records
 
     def add(self, condition: FilterCondition) -> None:
         self.conditions.append(condition)
+        self.crossing += condition.column.crosses
         self._check_joins()
 
     def search(self, column: ColumnFilter, values: list[str]) -> None:
@@ -44,8 +46,7 @@ class Understood:
         self._check_joins()
 
     def _check_joins(self) -> None:
-        crossing = sum(condition.column.crosses for condition in self.conditions) + len(self.searches)
-        if crossing > MOST_JOINS:
+        if self.crossing + len(self.searches) > MOST_JOINS:
             raise ParseError(TOO_MANY_CONDITIONS)
 
     def narrow(self, records: QuerySet[Any]) -> QuerySet[Any]:
@@ -62,7 +63,7 @@ class Understood:
         return records.distinct() if repeats else records
 
     def _joined(self, join: str) -> list[FilterCondition]:
-        return [condition for condition in self.conditions if condition.join == join]
+        return merged(condition for condition in self.conditions if condition.join == join)
 
 
 class Filters(FilterSet):

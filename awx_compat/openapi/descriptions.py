@@ -49,7 +49,7 @@ PATHS = {
 TAGS = {
     "instances": "The nodes of the mesh: capacity, load, health, peers.",
     "instance_groups": "Groups of nodes, their members, and the users with roles on them.",
-    "unified_jobs": "The jobs that the nodes run.",
+    "jobs": "The jobs that the nodes run.",
     "mesh": "All nodes and links, for a drawing.",
     "metrics": "Figures for Prometheus.",
     "service": "The version, configuration and state of the service.",
@@ -101,7 +101,8 @@ Fields of related records are reached with two underscores, over two relations a
 the conditions before it. `<relation>__search` searches a text in related records, `search` in the records themselves.
 A repeated parameter is a further condition. An unknown name gets 400.
 
-A query has at most 100 conditions, 10 of them on related records, and orders by at most 10 fields.
+A query has at most 100 conditions, 10 of them on related records, and orders by at most 10 fields. The same parameter
+repeated, as `not__hostname=a&not__hostname=b` or `or__node_type=hop&or__node_type=execution`, is one condition.
 
 # Changes
 
