@@ -1,8 +1,11 @@
+import itertools
+
 import oauth2_provider.urls
-from django.urls import include, path
+from django.urls import URLPattern, include, path, re_path
 from oauth2_provider.views import AuthorizationView
 
 from awx_compat import csp, dialects
+from awx_compat.serializers.job import COLLECTIONS_OF_JOBS
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
     config,
@@ -18,6 +21,7 @@ from awx_compat.views import (
     tokens,
     users,
 )
+from instances.models import UnifiedJob
 
 TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
 # Collections that AWX's command line reads before any command about users.
@@ -29,6 +33,18 @@ NOT_STORED = {
     "job_templates": "Job Templates",
     "workflow_job_templates": "Workflow Job Templates",
 }
+
+
+def routes_of_jobs(collection: str, kind: UnifiedJob.Type) -> list[URLPattern]:
+    """The routes of the jobs of one kind."""
+    one, name = rf"^v2/{collection}/(?P<key>[0-9]+)/", collection.replace("_", " ").title()
+    return [
+        path(f"v2/{collection}/", jobs.JobList.as_view(title=name, kind=kind)),
+        re_path(f"{one}$", jobs.JobDetail.as_view(title=f"{name[:-1]} Detail", kind=kind)),
+        re_path(f"{one}(?P<path>.+)/$", jobs.NothingOfJob.as_view(kind=kind)),
+    ]
+
+
 NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
 # Django tries them in this order: the most frequent requests come first.
@@ -73,6 +89,7 @@ urlpatterns = [
     path("v2/dashboard/graphs/jobs/", dashboard.JobGraph.as_view()),
     path("v2/metrics/", metrics.Metrics.as_view()),
     path("v2/unified_jobs/", jobs.UnifiedJobList.as_view()),
+    *itertools.chain.from_iterable(itertools.starmap(routes_of_jobs, COLLECTIONS_OF_JOBS.items())),
     path("v2/mesh_visualizer/", mesh.MeshVisualizer.as_view()),
     *(path("", include(module)) for module in dialects.current().routes),
 ]

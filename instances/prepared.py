@@ -29,6 +29,8 @@ from django.db.models import QuerySet
 from django.db.models.query import get_related_populators
 
 from instances.listing import Listing, is_totally_ordered
+from instances.locking import lock_rows
+from instances.reader import Reader
 
 
 def placeholder(kind: type) -> Any:
@@ -157,3 +159,17 @@ def prepared_listing(build: Callable[..., QuerySet[Any]]) -> Callable[..., Listi
         return PreparedListing(known, functools.partial(build, *shape), values)
 
     return listing
+
+
+@prepared_listing
+def all_visible(visible: Callable[[Reader], Any], rank: tuple[Any, ...], reader_id: int) -> Any:
+    return visible(Reader(reader_id, *rank))
+
+
+@prepared
+def record_with_visibility(
+    records: Callable[[Reader], Any], field: str, rank: tuple[Any, ...], lock: bool, value: int | str, reader_id: int
+) -> Any:
+    reader = Reader(reader_id, *rank)
+    matching = records(reader).filter(**{field: value}).with_visibility(reader)
+    return lock_rows(matching) if lock else matching

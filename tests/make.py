@@ -49,7 +49,7 @@ def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[Unif
     if first is None:
         first = (UnifiedJob.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
     return UnifiedJob.objects.bulk_create(
-        UnifiedJob(pk=pk, representation={"id": pk}, **{**defaults, **fields}) for pk in range(first, first + number)
+        UnifiedJob(pk=pk, **{"representation": {"id": pk}, **defaults, **fields}) for pk in range(first, first + number)
     )
 
 

@@ -71,6 +71,7 @@ def keys(reader: User | None, readers: dict[str, User]) -> dict[str, dict[str, o
     api = {"instances": nodes, "nodes": nodes, "instance_groups": groups, "users": users, "tokens": own}
     assigned = InstanceGroupRole.objects.get(user=readers["group user"])
     api |= {"role_definitions": {"use": 25}, "role_user_assignments": {"of group user": 2 * assigned.pk}}
+    api |= {"jobs": {"of seen": UnifiedJob.objects.get().pk}}
     addresses = dict(ReceptorAddress.objects.values_list("address", "pk"))
     api |= {"receptor_addresses": addresses}
     administration = {

@@ -10,7 +10,7 @@ from awx_compat.metadata import HELP_TEXTS, model_of
 from awx_compat.serializers.address import ReceptorAddressSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import InstanceSerializer
-from awx_compat.serializers.job import UnifiedJobSerializer
+from awx_compat.serializers.job import COLLECTIONS_OF_JOBS, UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
 
@@ -42,6 +42,7 @@ PATHS = {
     "users": "Id or username of the user.",
     "tokens": "Id of the token.",
     "settings": "Slug of the category.",
+    **dict.fromkeys(COLLECTIONS_OF_JOBS, "Id of the job."),
     "role_definitions": "Id of the role definition.",
     "role_user_assignments": "Id of the assignment.",
 }
@@ -49,7 +50,7 @@ PATHS = {
 TAGS = {
     "instances": "The nodes of the mesh: capacity, load, health, peers.",
     "instance_groups": "Groups of nodes, their members, and the users with roles on them.",
-    "jobs": "The jobs that the nodes run.",
+    "unified_jobs": "The jobs that the nodes run.",
     "mesh": "All nodes and links, for a drawing.",
     "metrics": "Figures for Prometheus.",
     "service": "The version, configuration and state of the service.",

@@ -47,6 +47,7 @@ KEYS = {
     "users": "admin",
     "tokens": "1",
     "settings": "system",
+    **{collection: str(102 + number) for number, collection in enumerate(job.COLLECTIONS_OF_JOBS)},
     "role_definitions": "25",
     "role_user_assignments": "8",
 }

@@ -19,6 +19,7 @@ from awx_compat.openapi.parameters import DescribedPagination, Parameter
 from awx_compat.permissions import IsSuperuserOrAuditor
 from awx_compat.serializers.base import RecordSerializer
 from awx_compat.serializers.common import EmptyPageSerializer, PageSerializer
+from awx_compat.serializers.job import COLLECTIONS_OF_JOBS
 from awx_compat.serializers.role import AccessSerializer
 from awx_compat.serializers.service import CATEGORIES
 from awx_compat.views.base import DetailView
@@ -29,6 +30,7 @@ PAGING = ("page", "page_size", "count_disabled")
 FIRST = ("key", "search", "order_by", *PAGING)  # the parameters before those of fields
 CHANGES = ("PUT", "PATCH", "DELETE")
 TAGS = {
+    **dict.fromkeys(COLLECTIONS_OF_JOBS, "unified_jobs"),
     "me": "users",
     "mesh_visualizer": "mesh",
     "role_definitions": "users",

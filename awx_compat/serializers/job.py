@@ -5,6 +5,8 @@ from rest_framework import serializers
 from awx_compat.serializers.base import IdField, RecordSerializer
 from instances.models import UnifiedJob
 
+# By their path, the kinds of jobs, as a job's own ``url`` has it.
+COLLECTIONS_OF_JOBS = {f"{kind}s": kind for kind in UnifiedJob.Type}
 NODES = ("execution_node", "controller_node")  # may have been renamed since AWX sent the job
 
 

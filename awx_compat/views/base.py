@@ -28,9 +28,8 @@ from awx_compat.parsers import BodyError
 from awx_compat.turns import SLOW
 from instances import database
 from instances.listing import Listing, listing_of
-from instances.locking import lock_rows
 from instances.models.fields import HIGHEST_ID
-from instances.prepared import prepared, prepared_listing
+from instances.prepared import all_visible, record_with_visibility
 from instances.reader import Reader
 from instances.versions import Dependencies
 
@@ -64,6 +63,11 @@ class ApiView(APIView):
         """The requesting user, as visibility depends on it."""
         return Reader.of(self.request.user, sees_auditors=dialects.current().shows_auditors)
 
+    @property
+    def model_name(self) -> str:
+        """AWX's name of the model of the record in the path, for messages."""
+        return str(self.lookup()[0](self.reader).model.__name__)  # type: ignore[index]
+
     def is_by_name(self) -> bool:
         """Whether the path names the record by its name rather than by its id."""
         return self.lookup() is not None and not is_id(self.kwargs["key"])
@@ -82,7 +86,7 @@ class ApiView(APIView):
             return record
         if record is not None:
             raise NotFoundByName if self.is_by_name() else PermissionDenied
-        message = message_of_missing(records(self.reader).model.__name__)
+        message = message_of_missing(self.model_name)
         raise NotFoundByName(message) if self.is_by_name() else NotFound(message)
 
     def get_permission_object(self) -> Any:
@@ -226,11 +230,16 @@ class ListView(ApiView, ListAPIView[Any]):
             return listing_of(records, self.filter_queryset(records))
         return all_visible(reader.id, shape=(self.visible, reader.rank))
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the query may be slow."""
+        filterset: Any = getattr(self, "filterset_class", None)
+        return filterset is not None and not self.is_plain and may_be_slow(filterset, self.request.query_params)
+
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """A query that may be slow waits for its turn, and has a time limit."""
-        filterset: Any = getattr(self, "filterset_class", None)
-        if filterset is None or self.is_plain or not may_be_slow(filterset, self.request.query_params):
+        if not self.is_slow:
             yield
             return
         self.depends_on = None  # the filters read other tables
@@ -334,17 +343,3 @@ def find(records: Records, name_field: str, key: str, reader: Reader, lock: bool
         return None
     shape = (records, "pk" if by_id else name_field, reader.rank, lock)
     return record_with_visibility(value, reader.id, shape=shape)
-
-
-@prepared_listing
-def all_visible(visible: Records, rank: tuple[Any, ...], reader_id: int) -> Any:
-    return visible(Reader(reader_id, *rank))
-
-
-@prepared
-def record_with_visibility(
-    records: Records, field: str, rank: tuple[Any, ...], lock: bool, value: int | str, reader_id: int
-) -> Any:
-    reader = Reader(reader_id, *rank)
-    matching = records(reader).filter(**{field: value}).with_visibility(reader)
-    return lock_rows(matching) if lock else matching

@@ -13,10 +13,10 @@ from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.common import only_page
 from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer, InUseSerializer
-from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
 from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.instances import BELOW, LINKED
+from awx_compat.views.jobs import ListOfJobs
 from awx_compat.views.membership import (
     change_membership,
     describes_membership,
@@ -147,11 +147,8 @@ class InstancesOfGroup(OfGroup, ListView):
 
 
 @extend_schema(methods=["GET"], summary="The jobs sent to a group")
-class JobsOfGroup(OfGroup, ListView):
+class JobsOfGroup(OfGroup, ListOfJobs):
     title = "Instance Group Jobs"
-    serializer_class = UnifiedJobSerializer
-    filterset_class = FiltersOf(UnifiedJob)
-    search_fields = ("description", "name")
 
     def get_queryset(self) -> Any:
         return UnifiedJob.objects.filter(instance_group=self.group).visible_to(self.reader).order_by("id")

@@ -18,8 +18,8 @@ from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor, M
 from awx_compat.serializers.common import MessageSerializer
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.instance import HealthCheckSerializer
-from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.views.base import ApiView, DetailView, ListView
+from awx_compat.views.jobs import ListOfJobs
 from awx_compat.views.membership import (
     MembershipError,
     change_membership,
@@ -166,11 +166,8 @@ class InstanceGroupsOfInstance(OfInstance, ListView):
 
 
 @extend_schema(methods=["GET"], summary="The jobs that ran on an instance")
-class InstanceJobs(OfInstance, ListView):
+class InstanceJobs(OfInstance, ListOfJobs):
     title = "Instance Jobs"
-    serializer_class = UnifiedJobSerializer
-    filterset_class = FiltersOf(UnifiedJob)
-    search_fields = ("description", "name")
 
     def get_queryset(self) -> Any:
         jobs = UnifiedJob.objects.filter(execution_node=self.instance.hostname)
