@@ -197,7 +197,7 @@ def test_a_thousand_conditions_of_the_picker_of_peers(service: str) -> None:
     query = urlencode([("not__hostname", hostname) for hostname in present])
     answer = requests.get(f"{url}&{query}", headers=headers, timeout=30)
     assert [node["hostname"] for node in answer.json()["results"]] == hostnames[3:]
-    assert 45_000 < len(query) < 50_000
+    assert len(query) > 40_000
     assert len(hostnames) > 4
 
 
