@@ -61,6 +61,7 @@ urlpatterns = [
     path("v2/instance_groups/<key>/object_roles/", groups.RolesOfGroup.as_view()),
     path("v2/instance_groups/<key>/access_list/", groups.UsersOfGroup.as_view()),
     path("v2/instance_groups/<key>/jobs/", groups.JobsOfGroup.as_view()),
+    re_path(r"^v2/credentials/(?P<key>[0-9]+)/$", groups.CredentialOfGroups.as_view()),
     path("", root.ApiRoot.as_view()),
     path("o/", root.OAuthRoot.as_view()),
     # Redirects to the OAuth application, which is on another host.

@@ -38,7 +38,7 @@ BROWSERS = ("/api/login/", "/api/logout/", "/api/o/")
 @pytest.fixture
 def edge() -> InstanceGroup:
     """A group with a node, and beside it a node and a group that its users may not see."""
-    group = InstanceGroup.objects.create(name="edge")
+    group = InstanceGroup.objects.create(name="edge", credential=3)
     hidden = make_node(hostname="hidden", node_type="execution", node_state="ready", listener_port=27199)
     seen = Instance.objects.create(hostname="seen", node_type="execution", node_state="ready")
     make_link(source=seen, target=hidden)
@@ -71,7 +71,7 @@ def keys(reader: User | None, readers: dict[str, User]) -> dict[str, dict[str, o
     api = {"instances": nodes, "nodes": nodes, "instance_groups": groups, "users": users, "tokens": own}
     assigned = InstanceGroupRole.objects.get(user=readers["group user"])
     api |= {"role_definitions": {"use": 25}, "role_user_assignments": {"of group user": 2 * assigned.pk}}
-    api |= {"jobs": {"of seen": UnifiedJob.objects.get().pk}}
+    api |= {"jobs": {"of seen": UnifiedJob.objects.get().pk}, "credentials": {"of edge": 3}}
     addresses = dict(ReceptorAddress.objects.values_list("address", "pk"))
     api |= {"receptor_addresses": addresses}
     administration = {

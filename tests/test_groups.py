@@ -213,3 +213,23 @@ def test_options_tell_who_sets_policies(admin: User, alice: User, ruled: Instanc
         assert "max_forks" in actions["PUT"]
     settings.GROUP_ADMINS_SET_POLICIES = True
     assert POLICIES.keys() <= client_of(alice).options(path).json()["actions"]["PUT"].keys()
+
+
+@pytest.mark.parametrize("summary", [None, {"id": 7, "name": "k8s", "kind": "kubernetes_bearer_token", "cloud": False}])
+def test_the_credential_of_a_group(summary: dict[str, Any] | None, admin: User, bob: User, edge: InstanceGroup) -> None:
+    """Who sees a group that has it sees what the group knows; nothing else is known of credentials."""
+    for name in ("pods", "more pods"):
+        pods = InstanceGroup.objects.create(
+            name=name, is_container_group=True, credential=7, credential_summary=summary
+        )
+    client = client_of(admin)
+    path = client.get(f"/api/v2/instance_groups/{pods.pk}/").json()["related"]["credential"]
+    told = client.get(path).json()
+    assert (told["id"], told["url"], told["type"]) == (7, path, "credential")
+    assert {name: told[name] for name in summary or {}} == (summary or {})
+    assert told["kubernetes"] is None
+    assert [client_of(user).get(path).status_code for user in (bob, None)] == [403, 401]
+    InstanceGroupRole.objects.create(user=bob, instance_group=pods, role="read_role")
+    assert client_of(bob).get(path).status_code == 200
+    for missing in ("8", "0", "99999999999999999999"):
+        assert client.get(f"/api/v2/credentials/{missing}/").status_code == 404

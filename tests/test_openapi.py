@@ -247,7 +247,15 @@ def test_what_is_answered_here_is_as_described(
     make_link(source=nodes[0], target=nodes[1])
     edge.instances.set(nodes)
     jobs = {name: make_jobs(1, type=kind, representation=JOB)[0].pk for name, kind in COLLECTIONS_OF_JOBS.items()}
-    keys = {**jobs, "instances": nodes[0].pk, "instance_groups": edge.pk, "users": admin.pk, "tokens": token["id"]}
+    InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3)
+    keys = {
+        **jobs,
+        "credentials": 3,
+        "instances": nodes[0].pk,
+        "instance_groups": edge.pk,
+        "users": admin.pk,
+        "tokens": token["id"],
+    }
     checked = set()
     for where, method, operation in operations(document):
         content = operation["responses"].get("200", {}).get("content", {}).get("application/json")
@@ -364,7 +372,7 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
     client, sent = client_of(admin), set()
     token = client.post("/api/v2/tokens/", {}, "json").json()
     Instance.objects.create(hostname=examples.KEYS["instances"])
-    InstanceGroup.objects.create(name=examples.KEYS["instance_groups"])
+    InstanceGroup.objects.create(name=examples.KEYS["instance_groups"], is_container_group=True, credential=3)
     for name, kind in COLLECTIONS_OF_JOBS.items():
         make_jobs(1, first=int(examples.KEYS[name]), type=kind)
     for path, name, schema, example in examples_of_parameters(document):

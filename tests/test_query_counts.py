@@ -43,6 +43,7 @@ COSTS = {
     "/api/v2/instance_groups/{group}/access_list/": 3,
     "/api/v2/mesh_visualizer/": 2,
     "/api/v2/unified_jobs/": 2,
+    "/api/v2/credentials/3/": 2,
     "/api/v2/jobs/": 2,
     "/api/v2/jobs/{job}/": 2,
     "/api/v2/metrics/": 3,
@@ -97,6 +98,7 @@ def build(rows: int, jobs: int) -> dict[str, Any]:
     groups = [InstanceGroup.objects.create(name="edge" if n == 0 else f"group-{n}") for n in range(rows)]
     for group in groups:
         group.instances.set(instances)
+    InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3)
     for n in range(rows):
         user = User.objects.create(username=f"user-{n}")
         token_for(user)

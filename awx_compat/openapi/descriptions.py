@@ -39,6 +39,7 @@ PATHS = {
     "instances": "Id or hostname of the instance.",
     "instance_groups": "Id or name of the group. A group with a slash in its name is found only by its id.",
     "receptor_addresses": "Id of the address.",
+    "credentials": "Id of the credential.",
     "users": "Id or username of the user.",
     "tokens": "Id of the token.",
     "settings": "Slug of the category.",

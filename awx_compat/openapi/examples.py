@@ -44,6 +44,7 @@ KEYS = {
     "instances": "exec-1.example.org",
     "instance_groups": "default",
     "receptor_addresses": "30",
+    "credentials": "3",
     "users": "admin",
     "tokens": "1",
     "settings": "system",
@@ -106,6 +107,20 @@ SHAPES: dict[Any, Any] = {
     instance.HealthCheckSerializer: only(INSTANCE, instance.HealthCheckSerializer.Meta.fields),
     group.InstanceGroupSerializer: in_list(GROUP),
     group.InstanceGroupDetailSerializer: GROUP,
+    group.CredentialSerializer: group.credential_body(
+        InstanceGroup(
+            credential=3,
+            credential_summary={
+                "id": 3,
+                "name": "cluster",
+                "description": "",
+                "kind": "kubernetes_bearer_token",
+                "cloud": False,
+                "kubernetes": True,
+                "credential_type_id": 16,
+            },
+        )
+    ),
     job.UnifiedJobSerializer: JOB,
     user.UserSerializer: lambda view: in_list(user_with(**USER["summary_fields"])),
     user.UserDetailSerializer: lambda view: user_with(**USER["summary_fields"]),

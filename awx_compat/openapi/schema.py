@@ -31,6 +31,7 @@ FIRST = ("key", "search", "order_by", *PAGING)  # the parameters before those of
 CHANGES = ("PUT", "PATCH", "DELETE")
 TAGS = {
     **dict.fromkeys(COLLECTIONS_OF_JOBS, "unified_jobs"),
+    "credentials": "instance_groups",
     "me": "users",
     "mesh_visualizer": "mesh",
     "role_definitions": "users",

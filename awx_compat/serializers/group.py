@@ -6,7 +6,7 @@ from rest_framework.exceptions import PermissionDenied
 
 from awx_compat import paths
 from awx_compat.serializers.base import IdField, NamedRecordSerializer, RecordSerializer
-from awx_compat.serializers.common import CapabilitiesSerializer
+from awx_compat.serializers.common import CapabilitiesSerializer, PathField
 from instances import groups
 from instances.models import InstanceGroup, InstanceGroupRole
 
@@ -230,3 +230,34 @@ class InstanceGroupDetailSerializer(NamedRecordSerializer, InstanceGroupSerializ
     """A group by itself, with its named URL."""
 
     name_field = "name"
+
+
+class CredentialSerializer(serializers.Serializer[Any]):
+    """A credential of container groups: what the AWX that has it said of it where it named their credential."""
+
+    id = serializers.IntegerField(help_text="Id of the credential.")
+    type = serializers.CharField(help_text="`credential`.")
+    url = PathField(help_text="Path of the credential.")
+    related = serializers.DictField(child=PathField(), help_text="Always empty.")
+    summary_fields = serializers.DictField(help_text="Always empty.")
+    name = serializers.CharField(allow_null=True, help_text="Name of the credential; null if it is not known.")
+    description = serializers.CharField(allow_null=True, help_text="Its description, likewise.")
+    credential_type = serializers.IntegerField(allow_null=True, help_text="Id of its type, likewise.")
+    kind = serializers.CharField(allow_null=True, help_text="The kind of its type, likewise.")
+    cloud = serializers.BooleanField(allow_null=True, help_text="Whether its type is that of a cloud, likewise.")
+    kubernetes = serializers.BooleanField(allow_null=True, help_text="Whether it is of Kubernetes, likewise.")
+
+
+def credential_body(group: InstanceGroup) -> dict[str, Any]:
+    """The credential of the group, which has one, as a record."""
+    known = group.credential_summary or {}
+    return {
+        "id": group.credential,
+        "type": "credential",
+        "url": paths.record("credentials", group.credential),
+        "related": {},
+        "summary_fields": {},
+        **{name: known.get(name) for name in ("name", "description")},
+        "credential_type": known.get("credential_type_id"),
+        **{name: known.get(name) for name in ("kind", "cloud", "kubernetes")},
+    }

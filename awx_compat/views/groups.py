@@ -4,17 +4,25 @@ from typing import Any
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat import etags
+from awx_compat.exceptions import message_of_missing
 from awx_compat.filters import FiltersOf
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.permissions import ChangesNeedAdministrator, ChangesNeedSuperuser
 from awx_compat.serializers.common import only_page
-from awx_compat.serializers.group import InstanceGroupDetailSerializer, InstanceGroupSerializer, InUseSerializer
+from awx_compat.serializers.group import (
+    CredentialSerializer,
+    InstanceGroupDetailSerializer,
+    InstanceGroupSerializer,
+    InUseSerializer,
+    credential_body,
+)
 from awx_compat.serializers.role import AccessSerializer, GroupRolePageSerializer, role_body
-from awx_compat.views.base import ApiView, DetailView, ListView
+from awx_compat.views.base import ApiView, DetailView, ListView, id_in
 from awx_compat.views.instances import BELOW, LINKED
 from awx_compat.views.jobs import ListOfJobs
 from awx_compat.views.membership import (
@@ -192,3 +200,17 @@ class UsersOfGroup(OfGroup, ListView):
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "group": self.group}
+
+
+class CredentialOfGroups(ApiView):
+    """A credential that a group has. They are not stored: who sees one of its groups sees what that knows of it."""
+
+    title = "Credential Detail"
+
+    @extend_schema(responses=CredentialSerializer, summary="What is known of a credential that a group has")
+    def get(self, request: Request, key: str) -> Response:
+        groups: Any = domain.with_credential(id_in(key))
+        group = groups.visible_to(self.reader).first()
+        if group is None:
+            raise PermissionDenied if groups.exists() else NotFound(message_of_missing("Credential"))
+        return Response(credential_body(group))
