@@ -1,8 +1,9 @@
 import oauth2_provider.urls
 from django.urls import include, path
+from django.utils.functional import lazy
 from oauth2_provider.views import AuthorizationView
 
-from awx_compat import csp, dialects
+from awx_compat import csp, dialects, paths
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
     config,
@@ -31,10 +32,12 @@ NOT_STORED = {
 }
 NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
+LOGIN = lazy(lambda: f"{paths.api()}login/", str)()
+
 # Django tries them in this order: the most frequent requests come first.
 urlpatterns = [
     path("v2/instances/", instances.InstanceList.as_view()),
-    path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
+    path("v2/instances/<key>/", instances.InstanceDetail.as_view(), name="instance"),
     path("v2/instances/<key>/instance_groups/", instances.InstanceGroupsOfInstance.as_view()),
     path("v2/instances/<key>/jobs/", instances.InstanceJobs.as_view()),
     path("v2/instances/<key>/health_check/", instances.InstanceHealthCheck.as_view()),
@@ -48,11 +51,11 @@ urlpatterns = [
     path("", root.ApiRoot.as_view()),
     path("o/", root.OAuthRoot.as_view()),
     # Redirects to the OAuth application, which is on another host.
-    path("o/authorize/", csp.allowing(AuthorizationView.as_view(), form_action="https:")),
+    path("o/authorize/", csp.allowing(AuthorizationView.as_view(login_url=LOGIN), form_action="https:")),
     path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
-    path("login/", login.Login.as_view()),
+    path("login/", login.Login.as_view(), name="login"),
     path("logout/", login.logout),
-    path("v2/", root.VersionRoot.as_view()),
+    path("v2/", root.VersionRoot.as_view(), name="v2"),
     path("v2/ping/", root.Ping.as_view()),
     path("v2/config/", config.Config.as_view()),
     path("v2/settings/", config.SettingCategories.as_view()),

@@ -18,6 +18,8 @@ from environs import validate as validate
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from awx_compat.paths import BESIDE_AWX, OF_AWX
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -76,6 +78,35 @@ def peers(entries: list[str]) -> None:
             entry == UNIX or ip_network(entry)
         except ValueError:
             raise ValidationError("Must be addresses or networks, as 192.0.2.7,10.0.0.0/8, or unix.") from None
+
+
+FIRST_SEGMENTS = ("admin", "api", "favicon.ico", "nodes", "static")  # of the service's own paths
+SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
+
+
+def base_path(value: str) -> str:
+    """The path without a slash at its end; empty for ``/``."""
+    return (value or "").rstrip("/")
+
+
+def served_below(value: str) -> None:
+    """Validator: ``value`` is empty, or a path below which no own path of the service could be meant."""
+    if not base_path(value):
+        return
+    start, *segments = base_path(value).split("/")
+    if start or not all(map(SEGMENT.fullmatch, segments)):
+        raise ValidationError("Must be a path of letters, digits and -._~ that begins with a slash, as /awx.")
+    if segments[0] in FIRST_SEGMENTS:
+        raise ValidationError(f"Must not begin with {segments[0]}, which is one of the service's own paths.")
+
+
+def api_prefixes(names: list[str]) -> None:
+    """Validator: each name can stand below /api/, where nothing else has it."""
+    for name in names:
+        if not re.fullmatch(r"[\w-]{1,50}", name, re.ASCII):
+            raise ValidationError("Must be names of letters, digits, - and _, separated by commas, as controller.")
+        if name in OF_AWX | BESIDE_AWX:
+            raise ValidationError(f"Must not have {name}, which is below /api/ already.")
 
 
 def cpu_quantity(value: str) -> None:
