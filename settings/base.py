@@ -4,6 +4,7 @@ import socket
 from uuid import UUID
 
 from awx_compat.dialects import DIALECTS
+from awx_compat.paths import BESIDE_AWX, OF_AWX
 from settings import env
 
 read = env.Environment()
@@ -18,7 +19,7 @@ CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [], subcast=str)
 BASE_PATH = env.base_path(read.str("BASE_PATH", "", validate=env.served_below))
 FORCE_SCRIPT_NAME = BASE_PATH or None
 # Names of further paths of AWX's API: "controller" for /api/controller/v2/. AWX's OPTIONAL_API_URLPATTERN_PREFIX.
-API_PREFIXES = read.list("API_PREFIXES", [], validate=env.api_prefixes)
+API_PREFIXES = read.list("API_PREFIXES", [], subcast=str, validate=env.names_below_api(OF_AWX | BESIDE_AWX))
 DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
 LOG_LEVEL = read.str(
     "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])

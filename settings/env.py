@@ -7,6 +7,7 @@ need not be in the environment. Invalid values are collected: ``seal()`` at the 
 
 import os
 import re
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,8 +18,6 @@ from environs import EnvValidationError, FileAwareEnv, ValidationError
 from environs import validate as validate
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-
-from awx_compat.paths import BESIDE_AWX, OF_AWX
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -100,13 +99,17 @@ def served_below(value: str) -> None:
         raise ValidationError(f"Must not begin with {segments[0]}, which is one of the service's own paths.")
 
 
-def api_prefixes(names: list[str]) -> None:
-    """Validator: each name can stand below /api/, where nothing else has it."""
-    for name in names:
-        if not re.fullmatch(r"[\w-]{1,50}", name, re.ASCII):
-            raise ValidationError("Must be names of letters, digits, - and _, separated by commas, as controller.")
-        if name in OF_AWX | BESIDE_AWX:
-            raise ValidationError(f"Must not have {name}, which is below /api/ already.")
+def names_below_api(taken: Collection[str]) -> Callable[[list[str]], None]:
+    """A validator: each name can stand below /api/, where those in ``taken`` do already."""
+
+    def validator(names: list[str]) -> None:
+        for name in names:
+            if not re.fullmatch(r"[\w-]{1,50}", name, re.ASCII):
+                raise ValidationError("Must be names of letters, digits, - and _, separated by commas, as controller.")
+            if name in taken:
+                raise ValidationError(f"Must not have {name}, which is below /api/ already.")
+
+    return validator
 
 
 def cpu_quantity(value: str) -> None:
