@@ -11,7 +11,7 @@ from typing import Any
 
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
-from django.urls import get_script_prefix
+from django.urls import get_script_prefix, is_valid_path
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer
@@ -108,10 +108,14 @@ def headers_of(view: Any, response: Any, data: Any) -> dict[str, str]:
 
 
 def breadcrumbs(path: str) -> list[tuple[str, str]]:
-    """The segments of the path below the service's root, each with its address."""
+    """The segments of the path below the service's root, each with its address, or none where there is no page."""
     base = get_script_prefix()
     parts = path.removeprefix(base).strip("/").split("/")
-    return [(part, f"{base}{'/'.join(parts[: n + 1])}/") for n, part in enumerate(parts)]
+    addresses = [f"{base}{'/'.join(parts[: n + 1])}/" for n in range(len(parts))]
+    return [
+        (part, address if is_valid_path(paths.plain(address)) else "")
+        for part, address in zip(parts, addresses, strict=True)
+    ]
 
 
 @functools.cache
