@@ -31,7 +31,8 @@ from instances.versions import Dependencies
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 METHODS = ("GET", "HEAD", "OPTIONS")
-REQUEST_KEYS = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.url_scheme")  # beside its headers
+# Beside its headers; the paths in a response have the form of the request's.
+REQUEST_KEYS = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "wsgi.url_scheme")
 # Headers by which proxies and tracers identify a request; no response depends on them.
 TRACE_HEADERS = frozenset(
     f"HTTP_{name}" for name in ("X_API_REQUEST_ID", "X_REQUEST_ID", "X_AMZN_TRACE_ID", "TRACEPARENT", "TRACESTATE")

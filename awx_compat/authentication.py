@@ -14,6 +14,7 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from awx_compat import paths
 from awx_compat.passwords import of_login
 from instances import audit
 from instances.guessing import LockedError, is_locked_out, network_of
@@ -21,7 +22,7 @@ from instances.hashing import HashingBusyError
 from instances.prepared import prepared
 from instances.tokens import checksum
 
-CHALLENGE = "Bearer realm=api authorization_url=/api/o/authorize/"
+CHALLENGE = "Bearer realm=api authorization_url={}o/authorize/"
 
 
 def bearer_token(request: Request) -> str:
@@ -94,7 +95,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         return None if token is None else (token.user, token)
 
     def authenticate_header(self, request: Request) -> str:
-        return CHALLENGE
+        return CHALLENGE.format(paths.api())
 
 
 class BasicAuthentication(authentication.BasicAuthentication):

@@ -11,13 +11,14 @@ from typing import Any
 
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
+from django.urls import get_script_prefix, is_valid_path
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.schemas.generators import EndpointEnumerator
 
-from awx_compat import etags
+from awx_compat import etags, paths
 from awx_compat.openapi import descriptions
 from awx_compat.renderers import JSONRenderer
 from instances.text import REPLACEMENT, visible
@@ -26,8 +27,8 @@ INDENTED = "application/json; indent=4"
 BLOCK = 100  # lines
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 KEY = re.compile(r"\{\w+\}")  # a parameter in a path
-# A whole string of escaped JSON that is a path of the API.
-PATH = re.compile(rf"(?<!\\)&quot;(/api/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot;")
+# A whole string of escaped JSON that may be a path.
+PATH = re.compile(rf"(?<!\\)&quot;(/(?:[^&<>\s\\{REPLACEMENT}]|&amp;)*)&quot;")
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
@@ -107,17 +108,26 @@ def headers_of(view: Any, response: Any, data: Any) -> dict[str, str]:
 
 
 def breadcrumbs(path: str) -> list[tuple[str, str]]:
-    """The segments of the path below the API's root, each with its address."""
-    parts = path.strip("/").split("/")
-    return [(part, f"/{'/'.join(parts[: n + 1])}/") for n, part in enumerate(parts)]
+    """The segments of the path below the service's root, each with its address, or none where there is no page."""
+    base = get_script_prefix()
+    parts = path.removeprefix(base).strip("/").split("/")
+    addresses = [f"{base}{'/'.join(parts[: n + 1])}/" for n in range(len(parts))]
+    return [
+        (part, address if is_valid_path(paths.plain(address)) else "")
+        for part, address in zip(parts, addresses, strict=True)
+    ]
 
 
 @functools.cache
+def endpoints() -> list[str]:
+    """The plain paths that GET is implemented for, with parameters as ``{key}``."""
+    return sorted(path for path, method, view in EndpointEnumerator().get_api_endpoints() if method == "GET")
+
+
 def answered() -> str:
     """A regular expression, which the page's script uses too, of the paths that GET is implemented for."""
-    endpoints = EndpointEnumerator().get_api_endpoints()
-    paths = {path for path, method, view in endpoints if method == "GET"}
-    return f"^(?:{'|'.join('[^/{]+'.join(map(re.escape, KEY.split(path))) for path in sorted(paths))})$"
+    requested = map(paths.requested, endpoints())
+    return f"^(?:{'|'.join('[^/{]+'.join(map(re.escape, KEY.split(path))) for path in requested)})$"
 
 
 def linked(text: str) -> SafeString:
@@ -126,12 +136,12 @@ def linked(text: str) -> SafeString:
     AWX's responses have many paths that this service has not. The HTML is in blocks of lines, of which browsers lay out
     the visible ones.
     """
-    lines = PATH.sub(link, escape(visible(text))).split("\n")
+    lines = PATH.sub(functools.partial(link, answered()), escape(visible(text))).split("\n")
     blocks = ("\n".join(lines[n : n + BLOCK]) for n in range(0, len(lines), BLOCK))
     return mark_safe("".join(f"<span>{block}\n</span>" for block in blocks))  # noqa: S308
 
 
-def link(match: re.Match[str]) -> str:
+def link(answered: str, match: re.Match[str]) -> str:
     path = match[1]
-    is_answered = re.match(answered(), path.partition("?")[0])
+    is_answered = re.match(answered, path.partition("?")[0])
     return f'&quot;<a href="{path}">{path}</a>&quot;' if is_answered else match[0]

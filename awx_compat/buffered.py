@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
-from awx_compat import guesses
+from awx_compat import guesses, paths
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
 from instances.guessing import LockedError
@@ -26,7 +26,7 @@ from instances.hashing import HashingBusyError
 
 logger = logging.getLogger(__name__)
 
-FORMS = (settings.LOGIN_URL, "/admin/login/")  # that take passwords
+FORMS = ("/api/login/", "/admin/login/")  # that take passwords
 PASSWORDS = 32  # requests of a process that wait until theirs are hashed, half a second each
 PAUSE = 1  # second, before a guess is refused
 BODIES = 16  # of the largest size, that a process buffers at once
@@ -120,7 +120,7 @@ class Application:
 
     def is_hashed(self, environ: dict[str, Any]) -> bool:
         """Whether the request has a password to be hashed. Raises LockedError and HashingBusyError."""
-        is_form = environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] in FORMS
+        is_form = environ["REQUEST_METHOD"] == "POST" and paths.plain(environ["PATH_INFO"]) in FORMS
         if not is_form and not guesses.is_one(environ, self.proxies):
             return False
         if self.of_passwords.waiting.qsize() >= PASSWORDS:

@@ -22,14 +22,14 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from awx_compat import dialects
+from awx_compat import dialects, paths
 from awx_compat.passwords import TooManyLogins
 from instances import database, messages
 from instances.addresses import TakenAddressError
 from instances.locking import StaleError
 from instances.mirror import guard
 
-LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit /api/login/."
+LOGIN_HINT = "Authentication credentials were not provided. To establish a login session, visit {}login/."
 MEDIA_TYPE_HINT = (
     "You did not use correct Content-Type in your HTTP request. "
     "If you are using our REST API, the Content-Type must be application/json"
@@ -116,6 +116,10 @@ def log_failure(error: BaseException, response: HttpResponse, request: HttpReque
     log_response("The database failed: %s", database.reason(error), response=response, request=request)
 
 
+def login_hint() -> str:
+    return LOGIN_HINT.format(paths.api())
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """The response to ``error``, for DRF's EXCEPTION_HANDLER. An unexpected error is logged and becomes a 500.
 
@@ -125,7 +129,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if database.failed(error) and not is_too_slow:
         return database_failed(error, context["request"])
     if isinstance(error, NotAuthenticated | AuthenticationFailed):
-        error.detail = NotAuthenticated(LOGIN_HINT).detail
+        error.detail = NotAuthenticated(login_hint()).detail
     elif isinstance(error, UnsupportedMediaType):
         error.detail = UnsupportedMediaType("", detail=MEDIA_TYPE_HINT).detail
     elif isinstance(error, SuspiciousOperation):

@@ -33,6 +33,24 @@ def forwarded_client(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
     return answer
 
 
+def route_plain_paths(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Route a path below BASE_PATH or with one of API_PREFIXES as the plain path, and render all paths in its form."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        base = request.META["SCRIPT_NAME"].rstrip("/")
+        path = paths.without_base(request.path_info)
+        if path != request.path_info:
+            request.path = f"{base}{path}"
+        prefix, request.path_info = paths.without_prefix(path)
+        token = paths.requested_api.set(f"{base}{paths.API}{prefix}")
+        try:
+            return get_response(request)
+        finally:
+            paths.requested_api.reset(token)
+
+    return middleware
+
+
 def policy_of_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Send the Content-Security-Policy with every HTML response that has none of its own."""
     policy = csp.header()
@@ -52,7 +70,7 @@ def refuse_null_characters(
     """Answer forms with NUL characters below /api/o/, which PostgreSQL cannot look up, with 400."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/api/o/") and any(
+        if request.path_info.startswith("/api/o/") and any(
             "\0" in value for form in (request.GET, request.POST) for values in form.lists() for value in values[1]
         ):
             return JsonResponse({"error": "invalid_request"}, status=400)

@@ -15,7 +15,6 @@ OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 # Floats that Python writes with an exponent; and what is found ten times faster, and hardly any text without them has.
 EXPONENT = re.compile(rb"(?:^|[:,\[])-?(?:[0-9.]+e|0\.0000)")
 PERHAPS_EXPONENT = re.compile(rb"e[-+]?[0-9]+(?:[,}\]]|$)")
-PATHS = ("url", "related")  # the keys of records that hold paths
 _encoder = encoders.JSONEncoder()
 
 
@@ -34,17 +33,7 @@ def encoded(value: Any) -> bytes | None:
 
 def with_query(body: Any, query: str) -> Any:
     """``body`` with ``query`` after each path of the API in a ``url`` or a ``related``."""
-    if isinstance(body, list):
-        return [with_query(each, query) for each in body]
-    if not isinstance(body, dict):
-        return body
-    return {key: extended(value, query) if key in PATHS else with_query(value, query) for key, value in body.items()}
-
-
-def extended(value: Any, query: str) -> Any:
-    if isinstance(value, dict):
-        return {name: extended(path, query) for name, path in value.items()}
-    return f"{value}{query}" if isinstance(value, str) and value.startswith(paths.API) else value
+    return paths.changed(body, lambda path: f"{path}{query}" if path.startswith(paths.api()) else path)
 
 
 class JSONRenderer(renderers.JSONRenderer):

@@ -2,9 +2,10 @@ import itertools
 
 import oauth2_provider.urls
 from django.urls import URLPattern, include, path, re_path
+from django.utils.functional import lazy
 from oauth2_provider.views import AuthorizationView
 
-from awx_compat import csp, dialects
+from awx_compat import csp, dialects, paths
 from awx_compat.serializers.job import COLLECTIONS_OF_JOBS
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
@@ -47,10 +48,12 @@ def routes_of_jobs(collection: str, kind: UnifiedJob.Type) -> list[URLPattern]:
 
 NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
+LOGIN = lazy(lambda: f"{paths.api()}login/", str)()
+
 # Django tries them in this order: the most frequent requests come first.
 urlpatterns = [
     path("v2/instances/", instances.InstanceList.as_view()),
-    path("v2/instances/<key>/", instances.InstanceDetail.as_view()),
+    path("v2/instances/<key>/", instances.InstanceDetail.as_view(), name="instance"),
     path("v2/instances/<key>/instance_groups/", instances.InstanceGroupsOfInstance.as_view()),
     path("v2/instances/<key>/jobs/", instances.InstanceJobs.as_view()),
     path("v2/instances/<key>/health_check/", instances.InstanceHealthCheck.as_view()),
@@ -65,11 +68,11 @@ urlpatterns = [
     path("", root.ApiRoot.as_view()),
     path("o/", root.OAuthRoot.as_view()),
     # Redirects to the OAuth application, which is on another host.
-    path("o/authorize/", csp.allowing(AuthorizationView.as_view(), form_action="https:")),
+    path("o/authorize/", csp.allowing(AuthorizationView.as_view(login_url=LOGIN), form_action="https:")),
     path("o/", include((oauth2_provider.urls.base_urlpatterns, "oauth2_provider"))),
-    path("login/", login.Login.as_view()),
+    path("login/", login.Login.as_view(), name="login"),
     path("logout/", login.logout),
-    path("v2/", root.VersionRoot.as_view()),
+    path("v2/", root.VersionRoot.as_view(), name="v2"),
     path("v2/ping/", root.Ping.as_view()),
     path("v2/config/", config.Config.as_view()),
     path("v2/settings/", config.SettingCategories.as_view()),

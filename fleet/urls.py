@@ -5,10 +5,10 @@ from django.urls import path
 from fleet import views
 
 urlpatterns = [
-    path("", views.FleetRoot.as_view()),
+    path("", views.FleetRoot.as_view(), name="fleet"),
     path("bundles/", views.Bundles.as_view()),
     path("mesh/", views.MeshView.as_view()),
-    path("mirror/", views.MirrorState.as_view()),
+    path("mirror/", views.MirrorState.as_view(), name="mirror"),
     path("mirror/ping/", views.MirrorPing.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),
     path("instances/<key>/conditions/", views.Conditions.as_view()),

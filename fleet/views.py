@@ -1,6 +1,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
@@ -40,7 +41,6 @@ from instances.mirror import guard, history
 from instances.models import Instance, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
-ROOT = "/api/fleet/v1/"
 NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
@@ -58,7 +58,8 @@ class FleetRoot(ApiView):
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
         here = {"bundles": "bundles/", "mesh": "mesh/", "mirror": "mirror/"}
-        return Response({name: ROOT + path for name, path in {**here, **below}.items()})
+        root = reverse("fleet")
+        return Response({name: root + path for name, path in {**here, **below}.items()})
 
 
 class ReportView(ApiView):

@@ -4,6 +4,7 @@ import socket
 from uuid import UUID
 
 from awx_compat.dialects import DIALECTS
+from awx_compat.paths import BESIDE_AWX, OF_AWX
 from settings import env
 
 read = env.Environment()
@@ -14,6 +15,11 @@ ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Proxies whose X-Forwarded-For and -Proto are trusted; the middleware drops these headers of other clients.
 TRUSTED_PROXIES = read.list("TRUSTED_PROXIES", ["127.0.0.0/8", "::1", env.UNIX], validate=env.peers)
 CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", [], subcast=str)
+# The path below which a proxy serves the service, as "/awx"; empty for the whole host.
+BASE_PATH = env.base_path(read.str("BASE_PATH", "", validate=env.served_below))
+FORCE_SCRIPT_NAME = BASE_PATH or None
+# Names of further paths of AWX's API: "controller" for /api/controller/v2/. AWX's OPTIONAL_API_URLPATTERN_PREFIX.
+API_PREFIXES = read.list("API_PREFIXES", [], subcast=str, validate=env.names_below_api(OF_AWX | BESIDE_AWX))
 DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
 LOG_LEVEL = read.str(
     "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
@@ -122,6 +128,7 @@ INSTALLED_APPS = [
 # The order of the headers ``Vary`` is part of AWX's dialect: Accept, Accept-Language, Origin, Cookie.
 MIDDLEWARE = [
     "awx_compat.middleware.forwarded_client",  # first: the others read the client's address and scheme
+    "awx_compat.middleware.route_plain_paths",  # the others read the path
     "django_guid.middleware.guid_middleware",
     "awx_compat.middleware.policy_of_pages",
     "django.middleware.security.SecurityMiddleware",
@@ -156,7 +163,7 @@ TEMPLATES = [
         },
     }
 ]
-STATIC_URL = "static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 WHITENOISE_USE_FINDERS = True  # static files are served from the installed packages; nothing to collect
 WHITENOISE_AUTOREFRESH = False
 
@@ -181,8 +188,8 @@ LOGIN_FAILURE_LIMIT_BY_ADDRESS = read.int("LOGIN_FAILURE_LIMIT_BY_ADDRESS", 100,
 LOGIN_FAILURE_WINDOW = read.int("LOGIN_FAILURE_WINDOW", 900, validate=env.between(1, 86_400))
 # Each takes a core for half a second, and holds one of the threads.
 PASSWORD_HASHES_AT_ONCE = read.int("PASSWORD_HASHES_AT_ONCE", 1, validate=env.positive)  # of a process; as many wait
-LOGIN_URL = "/api/login/"
-LOGIN_REDIRECT_URL = "/api/"
+LOGIN_URL = "login"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = BASE_PATH or "/"
 SESSION_COOKIE_NAME = "awx_sessionid"
 SESSION_COOKIE_AGE = read.int("SESSION_COOKIE_AGE", 1800, validate=env.positive)
 CSRF_FAILURE_VIEW = "awx_compat.views.errors.csrf_failure"
@@ -245,7 +252,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "2",
     "OAS_VERSION": "3.1.0",
     "LICENSE": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
-    "SERVERS": [{"url": "/"}],
+    "SERVERS": [{"url": BASE_PATH or "/"}],
     "COMPONENT_SPLIT_REQUEST": True,  # requests and responses have different fields
     "SORT_OPERATION_PARAMETERS": False,  # fields first, as their record has them, then pages
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,

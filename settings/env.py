@@ -7,6 +7,7 @@ need not be in the environment. Invalid values are collected: ``seal()`` at the 
 
 import os
 import re
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
@@ -76,6 +77,39 @@ def peers(entries: list[str]) -> None:
             entry == UNIX or ip_network(entry)
         except ValueError:
             raise ValidationError("Must be addresses or networks, as 192.0.2.7,10.0.0.0/8, or unix.") from None
+
+
+FIRST_SEGMENTS = ("admin", "api", "favicon.ico", "nodes", "static")  # of the service's own paths
+SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
+
+
+def base_path(value: str) -> str:
+    """The path without a slash at its end; empty for ``/``."""
+    return (value or "").rstrip("/")
+
+
+def served_below(value: str) -> None:
+    """Validator: ``value`` is empty, or a path below which no own path of the service could be meant."""
+    if not base_path(value):
+        return
+    start, *segments = base_path(value).split("/")
+    if start or not all(map(SEGMENT.fullmatch, segments)):
+        raise ValidationError("Must be a path of letters, digits and -._~ that begins with a slash, as /awx.")
+    if segments[0] in FIRST_SEGMENTS:
+        raise ValidationError(f"Must not begin with {segments[0]}, which is one of the service's own paths.")
+
+
+def names_below_api(taken: Collection[str]) -> Callable[[list[str]], None]:
+    """A validator: each name can stand below /api/, where those in ``taken`` do already."""
+
+    def validator(names: list[str]) -> None:
+        for name in names:
+            if not re.fullmatch(r"[\w-]{1,50}", name, re.ASCII):
+                raise ValidationError("Must be names of letters, digits, - and _, separated by commas, as controller.")
+            if name in taken:
+                raise ValidationError(f"Must not have {name}, which is below /api/ already.")
+
+    return validator
 
 
 def cpu_quantity(value: str) -> None:

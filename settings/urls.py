@@ -8,8 +8,8 @@ urlpatterns = [
     path("api/fleet/v1/", include("fleet.urls")),
     path("", include("fleet.pages.urls")),
     path("api/schema/", serving.schema, name="schema"),
-    path("api/docs/", serving.swagger_ui),
-    path("api/redoc/", serving.redoc),
+    path("api/docs/", serving.swagger_ui, name="docs"),
+    path("api/redoc/", serving.redoc, name="redoc"),
     path("admin/", admin.site.urls),
 ]
 

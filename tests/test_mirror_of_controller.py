@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from django.core.management import CommandError
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
 
-from awx_compat.awx_client import roots
 from awx_compat.awx_client.progress import Progress
+from awx_compat.awx_client.roots import Root, root_of
 from awx_compat.management.commands import sync_awx
 from tests.make import make_link, make_node
 from tests.proxy import Answer, Proxy
@@ -22,73 +24,112 @@ from tests.service import connected_to, manage, new_database, served
 AWX23, AWX24 = "23.6.0", "24.6.1"
 
 
-@pytest.mark.parametrize("path", ["/api/v2/", "/api/controller/v2/"])
-def test_the_roots_of_an_api(path: str) -> None:
-    assert roots.is_root(path)
+SEGMENTS = st.text("abz019_~-.", min_size=1, max_size=8).filter(lambda text: text[0] != "." and text != "api")
+BASES = st.lists(SEGMENTS | st.sampled_from(["a", "ap", "apis", "v2", "controller"]), max_size=3).map(
+    lambda segments: "".join(f"/{segment}" for segment in segments)
+)
+APIS = st.sampled_from(["/api/v2/", "/api/controller/v2/", "/api/awx-2/v2/"])
+
+
+@given(BASES, APIS, st.booleans())
+def test_paths_of_an_awx_below_any_path(base: str, api: str, strips: bool) -> None:
+    """Its own paths have the path of the proxy, or, where the proxy strips it, have not. Other texts stay."""
+    root, own = Root(base, api), api if strips else f"{base}{api}"
     record = {
-        "next": None,
-        "url": f"{path}jobs/1/",
-        "related": {"next": [f"{path}jobs/2/?page=3"]},
-        "name": f"at {path}",
+        "url": f"{own}jobs/1/",
+        "related": {"next": [f"{own}jobs/2/?page=3"], "stdout": f"{own}jobs/1/stdout/", "none": None},
+        "summary_fields": {"links": [{"id": 1, "url": f"{own}instances/1/", "name": f"{own}x"}]},
+        "artifacts": {"url": f"{own}jobs/3/"},
+        "name": f"{own}jobs/1/",
+        "description": f"at {own}",
     }
-    own = roots.as_own(path, record)
-    assert own == {
-        "next": None,
-        "url": "/api/v2/jobs/1/",
-        "related": {"next": ["/api/v2/jobs/2/?page=3"]},
-        "name": f"at {path}",
-    }
-    assert roots.below(path, own["url"]) == record["url"]
+    assert root.plain_paths([record]) == [
+        {
+            **record,
+            "url": "/api/v2/jobs/1/",
+            "related": {"next": ["/api/v2/jobs/2/?page=3"], "stdout": "/api/v2/jobs/1/stdout/", "none": None},
+            "summary_fields": {"links": [{"id": 1, "url": "/api/v2/instances/1/", "name": f"{own}x"}]},
+        }
+    ]
+    for path in (f"{own}jobs/1/", "/api/v2/jobs/1/"):
+        assert root.below(path) == f"{base}{api}jobs/1/"
+    assert root.below("//other/api/v2/") == "//other/api/v2/"
 
 
-OTHERS = ("", "/", "/api/", "/api/v1/", "/api/../v2/", "/api/a/b/v2/", "//other/api/v2/", "/api/v2")
+@given(BASES, APIS, st.booleans())
+def test_the_api_that_an_awx_names_itself(base: str, api: str, strips: bool) -> None:
+    below = "" if strips else base
+    assert Root(base).api_in({"current_version": f"{below}{api}"}) == api
+    assert Root(base).gateway_api_in({"apis": {"controller": f"{below}/api/controller/"}}) == "/api/controller/v2/"
+
+
+@given(BASES, APIS, st.sampled_from(["", "/"]))
+def test_an_address_that_names_the_api(base: str, api: str, end: str) -> None:
+    is_own = api == "/api/v2/"
+    wanted = Root(base, api, known=not is_own)
+    assert root_of(f"{base}{api.removesuffix('/')}{end}") == wanted
+    assert root_of(f"{base}{api.removesuffix('/v2/')}{end}") == wanted
+    assert root_of(f"{base}{end}") == Root(base)
+    assert wanted.path == (base if is_own else f"{base}{api.removesuffix('/')}")
+
+
+OTHERS = ("", "/", "/api/", "/api/v1/", "/api/../v2/", "/api/a/b/v2/", "//other/api/v2/", "/api/v2", "/other/api/v2/")
 NAMELESS = (None, [], {}, {"apis": None}, {"apis": {"controller": 5}}, {"apis": {"controller": "//other/"}})
 
 
-@pytest.mark.parametrize("path", OTHERS)
-def test_what_is_no_root(path: str) -> None:
-    assert not roots.is_root(path)
-    assert roots.root_in({"current_version": path}) is None
-
-
-@pytest.mark.parametrize("body", [*NAMELESS, {"current_version": ["/api/v2/"]}])
-def test_answers_that_name_no_root(body: Any) -> None:
-    assert roots.root_in(body) is None
-    assert roots.api_in(body) is None
+@pytest.mark.parametrize("base", ["", "/awx"])
+@pytest.mark.parametrize("body", [*({"current_version": path} for path in OTHERS), *NAMELESS, {"current_version": []}])
+def test_answers_that_name_no_api(base: str, body: Any) -> None:
+    assert Root(base).api_in(body) is None
+    assert Root(base).gateway_api_in(body) is None
 
 
 @pytest.mark.parametrize(
-    ("given", "address", "root"),
+    ("given", "host", "root"),
     [
-        ("https://awx.example.org", "https://awx.example.org", None),
-        ("https://awx.example.org/", "https://awx.example.org", None),
-        ("https://awx.example.org:8443/api/v2/", "https://awx.example.org:8443", None),
-        (
-            "https://aap.example.org/api/controller/v2",
-            "https://aap.example.org/api/controller/v2",
-            "/api/controller/v2/",
-        ),
+        ("https://awx.example.org", "https://awx.example.org", Root()),
+        ("https://awx.example.org/", "https://awx.example.org", Root()),
+        ("https://awx.example.org:8443/api/v2/", "https://awx.example.org:8443", Root()),
+        ("https://example.org/awx/", "https://example.org", Root("/awx")),
+        ("https://example.org/tools/awx/api/v2/", "https://example.org", Root("/tools/awx")),
+        ("https://aap.example.org/api/controller", "https://aap.example.org", Root("", "/api/controller/v2/", True)),
         (
             "https://aap.example.org/api/controller/v2/",
-            "https://aap.example.org/api/controller/v2",
-            "/api/controller/v2/",
+            "https://aap.example.org",
+            Root("", "/api/controller/v2/", True),
         ),
+        ("https://example.org/aap/api/controller/", "https://example.org", Root("/aap", "/api/controller/v2/", True)),
     ],
 )
-def test_the_address_of_an_awx(given: str, address: str, root: str | None, tmp_path: Path) -> None:
+def test_the_address_of_an_awx(given: str, host: str, root: Root, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret")
     names = ("url", "token_file", "username", "password_file", "ca_file", "insecure")
     options = {**dict.fromkeys(names), "url": given, "token_file": str(token)}
-    assert sync_awx.url_of(options) == address
+    assert sync_awx.url_of(options) == f"{host}{root.path}"
     with Progress(io.StringIO()) as progress:
         access = sync_awx.access_of(options, progress)
-    assert (access.url, access.root) == (address.removesuffix("/api/controller/v2"), root)
+    assert (access.url, access.root) == (host, root)
 
 
-@pytest.mark.parametrize(
-    "path", ["/api", "/api/", "/api/v1", "/api/v2/ping/", "/ui/api/v2/", "/api/v2/?x", "/api/v2/#x"]
+NO_ADDRESSES = (
+    "/api/v1",
+    "/api/v2/ping/",
+    "/api/controller/v1/",
+    "/api/controller/v2/ping/",
+    "/awx/api/v2/ping/",
+    "/api/v2/?x",
+    "/api/v2/#x",
+    "/a/../api/v2/",
+    "/./awx",
+    "//awx",
+    "/a b",
+    "/%61wx",
+    "/äwx",
 )
+
+
+@pytest.mark.parametrize("path", NO_ADDRESSES)
 def test_what_is_no_address_of_an_awx(path: str) -> None:
     with pytest.raises(CommandError, match="--url must be the address of an AWX"):
         sync_awx.url_of({"url": f"https://awx.example.org{path}"})
@@ -138,7 +179,7 @@ def every_answer(address: str, token: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["", "/", "/api/controller/v2/", "/api/controller/v2"])
+@pytest.mark.parametrize("path", ["", "/", "/api/controller/v2/", "/api/controller"])
 def test_a_controller_behind_the_gateway_of_aap(path: str, controller: Gateway, migrated: str, tmp_path: Path) -> None:
     """It is found, its paths become those here, and a service that starts then speaks as AWX 24.6.1."""
     token = tmp_path / "token"

@@ -109,7 +109,7 @@ def test_on_a_terminal_there_is_a_bar_and_a_summary(mirroring: Mirroring) -> Non
         (["--url", "https://u:p@x"], 2, "--url must not have a user or password"),
         (["--url", "https://x:abc"], 2, "--url must be the address"),
         (["--url", "https://[::1"], 2, "--url must be the address"),
-        (["--url", "https://x/api"], 2, "--url must be the address"),
+        (["--url", "https://x/api/v1"], 2, "--url must be the address"),
         (["--url", "https://x"], 2, "Either --token-file is needed"),
         (["--url", "https://x", "--token-file", "nowhere"], 1, "nowhere cannot be read: No such file"),
         (["--url", "https://x", "--username", "u"], 2, "Either --token-file is needed"),

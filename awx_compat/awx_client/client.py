@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,6 @@ from anyio.from_thread import start_blocking_portal
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from awx_compat import paths
-from awx_compat.awx_client import roots
 from awx_compat.awx_client.errors import (
     AccessRefusedError,
     ChangingError,
@@ -32,6 +31,7 @@ from awx_compat.awx_client.errors import (
 )
 from awx_compat.awx_client.limits import Limits, Meter
 from awx_compat.awx_client.responses import chunks, redirect_target
+from awx_compat.awx_client.roots import Root
 from instances.snapshot.problems import shown
 from instances.snapshot.reader import refuse_constant
 
@@ -52,13 +52,13 @@ USER_AGENT = "awx-instance-service sync_awx"
 
 @dataclass(frozen=True)
 class Access:
-    """The address of an AWX and the credentials for it. ``verify``: False, or what verifies its certificate.
+    """The host of an AWX, with its scheme, where the AWX is on it, and the credentials for it.
 
-    ``root``: the path of its API, such as ``/api/controller/v2/``; without one it is looked for.
+    ``verify``: False, or what verifies the host's certificate.
     """
 
     url: str
-    root: str | None = None
+    root: Root = field(default_factory=Root)
     token: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
@@ -87,8 +87,7 @@ class Source:
 
     def __init__(self, access: Access, stopping: threading.Event, limits: Limits, pause: float = 1.0) -> None:
         self.host = urlsplit(access.url).netloc
-        self.root = access.root or paths.ROOT
-        self.has_root = access.root is not None
+        self.root = access.root
         self.meter = Meter(self.host, limits)
         self.http = access.client
         self.stopping = stopping
@@ -111,25 +110,24 @@ class Source:
         return self.retrying(UnreachableError)(self.request, path, params, from_awx)
 
     def ping(self) -> dict[str, Any]:
-        """The answer of ``ping/``. If there is none at ``/api/v2/``, another root is looked for. Raises SourceError."""
+        """The answer of ``ping/``. If there is none at ``/api/v2/``, another API is looked for. Raises SourceError."""
         try:
             return self.get_object(PING)
         except NotAWXError:
-            if self.has_root:
+            if self.root.known:
                 raise
-            self.has_root = True
-            self.root = self.find_root() or self.root
-            if self.root == paths.ROOT:
+            self.root = replace(self.root, api=self.find_api() or self.root.api, known=True)
+            if self.root.api == paths.ROOT:
                 raise
         return self.get_object(PING)
 
-    def find_root(self) -> str | None:
-        """The root that ``/api/`` names, of the AWX itself or of a gateway in front of it; None if it names none."""
+    def find_api(self) -> str | None:
+        """The API that ``/api/`` names, of the AWX itself or of a gateway in front of it; None if it names none."""
         with suppress(NotAWXError, AccessRefusedError):
-            body = self.get(paths.API)
-            if api := roots.api_in(body):
-                body = self.get(api)
-            return roots.root_in(body)
+            body = self.get(f"{self.root.base}{paths.API}")
+            if api := self.root.gateway_api_in(body):
+                body = self.get(f"{self.root.base}{api.removesuffix('v2/')}")
+            return self.root.api_in(body)
         return None
 
     def retrying(self, *errors: type[SourceError]) -> Retrying:
@@ -153,14 +151,14 @@ class Source:
 
     def request(self, path: str, params: dict[str, Any], from_awx: bool) -> Any:
         """The JSON of one attempt. A ``path`` from AWX is checked, so that the token is sent to no other host."""
-        path = roots.below(self.root, path)
+        path = self.root.below(path)
         if not (path.startswith("/") and path.isascii() and path.isprintable()) or path.startswith("//"):
             raise NotAWXError(f"{self.host} returned {shown(path)} instead of a path.")
         try:
             response = self.wait_for_response(path, params)
             self.check_status(response, path, from_awx)
             self.check_is_not_html(response, path)
-            return roots.as_own(self.root, json.loads(response.content, parse_constant=refuse_constant))
+            return self.root.plain_paths(json.loads(response.content, parse_constant=refuse_constant))
         except httpx.HTTPError as error:
             raise self.failure(error, path) from None
         except httpx.InvalidURL:

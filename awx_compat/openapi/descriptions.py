@@ -76,7 +76,7 @@ Clients written for AWX work with it unchanged.
   `text/html`, get the same answer as a page, with forms for the changes that the user may make. If `Accept` allows
   both, the parameter `format` decides: `format=json`, or `format=api` for the page. An unsupported `Accept` gets 406,
   an unknown `format` 404.
-- To try out requests in `/api/docs/`, [log in](/api/login/?next=/api/docs/) or enter a token there.
+- To try out requests in `/api/docs/`, [log in](../login/?next=../docs/) or enter a token there.
 
 # Pages
 

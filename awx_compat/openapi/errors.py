@@ -7,7 +7,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
 from rest_framework.exceptions import NotAcceptable, NotFound, PermissionDenied
 
-from awx_compat.exceptions import LOGIN_HINT, MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed
+from awx_compat.exceptions import MEDIA_TYPE_HINT, Conflict, NotWritable, PreconditionFailed, login_hint
 from awx_compat.filters.columns import unknown
 from awx_compat.passwords import TooManyFailures
 from awx_compat.serializers.common import MessageSerializer
@@ -66,7 +66,9 @@ BAD_MEMBERSHIP = ErrorResponse(
     (ErrorSerializer, MessageSerializer, "FieldErrors"),
     {"msg": "Cannot change instance group membership of hop node : hop-1.example.org."},
 )
-UNAUTHORIZED = ErrorResponse("Unauthorized", "Missing or invalid credentials.", (ErrorSerializer,), detail(LOGIN_HINT))
+UNAUTHORIZED = ErrorResponse(
+    "Unauthorized", "Missing or invalid credentials.", (ErrorSerializer,), detail(login_hint())
+)
 FORBIDDEN = ErrorResponse(
     "Forbidden",
     "The user may not do this, or may not see the record; or the record belongs to a mirrored AWX.",

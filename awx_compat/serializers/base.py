@@ -168,7 +168,6 @@ class RecordSerializer(CompiledSerializer):
 
     record_type: ClassVar[str]
     collection: ClassVar[str]
-    collection_url: ClassVar[str]  # the path of the collection
     serializer_field_mapping = FIELDS_OF_COLUMNS
     serializer_choice_field = ChoiceField
 
@@ -176,11 +175,6 @@ class RecordSerializer(CompiledSerializer):
     url = UrlField()
     related = ObjectField()
     summary_fields = ObjectField()
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if hasattr(cls, "collection"):
-            cls.collection_url = paths.collection(cls.collection)
 
     def get_fields(self) -> dict[str, Any]:
         """The fields that DRF builds of the class, built once: each serializer gets copies."""
@@ -211,7 +205,7 @@ class RecordSerializer(CompiledSerializer):
     @classmethod
     def url_of(cls, key: object) -> str:
         """The path of the record with this id, or this name as paths have it."""
-        return f"{cls.collection_url}{key}/"
+        return f"{paths.root()}{cls.collection}/{key}/"
 
     def get_url(self, record: Model) -> str:
         return self.url_of(record.pk)

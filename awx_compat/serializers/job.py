@@ -2,6 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from awx_compat import paths
 from awx_compat.serializers.base import IdField, RecordSerializer
 from instances.models import UnifiedJob
 
@@ -88,4 +89,4 @@ class UnifiedJobSerializer(RecordSerializer):
         for name in NODES:
             if data.get(name):
                 data[name] = getattr(job, name)
-        return data
+        return data if paths.root() == paths.ROOT else paths.changed(data, paths.requested)

@@ -61,7 +61,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith(paths.API) and dialects.current().has_pages_for_unknown_routes:
+    if request.path_info.startswith(paths.API) and dialects.current().has_pages_for_unknown_routes:
         return defaults.page_not_found(request, exception)
     return _answer(request, HTTPStatus.NOT_FOUND, "The requested resource could not be found.")
 

@@ -34,9 +34,9 @@ class ApiRoot(ApiView):
     def get(self, request: Request) -> Response:
         body = {
             "description": "AWX REST API",
-            "current_version": paths.ROOT,
-            "available_versions": {"v2": paths.ROOT},
-            "oauth2": "/api/o/",
+            "current_version": paths.root(),
+            "available_versions": {"v2": paths.root()},
+            "oauth2": f"{paths.api()}o/",
             "custom_logo": "",
             "custom_login_info": "",
             "login_redirect_override": "",
@@ -104,7 +104,8 @@ class OAuthRoot(ApiView):
 
     @extend_schema(operation_id="oauth_retrieve", responses=OAuthRootSerializer, summary="The OAuth2 endpoints")
     def get(self, request: Request) -> Response:
-        return Response(OAuthRootSerializer({name: f"/api/o/{name}/" for name in OAuthRootSerializer().fields}).data)
+        root = f"{paths.api()}o/"
+        return Response(OAuthRootSerializer({name: f"{root}{name}/" for name in OAuthRootSerializer().fields}).data)
 
 
 class AuthProviders(ApiView):

@@ -35,7 +35,7 @@ class MeshSite(admin.AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         mirror = mirror_of(request) if request.user.is_authenticated else None
-        return {**super().each_context(request), "mirror": mirror}
+        return {**super().each_context(request), "mirror": mirror, "site_url": reverse("home")}
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         from django.contrib.auth.views import PasswordChangeView  # both imports need the models

@@ -12,16 +12,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from django.core.management.base import CommandError
 from django.db import DatabaseError, close_old_connections
 
-from awx_compat import paths
 from awx_compat.awx_client.client import Access
 from awx_compat.awx_client.errors import LimitError, NotAWXError, SourceError, StoppedError, UnreachableError
 from awx_compat.awx_client.progress import Progress
-from awx_compat.awx_client.roots import is_root
+from awx_compat.awx_client.roots import Root, root_of
 from awx_compat.awx_client.syncing import Sync
 from instances.lifecycle import is_loopback
 from instances.management.refusing import ErrorReportingCommand
@@ -53,7 +53,8 @@ class Command(ErrorReportingCommand):
         parser.add_argument(
             "--url",
             metavar="URL",
-            help="address of the AWX or of AAP, as https://awx.example.org, with or without the path of its API",
+            help="address of the AWX or of AAP, as https://awx.example.org or https://example.org/awx, with or without "
+            "the path of its API",
         )
         parser.add_argument(
             "--token-file",
@@ -187,26 +188,35 @@ def message_of(error: Exception) -> str:
 
 def url_of(options: dict[str, Any]) -> str:
     """The address of the AWX, without a slash at its end. Another path of its API than AWX's own is a part of it."""
+    host, root = host_and_root(options)
+    return f"{host}{root.path}"
+
+
+def host_and_root(options: dict[str, Any]) -> tuple[str, Root]:
+    """The address of the AWX's host, without a path, and where the AWX is on it."""
     text: str = (options["url"] or "").rstrip("/")
+    root = None
     try:
         url = httpx.URL(text)
-        has_path = url.raw_path == b"/" or is_root(f"{url.raw_path.decode()}/")
-        is_valid = url.scheme in ("http", "https") and url.host and has_path and not url.fragment
-    except (httpx.InvalidURL, UnicodeError):
-        is_valid = False
-    if not is_valid:
+        path = urlsplit(text).path
+        if url.scheme in ("http", "https") and url.host and "?" not in text and "#" not in text:
+            root = root_of(path)
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        pass
+    if root is None:
         raise CommandError(
-            "--url must be the address of an AWX, as https://awx.example.org, and may end with the path of its API",
+            "--url must be the address of an AWX, as https://awx.example.org or https://example.org/awx, and may end "
+            "with the path of its API",
             returncode=2,
         )
     if url.userinfo:
         raise CommandError("--url must not have a user or password: use --username and --password-file", returncode=2)
-    return text.removesuffix(paths.ROOT.rstrip("/"))
+    return text.removesuffix(path), root
 
 
 def access_of(options: dict[str, Any], progress: "Progress") -> Access:
     """Address and credentials of the AWX. Secrets come from files: all users of a machine can see arguments."""
-    url, token_file, password_file = url_of(options), options["token_file"], options["password_file"]
+    (host, root), token_file, password_file = host_and_root(options), options["token_file"], options["password_file"]
     if bool(token_file) == bool(password_file) or bool(options["username"]) != bool(password_file):
         raise CommandError("Either --token-file is needed, or --username and --password-file", returncode=2)
     if options["insecure"] and options["ca_file"]:
@@ -215,12 +225,11 @@ def access_of(options: dict[str, Any], progress: "Progress") -> Access:
         progress.report(
             "warning", "The certificate of the AWX is not verified: another server could get the credentials."
         )
-    if url.startswith("http:") and not names_this_machine(httpx.URL(url).host):
+    if host.startswith("http:") and not names_this_machine(httpx.URL(host).host):
         progress.report("warning", "The credentials are sent unencrypted, since --url is not https.")
-    host, slash, rest = url.partition("/api/")
     return Access(
         host,
-        root=f"{slash}{rest}/" if slash else None,
+        root=root,
         token=read_secret(token_file) if token_file else "",
         username=options["username"] or "",
         password=read_secret(password_file) if password_file else "",

@@ -2,8 +2,8 @@
 "use strict";
 
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // characters that change the direction of text
-// A whole string of JSON that is a path of the API.
-const PATH = /((?<!\\)"\/api\/[^"\s\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*")/;
+// A whole string of JSON that may be a path.
+const PATH = /((?<!\\)"\/[^"\s\\\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*")/;
 const show = (name) => document.getElementById(name);
 
 function linked(text) {

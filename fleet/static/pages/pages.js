@@ -77,7 +77,7 @@
   function showTrouble(message, hasEnded = false) {
     if (reason.textContent !== message) reason.textContent = message;
     login.hidden = !hasEnded;
-    login.href = `/api/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
+    login.search = `?next=${encodeURIComponent(location.pathname + location.search)}`;
     trouble.hidden = !message;
   }
 
