@@ -1,8 +1,9 @@
 import oauth2_provider.urls
-from django.urls import include, path
+from django.urls import include, path, re_path
 from oauth2_provider.views import AuthorizationView
 
 from awx_compat import csp, dialects
+from awx_compat.not_stored import BY_ROUTE, COLLECTIONS
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
     config,
@@ -20,15 +21,6 @@ from awx_compat.views import (
 )
 
 TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
-# Collections that AWX's command line reads before any command about users.
-NOT_STORED = {
-    "projects": "Projects",
-    "inventories": "Inventories",
-    "teams": "Teams",
-    "credentials": "Credentials",
-    "job_templates": "Job Templates",
-    "workflow_job_templates": "Workflow Job Templates",
-}
 NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
 
 # Django tries them in this order: the most frequent requests come first.
@@ -66,9 +58,8 @@ urlpatterns = [
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
     path("v2/tokens/<key>/activity_stream/", tokens.ActivityOfToken.as_view()),
-    *(path(f"v2/{name}/", empty.EmptyList.as_view(title=title)) for name, title in NOT_STORED.items()),
-    path("v2/organizations/", empty.Organizations.as_view()),
-    path("v2/workflow_approvals/", empty.WorkflowApprovals.as_view()),
+    *(path(f"v2/{each.route}/", empty.view_of(each)) for each in COLLECTIONS),
+    re_path(rf"^v2/(?P<collection>{'|'.join(BY_ROUTE)})/(?P<key>.+)/$", empty.MissingRecord.as_view()),
     path("v2/dashboard/", dashboard.Dashboard.as_view()),
     path("v2/dashboard/graphs/jobs/", dashboard.JobGraph.as_view()),
     path("v2/metrics/", metrics.Metrics.as_view()),

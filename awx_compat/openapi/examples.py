@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
 from awx_compat import dialects
+from awx_compat.awx_settings import CATEGORIES
 from awx_compat.openapi.example_records import (
     ADDRESS,
     ASSIGNMENT,
@@ -118,8 +119,8 @@ SHAPES: dict[Any, Any] = {
     role.GroupRolePageSerializer: common.only_page(
         [role.role_body(InstanceGroup(pk=3, name="edge"), kind) for kind in InstanceGroupRole.Role]
     ),
-    service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in service.CATEGORIES]),
-    service.SystemSettingsSerializer: {
+    service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in CATEGORIES]),
+    service.SettingsSerializer: {
         "IS_K8S": True,
         "INSTALL_UUID": PING["install_uuid"],
         "AWX_CONTROL_NODE_TASK_IMPACT": 1,
