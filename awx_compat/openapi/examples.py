@@ -179,6 +179,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "instance_groups_instances_create": {"associate": {"id": 5}, "disassociate": {"id": 5, "disassociate": True}},
     "instances_instance_groups_create": {"associate": {"id": 3}, "disassociate": {"id": 3, "disassociate": True}},
     **{f"{lists}_create": {"read-only token": NEW_TOKEN} for lists in TOKEN_LISTS},
+    **{
+        f"settings_{change}": {"shorter sessions": {"SESSION_COOKIE_AGE": 600}}
+        for change in ("update", "partial_update")
+    },
     "tokens_update": {"read and write token": {"description": "dashboards", "scope": "write"}},
     "tokens_partial_update": {"another description": {"description": "reports"}},
 }

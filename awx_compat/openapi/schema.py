@@ -258,6 +258,8 @@ class Schema(AutoSchema):
         model: Any = getattr(getattr(serializer, "Meta", None), "model", None)
         if isinstance(serializer, RecordSerializer):
             schema["description"] = serializer.Meta.description
+        if getattr(getattr(serializer, "Meta", None), "has_further_fields", False):
+            schema["additionalProperties"] = True
         if direction == "response" and model is not None:
             optional = getattr(serializer.Meta, "optional", ())
             schema["required"] = sorted(

@@ -86,6 +86,9 @@ class SettingsSerializer(serializers.Serializer[Any]):
 
     # For the document alone: ``Category.values()`` makes the body.
 
+    class Meta:
+        has_further_fields = True
+
     def get_fields(self) -> dict[str, Any]:
         own = {name: setting for name, setting in ALL.settings.items() if setting.source is not None}
         return {

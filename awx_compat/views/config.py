@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
@@ -95,7 +94,7 @@ class SettingCategory(ApiView):
     def get(self, request: Request, slug: str) -> Response:
         return Response(self.category.values(settings))
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=SettingsSerializer, summary="Change settings")
+    @extend_schema(request=SettingsSerializer, responses=SettingsSerializer, summary="Change settings")
     def put(self, request: Request, slug: str) -> Response:
         """Refuse to change a setting of the category; other names are ignored, as AWX does."""
         for name in request.data or {}:
@@ -103,6 +102,6 @@ class SettingCategory(ApiView):
                 raise PermissionDenied(SET_BY_ENVIRONMENT.format(name=name))
         return self.get(request, slug)
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=SettingsSerializer, summary="Change some settings")
+    @extend_schema(request=SettingsSerializer, responses=SettingsSerializer, summary="Change some settings")
     def patch(self, request: Request, slug: str) -> Response:
         return self.put(request, slug)
