@@ -58,6 +58,8 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
 def forms_of(view: Any, request: Request, data: Any) -> list[dict[str, Any]]:
     """For each writing method that the user may send: its fields, and a body to begin with."""
+    if not getattr(view, "has_forms", True):
+        return []
     offered = [method for method in CHANGING if method in view.allowed_methods and not view.is_not_implemented(method)]
     methods = [method for method in offered if view.has_permission_for(method)]
     if not methods:

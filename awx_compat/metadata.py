@@ -1,9 +1,11 @@
 """OPTIONS as AWX responds to it; AWX's command line builds its arguments from this.
 
-Everything is read off the view: its serializer's fields, its filters, its search fields.
+Everything is read off the view: its title and docstring, its serializer's fields, its filters, its search fields. A
+view without a serializer may have ``declared_options()``.
 """
 
 import functools
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +24,7 @@ from instances.models import InstanceGroup, InstanceGroupRole, UnifiedJob
 
 # What AWX says of the fields that all kinds of records share.
 LARGEST_INTEGER = 2**31 - 1
+NO_POST = "A POST request is answered with 501: AWX has this method, and this service does not."
 HELP_TEXTS = {
     "id": "Database ID for this {}.",
     "type": "Data type for this {}.",
@@ -36,7 +39,6 @@ HELP_TEXTS = {
     "name": "Name of this {}.",
     "description": "Optional description of this {}.",
 }
-
 
 # How AWX calls the kinds of fields.
 KINDS: Any = ClassLookupDict(
@@ -62,12 +64,15 @@ class Metadata(SimpleMetadata):
     label_lookup = KINDS
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:
-        body: dict[str, Any] = {"name": view.get_view_name()}
         serializer = view.get_serializer() if hasattr(view, "get_serializer") else None
-        if serializer is not None and hasattr(view, "retrieve"):
-            body["description"] = describe(serializer.__class__, dialects.current(), get_language())
-        body["renders"] = ["application/json", "text/html"]
-        body["parses"] = [parser.media_type for parser in view.parser_classes]
+        body: dict[str, Any] = {
+            "name": view.get_view_name(),
+            "description": description(view, serializer),
+            "renders": ["application/json", "text/html"],
+            "parses": [parser.media_type for parser in view.parser_classes],
+        }
+        if hasattr(view, "declared_options"):
+            return {**body, **view.declared_options()}
         if serializer is None:
             return body
         body["actions"] = dict(actions(view, serializer))
@@ -83,6 +88,40 @@ class Metadata(SimpleMetadata):
         if hasattr(view, "list"):
             body["max_page_size"] = Pagination.max_page_size
         return body
+
+
+def docstring_of(view: Any) -> str:
+    """The view's own docstring, in Markdown; those of its base classes are for readers of the code."""
+    own: str = vars(type(view)).get("__doc__") or ""
+    return inspect.cleandoc(own).replace("``", "`")
+
+
+def description(view: Any, serializer: Any) -> str:
+    """The view's title, its docstring, and the fields of its answer and of POST, in Markdown as AWX has it.
+
+    awxkit reads the fields of POST there if ``actions`` has none, and fails where POST is allowed but not named.
+    """
+    parts = [f"# {view.get_view_name()}", docstring_of(view)]
+    if serializer is not None:
+        parts.append(listed_answer(serializer.__class__, dialects.current(), get_language()))
+    if "POST" in view.allowed_methods:
+        parts.append(description_of_post(view, serializer))
+    return "\n\n".join(filter(None, parts))
+
+
+def description_of_post(view: Any, serializer: Any) -> str:
+    if view.is_not_implemented("POST"):
+        return NO_POST
+    if serializer is None:
+        return ""
+    names = names_on_post(view, serializer.__class__)
+    return listed_request(serializer.__class__, names, dialects.current(), get_language())
+
+
+def names_on_post(view: Any, serializer_class: SerializerClass) -> tuple[str, ...]:
+    """The fields that POST may have."""
+    own_id = ("id",) if view.attaches else ()
+    return (*own_id, *writable(serializer_class)) if view.creates else own_id
 
 
 def actions(view: Any, serializer: Any) -> Iterator[tuple[str, dict[str, Description]]]:
@@ -132,16 +171,27 @@ def fields_of_request(
 
 
 @functools.cache
-def describe(serializer_class: SerializerClass, dialect: Dialect, language: str | None) -> str:
-    """The fields of a record, a line each, as AWX's documentation lists them; likewise."""
-    noun = model_of(serializer_class)._meta.verbose_name
-    article = "an" if noun[0] in "aeiou" else "a"
-    lines = [f"# Retrieve {article} {noun.title()}:", ""]
-    lines += [f"A GET request tells the {noun} with these fields:", ""]
+def listed_answer(serializer_class: SerializerClass, dialect: Dialect, language: str | None) -> str:
+    """The fields of an answer, a line each, as AWX's documentation lists them; likewise."""
+    lines = ["A GET request is answered with these fields:", ""]
     for name, info in fields_of_answer(serializer_class, dialect, language).items():
         lines.append(f"* `{name}`: {info.get('help_text', '')} ({info['type']})")
         if name != "type":
             lines += [f"    - `{value}`: {label}" for value, label in info.get("choices", ())]
+    return "\n".join(lines)
+
+
+@functools.cache
+def listed_request(
+    serializer_class: SerializerClass, names: tuple[str, ...], dialect: Dialect, language: str | None
+) -> str:
+    """Those fields of a request, likewise; a right may be needed to send them."""
+    fields = fields_of_request(serializer_class, dialect, language)
+    lines = ["A POST request has these fields:", ""]
+    for name in names:
+        info = fields[name]
+        need = "required" if info["required"] else f"default=`{info.get('default')}`"
+        lines.append(f"* `{name}`: {info.get('help_text', '')} ({info['type']}, {need})")
     return "\n".join(lines)
 
 

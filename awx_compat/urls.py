@@ -6,6 +6,7 @@ from django.utils.functional import lazy
 from oauth2_provider.views import AuthorizationView
 
 from awx_compat import csp, dialects, paths
+from awx_compat.not_stored import BY_ROUTE, COLLECTIONS
 from awx_compat.serializers.job import COLLECTIONS_OF_JOBS
 from awx_compat.serializers.user import RELATED
 from awx_compat.views import (
@@ -25,15 +26,6 @@ from awx_compat.views import (
 from instances.models import UnifiedJob
 
 TOKENS_OF_USER = ("tokens", "personal_tokens", "authorized_tokens")
-# Collections that AWX's command line reads before any command about users.
-NOT_STORED = {
-    "projects": "Projects",
-    "inventories": "Inventories",
-    "teams": "Teams",
-    "credentials": "Credentials",
-    "job_templates": "Job Templates",
-    "workflow_job_templates": "Workflow Job Templates",
-}
 
 
 def routes_of_jobs(collection: str, kind: UnifiedJob.Type) -> list[URLPattern]:
@@ -86,9 +78,8 @@ urlpatterns = [
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
     path("v2/tokens/<key>/activity_stream/", tokens.ActivityOfToken.as_view()),
-    *(path(f"v2/{name}/", empty.EmptyList.as_view(title=title)) for name, title in NOT_STORED.items()),
-    path("v2/organizations/", empty.Organizations.as_view()),
-    path("v2/workflow_approvals/", empty.WorkflowApprovals.as_view()),
+    *(path(f"v2/{each.route}/", empty.view_of(each)) for each in COLLECTIONS),
+    re_path(rf"^v2/(?P<collection>{'|'.join(BY_ROUTE)})/(?P<key>.+)/$", empty.MissingRecord.as_view()),
     path("v2/dashboard/", dashboard.Dashboard.as_view()),
     path("v2/dashboard/graphs/jobs/", dashboard.JobGraph.as_view()),
     path("v2/metrics/", metrics.Metrics.as_view()),

@@ -97,7 +97,7 @@ def asked(method: str, reader: User | None, readers: dict[str, User]) -> Iterato
             continue
         kind = route.partition("<")[0].rstrip("/").rpartition("/")[2]
         for word, key in known.get(kind, {"missing": MISSING}).items() if "<" in route else [("", "")]:
-            values = dict.fromkeys(UNKNOWN, "none") | dict.fromkeys(KEYS, key) | {"slug": "all"}
+            values = dict.fromkeys(UNKNOWN, "none") | dict.fromkeys(KEYS, key) | {"slug": "all", "collection": "teams"}
             yield f"{route} {word}".rstrip(), filled_in(route, **values)
 
 

@@ -1,30 +1,20 @@
 """AWX 24.6.1."""
 
+from awx_compat.dialects import awx23
 from awx_compat.dialects.base import Dialect
+from awx_compat.not_stored import ROUTES
 
+FIRST = awx23.COLLECTIONS[:3]
 COLLECTIONS = (
-    "ping",
-    "instances",
-    "instance_groups",
+    *FIRST,
     "receptor_addresses",
-    "config",
-    "settings",
-    "me",
-    "dashboard",
-    "organizations",
-    "users",
-    "teams",
-    "tokens",
-    "metrics",
-    "unified_jobs",
-    "workflow_approvals",
-    "mesh_visualizer",
+    *awx23.COLLECTIONS[len(FIRST) :],
     "service_index",
     "role_definitions",
     "role_user_assignments",
     "role_team_assignments",
 )
-PATHS = {"service_index": "service-index"}  # where they are not the names
+PATHS = {**ROUTES, "service_index": "service-index"}  # where they are not the names
 WITH_NAMED_URLS = ("instances", "instance_groups", "users")
 
 DIALECT = Dialect(
@@ -35,6 +25,12 @@ DIALECT = Dialect(
     instances="awx_compat.dialects.awx24_instances",
     bundle="awx_compat.dialects.awx24_bundle",
     slashless_collections=frozenset(WITH_NAMED_URLS),
+    inventory_sources={
+        **awx23.INVENTORY_SOURCES,
+        "terraform": "Terraform State",
+        "openshift_virtualization": "OpenShift Virtualization",
+    },
+    notification_types={"awssns": "AWS SNS", **awx23.NOTIFICATION_TYPES},
     has_pages_for_unknown_routes=True,
     origin_header="origin",
     not_found="No {model} matches the given query.",

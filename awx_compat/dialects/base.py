@@ -36,6 +36,14 @@ class Dialect:
     bundle: str
     """The module with the variables of install bundles for a node's port, ``listener()``, and its peers, ``peer()``."""
 
+    # --- collections that are not stored
+
+    inventory_sources: Mapping[str, str]
+    """Where inventories come from: the values of ``source``, and their labels."""
+
+    notification_types: Mapping[str, str]
+    """How notifications are sent, likewise."""
+
     # --- errors
 
     has_pages_for_unknown_routes: bool

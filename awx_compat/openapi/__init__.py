@@ -3,8 +3,8 @@
 A view declares by ``extend_schema`` what does not follow from its code; a serializer describes the fields of its body.
 From the ``Meta`` of records' serializers the document also takes ``description``, of the record; ``descriptions``, of
 fields without a help text in OPTIONS; ``types``, of fields whose type does not follow from their class; ``optional``,
-fields that not every record has; and ``only_on_creation``, fields that no PATCH changes. This package has the rules
-that apply to all of them:
+fields that not every record has; ``has_further_fields``, whether there are more than the document names; and
+``only_on_creation``, fields that no PATCH changes. This package has the rules that apply to all of them:
 
 schema.py       reads a view: parameters, bodies, error responses, names. drf-spectacular's hooks are here.
 parameters.py   AWX's filter language, from the declaration in ``awx_compat.filters``.

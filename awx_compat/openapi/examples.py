@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
 from awx_compat import dialects
+from awx_compat.awx_settings import CATEGORIES
 from awx_compat.openapi.example_records import (
     ADDRESS,
     ASSIGNMENT,
@@ -134,8 +135,8 @@ SHAPES: dict[Any, Any] = {
     role.GroupRolePageSerializer: common.only_page(
         [role.role_body(InstanceGroup(pk=3, name="edge"), kind) for kind in InstanceGroupRole.Role]
     ),
-    service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in service.CATEGORIES]),
-    service.SystemSettingsSerializer: {
+    service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in CATEGORIES]),
+    service.SettingsSerializer: {
         "IS_K8S": True,
         "INSTALL_UUID": PING["install_uuid"],
         "AWX_CONTROL_NODE_TASK_IMPACT": 1,
@@ -194,6 +195,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "instance_groups_instances_create": {"associate": {"id": 5}, "disassociate": {"id": 5, "disassociate": True}},
     "instances_instance_groups_create": {"associate": {"id": 3}, "disassociate": {"id": 3, "disassociate": True}},
     **{f"{lists}_create": {"read-only token": NEW_TOKEN} for lists in TOKEN_LISTS},
+    **{
+        f"settings_{change}": {"shorter sessions": {"SESSION_COOKIE_AGE": 600}}
+        for change in ("update", "partial_update")
+    },
     "tokens_update": {"read and write token": {"description": "dashboards", "scope": "write"}},
     "tokens_partial_update": {"another description": {"description": "reports"}},
 }

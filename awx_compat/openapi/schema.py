@@ -7,13 +7,14 @@ from typing import Any
 
 from django.db.models import NOT_PROVIDED
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent, get_doc
+from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import SAFE_METHODS, AllowAny
 
 from awx_compat import dialects
-from awx_compat.metadata import model_of
+from awx_compat.awx_settings import CATEGORIES
+from awx_compat.metadata import docstring_of, model_of
 from awx_compat.openapi import descriptions, errors, examples, fields, security
 from awx_compat.openapi.parameters import DescribedPagination, Parameter
 from awx_compat.permissions import IsSuperuserOrAuditor
@@ -21,7 +22,6 @@ from awx_compat.serializers.base import RecordSerializer
 from awx_compat.serializers.common import EmptyPageSerializer, PageSerializer
 from awx_compat.serializers.job import COLLECTIONS_OF_JOBS
 from awx_compat.serializers.role import AccessSerializer
-from awx_compat.serializers.service import CATEGORIES
 from awx_compat.views.base import DetailView
 
 EXTENSIONS = (fields, security)  # imported so that drf-spectacular finds their classes
@@ -81,12 +81,10 @@ class Schema(AutoSchema):
 
     def get_summary(self) -> str:
         is_empty = self.shape_of_answer() is EmptyPageSerializer
-        return f"{self.view.title}: always empty" if is_empty else str(self.view.title)
+        return f"{self.view.get_view_name()}: always empty" if is_empty else str(self.view.title)
 
     def get_description(self) -> str:
-        """The view's own docstring. Docstrings of its base classes are for readers of the code."""
-        own = vars(type(self.view)).get("__doc__") or ""
-        return get_doc(type(self.view)).replace("``", "`") if own else ""
+        return docstring_of(self.view)
 
     def get_serializer_name(self, serializer: Any, direction: str) -> str:
         """The name of the model: the serializers of one kind of records differ only in fields like ``related``."""
@@ -263,6 +261,8 @@ class Schema(AutoSchema):
         model: Any = getattr(getattr(serializer, "Meta", None), "model", None)
         if isinstance(serializer, RecordSerializer):
             schema["description"] = serializer.Meta.description
+        if getattr(getattr(serializer, "Meta", None), "has_further_fields", False):
+            schema["additionalProperties"] = True
         if direction == "response" and model is not None:
             optional = getattr(serializer.Meta, "optional", ())
             schema["required"] = sorted(

@@ -6,14 +6,22 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from awx_compat import paths
+from awx_compat.awx_settings import ALL, CATEGORIES
 from awx_compat.serializers.common import PageSerializer, PathField
 
-CATEGORIES = {"all": "All", "system": "System"}  # of settings
+FIELDS: dict[str, Any] = {
+    "boolean": serializers.BooleanField,
+    "choice": serializers.CharField,
+    "integer": serializers.IntegerField,
+    "list": serializers.ListField,
+    "nested object": serializers.DictField,
+    "string": serializers.CharField,
+}  # of the kinds of settings
 
 
 def category(slug: str) -> dict[str, str]:
     """The body of a category of settings."""
-    return {"url": paths.record("settings", slug), "slug": slug, "name": CATEGORIES[slug]}
+    return {"url": paths.record("settings", slug), "slug": slug, "name": CATEGORIES[slug].name}
 
 
 class ApiRootSerializer(serializers.Serializer[Any]):
@@ -73,16 +81,19 @@ class ConfigSerializer(serializers.Serializer[Any]):
     )
 
 
-class SystemSettingsSerializer(serializers.Serializer[Any]):
-    """The settings that clients read; each has the same name in the environment."""
+class SettingsSerializer(serializers.Serializer[Any]):
+    """The settings of a category, by name: those that this service has, and more that AWX has."""
 
-    IS_K8S = serializers.BooleanField(
-        read_only=True, help_text="Whether instances can be created and removed over the API."
-    )
-    INSTALL_UUID = serializers.CharField(read_only=True, help_text="UUID of the installation.")
-    AWX_CONTROL_NODE_TASK_IMPACT = serializers.IntegerField(
-        read_only=True, help_text="Forks that a job consumes on its control node."
-    )
+    # For the document alone: ``Category.values()`` makes the body.
+
+    class Meta:
+        has_further_fields = True
+
+    def get_fields(self) -> dict[str, Any]:
+        own = {name: setting for name, setting in ALL.settings.items() if setting.source is not None}
+        return {
+            name: FIELDS[setting.kind](required=False, help_text=setting.help_text) for name, setting in own.items()
+        }
 
 
 class SettingCategorySerializer(serializers.Serializer[Any]):

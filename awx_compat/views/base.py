@@ -101,14 +101,14 @@ class ApiView(APIView):
         return record
 
     def has_permission_for(self, method: str) -> bool:
-        """Whether the user may send ``method``; one that is not implemented counts as permitted to superusers alone."""
+        """Whether the user may send ``method``; one that is not implemented is permitted to nobody."""
         with override_method(self, self.request, method) as request:
             try:
                 self.check_permissions(request)
                 self.get_permitted_object()
             except (NotAuthenticated, NotFound, PermissionDenied):
                 return False
-        return not self.is_not_implemented(method) or bool(self.request.user.is_superuser)
+        return not self.is_not_implemented(method)
 
     def is_not_implemented(self, method: str) -> bool:
         """Whether ``method`` is one of AWX's that this service does not implement."""
