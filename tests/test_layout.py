@@ -21,7 +21,6 @@ TOO_SHORT = {
     "awx_compat/views/empty.py": "endpoints of a kind, as views/ has a file for each",
     "awx_compat/views/jobs.py": "likewise",
     "awx_compat/views/mesh.py": "likewise",
-    "instances/accounts.py": "rules of accounts, beside lifecycle.py and groups.py with those of instances and groups",
     "instances/demonstration.py": "the demonstration mesh, which neither a snapshot nor a command is",
     "instances/health/rules.py": "what all other modules of health/ import",
     "instances/health/start.py": "queues a job of tasks.py, which imports checks.py",

@@ -53,7 +53,7 @@ TAGS = {
     "mesh": "All nodes and links, for a drawing.",
     "metrics": "Figures for Prometheus.",
     "service": "The version, configuration and state of the service.",
-    "users": "The users. They cannot be changed over the API yet.",
+    "users": "The users: superusers change them, and everybody the own password and names.",
     "tokens": "OAuth2 personal tokens.",
     "fleet": "Extensions that AWX does not have: nodes that report themselves, typed conditions, the mirror.",
     "not stored": "Collections of AWX that this service does not store: always empty.",

@@ -153,6 +153,7 @@ def new_instance() -> dict[str, Any]:
     return {"hostname": "exec-9.example.org", **only(instance_alone(), ["peers"])}
 
 
+NEW_USER = {"username": "carol", "first_name": "Carol"}
 NEW_TOKEN = {"description": "dashboards", "scope": "read"}
 BODIES: dict[str, dict[str, Any]] = {
     "instances_create": {
@@ -177,6 +178,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "instance_groups_partial_update": {"other limits": {"max_forks": 50, "max_concurrent_jobs": 10}},
     "instance_groups_instances_create": {"associate": {"id": 5}, "disassociate": {"id": 5, "disassociate": True}},
     "instances_instance_groups_create": {"associate": {"id": 3}, "disassociate": {"id": 3, "disassociate": True}},
+    "users_create": {"a system auditor": {**NEW_USER, "password": "rotate-Me-29", "is_system_auditor": True}},
+    "users_update": {"all fields of a user": {**NEW_USER, "last_name": "Doe", "email": "carol@example.org"}},
+    "users_partial_update": {"another password": {"password": "rotate-Me-30"}, "a superuser": {"is_superuser": True}},
     **{f"{lists}_create": {"read-only token": NEW_TOKEN} for lists in TOKEN_LISTS},
     "tokens_update": {"read and write token": {"description": "dashboards", "scope": "write"}},
     "tokens_partial_update": {"another description": {"description": "reports"}},

@@ -182,9 +182,17 @@ class RecordSerializer(CompiledSerializer):
         if hasattr(cls, "collection"):
             cls.collection_url = paths.collection(cls.collection)
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The fields that the reader has no right to set: they are read only, and OPTIONS leaves them out."""
+        return ()
+
     def get_fields(self) -> dict[str, Any]:
         """The fields that DRF builds of the class, built once: each serializer gets copies."""
-        return {name: copied(field) for name, field in fields_of(type(self)).items()}
+        fields = {name: copied(field) for name, field in fields_of(type(self)).items()}
+        for name in self.withheld:
+            fields[name].read_only, fields[name].default = True, serializers.empty
+        return fields
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         """The field of a column, which PUT sets to the column's default where the request leaves it out."""

@@ -157,14 +157,7 @@ class InstanceGroupSerializer(RecordSerializer):
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """The fields that the reader has no right to set: they are read only, and OPTIONS leaves them out."""
         return () if "request" not in self.context or groups.may_set_policies(self.reader) else groups.OF_THE_MESH
-
-    def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        for name in self.withheld:
-            fields[name].read_only, fields[name].default = True, serializers.empty
-        return fields
 
     def validate_name(self, name: str) -> str:
         return groups.checked_name(self.instance, name)
