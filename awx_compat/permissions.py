@@ -85,6 +85,13 @@ class ChangesNeedSelf(IsAuthenticated):
         return request.method in permissions.SAFE_METHODS or bool(requester.is_superuser) or user.pk == requester.pk
 
 
+class GrantsNeedAdministrator(IsAuthenticated):
+    """The roles of users: who administers one of the groups, a queryset, gives and takes the roles on it."""
+
+    def has_object_permission(self, request: Request, view: Any, groups: Any) -> bool:
+        return request.method in permissions.SAFE_METHODS or bool(groups.exists())
+
+
 class IsSuperuserOrAuditor(IsAuthenticated):
     """Superusers, and system auditors where they only GET. AWX does not count HEAD and OPTIONS as reading here."""
 

@@ -14,6 +14,7 @@ from awx_compat.views import (
     login,
     mesh,
     metrics,
+    roles,
     root,
     tokens,
     users,
@@ -29,7 +30,7 @@ NOT_STORED = {
     "job_templates": "Job Templates",
     "workflow_job_templates": "Workflow Job Templates",
 }
-NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
+NOTHING_OF_USER = tuple(name for name in RELATED if name not in (*TOKENS_OF_USER, "roles"))
 
 # Django tries them in this order: the most frequent requests come first.
 urlpatterns = [
@@ -63,6 +64,11 @@ urlpatterns = [
     path("v2/users/<key>/", users.UserDetail.as_view()),
     *(path(f"v2/users/<key>/{name}/", tokens.TokensOfUser.as_view()) for name in TOKENS_OF_USER),
     *(path(f"v2/users/<key>/{name}/", users.NothingOfUser.as_view()) for name in NOTHING_OF_USER),
+    path("v2/users/<key>/roles/", roles.RolesOfUser.as_view()),
+    path("v2/roles/", roles.RoleList.as_view()),
+    path("v2/roles/<key>/", roles.RoleDetail.as_view()),
+    path("v2/roles/<key>/users/", roles.UsersOfRole.as_view()),
+    path("v2/roles/<key>/teams/", roles.TeamsOfRole.as_view()),
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
     path("v2/tokens/<key>/activity_stream/", tokens.ActivityOfToken.as_view()),

@@ -28,7 +28,8 @@ from awx_compat.serializers.job import UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
 from awx_compat.views.base import ApiView, not_implemented
-from instances.models import Instance, InstanceGroup, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from instances.roles import role_id, role_with_id
 from tests.conftest import client_of
 from tests.contract.comparison import Exchange
 from tests.contract.recordings import AWX23
@@ -244,6 +245,7 @@ def test_what_is_answered_here_is_as_described(
     make_link(source=nodes[0], target=nodes[1])
     edge.instances.set(nodes)
     keys = {"instances": nodes[0].pk, "instance_groups": edge.pk, "users": admin.pk, "tokens": token["id"]}
+    keys["roles"] = role_id(edge.pk, InstanceGroupRole.Role.USE)
     checked = set()
     for where, method, operation in operations(document):
         content = operation["responses"].get("200", {}).get("content", {}).get("application/json")
@@ -360,7 +362,8 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
     client, sent = client_of(admin), set()
     token = client.post("/api/v2/tokens/", {}, "json").json()
     Instance.objects.create(hostname=examples.KEYS["instances"])
-    InstanceGroup.objects.create(name=examples.KEYS["instance_groups"])
+    group_pk, _ = role_with_id(int(examples.KEYS["roles"]))
+    InstanceGroup.objects.create(pk=group_pk, name=examples.KEYS["instance_groups"])
     for path, name, schema, example in examples_of_parameters(document):
         with subtests.test(f"{path}?{name}={example}"):
             assert not faults(document, schema, example)
@@ -369,7 +372,7 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
             assert client.get(path.format(key=key), {name: json.dumps(example).strip('"')}).status_code == 200
             sent.add((path, name))
     lists = {path for path, name in sent if name == "order_by"}
-    assert len(lists) == 15
+    assert len(lists) == 16
     assert all({(path, "type"), (path, "id")} <= sent for path in lists)
     assert ("/api/v2/instances/", "search") in sent
 

@@ -14,6 +14,7 @@ COLLECTIONS = (
     "users",
     "tokens",
     "metrics",
+    "roles",
     "unified_jobs",
     "workflow_approvals",
     "mesh_visualizer",

@@ -16,6 +16,7 @@ COLLECTIONS = (
     "teams",
     "tokens",
     "metrics",
+    "roles",
     "unified_jobs",
     "workflow_approvals",
     "mesh_visualizer",

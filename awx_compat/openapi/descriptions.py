@@ -41,6 +41,7 @@ PATHS = {
     "receptor_addresses": "Id of the address.",
     "users": "Id or username of the user.",
     "tokens": "Id of the token.",
+    "roles": "Id of the role.",
     "settings": "Slug of the category.",
     "role_definitions": "Id of the role definition.",
     "role_user_assignments": "Id of the assignment.",

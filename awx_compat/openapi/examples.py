@@ -17,6 +17,7 @@ from awx_compat.openapi.example_records import (
     METRICS_TEXT,
     PING,
     RESOURCE,
+    ROLE,
     TOKEN,
     USER,
     in_list,
@@ -49,6 +50,7 @@ KEYS = {
     "settings": "system",
     "role_definitions": "25",
     "role_user_assignments": "8",
+    "roles": "10",
 }
 
 
@@ -118,6 +120,8 @@ SHAPES: dict[Any, Any] = {
     role.GroupRolePageSerializer: common.only_page(
         [role.role_body(InstanceGroup(pk=3, name="edge"), kind) for kind in InstanceGroupRole.Role]
     ),
+    role.RoleOfUserSerializer: role.RoleOfUserSerializer().to_representation(ROLE),
+    role.GroupRoleSerializer: role.GroupRoleSerializer().to_representation(ROLE),
     service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in service.CATEGORIES]),
     service.SystemSettingsSerializer: {
         "IS_K8S": True,
@@ -178,6 +182,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "instance_groups_partial_update": {"other limits": {"max_forks": 50, "max_concurrent_jobs": 10}},
     "instance_groups_instances_create": {"associate": {"id": 5}, "disassociate": {"id": 5, "disassociate": True}},
     "instances_instance_groups_create": {"associate": {"id": 3}, "disassociate": {"id": 3, "disassociate": True}},
+    "users_roles_create": {"grant": {"id": 10}, "revoke": {"id": 10, "disassociate": True}},
+    "roles_users_create": {"grant": {"id": 4}, "revoke": {"id": 4, "disassociate": True}},
     "users_create": {"a system auditor": {**NEW_USER, "password": "rotate-Me-29", "is_system_auditor": True}},
     "users_update": {"all fields of a user": {**NEW_USER, "last_name": "Doe", "email": "carol@example.org"}},
     "users_partial_update": {"another password": {"password": "rotate-Me-30"}, "a superuser": {"is_superuser": True}},

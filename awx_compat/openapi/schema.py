@@ -31,6 +31,7 @@ CHANGES = ("PUT", "PATCH", "DELETE")
 TAGS = {
     "me": "users",
     "mesh_visualizer": "mesh",
+    "roles": "users",
     "role_definitions": "users",
     "role_user_assignments": "users",
     "role_team_assignments": "users",

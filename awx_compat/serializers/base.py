@@ -20,7 +20,14 @@ from rest_framework import serializers
 from rest_framework.relations import PKOnlyObject
 
 from awx_compat import paths
-from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, NO_ID, AddressesField, ChoiceField, HostnamesField
+from awx_compat.serializers.fields import (
+    FIELDS_OF_COLUMNS,
+    NO_ID,
+    AddressesField,
+    ChoiceField,
+    HostnamesField,
+    PasswordField,
+)
 from instances.reader import Reader
 
 Render = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
@@ -120,6 +127,7 @@ CONVERSIONS: dict[Any, Callable[[Any], Callable[[Any], Any] | None]] = {
     serializers.DateTimeField.to_representation: of_time,
     **dict.fromkeys(
         (
+            PasswordField.to_representation,
             serializers.BigIntegerField.to_representation,
             serializers.ChoiceField.to_representation,
             serializers.DecimalField.to_representation,

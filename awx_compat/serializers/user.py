@@ -9,11 +9,9 @@ from rest_framework.exceptions import PermissionDenied
 from awx_compat import dialects
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import CapabilitiesSerializer
-from awx_compat.serializers.fields import CharField
+from awx_compat.serializers.fields import ENCRYPTED, PasswordField
 from instances import accounts
 from instances.models import User
-
-ENCRYPTED = "$encrypted$"  # in place of every password
 
 RELATED = (
     "teams",
@@ -63,16 +61,6 @@ class UserSummarySerializer(IdentifiedSerializer):
     user_capabilities = CapabilitiesSerializer(
         help_text="The actions that the requesting user may perform on this one."
     )
-
-
-class PasswordField(CharField):
-    """A password to set. It is never shown."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_blank=True, trim_whitespace=False, style={"input_type": "password"}, **options)
-
-    def to_representation(self, stored: str) -> str:
-        return ENCRYPTED
 
 
 class UserSerializer(RecordSerializer):
