@@ -53,6 +53,7 @@ COSTS = {
     "/api/v2/roles/{role}/": 2,
     "/api/v2/roles/{role}/users/": 3,
     "/api/v2/tokens/": 2,
+    "/api/v2/tokens/?user__username__contains=user&order_by=-application__name,description": 4,
 }
 
 
