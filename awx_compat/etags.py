@@ -21,20 +21,25 @@ def of(modified: datetime, content: bytes) -> str:
     return f'"{(modified - EPOCH) // MICROSECOND:x}-{zlib.crc32(content):08x}"'
 
 
-def refuse_if_known(request: Request, modified: datetime) -> None:
-    """Raise StaleError if ``If-None-Match`` names the state of the record, which was modified then."""
+def refuse_if_known(request: Request, modified: datetime | None) -> None:
+    """Raise StaleError if ``If-None-Match`` names the state of the record, which was modified then.
+
+    None: the record has no ETag, so that nothing but ``*`` names its state.
+    """
     if names(known_to(request), modified):
         raise StaleError("If-None-Match names the state of the record; nothing was changed.")
 
 
-def refuse_if_changed(request: Request, modified: datetime) -> None:
-    """Raise StaleError if ``If-Match`` does not name the state of the record, which was modified then."""
+def refuse_if_changed(request: Request, modified: datetime | None) -> None:
+    """Raise StaleError if ``If-Match`` does not name the state of the record, likewise."""
     if not names(parse_etags(request.headers.get("If-Match", "*")), modified):
         raise StaleError
 
 
-def names(etags: list[str], modified: datetime) -> bool:
+def names(etags: list[str], modified: datetime | None) -> bool:
     """Whether one of the etags, or the star in their place, is of a record that was changed then."""
+    if modified is None:
+        return etags == ["*"]
     own = of(modified, b"").rpartition("-")[0]
     return etags == ["*"] or any(etag.rpartition("-")[0] == own for etag in etags)
 

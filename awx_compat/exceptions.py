@@ -23,9 +23,10 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
 from awx_compat import dialects, paths
-from awx_compat.passwords import TooManyLogins
+from awx_compat.passwords import TooManyLogins, of_login
 from instances import database, messages
 from instances.addresses import TakenAddressError
+from instances.hashing import HashingBusyError
 from instances.locking import StaleError
 from instances.mirror import guard
 
@@ -138,6 +139,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         error = PermissionDenied(refused)
     elif isinstance(error, TakenAddressError):
         error = ParseError(str(error))
+    elif isinstance(error, HashingBusyError):
+        error = of_login(error)
     elif isinstance(error, StaleError):
         error = PreconditionFailed(*error.args)
     elif context["request"].method in SAFE_METHODS:

@@ -75,6 +75,23 @@ class ChangesNeedOwner(IsAuthenticated):
         return token.user_id == user.pk or bool(user.is_superuser or (reads and user.sees_everything))
 
 
+class ChangesNeedSelf(IsAuthenticated):
+    """A user: superusers change and delete others; everybody changes, and nobody deletes, the own account."""
+
+    def has_object_permission(self, request: Request, view: Any, user: Any) -> bool:
+        requester: Any = request.user
+        if request.method == "DELETE":
+            return bool(requester.is_superuser) and user.pk != requester.pk
+        return request.method in permissions.SAFE_METHODS or bool(requester.is_superuser) or user.pk == requester.pk
+
+
+class GrantsNeedAdministrator(IsAuthenticated):
+    """The roles of users: who administers one of the groups, a queryset, gives and takes the roles on it."""
+
+    def has_object_permission(self, request: Request, view: Any, groups: Any) -> bool:
+        return request.method in permissions.SAFE_METHODS or bool(groups.exists())
+
+
 class IsSuperuserOrAuditor(IsAuthenticated):
     """Superusers, and system auditors where they only GET. AWX does not count HEAD and OPTIONS as reading here."""
 

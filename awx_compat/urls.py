@@ -19,6 +19,7 @@ from awx_compat.views import (
     login,
     mesh,
     metrics,
+    roles,
     root,
     tokens,
     users,
@@ -38,7 +39,7 @@ def routes_of_jobs(collection: str, kind: UnifiedJob.Type) -> list[URLPattern]:
     ]
 
 
-NOTHING_OF_USER = tuple(name for name in RELATED if name not in TOKENS_OF_USER)
+NOTHING_OF_USER = tuple(name for name in RELATED if name not in (*TOKENS_OF_USER, "roles"))
 
 LOGIN = lazy(lambda: f"{paths.api()}login/", str)()
 
@@ -75,6 +76,11 @@ urlpatterns = [
     path("v2/users/<key>/", users.UserDetail.as_view()),
     *(path(f"v2/users/<key>/{name}/", tokens.TokensOfUser.as_view()) for name in TOKENS_OF_USER),
     *(path(f"v2/users/<key>/{name}/", users.NothingOfUser.as_view()) for name in NOTHING_OF_USER),
+    path("v2/users/<key>/roles/", roles.RolesOfUser.as_view()),
+    path("v2/roles/", roles.RoleList.as_view()),
+    path("v2/roles/<key>/", roles.RoleDetail.as_view()),
+    path("v2/roles/<key>/users/", roles.UsersOfRole.as_view()),
+    path("v2/roles/<key>/teams/", roles.TeamsOfRole.as_view()),
     path("v2/tokens/", tokens.TokenList.as_view()),
     path("v2/tokens/<key>/", tokens.TokenDetail.as_view()),
     path("v2/tokens/<key>/activity_stream/", tokens.ActivityOfToken.as_view()),

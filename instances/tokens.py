@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet, TextField, Value
-from django.db.models.functions import Coalesce
+from django.db.models import DateTimeField, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, set_token_value
 from oauthlib.common import generate_token
@@ -25,9 +25,10 @@ def checksum(raw: str) -> str:
 
 
 def every() -> QuerySet[Any]:
-    """All tokens, with their owners and their ``description``."""
+    """All tokens, with their owners and their ``description``; ``last_used`` is None, as uses are not stored."""
     tokens: QuerySet[Any] = AccessToken.objects.filter(user__isnull=False).annotate(
-        description=Coalesce("note__description", Value(""), output_field=TextField())
+        description=Coalesce("note__description", Value(""), output_field=TextField()),
+        last_used=Cast(Value(None), DateTimeField()),
     )
     return tokens.select_related("user").order_by("id")
 

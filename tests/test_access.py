@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 from awx_compat.dialects import DIALECTS
 from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, UnifiedJob, User
+from instances.roles import role_id
 from tests.conftest import speaking
 from tests.make import make_jobs, make_link, make_node
 from tests.routes import filled_in, routes
@@ -72,6 +73,7 @@ def keys(reader: User | None, readers: dict[str, User]) -> dict[str, dict[str, o
     assigned = InstanceGroupRole.objects.get(user=readers["group user"])
     api |= {"role_definitions": {"use": 25}, "role_user_assignments": {"of group user": 2 * assigned.pk}}
     api |= {"jobs": {"of seen": UnifiedJob.objects.get().pk}, "credentials": {"of edge": 3}}
+    api |= {"roles": {name: role_id(group, InstanceGroupRole.Role.USE) for name, group in groups.items()}}
     addresses = dict(ReceptorAddress.objects.values_list("address", "pk"))
     api |= {"receptor_addresses": addresses}
     administration = {

@@ -105,9 +105,17 @@ def test_who_may_only_use_a_group_is_offered_nothing(edge: InstanceGroup, bob: U
         assert forms(client_of(bob), path) == {}
 
 
-@pytest.mark.parametrize("path", ["users/", "users/{pk}/", "config/", "settings/system/", "organizations/"])
+@pytest.mark.parametrize("path", ["config/", "settings/system/", "organizations/"])
 def test_there_are_no_forms_for_what_is_always_refused(admin: User, path: str) -> None:
-    assert forms(client_of(admin), f"/api/v2/{path.format(pk=admin.pk)}") == {}
+    assert forms(client_of(admin), f"/api/v2/{path}") == {}
+
+
+def test_a_user_is_changed_by_superusers_and_the_user(admin: User, alice: User) -> None:
+    assert forms(client_of(admin), "/api/v2/users/").keys() == {"POST"}
+    assert forms(client_of(admin), f"/api/v2/users/{alice.pk}/").keys() == {"PUT", "PATCH", "DELETE"}
+    assert forms(client_of(alice), f"/api/v2/users/{alice.pk}/").keys() == {"PUT", "PATCH"}
+    for path in ("/api/v2/users/", f"/api/v2/users/{admin.pk}/"):
+        assert forms(client_of(alice), path) == {}
 
 
 def test_a_token_is_changed_by_who_made_it(admin: User, auditor: User, alice: User) -> None:

@@ -12,7 +12,8 @@ from drf_spectacular.generators import EndpointEnumerator
 
 from awx_compat.dialects import DIALECTS
 from awx_compat.openapi import descriptions, serving
-from instances.models import InstanceGroup, User
+from instances.models import InstanceGroup, InstanceGroupRole, User
+from instances.roles import role_id
 from tests.conftest import client_of, speaking
 from tests.service import PROJECT
 from tests.test_openapi import faults, operations, resolved
@@ -90,6 +91,7 @@ def test_answers_are_as_described(
     User.objects.update(email="somebody@example.org")
     client = client_of(admin)
     keys = {"users": admin.pk, "instance_groups": edge.pk, "role_definitions": 25}
+    keys["roles"] = role_id(edge.pk, InstanceGroupRole.Role.USE)
     assigned = client.get("/api/v2/role_user_assignments/")
     if assigned.status_code == 200:
         keys["role_user_assignments"] = assigned.json()["results"][0]["id"]

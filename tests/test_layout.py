@@ -19,7 +19,6 @@ TOO_SHORT = {
     "awx_compat/bases.py": "is all that fleet/ may import of awx_compat",
     "awx_compat/paths.py": "how AWX writes paths, for serializers, views and the client of an AWX",
     "awx_compat/views/mesh.py": "endpoints of a kind, as views/ has a file for each",
-    "instances/accounts.py": "rules of accounts, beside lifecycle.py and groups.py with those of instances and groups",
     "instances/demonstration.py": "the demonstration mesh, which neither a snapshot nor a command is",
     "instances/health/rules.py": "what all other modules of health/ import",
     "instances/health/start.py": "queues a job of tasks.py, which imports checks.py",

@@ -29,7 +29,8 @@ from awx_compat.serializers.job import COLLECTIONS_OF_JOBS, UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
 from awx_compat.views.base import ApiView, not_implemented
-from instances.models import Instance, InstanceGroup, User
+from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
+from instances.roles import role_id, role_with_id
 from tests.conftest import client_of
 from tests.contract.comparison import Exchange
 from tests.contract.recordings import AWX23
@@ -253,6 +254,7 @@ def test_what_is_answered_here_is_as_described(
         "instance_groups": edge.pk,
         "users": admin.pk,
         "tokens": token["id"],
+        "roles": role_id(edge.pk, InstanceGroupRole.Role.USE),
     }
     checked = set()
     for where, method, operation in operations(document):
@@ -370,7 +372,9 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
     client, sent = client_of(admin), set()
     token = client.post("/api/v2/tokens/", {}, "json").json()
     Instance.objects.create(hostname=examples.KEYS["instances"])
-    InstanceGroup.objects.create(name=examples.KEYS["instance_groups"], is_container_group=True, credential=3)
+    group_pk, _ = role_with_id(int(examples.KEYS["roles"]))
+    name = examples.KEYS["instance_groups"]
+    InstanceGroup.objects.create(pk=group_pk, name=name, is_container_group=True, credential=3)
     for name, kind in COLLECTIONS_OF_JOBS.items():
         make_jobs(1, first=int(examples.KEYS[name]), type=kind)
     for path, name, schema, example in examples_of_parameters(document):
@@ -381,7 +385,7 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
             assert client.get(path.format(key=key), {name: json.dumps(example).strip('"')}).status_code == 200
             sent.add((path, name))
     lists = {path for path, name in sent if name == "order_by"}
-    assert len(lists) == 21
+    assert len(lists) == 22
     assert all({(path, "type"), (path, "id")} <= sent for path in lists)
     assert ("/api/v2/instances/", "search") in sent
 

@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 from awx_compat.pagination import Pagination
 from instances.addresses import address_to_link
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, InstanceLink, ReceptorAddress, User
+from instances.roles import role_id
 from tests.conftest import client_of, rolled_back, token_for
 from tests.make import make_jobs
 
@@ -53,7 +54,12 @@ COSTS = {
     "/api/v2/metrics/?format=json": 3,
     "/api/v2/users/": 2,
     "/api/v2/users/admin/": 2,
+    "/api/v2/users/user-0/roles/": 3,
+    "/api/v2/roles/?page_size=200": 2,
+    "/api/v2/roles/{role}/": 2,
+    "/api/v2/roles/{role}/users/": 3,
     "/api/v2/tokens/": 2,
+    "/api/v2/tokens/?user__username__contains=user&order_by=-application__name,description": 4,
 }
 
 
@@ -112,7 +118,9 @@ def build(rows: int, jobs: int) -> dict[str, Any]:
         ReceptorAddress(instance=instances[0], address=f"address-{n}", protocol="ws") for n in range(min(rows, 4))
     )
     address = ReceptorAddress.objects.get(instance__hostname="hub").pk
-    return {"instance": instances[0].pk, "group": groups[0].pk, "address": address, "jobs": jobs, "job": made[0].pk}
+    role = role_id(groups[0].pk, InstanceGroupRole.Role.USE)
+    ids = {"instance": instances[0].pk, "group": groups[0].pk, "address": address, "role": role, "job": made[0].pk}
+    return {**ids, "jobs": jobs}
 
 
 @pytest.mark.parametrize("path", sorted(COSTS))

@@ -38,6 +38,7 @@ COLLECTIONS = (
     "system_job_templates",
     "system_jobs",
     "schedules",
+    "roles",
     "notification_templates",
     "notifications",
     "labels",

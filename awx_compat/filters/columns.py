@@ -34,6 +34,11 @@ CREDENTIAL = Unkept(
 )
 TEMPLATE = Unkept("UnifiedJobTemplate", texts=(("name", "representation__name_of_template"),))
 ENVIRONMENT = Unkept("ExecutionEnvironment")
+APPLICATION = Unkept(
+    "OAuth2Application",
+    texts=(("name", "application__name"),),
+    secrets=frozenset({"client_secret"}),
+)
 Related = type[models.Model] | Unkept
 
 
@@ -62,24 +67,32 @@ RELATIONS: Mapping[Related, Mapping[str, Related]] = {
         "execution_environment": ENVIRONMENT,
     },
     User: {},
-    AccessToken: {"user": User},
+    AccessToken: {"user": User, "application": APPLICATION},
     CREDENTIAL: {},
     TEMPLATE: {},
     ENVIRONMENT: {},
+    APPLICATION: {},
 }  # in all dialects, as are the next two
 PATHS: Mapping[Related, Mapping[str, str]] = {
     User: {"created": "date_joined"},
     InstanceGroup: {"unifiedjob": "jobs"},
+    AccessToken: {"modified": "updated"},
 }
 HIDDEN: Mapping[Related, Collection[str]] = {
     InstanceGroup: {"credential_summary"},
     UnifiedJob: {"representation"},
     User: {"is_staff", "is_system_auditor", "date_joined", "mirrored"},
-    AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "application", "resource", "updated"},
+    AccessToken: {"token", "token_checksum", "source_refresh_token", "id_token", "resource", "updated"},
+}
+# The columns that no table has: all querysets of the model that are filtered annotate them, as ``tokens.every()`` does.
+ANNOTATED: Mapping[Related, Mapping[str, models.Field[Any, Any]]] = {
+    AccessToken: {"description": models.TextField(), "last_used": models.DateTimeField(null=True)},
 }
 FORBIDDEN: Mapping[Related, Collection[str]] = {InstanceGroup: {"pod_spec_override"}, User: {"password"}}
 # How AWX orders by a relation, where that is not by id.
-ORDERS: dict[Related, str] = {Instance: "hostname", CREDENTIAL: "name", TEMPLATE: "name"}
+ORDERS: dict[Related, str] = {Instance: "hostname", CREDENTIAL: "name", TEMPLATE: "name", APPLICATION: "name"}
+# What AWX calls a model that has another name here.
+MODEL_NAMES: Mapping[Related, str] = {AccessToken: "OAuth2AccessToken"}
 HOPS = 2  # relations that a filter may follow
 SEARCHED_IN_RELATED = ("username", "first_name", "last_name", "email", "name", "description")
 
@@ -106,6 +119,7 @@ def columns_by(names: FilterNames, model: Related) -> dict[str, models.Field[Any
     left_out = {*FORBIDDEN.get(model, ()), *names.hidden.get(model, ())}
     fields = {field.name: field for field in model._meta.concrete_fields if field.name not in left_out}
     fields |= {name: field_at(model, path) for name, path in names.paths.get(model, {}).items()}
+    fields |= ANNOTATED.get(model, {})
     return {name: field for name, field in fields.items() if name not in names.relations.get(model, ())}
 
 
@@ -130,6 +144,13 @@ def is_filterable(model: type[models.Model], name: str) -> bool:
     return name in columns(model) or name in FORBIDDEN.get(model, ())
 
 
+def name_of(model: Related) -> str:
+    """What AWX calls the model."""
+    if isinstance(model, Unkept):
+        return model.name
+    return MODEL_NAMES.get(model, model.__name__)
+
+
 def unknown(model: Related, names: list[str]) -> APIException:
     """The error for a path that no filter has; its message says where following the path fails."""
     here: Related | None = model
@@ -147,9 +168,9 @@ def unknown(model: Related, names: list[str]) -> APIException:
         elif isinstance(here, Unkept):
             if name in here.secrets:
                 return PermissionDenied("Filtering on password fields is not allowed.")
-            return ParseError(f"{here.name} has no field named '{name}'")
+            return ParseError(f"{name_of(here)} has no field named '{name}'")
         elif name in FORBIDDEN.get(here, ()):
             return PermissionDenied(f"Filtering on {name} is not allowed.")
         else:
-            return ParseError(f"{here._meta.object_name} has no field named '{name}'")
+            return ParseError(f"{name_of(here)} has no field named '{name}'")
     return ParseError(f"Filters follow at most {HOPS} relations.")

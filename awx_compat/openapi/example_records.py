@@ -169,6 +169,13 @@ ASSIGNMENT = {
     "name_of_group": "edge",
     "is_container": False,
 }
+ROLE = {
+    "number": 10,
+    "group": 3,
+    "name_of_group": "edge",
+    "held": InstanceGroupRole.Role.USE,
+    "is_administered": True,
+}
 TOKEN: dict[str, Any] = {
     "id": 7,
     "type": "o_auth2_access_token",

@@ -18,6 +18,7 @@ from awx_compat.openapi.example_records import (
     METRICS_TEXT,
     PING,
     RESOURCE,
+    ROLE,
     TOKEN,
     USER,
     in_list,
@@ -52,6 +53,7 @@ KEYS = {
     **{collection: str(102 + number) for number, collection in enumerate(job.COLLECTIONS_OF_JOBS)},
     "role_definitions": "25",
     "role_user_assignments": "8",
+    "roles": "10",
 }
 
 
@@ -135,6 +137,8 @@ SHAPES: dict[Any, Any] = {
     role.GroupRolePageSerializer: common.only_page(
         [role.role_body(InstanceGroup(pk=3, name="edge"), kind) for kind in InstanceGroupRole.Role]
     ),
+    role.RoleOfUserSerializer: role.RoleOfUserSerializer().to_representation(ROLE),
+    role.GroupRoleSerializer: role.GroupRoleSerializer().to_representation(ROLE),
     service.SettingCategoryPageSerializer: common.only_page([service.category(slug) for slug in CATEGORIES]),
     service.SettingsSerializer: {
         "IS_K8S": True,
@@ -170,6 +174,7 @@ def new_instance() -> dict[str, Any]:
     return {"hostname": "exec-9.example.org", **only(instance_alone(), ["peers"])}
 
 
+NEW_USER = {"username": "carol", "first_name": "Carol"}
 NEW_TOKEN = {"description": "dashboards", "scope": "read"}
 BODIES: dict[str, dict[str, Any]] = {
     "instances_create": {
@@ -194,6 +199,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "instance_groups_partial_update": {"other limits": {"max_forks": 50, "max_concurrent_jobs": 10}},
     "instance_groups_instances_create": {"associate": {"id": 5}, "disassociate": {"id": 5, "disassociate": True}},
     "instances_instance_groups_create": {"associate": {"id": 3}, "disassociate": {"id": 3, "disassociate": True}},
+    "users_roles_create": {"grant": {"id": 10}, "revoke": {"id": 10, "disassociate": True}},
+    "roles_users_create": {"grant": {"id": 4}, "revoke": {"id": 4, "disassociate": True}},
+    "users_create": {"a system auditor": {**NEW_USER, "password": "rotate-Me-29", "is_system_auditor": True}},
+    "users_update": {"all fields of a user": {**NEW_USER, "last_name": "Doe", "email": "carol@example.org"}},
+    "users_partial_update": {"another password": {"password": "rotate-Me-30"}, "a superuser": {"is_superuser": True}},
     **{f"{lists}_create": {"read-only token": NEW_TOKEN} for lists in TOKEN_LISTS},
     **{
         f"settings_{change}": {"shorter sessions": {"SESSION_COOKIE_AGE": 600}}

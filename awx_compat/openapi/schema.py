@@ -34,6 +34,7 @@ TAGS = {
     "credentials": "instance_groups",
     "me": "users",
     "mesh_visualizer": "mesh",
+    "roles": "users",
     "role_definitions": "users",
     "role_user_assignments": "users",
     "role_team_assignments": "users",

@@ -20,7 +20,14 @@ from rest_framework import serializers
 from rest_framework.relations import PKOnlyObject
 
 from awx_compat import paths
-from awx_compat.serializers.fields import FIELDS_OF_COLUMNS, NO_ID, AddressesField, ChoiceField, HostnamesField
+from awx_compat.serializers.fields import (
+    FIELDS_OF_COLUMNS,
+    NO_ID,
+    AddressesField,
+    ChoiceField,
+    HostnamesField,
+    PasswordField,
+)
 from instances.reader import Reader
 
 Render = Callable[[Any, Any], Any]  # of a serializer and a record: the value of one field
@@ -120,6 +127,7 @@ CONVERSIONS: dict[Any, Callable[[Any], Callable[[Any], Any] | None]] = {
     serializers.DateTimeField.to_representation: of_time,
     **dict.fromkeys(
         (
+            PasswordField.to_representation,
             serializers.BigIntegerField.to_representation,
             serializers.ChoiceField.to_representation,
             serializers.DecimalField.to_representation,
@@ -176,9 +184,17 @@ class RecordSerializer(CompiledSerializer):
     related = ObjectField()
     summary_fields = ObjectField()
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The fields that the reader has no right to set: they are read only, and OPTIONS leaves them out."""
+        return ()
+
     def get_fields(self) -> dict[str, Any]:
         """The fields that DRF builds of the class, built once: each serializer gets copies."""
-        return {name: copied(field) for name, field in fields_of(type(self)).items()}
+        fields = {name: copied(field) for name, field in fields_of(type(self)).items()}
+        for name in self.withheld:
+            fields[name].read_only, fields[name].default = True, serializers.empty
+        return fields
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         """The field of a column, which PUT sets to the column's default where the request leaves it out."""

@@ -35,6 +35,19 @@ class CharField(serializers.CharField):
         return ""
 
 
+ENCRYPTED = "$encrypted$"  # in place of every password
+
+
+class PasswordField(CharField):
+    """A password to set. It is never shown."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_blank=True, trim_whitespace=False, style={"input_type": "password"}, **options)
+
+    def to_representation(self, stored: str) -> str:
+        return ENCRYPTED
+
+
 NOT_A_LIST = 'Expected a list of items but got type "{input_type}".'
 NO_ID = "Incorrect type. Expected pk value, received {data_type}."
 

@@ -9,6 +9,7 @@ from awx_compat.serializers.base import IdField, NamedRecordSerializer, RecordSe
 from awx_compat.serializers.common import CapabilitiesSerializer, PathField
 from instances import groups
 from instances.models import InstanceGroup, InstanceGroupRole
+from instances.roles import role_id
 
 ROLE_DESCRIPTIONS = {
     InstanceGroupRole.Role.ADMIN: "Can manage all aspects of the instance group",
@@ -34,12 +35,6 @@ DEFAULT_POD_SPEC = {
         ],
     },
 }
-
-
-def role_id(group: InstanceGroup, role: InstanceGroupRole.Role) -> int:
-    """The id of a role. AWX numbers the roles of all records in one sequence; here the id follows from the group's."""
-    number = (group.pk - 1) * len(ROLE_DESCRIPTIONS) + list(ROLE_DESCRIPTIONS).index(role)
-    return number + 3  # 1 and 2 are the system's administrator and auditor
 
 
 class RoleSerializer(serializers.Serializer[Any]):
@@ -157,14 +152,7 @@ class InstanceGroupSerializer(RecordSerializer):
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """The fields that the reader has no right to set: they are read only, and OPTIONS leaves them out."""
         return () if "request" not in self.context or groups.may_set_policies(self.reader) else groups.OF_THE_MESH
-
-    def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        for name in self.withheld:
-            fields[name].read_only, fields[name].default = True, serializers.empty
-        return fields
 
     def validate_name(self, name: str) -> str:
         return groups.checked_name(self.instance, name)
@@ -216,7 +204,7 @@ class InstanceGroupSerializer(RecordSerializer):
         if group.credential_summary is not None:
             summary["credential"] = group.credential_summary
         summary["object_roles"] = {
-            role.value: {"description": description, "name": role.label, "id": role_id(group, role)}
+            role.value: {"description": description, "name": role.label, "id": role_id(group.pk, role)}
             for role, description in ROLE_DESCRIPTIONS.items()
         }
         summary["user_capabilities"] = {

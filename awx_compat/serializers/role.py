@@ -7,12 +7,11 @@ from rest_framework import serializers
 
 from awx_compat import dialects, paths
 from awx_compat.serializers.common import PageSerializer, PathField
-from awx_compat.serializers.group import ROLE_DESCRIPTIONS, RoleSerializer, role_id
+from awx_compat.serializers.group import ROLE_DESCRIPTIONS, RoleSerializer
 from awx_compat.serializers.user import IdentifiedSerializer, UserSerializer, resource_of
 from instances.models import InstanceGroup, InstanceGroupRole, User
 from instances.querysets import INCLUDED_ROLES
-
-# The serializers are for the OpenAPI document alone: the functions below make the bodies.
+from instances.roles import role_id
 
 
 class ResourceOfRoleSerializer(serializers.Serializer[Any]):
@@ -28,13 +27,37 @@ class GroupRoleSerializer(RoleSerializer):
     """A role on one group, as a record."""
 
     type = serializers.CharField(help_text="`role`.")
-    url = PathField(help_text="Path of the role in AWX; this service does not have that path.")
+    url = PathField(help_text="Path of the role.")
     related = serializers.DictField(
-        child=PathField(), help_text="Paths of the group and, in AWX, of the users and teams with the role."
+        child=PathField(), help_text="Paths of the group, and of the users and teams with the role."
     )
     summary_fields = ResourceOfRoleSerializer(help_text="The group of the role.")
 
+    def to_representation(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row of ``instances.roles``."""
+        return role_body(InstanceGroup(pk=row["group"], name=row["name_of_group"]), InstanceGroupRole.Role(row["held"]))
 
+
+class RevocableSerializer(ResourceOfRoleSerializer):
+    """The group of a role, and whether the requesting user may revoke the role."""
+
+    user_capabilities = serializers.DictField(
+        child=serializers.BooleanField(), help_text="Whether the requesting user may revoke the role (`unattach`)."
+    )
+
+
+class RoleOfUserSerializer(GroupRoleSerializer):
+    """A role that the user holds."""
+
+    summary_fields = RevocableSerializer(help_text="The group of the role.")
+
+    def to_representation(self, row: dict[str, Any]) -> dict[str, Any]:
+        body = super().to_representation(row)
+        body["summary_fields"]["user_capabilities"] = {"unattach": row["is_administered"]}
+        return body
+
+
+@extend_schema_serializer(component_name="ObjectRolePage")
 class GroupRolePageSerializer(PageSerializer):
     """The roles of a group."""
 
@@ -76,7 +99,7 @@ class AccessSummarySerializer(IdentifiedSerializer):
 
 def role_body(group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, Any]:
     """A role as a record of its own."""
-    number = role_id(group, role)
+    number = role_id(group.pk, role)
     return {
         "id": number,
         "type": "role",
@@ -125,7 +148,7 @@ class AccessSerializer(UserSerializer):
     def role_on_group(self, group: InstanceGroup, role: InstanceGroupRole.Role) -> dict[str, Any]:
         """The role on the group in the shape of ``HeldRoleSerializer``."""
         return {
-            "id": role_id(group, role),
+            "id": role_id(group.pk, role),
             "name": role.label,
             "description": ROLE_DESCRIPTIONS[role],
             "resource_name": group.name,

@@ -4,10 +4,13 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 
 from awx_compat import dialects
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import CapabilitiesSerializer
+from awx_compat.serializers.fields import ENCRYPTED, PasswordField
+from instances import accounts
 from instances.models import User
 
 RELATED = (
@@ -68,7 +71,9 @@ class UserSerializer(RecordSerializer):
 
     created = serializers.DateTimeField(source="date_joined", read_only=True)
     modified = serializers.SerializerMethodField()
-    password = serializers.SerializerMethodField()
+    password = PasswordField(
+        required=False, help_text="Required for a new user. Empty or `$encrypted$` leaves a password as it is."
+    )
     ldap_dn = serializers.SerializerMethodField()
     external_account = serializers.SerializerMethodField()
     auth = serializers.SerializerMethodField()
@@ -95,18 +100,48 @@ class UserSerializer(RecordSerializer):
             "external_account",
             "auth",
         )
+        read_only_fields = ("last_login",)
         description = "A user of the API."
         descriptions = {
             "first_name": "First name.",
             "last_name": "Last name.",
             "email": "Email address.",
-            "password": "Always `$encrypted$`: passwords are never shown.",
             "ldap_dn": "Always empty: this service does not use LDAP.",
             "last_login": "Time of the user's last login.",
             "external_account": "Always null: this service has no other identity providers.",
             "auth": "Always empty: this service has no other identity providers.",
         }
         types = {"modified": {"type": "null"}, "external_account": {"type": "null"}}
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        user = getattr(self.context.get("request"), "user", None)
+        is_ordinary = user is not None and user.is_authenticated and not user.is_superuser
+        return accounts.OF_SUPERUSERS if is_ordinary else ()
+
+    def validate_is_superuser(self, is_superuser: bool) -> bool:
+        return accounts.checked_rank(self.instance, is_superuser)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        self.refuse_withheld()
+        if values.get("password") in ("", ENCRYPTED):
+            del values["password"]
+        accounts.check_together(self.instance, values)
+        return values
+
+    def refuse_withheld(self) -> None:
+        """Raise PermissionDenied if the request changes what superusers alone may change; AWX's message."""
+        given = [name for name in self.withheld if self.initial_data.get(name) is not None]
+        changed = [name for name in given if self.initial_data[name] != getattr(self.instance, name)]
+        if changed:
+            raise PermissionDenied(f"Cannot change {', '.join(changed)}.")
+
+    def create(self, values: dict[str, Any]) -> User:
+        return accounts.create(values)
+
+    def update(self, user: User, values: dict[str, Any]) -> User:
+        accounts.change(user, values)
+        return user
 
     def get_related(self, user: User) -> dict[str, str]:
         return {name: f"{self.get_url(user)}{name}/" for name in RELATED}
@@ -130,9 +165,6 @@ class UserSerializer(RecordSerializer):
 
     def get_modified(self, user: User) -> None:
         return None
-
-    def get_password(self, user: User) -> str:
-        return "$encrypted$"
 
     def get_ldap_dn(self, user: User) -> str:
         return ""

@@ -302,11 +302,11 @@ class DetailView(ApiView, RetrieveAPIView[Any]):
         """Change the record by the request's body, and render it as GET does."""
         with transaction.atomic():
             record = self.get_locked_object()
-            etags.refuse_if_known(request, record.modified)
+            etags.refuse_if_known(request, getattr(record, "modified", None))
             before = copy.copy(record)
             serializer = self.get_serializer(record, data=request.data, partial=partial)
             serializer.is_valid(raise_exception=True)
-            etags.refuse_if_changed(request, record.modified)
+            etags.refuse_if_changed(request, getattr(record, "modified", None))
             serializer.save()
             changed = self.changed(before, record)
         return self.with_etag(request, Response(self.get_serializer(changed).data), changed)

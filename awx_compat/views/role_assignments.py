@@ -17,13 +17,13 @@ from awx_compat.serializers.role_assignment import (
     RoleDefinitionSerializer,
     UserAssignmentSerializer,
 )
-from awx_compat.views.base import ApiView, ListView, id_in, is_id, not_implemented
+from awx_compat.views.base import ApiView, id_in, not_implemented
 from awx_compat.views.empty import EmptyList
+from awx_compat.views.rows import RowList
 from instances.assignments import assignments
 from instances.listing import Listing
 
 ROLES = {definition.id: role for role, definition in DEFINITIONS.items()}
-# The fields of an assignment that a request may filter by, and the columns that have them.
 COLUMNS = {"id": "number", "user": "holder", "object_id": "group", "role_definition": "held"}
 FILTERS = [
     OpenApiParameter(name, {"type": "integer"}, description=f"Return only assignments with this `{name}`.")
@@ -73,35 +73,20 @@ class RoleDefinitionDetail(OfDefinition):
         return Response(DEFINITIONS[self.role].body)
 
 
-class UserAssignments(ListView):
+class UserAssignments(RowList):
     """Roles that users hold. Superusers and auditors see all of them, others their own."""
 
     title = "Role User Assignment List"
     serializer_class = UserAssignmentSerializer
-    filter_backends = ()  # these read tables, and the assignments are no table
+    model_name = "RoleUserAssignment"
+    columns = COLUMNS
 
     def get_listing(self) -> Listing:
         return assignments(self.reader, self.order(), **self.conditions())
 
-    def order(self) -> str:
-        name = self.request.query_params.get("order_by") or "id"
-        if name.removeprefix("-") != "id":
-            raise ParseError("Assignments can be ordered by id alone.")
-        return name.replace("id", "number")
-
-    def conditions(self) -> dict[str, Any]:
-        """The columns that the request filters by, and their values. Raises ParseError."""
-        found: dict[str, Any] = {}
-        for name, value in self.request.query_params.items():
-            if name in RESERVED:
-                continue
-            if name not in COLUMNS:
-                raise ParseError(f"RoleUserAssignment has no field named '{name}' here.")
-            if not is_id(str(value)):
-                raise ParseError(f"{name} must be a number.")
-            number = id_in(str(value))
-            found[COLUMNS[name]] = ROLES.get(number) if name == "role_definition" else number
-        return found
+    def number(self, name: str, text: str) -> Any:
+        number = super().number(name, text)
+        return ROLES.get(number) if name == "role_definition" else number
 
 
 @extend_schema(methods=["GET"], parameters=FILTERS, summary="The roles that users hold")

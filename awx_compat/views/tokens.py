@@ -29,6 +29,7 @@ class TokenList(ListView):
     title = "OAuth2 Tokens"
     serializer_class = TokenSerializer
     filterset_class = FiltersOf(AccessToken)
+    search_fields = ("description",)
     visible: Records | None = staticmethod(tokens.visible_to)
 
     def post(self, request: Request, key: str = "") -> Response:

@@ -1,30 +1,39 @@
 from functools import cached_property
 from typing import Any
 
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from awx_compat.authentication import SessionAuthentication
 from awx_compat.filters import FiltersOf
+from awx_compat.permissions import ChangesNeedSelf, ChangesNeedSuperuser
 from awx_compat.serializers.user import UserDetailSerializer, UserSerializer
-from awx_compat.views.base import ApiView, DetailView, ListView, not_implemented
+from awx_compat.views.base import ApiView, DetailView, ListView
 from awx_compat.views.empty import EmptyList
-from instances import versions
+from instances import accounts, versions
 from instances.models import User
 
 
 @extend_schema(methods=["GET"], summary="List the users")
-@extend_schema(methods=["POST"], summary="Create a user")
 class UserList(ListView):
+    permission_classes = [ChangesNeedSuperuser]
     title = "Users"
     serializer_class = UserSerializer
     filterset_class = FiltersOf(User)
     search_fields = ("username", "first_name", "last_name", "email")
-    post = not_implemented
 
     @staticmethod
     def visible(reader: Any) -> Any:
         return User.objects.visible_to(reader).with_rights().order_by("username")
+
+    @extend_schema(responses={201: UserDetailSerializer}, summary="Create a user")
+    def post(self, request: Request) -> Response:
+        return self.create(request, UserDetailSerializer)
 
 
 @extend_schema(methods=["GET"], summary="The requesting user, as a list of one record")
@@ -43,18 +52,45 @@ class Me(ListView):
 
 
 @extend_schema(methods=["GET"], summary="One user")
-@extend_schema(methods=["PUT"], summary="Change a user")
-@extend_schema(methods=["PATCH"], summary="Change some fields of a user")
-@extend_schema(methods=["DELETE"], summary="Delete a user")
 class UserDetail(DetailView):
+    permission_classes = [ChangesNeedSelf]
     title = "User Detail"
     serializer_class = UserDetailSerializer
     name_field = "username"
-    put = patch = delete = not_implemented
 
     @staticmethod
     def records(reader: Any) -> Any:
         return User.objects.with_rights()
+
+    @extend_schema(summary="Change a user; what is left out becomes its default, or stays as it is where it has none")
+    def put(self, request: Request, key: str) -> Response:
+        return self.change(request)
+
+    @extend_schema(summary="Change some fields of a user")
+    def patch(self, request: Request, key: str) -> Response:
+        return self.change(request, partial=True)
+
+    @extend_schema(responses={204: None}, summary="Delete a user, with the user's roles and tokens")
+    @transaction.atomic
+    def delete(self, request: Request, key: str) -> Response:
+        try:
+            accounts.delete(self.get_locked_object())
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from None
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def get_locked_object(self) -> Any:
+        """The user, locked after the superusers where a superuser changes it: of users, others change no rank."""
+        if self.reader.is_superuser:
+            accounts.lock_superusers()
+        return super().get_locked_object()
+
+    def changed(self, before: Any, user: Any) -> Any:
+        """The session of who changes the own password goes on; the user's others end."""
+        is_own = user.pk == self.reader.id and isinstance(self.request.successful_authenticator, SessionAuthentication)
+        if is_own and user.password != before.password:
+            update_session_auth_hash(self.request._request, user)
+        return user
 
 
 class OfUser(ApiView):

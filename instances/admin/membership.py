@@ -251,8 +251,7 @@ class MeshUserAdmin(MeshAdmin, UserAdmin):
         return super().user_change_password(request, *args, **kwargs)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        accounts.refuse_loss_of_last_superuser(obj)
-        super().delete_model(request, obj)
+        accounts.delete(obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
