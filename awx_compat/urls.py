@@ -35,7 +35,7 @@ def routes_of_jobs(collection: str, kind: UnifiedJob.Type) -> list[URLPattern]:
     return [
         path(f"v2/{collection}/", jobs.JobList.as_view(title=name, kind=kind)),
         re_path(f"{one}$", jobs.JobDetail.as_view(title=f"{name[:-1]} Detail", kind=kind)),
-        re_path(f"{one}(?P<path>.+)/$", jobs.NothingOfJob.as_view(kind=kind)),
+        re_path(f"{one}.+/$", jobs.NothingOfJob.as_view(kind=kind)),
     ]
 
 

@@ -19,6 +19,7 @@ from awx_compat.dialects import DIALECTS
 from awx_compat.permissions import IsSuperuserOrAuditor
 from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, UnifiedJob, User
+from instances.roles import role_id
 from tests.conftest import speaking
 from tests.make import make_jobs, make_link, make_node
 
@@ -124,8 +125,9 @@ def test_every_path_in_an_answer_is_answered(version: str, reader: str, readers:
     with speaking(version):
         client = APIClient(raise_request_exception=False)
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(readers[reader])[1]}")
-        ids = {"instances": Instance.objects.earliest("pk").pk, "users": readers["nobody"].pk}
-        ids |= {"instance_groups": InstanceGroup.objects.get(name="edge").pk}
+        edge = InstanceGroup.objects.get(name="edge").pk
+        ids = {"instances": Instance.objects.earliest("pk").pk, "instance_groups": edge, "users": readers["admin"].pk}
+        ids["roles"] = role_id(edge, InstanceGroupRole.Role.USE)
         crawler = Crawler(client, ids)
         found = crawler.paths()
         assert len(found) > 70

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from awx_compat import paths
 from awx_compat.answer_cache import AnswerCache
+from awx_compat.buffered import Application
 from awx_compat.dialects import DIALECTS
 from instances import tokens
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, ReceptorAddress, UnifiedJob, User
@@ -335,6 +336,15 @@ def test_a_cached_answer_is_of_one_form(
                     known = environ(sent, HTTP_AUTHORIZATION=authorization, HTTP_IF_NONE_MATCH=answer.headers["ETag"])
                     assert send(cache, known).status == 304
             assert len(etags) == 2
+
+
+@all_forms
+@pytest.mark.parametrize("path", ["/api/login/", "/admin/login/", "/api/v2/instances/"])
+def test_passwords_are_hashed_apart_in_any_form(form: Form, path: str) -> None:
+    application = Application(WSGIHandler(), 1)
+    sent = form.request(path) if path.startswith("/api/") else form.sent + path
+    with served_as(form):
+        assert application.is_hashed(environ(sent, "POST")) is path.endswith("/login/")
 
 
 # --- the functions
