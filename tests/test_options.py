@@ -1,13 +1,11 @@
 """OPTIONS, beyond what the recordings show: it agrees with the answers, the filters and the field list of AWX."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.urls import get_resolver
 from oauth2_provider.models import AccessToken
 
@@ -97,28 +95,6 @@ def test_every_view_is_described(version: str, who: str, request: pytest.Fixture
         assert ("POST" in body["description"]) is ("POST" in answers[path]["Allow"]), path
         written = re.findall(r"^\* `(\w+)`: .*\(\w+, (?:required|default=`.*`)\)$", body["description"], re.MULTILINE)
         assert set(body.get("actions", {}).get("POST", {})) <= set(written), path
-
-
-@pytest.mark.parametrize("who", ["admin", "auditor", "alice", "bob"])
-def test_actions_are_what_the_user_may_do(who: str, request: pytest.FixtureRequest, records: None) -> None:
-    """A method of ``actions`` is not refused for the user's rights; any other is, as is what this service cannot do."""
-    user = request.getfixturevalue(who)
-    client = client_of(user)
-    associated = {"instances": Instance.objects.get().pk, "instance_groups": InstanceGroup.objects.get().pk}
-    asked = 0
-    for path in paths_of_views(user):
-        told = client.options(path)
-        if told.status_code != 200 or "actions" not in told.json():
-            continue
-        for method in ("POST", "PUT"):
-            body = {"id": associated.get(path.rstrip("/").rpartition("/")[2])}  # memberships are validated first
-            with transaction.atomic():
-                status = client.generic(method, path, json.dumps(body), "application/json").status_code
-                transaction.set_rollback(True)
-            is_refused = status in (401, 403, 404, 405, 501)
-            assert (method in told.json()["actions"]) is not is_refused, f"{method} {path}: {status}"
-            asked += 1
-    assert asked > 50
 
 
 PARTS = ("awx_compat/metadata", "awx_compat/filters/", "awx_compat/serializers/")

@@ -75,8 +75,8 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     "a record from memory": (lambda asking: asking.walk(asking.cached, "GET", asking.record), 2, 2),
     "a page from memory": (lambda asking: asking.walk(asking.cached, "GET", PAGE), 2, 2),
     "OPTIONS from memory": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record), 2, 2),
-    # 17 files and 54 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, port and
-    # flag of an instance are those of its canonical address, and paths are in the form that was asked for (paths.py).
+    # 17 files and 54 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, port
+    # and flag of an instance are those of its canonical address, and paths are in the form that was asked for.
     "a changed record": (lambda asking: asking.walk(asking.cached, "GET", asking.record, changed=True), 17, 54),
     "a changed record by its name": (lambda asking: asking.walk(asking.cached, "GET", NAMED, changed=True), 17, 55),
     # 56 moves, not 42: beside these, in each direction, two for the cache around Django and two for the page's bounds.
