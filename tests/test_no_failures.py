@@ -41,7 +41,14 @@ def paths(reader: User, group: InstanceGroup, token: int) -> list[str]:
     for route in routes([each for each in get_resolver().url_patterns if str(each.pattern) != "admin/"], "/"):
         kind = route.partition("<")[0].rstrip("/").rpartition("/")[2]
         for key in (*keys.get(kind, ("all",)), MISSING) if "<" in route else ("",):
-            values = {"slug": key, "client_id": "none", "user_code": "none", "pk": key, "key": key}
+            values = {
+                "slug": key,
+                "collection": "teams",
+                "client_id": "none",
+                "user_code": "none",
+                "pk": key,
+                "key": key,
+            }
             found.append(filled_in(route, **values))
     return sorted(found, key=len, reverse=True)  # what is below a record before the record, which DELETE takes away
 
