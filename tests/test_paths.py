@@ -117,7 +117,7 @@ def paths_of_awx(records: dict[str, object]) -> Iterator[str]:
     for route in routes(get_resolver().url_patterns, "/"):
         if route.startswith(("/api/v2/", "/api/login/")) or route in ("/api/", "/api/o/"):
             collection = route.removeprefix("/api/v2/").partition("/")[0]
-            yield filled_in(route, key=records.get(collection), slug=records["settings"])
+            yield filled_in(route, key=records.get(collection), slug=records["settings"], collection="teams")
 
 
 def ask(path: str, authorization: str = "", body: Any = None, accept: str = "application/json", **more: Any) -> Any:
