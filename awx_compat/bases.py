@@ -2,6 +2,7 @@
 
 from awx_compat.authentication import bearer_token
 from awx_compat.exceptions import BodyTooLarge
+from awx_compat.exposition import Families, Labels, TextRenderer, gauge
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import IsSuperuserOrAuditor
@@ -14,11 +15,15 @@ __all__ = [
     "BodyTooLarge",
     "ErrorResponse",
     "ErrorSerializer",
+    "Families",
     "IsSuperuserOrAuditor",
+    "Labels",
     "OfInstance",
+    "TextRenderer",
     "bearer_token",
     "detail",
     "error_page",
+    "gauge",
     "id_in",
     "is_id",
     "name_in",

@@ -93,10 +93,17 @@ MESH_INSPECTION = {
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
     "mesh": "/api/fleet/v1/mesh/",
+    "metrics": "/api/fleet/v1/metrics/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+    "ping": "/api/fleet/v1/instances/{key}/ping/",
     "report": "/api/fleet/v1/instances/{key}/report/",
 }
+METRICS = """\
+# HELP awx_fleet_node_up Whether each node is ready and enabled.
+# TYPE awx_fleet_node_up gauge
+awx_fleet_node_up{hostname="exec-1.example.org"} 1.0
+"""
 REPORTS = {
     "healthy node": REPORT,
     "node that cannot run jobs": {"errors": ["Podman is not installed."]},
@@ -105,6 +112,12 @@ REPORTS = {
 
 def response_example(body: dict[str, Any]) -> list[OpenApiExample]:
     return [OpenApiExample("answer", body, response_only=True)]
+
+
+def text_examples() -> list[OpenApiExample]:
+    """The metrics in both formats."""
+    texts = {"text/plain": METRICS, "application/openmetrics-text": f"{METRICS}# EOF\n"}
+    return [OpenApiExample(kind, text, response_only=True, media_type=kind) for kind, text in texts.items()]
 
 
 def request_examples(named: dict[str, Any]) -> list[OpenApiExample]:
