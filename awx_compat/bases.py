@@ -2,15 +2,17 @@
 
 from awx_compat.authentication import bearer_token
 from awx_compat.exceptions import BodyTooLarge
-from awx_compat.exposition import Families, Labels, TextRenderer, gauge
+from awx_compat.exposition import RENDERERS, Families, Labels, TextRenderer, gauge
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.serializers.service import MetricsSerializer
 from awx_compat.views.base import ApiView, id_in, is_id
 from awx_compat.views.errors import page as error_page
 from awx_compat.views.instances import OfInstance
 
 __all__ = [
+    "RENDERERS",
     "ApiView",
     "BodyTooLarge",
     "ErrorResponse",
@@ -18,6 +20,7 @@ __all__ = [
     "Families",
     "IsSuperuserOrAuditor",
     "Labels",
+    "MetricsSerializer",
     "OfInstance",
     "TextRenderer",
     "bearer_token",

@@ -1,4 +1,4 @@
-"""Prometheus' text format: families of metrics, and the renderer of answers that consist of them."""
+"""Families of metrics, and the renderers of answers that consist of them: Prometheus' text, JSON, or a page."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from rest_framework.renderers import BaseRenderer
 
+from awx_compat.browsable import BrowsableRenderer
 from awx_compat.renderers import JSONRenderer
 
 Labels = dict[str, str]
@@ -45,3 +46,34 @@ class TextRenderer(BaseRenderer):
 
     def encode(self, families: Families, renderer_context: Any) -> bytes:
         return generate_latest(families)
+
+
+class FamiliesRenderer(JSONRenderer):
+    """The same as JSON."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        return super().render(without_families(data), accepted_media_type, renderer_context)
+
+
+class FamiliesPage(BrowsableRenderer):
+    """The JSON as a page."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
+        return super().render(without_families(data), accepted_media_type, renderer_context)
+
+
+RENDERERS: tuple[type[BaseRenderer], ...] = (TextRenderer, FamiliesRenderer, FamiliesPage)
+
+
+def without_families(data: Any) -> Any:
+    """``data`` as JSON: metrics as AWX has them in JSON, or an error."""
+    if not isinstance(data, Families):
+        return data
+    return {
+        metric.name: {
+            "help_text": metric.documentation,
+            "type": metric.type,
+            "samples": [{"labels": sample.labels, "value": sample.value} for sample in metric.samples],
+        }
+        for metric in data.collect()
+    }

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from awx_compat.exposition import Families, Labels, gauge
+from awx_compat.exposition import Labels, gauge
 from instances.models import Instance, Mirror, UnifiedJob
 from instances.monitoring import Totals
 from instances.querysets import ACTIVE
@@ -188,15 +188,3 @@ def single(name: str, text: str, value: float) -> GaugeMetricFamily:
 
 def users(number: int) -> GaugeMetricFamily:
     return single("awx_users_total", "Number of users", number)
-
-
-def as_json(families: Families) -> dict[str, Any]:
-    """In the JSON that AWX makes of it."""
-    return {
-        metric.name: {
-            "help_text": metric.documentation,
-            "type": metric.type,
-            "samples": [{"labels": sample.labels, "value": sample.value} for sample in metric.samples],
-        }
-        for metric in families.collect()
-    }

@@ -10,8 +10,9 @@ from typing import Any
 
 from prometheus_client import exposition
 from prometheus_client.core import CounterMetricFamily, Metric
+from rest_framework.renderers import BaseRenderer
 
-from awx_compat.bases import Families, Labels, TextRenderer, gauge
+from awx_compat.bases import RENDERERS, Families, Labels, TextRenderer, gauge
 from instances.health.conditions import health_of
 from instances.health.rules import last_seen_at
 from instances.models import Condition, Instance, InstanceGroup, Mirror
@@ -35,6 +36,10 @@ class OpenMetricsRenderer(PrometheusRenderer):
 
     media_type = "application/openmetrics-text"
     format = "openmetrics"
+
+
+# In place of the first, which knows one format alone.
+FORMATS: tuple[type[BaseRenderer], ...] = (PrometheusRenderer, OpenMetricsRenderer, *RENDERERS[1:])
 
 
 def family(name: str, text: str, samples: Iterable[tuple[Labels, Any]]) -> Metric:

@@ -114,10 +114,14 @@ def response_example(body: dict[str, Any]) -> list[OpenApiExample]:
     return [OpenApiExample("answer", body, response_only=True)]
 
 
-def text_examples() -> list[OpenApiExample]:
-    """The metrics in both formats."""
+def metrics_examples() -> list[OpenApiExample]:
+    """The metrics in each format."""
+    samples = [{"labels": {"hostname": "exec-1.example.org"}, "value": 1.0}]
+    help_text = METRICS.partition("# HELP awx_fleet_node_up ")[2].partition("\n")[0]
+    body = {"awx_fleet_node_up": {"help_text": help_text, "type": "gauge", "samples": samples}}
     texts = {"text/plain": METRICS, "application/openmetrics-text": f"{METRICS}# EOF\n"}
-    return [OpenApiExample(kind, text, response_only=True, media_type=kind) for kind, text in texts.items()]
+    examples = [OpenApiExample(kind, text, response_only=True, media_type=kind) for kind, text in texts.items()]
+    return [*examples, *response_example(body)]
 
 
 def request_examples(named: dict[str, Any]) -> list[OpenApiExample]:

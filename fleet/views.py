@@ -16,6 +16,7 @@ from awx_compat.bases import (
     ErrorSerializer,
     Families,
     IsSuperuserOrAuditor,
+    MetricsSerializer,
     OfInstance,
     detail,
 )
@@ -195,13 +196,17 @@ class FleetMetrics(ApiView):
 
     title = "Fleet Metrics"
     permission_classes = [IsSuperuserOrAuditor]
-    renderer_classes = [metrics.PrometheusRenderer, metrics.OpenMetricsRenderer]
+    renderer_classes = metrics.FORMATS
 
     @extend_schema(
         operation_id="fleet_metrics_retrieve",
-        responses={(200, "text/plain"): str, (200, "application/openmetrics-text"): str},
+        responses={
+            (200, "text/plain"): str,
+            (200, "application/openmetrics-text"): str,
+            (200, "application/json"): MetricsSerializer,
+        },
         summary="Figures of the fleet for Prometheus",
-        examples=openapi.text_examples(),
+        examples=openapi.metrics_examples(),
     )
     def get(self, request: Request) -> Response:
         now = timezone.now()

@@ -256,7 +256,6 @@ def test_nobody_reads_it_without_credentials() -> None:
         (ACCEPT, "application/openmetrics-text; version=1.0.0"),
         ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0"),
         ("text/plain", "text/plain; version=0.0.4"),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/plain; version=0.0.4"),
         ("*/*", "text/plain; version=0.0.4"),
         (None, "text/plain; version=0.0.4"),
     ],
@@ -270,6 +269,19 @@ def test_the_format_is_the_one_that_is_accepted(
     assert text.endswith("# EOF\n") is ("openmetrics" in content_type)
     parser = openmetrics if "openmetrics" in content_type else prometheus
     assert "awx_fleet_node_state" in {family.name for family in parser.text_string_to_metric_families(text)}
+
+
+def test_it_is_there_as_json_and_as_a_page(admin: User, mesh: list[Instance]) -> None:
+    client = client_of(admin)
+    for query, accept in (("", "application/json"), ("?format=json", "*/*")):
+        answer = client.get(URL + query, HTTP_ACCEPT=accept)
+        assert answer["Content-Type"] == "application/json"
+        up = {each["labels"]["hostname"]: each["value"] for each in answer.json()["awx_fleet_node_up"]["samples"]}
+        assert up == of_nodes(read(admin), "node_up")
+    for query, accept in (("", "text/html,application/xhtml+xml,*/*;q=0.8"), ("?format=api", "*/*")):
+        answer = client.get(URL + query, HTTP_ACCEPT=accept)
+        assert answer["Content-Type"] == "text/html; charset=utf-8"
+        assert "awx_fleet_node_up" in answer.content.decode()
 
 
 @pytest.mark.parametrize("accept", [ACCEPT, "*/*", "text/plain", "application/openmetrics-text"])

@@ -1,42 +1,18 @@
-from typing import Any
-
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from prometheus_client.core import Metric
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.browsable import BrowsableRenderer
-from awx_compat.exposition import Families, TextRenderer
-from awx_compat.metrics import ServiceMetrics, as_json
+from awx_compat.exposition import RENDERERS, Families
+from awx_compat.metrics import ServiceMetrics
 from awx_compat.openapi.parameters import TEXT
 from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.service import MetricsSerializer
 from awx_compat.views.base import ApiView
 from instances import monitoring, versions
 from instances.mirror import guard
 from instances.models import Instance
 from instances.versions import Dependencies
-
-
-class FiguresRenderer(JSONRenderer):
-    """The same figures as JSON."""
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
-        return super().render(without_figures(data), accepted_media_type, renderer_context)
-
-
-class FiguresPage(BrowsableRenderer):
-    """The JSON as a page."""
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
-        return super().render(without_figures(data), accepted_media_type, renderer_context)
-
-
-def without_figures(data: Any) -> Any:
-    """``data`` as JSON: metrics, or an error."""
-    return as_json(data) if isinstance(data, Families) else data
-
 
 TEXTS = {"type": "array", "items": TEXT}  # a parameter that may be repeated
 
@@ -51,7 +27,7 @@ class Metrics(ApiView):
     title = "Metrics"
     depends_on: Dependencies | None = versions.METRICS
     permission_classes = [IsSuperuserOrAuditor]
-    renderer_classes = [TextRenderer, FiguresRenderer, FiguresPage]
+    renderer_classes = RENDERERS
 
     @extend_schema(
         parameters=[
