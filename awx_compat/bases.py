@@ -2,23 +2,31 @@
 
 from awx_compat.authentication import bearer_token
 from awx_compat.exceptions import BodyTooLarge
+from awx_compat.exposition import RENDERERS, Families, Labels, TextRenderer, gauge
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import IsSuperuserOrAuditor
+from awx_compat.serializers.service import MetricsSerializer
 from awx_compat.views.base import ApiView, id_in, is_id
 from awx_compat.views.errors import page as error_page
 from awx_compat.views.instances import OfInstance
 
 __all__ = [
+    "RENDERERS",
     "ApiView",
     "BodyTooLarge",
     "ErrorResponse",
     "ErrorSerializer",
+    "Families",
     "IsSuperuserOrAuditor",
+    "Labels",
+    "MetricsSerializer",
     "OfInstance",
+    "TextRenderer",
     "bearer_token",
     "detail",
     "error_page",
+    "gauge",
     "id_in",
     "is_id",
     "name_in",

@@ -44,4 +44,9 @@ class IsTheNodeItself(permissions.BasePermission):
 
 def is_named_by(key: str, instance: Instance) -> bool:
     """Whether the path's ``key``, an id or a hostname, names ``instance``."""
-    return instance.pk == id_in(key) if is_id(key) else instance.hostname == name_in(key)
+    return all(getattr(instance, field) == value for field, value in named_by(key).items())
+
+
+def named_by(key: str) -> dict[str, Any]:
+    """The filter of the instance that the path's ``key`` names. PostgreSQL has no text with NUL, so no hostname has."""
+    return {"pk": id_in(key)} if is_id(key) or "\0" in key else {"hostname": name_in(key)}

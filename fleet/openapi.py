@@ -93,10 +93,17 @@ MESH_INSPECTION = {
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
     "mesh": "/api/fleet/v1/mesh/",
+    "metrics": "/api/fleet/v1/metrics/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+    "ping": "/api/fleet/v1/instances/{key}/ping/",
     "report": "/api/fleet/v1/instances/{key}/report/",
 }
+METRICS = """\
+# HELP awx_fleet_node_up Whether each node is ready and enabled.
+# TYPE awx_fleet_node_up gauge
+awx_fleet_node_up{hostname="exec-1.example.org"} 1.0
+"""
 REPORTS = {
     "healthy node": REPORT,
     "node that cannot run jobs": {"errors": ["Podman is not installed."]},
@@ -105,6 +112,16 @@ REPORTS = {
 
 def response_example(body: dict[str, Any]) -> list[OpenApiExample]:
     return [OpenApiExample("answer", body, response_only=True)]
+
+
+def metrics_examples() -> list[OpenApiExample]:
+    """The metrics in each format."""
+    samples = [{"labels": {"hostname": "exec-1.example.org"}, "value": 1.0}]
+    help_text = METRICS.partition("# HELP awx_fleet_node_up ")[2].partition("\n")[0]
+    body = {"awx_fleet_node_up": {"help_text": help_text, "type": "gauge", "samples": samples}}
+    texts = {"text/plain": METRICS, "application/openmetrics-text": f"{METRICS}# EOF\n"}
+    examples = [OpenApiExample(kind, text, response_only=True, media_type=kind) for kind, text in texts.items()]
+    return [*examples, *response_example(body)]
 
 
 def request_examples(named: dict[str, Any]) -> list[OpenApiExample]:

@@ -246,9 +246,17 @@ class FleetRootSerializer(serializers.Serializer[Any]):
 
     bundles = serializers.CharField(read_only=True, help_text="The last install bundles of all nodes.")
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
+    metrics = serializers.CharField(read_only=True, help_text="Figures of the fleet for Prometheus.")
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
+    ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")
     report = serializers.CharField(read_only=True, help_text="Path to which a node sends its own report.")
+
+
+class InstancePingSerializer(serializers.Serializer[Any]):
+    """Whether an instance is up."""
+
+    up = serializers.BooleanField(read_only=True, help_text="Whether the instance exists, is ready and is enabled.")
 
 
 class MirrorPingSerializer(serializers.ModelSerializer[Mirror]):

@@ -8,8 +8,10 @@ urlpatterns = [
     path("", views.FleetRoot.as_view(), name="fleet"),
     path("bundles/", views.Bundles.as_view()),
     path("mesh/", views.MeshView.as_view()),
+    path("metrics/", views.FleetMetrics.as_view()),
     path("mirror/", views.MirrorState.as_view(), name="mirror"),
     path("mirror/ping/", views.MirrorPing.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),
     path("instances/<key>/conditions/", views.Conditions.as_view()),
+    path("instances/<key>/ping/", views.InstancePing.as_view()),
 ]

@@ -1,6 +1,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -14,16 +15,19 @@ from awx_compat.bases import (
     BodyTooLarge,
     ErrorResponse,
     ErrorSerializer,
+    Families,
     IsSuperuserOrAuditor,
+    MetricsSerializer,
     OfInstance,
     detail,
 )
-from fleet import openapi
-from fleet.authentication import IsTheNodeItself, NodeTokenAuthentication
+from fleet import metrics, openapi
+from fleet.authentication import IsTheNodeItself, NodeTokenAuthentication, named_by
 from fleet.serializers import (
     BundlesSerializer,
     ConditionsSerializer,
     FleetRootSerializer,
+    InstancePingSerializer,
     MeshSerializer,
     MirrorPingSerializer,
     MirrorSerializer,
@@ -32,15 +36,16 @@ from fleet.serializers import (
     bundle_of,
     mesh_of,
 )
-from instances import install_bundles
+from instances import install_bundles, monitoring, tasks
 from instances.health import conditions
 from instances.health.recording import record
 from instances.health.watch import Inspections
 from instances.messages import NO_MIRROR
 from instances.mirror import guard, history
-from instances.models import Instance, Mirror
+from instances.models import Instance, InstanceGroup, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
+PING_IS_OFF = "This service does not answer pings of instances: PUBLIC_INSTANCE_PING is off."
 NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
@@ -56,8 +61,8 @@ class FleetRoot(ApiView):
         examples=openapi.response_example(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
-        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "report")}
-        here = {"bundles": "bundles/", "mesh": "mesh/", "mirror": "mirror/"}
+        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "ping", "report")}
+        here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics", "mirror")}
         root = reverse("fleet")
         return Response({name: root + path for name, path in {**here, **below}.items()})
 
@@ -185,3 +190,72 @@ class MirrorPing(ApiView):
         mirror = mirror_or_404()
         status = HTTPStatus.SERVICE_UNAVAILABLE if mirror.is_stale() else HTTPStatus.OK
         return Response(MirrorPingSerializer(mirror).data, status=status)
+
+
+class FleetMetrics(ApiView):
+    """Figures for Prometheus: every node whatever its state, groups, links, background work and the mirror."""
+
+    title = "Fleet Metrics"
+    permission_classes = [IsSuperuserOrAuditor]
+    renderer_classes = metrics.FORMATS
+
+    @extend_schema(
+        operation_id="fleet_metrics_retrieve",
+        responses={
+            (200, "text/plain"): str,
+            (200, "application/openmetrics-text"): str,
+            (200, "application/json"): MetricsSerializer,
+        },
+        summary="Figures of the fleet for Prometheus",
+        examples=openapi.metrics_examples(),
+    )
+    def get(self, request: Request) -> Response:
+        now = timezone.now()
+        nodes = list(Instance.objects.with_load().with_conditions().with_up().order_by("hostname"))
+        groups = list(InstanceGroup.objects.with_load().with_members().order_by("name"))
+        mirror = guard.current()
+        return Response(
+            Families(
+                [
+                    *metrics.of_nodes(nodes, conditions.all_current(nodes, now), now),
+                    *metrics.of_groups(groups),
+                    *metrics.of_links(monitoring.links_by_state()),
+                    *metrics.of_background_work(
+                        monitoring.background_jobs(), list(monitoring.heartbeat_ages(now)), tasks.longest_silence()
+                    ),
+                    *(metrics.of_mirror(mirror) if mirror else ()),
+                ]
+            )
+        )
+
+
+class InstancePing(ApiView):
+    """For load balancers, without credentials: 200 while the node is ready and enabled, else 503.
+
+    An instance that does not exist is not up: the answer shows nothing else.
+    """
+
+    title = "Instance Ping"
+    permission_classes = [AllowAny]
+    authentication_classes = ()
+
+    @extend_schema(
+        responses={
+            200: InstancePingSerializer,
+            404: ErrorResponse("PingIsOff", PING_IS_OFF, (ErrorSerializer,), detail(PING_IS_OFF)),
+            503: ErrorResponse(
+                "InstanceDown",
+                "The instance is not up, or the database is too busy.",
+                (InstancePingSerializer, ErrorSerializer),
+                {"up": False},
+            ),
+        },
+        summary="Whether an instance is up, for load balancers",
+        examples=openapi.response_example({"up": True}),
+    )
+    def get(self, request: Request, key: str) -> Response:
+        if not settings.PUBLIC_INSTANCE_PING:
+            raise NotFound(PING_IS_OFF)
+        is_up = Instance.objects.up().filter(**named_by(key)).exists()
+        status = HTTPStatus.OK if is_up else HTTPStatus.SERVICE_UNAVAILABLE
+        return Response(InstancePingSerializer({"up": is_up}).data, status=status)

@@ -64,15 +64,15 @@ def limit_statements(milliseconds: int) -> Iterator[None]:
                 cursor.execute("RESET statement_timeout")
 
 
-def fetch_in_one_statement(*querysets: QuerySet[Any, Any]) -> list[list[dict[str, Any]]]:
-    """The rows of each of the querysets, which are made by ``values()``. One statement, so all are of one moment.
+def fetch_in_one_statement(*queries: QuerySet[Any, Any] | str) -> list[list[dict[str, Any]]]:
+    """The rows of each of the queries: querysets made by ``values()``, or SQL without parameters.
 
-    The values are those of JSON: times are strings in ISO 8601.
+    One statement, so all are of one moment. The values are those of JSON: times are strings in ISO 8601.
     """
     parts: list[str] = []
     params: list[Any] = []
-    for queryset in querysets:
-        sql, own = queryset.query.sql_with_params()
+    for query in queries:
+        sql, own = (query, ()) if isinstance(query, str) else query.query.sql_with_params()
         parts.append(f"(SELECT json_agg(part) FROM ({sql}) AS part)")  # noqa: S608 - made of a compiled query
         params.extend(own)
     with db.connection.cursor() as cursor:

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -114,13 +113,10 @@ def record(new: NewBundle) -> None:
         logger.warning("The install bundle of %s is not recorded: %s", new.instance, database.reason(error))
 
 
-def comparison_of(instance: Instance, now: datetime) -> Comparison | None:
-    """The last bundle of the instance, compared; None where none is recorded. One query, and one without the bundle."""
-    try:
-        bundle = instance.issued_bundle
-    except ObjectDoesNotExist:
-        return None
-    return compare([bundle], now)[0]
+def comparisons_of(instances: Iterable[Instance], now: datetime) -> dict[int, Comparison]:
+    """By id of the instance, its last bundle, compared, where one is recorded. One query, if any is."""
+    bundles = [each.issued_bundle for each in instances if hasattr(each, "issued_bundle")]
+    return {each.bundle.instance_id: each for each in compare(bundles, now)} if bundles else {}
 
 
 def compare_all(now: datetime) -> list[Comparison]:

@@ -23,6 +23,9 @@ from instances.reader import Reader
 # The states in which a job takes capacity.
 ACTIVE = ["running", "waiting"]
 
+# Whether an instance can do its work.
+UP = Q(node_state="ready", enabled=True)
+
 # Which roles on a group each role includes.
 INCLUDED_ROLES = {
     "admin_role": ["admin_role", "use_role", "read_role"],
@@ -132,9 +135,17 @@ class InstanceQuerySet(VisibleQuerySet):
         """``is_mirrored``: whether the records are those of another AWX."""
         return self.annotate(is_mirrored=Exists(apps.get_model("instances", "Mirror").objects.all()))
 
+    def up(self) -> Self:
+        """The instances that are ready and enabled. A lost one is not ready: a loss changes the state."""
+        return self.filter(UP)
+
+    def with_up(self) -> Self:
+        """``is_up``: whether the instance is among those that are ``up()``."""
+        return self.annotate(is_up=ExpressionWrapper(UP, models.BooleanField()))
+
     def in_service(self) -> Self:
-        """The instances that count in their groups and metrics: ready, enabled, and not hop nodes."""
-        return self.filter(node_state="ready", enabled=True).exclude(node_type="hop")
+        """The instances that count in their groups and metrics: those that are ``up()``, but for hop nodes."""
+        return self.up().exclude(node_type="hop")
 
     def with_peers(self) -> Self:
         """``peer_hostnames``: the hostnames of the peers, ordered; ``canonical_address`` is read along.
@@ -297,13 +308,13 @@ class UnifiedJobQuerySet(VisibleQuerySet):
 
 
 class JobCountQuerySet(models.QuerySet[Any]):
-    def by_node(self) -> Iterator[tuple[str, str, str, int]]:
-        """Hostname of the execution node, status, launch type, and how many jobs have these, where there are any."""
+    def by_node(self) -> models.QuerySet[Any, dict[str, Any]]:
+        """``node`` (the execution node), ``status``, ``launch_type``, and the ``number`` of jobs with these, if any."""
         keys = ("node", "status", "launch_type")
         counted = self.exclude(launch_type="sync")  # AWX's own bookkeeping
-        numbers = counted.order_by().values_list(*keys).annotate(number=Sum("jobs"))
-        for node, status, launch_type, number in numbers.exclude(number=0).order_by(*keys).iterator():
-            yield node, status, launch_type, int(number)
+        numbers = counted.order_by().values(*keys).annotate(number=Sum("jobs"))
+        rows: models.QuerySet[Any, dict[str, Any]] = numbers.exclude(number=0).order_by(*keys)
+        return rows
 
     def total(self) -> int:
         """The number of all jobs."""

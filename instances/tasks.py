@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
 from procrastinate.contrib.django import app
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 LONGEST_PAUSE = 60  # seconds
 LOW_PRIORITY = -10  # of jobs for whose result no user waits
 RETENTION_HOURS = 24  # for which the admin shows a job that succeeded
+MISSED_HEARTBEATS = 3  # after which a worker counts as lost, and others take over its jobs
 
 
 class Backoff(BaseRetryStrategy):
@@ -144,6 +146,11 @@ def queue_missed() -> None:
     for node in Instance.objects.filter(node_state=Instance.NodeState.DEPROVISIONING).order_by("pk"):
         if not is_queued("deprovision", pk=node.pk):
             deprovision.defer(pk=node.pk)
+
+
+def longest_silence() -> int:
+    """The seconds without a heartbeat after which a worker counts as lost."""
+    return MISSED_HEARTBEATS * int(settings.WORKER_HEARTBEAT)
 
 
 async def requeue_stalled(silent_for: float) -> None:

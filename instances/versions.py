@@ -24,6 +24,7 @@ from instances.models import (
     ReceptorAddress,
     User,
 )
+from instances.monitoring import TOTALS
 
 MOST_ROWS = 5_000  # of one table; to read the versions of more takes longer than most answers
 
@@ -47,15 +48,27 @@ class Rows:
         return f"SELECT CASE WHEN count(*) <= {MOST_ROWS} THEN {total}::text END FROM ({rows}) AS rows"  # noqa: S608
 
 
-class Dependencies:
-    """All rows that an answer is made of.
+@dataclass(frozen=True)
+class Computed:
+    """The row of figures that ``query`` selects, which are their own version: they need not follow from rows."""
 
-    ``sql`` selects one row with the versions of them, a column for each of ``rows``; NULL where these are too many.
+    query: str
+
+    @property
+    def sql(self) -> str:
+        """Selects the figures as a text."""
+        return f"SELECT row_to_json(figures)::text FROM ({self.query}) AS figures"  # noqa: S608
+
+
+class Dependencies:
+    """All rows and figures that an answer is made of.
+
+    ``sql`` selects one row with the versions of them, a column for each of ``parts``; NULL where rows are too many.
     """
 
-    def __init__(self, *rows: Rows) -> None:
-        self.rows = rows
-        self.sql = f"SELECT {', '.join(f'({each.sql})' for each in rows)}"
+    def __init__(self, *parts: Rows | Computed) -> None:
+        self.parts = parts
+        self.sql = f"SELECT {', '.join(f'({each.sql})' for each in parts)}"
 
 
 _LINK, _NODE, _ADDRESS = (model._meta.db_table for model in (InstanceLink, Instance, ReceptorAddress))
@@ -88,5 +101,5 @@ INSTANCE = Dependencies(
 )
 INSTANCES = Dependencies(*_READER, *_MESH)
 GROUPS = Dependencies(*_READER, *_MESH, Rows(InstanceGroup), Rows(GroupLoad))
-FIGURES = Dependencies(*_READER, *_MESH, Rows(JobCount), Rows(Mirror))
+METRICS = Dependencies(*_READER, *_MESH, Rows(JobCount), Rows(Mirror), Computed(TOTALS))
 HEALTH = Dependencies(Rows(Instance), Rows(InstanceGroup), Rows(_MEMBER))  # for anybody

@@ -98,6 +98,9 @@ ANSWER_CACHE_SIZE = read.int("ANSWER_CACHE_SIZE", 16_000_000, validate=env.not_n
 # Seconds between two heartbeats of a worker; other workers take over the jobs of one that missed three.
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 
+# Whether anybody may ask at /api/fleet/v1/instances/{id}/ping/ if an instance is up, as load balancers do.
+PUBLIC_INSTANCE_PING = read.bool("PUBLIC_INSTANCE_PING", False)
+
 # --- the mirror of a live AWX
 # Age in seconds from which on a mirror is stale; 0: three periods of "sync_awx --follow", and the time of a sync.
 MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)

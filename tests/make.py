@@ -1,15 +1,16 @@
 """Records for tests, with everything that a test does not care about filled in."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from instances import groups, lifecycle
+from instances import groups, install_bundles, lifecycle
 from instances.addresses import address_to_link
 from instances.locking import lock_record
-from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
+from instances.models import Instance, InstanceGroup, InstanceLink, IssuedBundle, UnifiedJob
 
 
 def make_node(
@@ -51,6 +52,17 @@ def make_jobs(number: int, first: int | None = None, **fields: Any) -> list[Unif
     return UnifiedJob.objects.bulk_create(
         UnifiedJob(pk=pk, **{"representation": {"id": pk}, **defaults, **fields}) for pk in range(first, first + number)
     )
+
+
+def record_bundle(node: Instance) -> IssuedBundle:
+    """An install bundle of the node, whose certificate is valid for a month."""
+    now = timezone.now()
+    expires = now + timedelta(days=30)
+    parts = install_bundles.parts(node, [])
+    bundle: IssuedBundle = IssuedBundle.objects.create(
+        instance=node, made=now, certificate_expires=expires, parts=parts
+    )
+    return bundle
 
 
 @transaction.atomic

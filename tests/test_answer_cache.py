@@ -1,6 +1,7 @@
 """Answers from memory: the same that Django would give now, whatever was committed and by whom."""
 
 import base64
+import json
 import re
 import threading
 import uuid
@@ -11,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import Error, connection
 from django.test.utils import CaptureQueriesContext
@@ -31,11 +33,13 @@ from instances.models import (
     User,
 )
 from instances.prepared import preparing_cursor
+from instances.versions import Computed, Rows
 from tests.make import make_jobs, make_link, make_node
 from tests.wsgi import WSGIResponse, environ, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+READ = re.compile(r'(?:FROM|JOIN) "(\w+)"')  # the tables of a statement
 INSTANCE, LIST, GROUP = "/api/v2/instances/exec-1/", "/api/v2/instances/", "/api/v2/instance_groups/edge/"
 CACHED = {  # of each path, whether bob, who sees one group, is answered 200
     INSTANCE: True,
@@ -187,6 +191,10 @@ def mirror() -> None:
     Mirror.objects.create(url="https://awx.example.org", every=60, began=now, finished=now)
 
 
+def session(life: timedelta) -> None:
+    Session.objects.create(session_key="key", session_data="", expire_date=timezone.now() + life)
+
+
 CHANGES: dict[str, Callable[[User, Instance], Any]] = {
     "a column": lambda user, node: Instance.objects.filter(pk=node.pk).update(errors="broken"),
     "another node": lambda user, node: Instance.objects.filter(hostname="hop-1").update(enabled=False),
@@ -225,6 +233,8 @@ CHANGES: dict[str, Callable[[User, Instance], Any]] = {
     "an old token": lambda user, node: tokens.every().update(expires="2020-01-01T00:00Z"),
     "a token's scope": lambda user, node: tokens.every().update(scope="read"),
     "a mirror": lambda user, node: mirror(),
+    "a user more": lambda user, node: User.objects.create(username="another"),
+    "a session": lambda user, node: session(timedelta(days=1)),
     "a count": lambda user, node: JobCount.objects.update(jobs=77),
     "nothing": lambda user, node: None,
 }
@@ -249,6 +259,28 @@ def test_nothing_is_answered_that_does_not_hold(
             kept, made = asking.ask(path, method), asking.ask(path, method, to=asking.handler)
             assert (kept.status, kept.body) == (made.status, made.body), (path, method)
             assert lasting_headers(kept) == lasting_headers(made), (path, method)
+
+
+def test_figures_that_are_no_rows_count_too(admin: User, mesh: Instance) -> None:
+    """Metrics have the number of sessions that have not expired, and that of connections to the database."""
+    path = "/api/v2/metrics/?format=json"
+
+    def figures(answer: WSGIResponse) -> tuple[float, float]:
+        body = json.loads(answer.body)
+        names = ("awx_sessions_total", "awx_database_connections_total")
+        sessions, connections = (body[name]["samples"][0]["value"] for name in names)
+        return sessions, connections
+
+    asking = Asking(admin)
+    session(timedelta(days=1))
+    before = figures(asking.fill(path))
+    assert before[0] == 1
+    Session.objects.update(expire_date=timezone.now())
+    assert figures(asking.ask(path)) == (0, before[1])
+    asking.fill(path)
+    server = connection.connection.info
+    with psycopg.connect(server.dsn, dbname=server.dbname, password=server.password):
+        assert figures(asking.ask(path)) == (0, before[1] + 1)
 
 
 def test_what_is_written_without_django_counts_too(asking: Asking, mesh: Instance) -> None:
@@ -476,10 +508,14 @@ def check_tables(path: str, *users: User) -> None:
             dependencies = getattr(response, "dependencies", None)
             if dependencies is None:
                 continue
-            read = {table for sql in statements for table in re.findall(r'(?:FROM|JOIN) "(\w+)"', str(sql))}
+            read = {table for sql in statements for table in READ.findall(str(sql))}
             assert read or method == "OPTIONS"
-            declared = {rows.model._meta.db_table for rows in dependencies.rows.rows}
+            declared = set().union(*(tables_of(part) for part in dependencies.rows.parts))
             assert read <= declared, (path, method, read - declared)
+
+
+def tables_of(part: Rows | Computed) -> set[str]:
+    return {part.model._meta.db_table} if isinstance(part, Rows) else set(READ.findall(part.query))
 
 
 # --- what is not kept

@@ -400,8 +400,10 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(alice).get(FLEET).json() == {
         "bundles": "/api/fleet/v1/bundles/",
         "mesh": "/api/fleet/v1/mesh/",
+        "metrics": "/api/fleet/v1/metrics/",
         "mirror": "/api/fleet/v1/mirror/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+        "ping": "/api/fleet/v1/instances/{key}/ping/",
         "report": "/api/fleet/v1/instances/{key}/report/",
     }
 
@@ -413,10 +415,12 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
         FLEET: {"get"},
         f"{FLEET}bundles/": {"get"},
         f"{FLEET}mesh/": {"get"},
+        f"{FLEET}metrics/": {"get"},
         f"{FLEET}mirror/": {"get"},
         f"{FLEET}mirror/ping/": {"get"},
         f"{FLEET}instances/{{key}}/report/": {"post"},
         f"{FLEET}instances/{{key}}/conditions/": {"get"},
+        f"{FLEET}instances/{{key}}/ping/": {"get"},
     }
     parts = schema["components"]["schemas"]
     assert parts["ReportRequest"]["properties"]["memory"]["maximum"] == 2**63 - 1

@@ -16,6 +16,7 @@ from django.utils import translation
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from drf_spectacular.utils import extend_schema
+from pytest_django import Settings
 from rest_framework import serializers
 from rest_framework.exceptions import NotAcceptable
 
@@ -236,9 +237,10 @@ def test_what_a_new_view_declares_is_all_that_the_document_needs() -> None:
 
 
 def test_what_is_answered_here_is_as_described(
-    document: Any, admin: User, edge: InstanceGroup, subtests: pytest.Subtests
+    document: Any, admin: User, edge: InstanceGroup, subtests: pytest.Subtests, settings: Settings
 ) -> None:
     """Each path that GET answers: as its schema says, with no property more."""
+    settings.PUBLIC_INSTANCE_PING = True
     User.objects.update(email="somebody@example.org")
     client = client_of(admin)
     token = client.post("/api/v2/tokens/", {}, "json").json()

@@ -177,7 +177,7 @@ class JobGraphSerializer(serializers.Serializer[Any]):
     jobs = JobSeriesSerializer(help_text="Jobs that succeeded and jobs that failed.")
 
 
-# For the document alone: ``as_json()`` of ``metrics.py`` makes the body.
+# For the document alone: ``without_families()`` of ``exposition.py`` makes the body.
 
 
 class SampleSerializer(serializers.Serializer[Any]):

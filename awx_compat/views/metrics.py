@@ -1,63 +1,41 @@
-from typing import Any
-
-from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BaseRenderer
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from prometheus_client.core import Metric
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.browsable import BrowsableRenderer
-from awx_compat.metrics import MetricsCollector, as_json, as_text
+from awx_compat.exposition import RENDERERS, Families
+from awx_compat.metrics import ServiceMetrics
+from awx_compat.openapi.parameters import TEXT
 from awx_compat.permissions import IsSuperuserOrAuditor
-from awx_compat.renderers import JSONRenderer
 from awx_compat.serializers.service import MetricsSerializer
 from awx_compat.views.base import ApiView
-from instances import versions
+from instances import monitoring, versions
 from instances.mirror import guard
-from instances.models import Instance, JobCount
+from instances.models import Instance
 from instances.versions import Dependencies
 
-
-class TextRenderer(BaseRenderer):
-    """Prometheus' text format; errors as JSON."""
-
-    media_type = "text/plain"
-    format = "txt"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        if isinstance(data, MetricsCollector):
-            return as_text(data)
-        renderer_context["response"]["Content-Type"] = "application/json"
-        return JSONRenderer().render(data, accepted_media_type, renderer_context)
+TEXTS = {"type": "array", "items": TEXT}  # a parameter that may be repeated
 
 
-class FiguresRenderer(JSONRenderer):
-    """The same figures as JSON."""
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
-        return super().render(without_figures(data), accepted_media_type, renderer_context)
-
-
-class FiguresPage(BrowsableRenderer):
-    """The JSON as a page."""
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
-        return super().render(without_figures(data), accepted_media_type, renderer_context)
-
-
-def without_figures(data: Any) -> Any:
-    """``data`` as JSON: metrics, or an error."""
-    return as_json(data) if isinstance(data, MetricsCollector) else data
+def switch(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, TEXT | {"default": "0"}, description=description)
 
 
 class Metrics(ApiView):
     """Figures for Prometheus: as text, as JSON with ``format=json``, or as a page."""
 
     title = "Metrics"
-    depends_on: Dependencies | None = versions.FIGURES
+    depends_on: Dependencies | None = versions.METRICS
     permission_classes = [IsSuperuserOrAuditor]
-    renderer_classes = [TextRenderer, FiguresRenderer, FiguresPage]
+    renderer_classes = RENDERERS
 
     @extend_schema(
+        parameters=[
+            switch("dbonly", "`1`: without the figures of AWX's subsystems."),
+            switch("subsystemonly", "`1`: only the figures of AWX's subsystems."),
+            OpenApiParameter("metric", TEXTS, description="Of the subsystems' figures only these."),
+            OpenApiParameter("node", TEXTS, description="Only the subsystems of these control nodes."),
+        ],
         responses={(200, "text/plain"): str, (200, "application/json"): MetricsSerializer},
         summary="Figures for Prometheus, as text or with `format=json`",
     )
@@ -67,4 +45,12 @@ class Metrics(ApiView):
         mirror = guard.current() if may_be_mirror else None
         if mirror is not None:
             self.depends_on = None  # how old its figures are follows from the time
-        return Response(MetricsCollector(instances, JobCount.objects.by_node(), mirror))
+        address = request.build_absolute_uri("/").rstrip("/")
+        metrics = ServiceMetrics(instances, *monitoring.jobs_and_totals(), mirror, address)
+        query = request.query_params
+        families: list[Metric] = []
+        if query.get("subsystemonly") != "1":
+            families += metrics.database()
+        if query.get("dbonly") != "1":
+            families += metrics.subsystems(query.getlist("metric"), query.getlist("node"))
+        return Response(Families(families))

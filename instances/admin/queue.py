@@ -17,6 +17,7 @@ from procrastinate.exceptions import UniqueViolation
 from instances.admin import show
 from instances.admin.base import NewestFirstAdmin
 from instances.admin.lists import ChoiceFilter
+from instances.monitoring import own_tasks
 
 KINDS = {"succeeded": "good", "failed": "bad", "aborted": "bad", "cancelled": "unsure"}
 WORDS = {"todo": "waiting", "doing": "running"}
@@ -36,8 +37,7 @@ class TaskFilter(ChoiceFilter):
     parameter_name = "task"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """The service's own tasks. Procrastinate's tasks have the path of their module as a name."""
-        return [(task, task.replace("_", " ")) for task in sorted(app.tasks) if task.isidentifier()]
+        return [(task, task.replace("_", " ")) for task in own_tasks()]
 
     def select(self, queryset: Any, choice: str) -> Any:
         return queryset.filter(task_name=choice)

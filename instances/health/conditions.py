@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from instances import install_bundles
-from instances.health.rules import CHECKABLE_STATES, LOST_ERROR, tolerance
+from instances.health.rules import CHECKABLE_STATES, LOST_ERROR, last_seen_at, tolerance
 from instances.health.watch import MIRRORING as MIRRORING
 from instances.health.watch import Watch as Watch
 from instances.install_bundles import Comparison
@@ -102,9 +102,7 @@ def findings(
 
 def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
     patience = tolerance(instance.node_type)
-    times = [time for time in (instance.last_seen, health.sighted) if time is not None]
-    past = [time for time in times if time - now <= patience]  # by so much another clock may be ahead
-    last = max(past, default=None)
+    last = last_seen_at(instance, health, now)
     in_time = last is not None and now - last <= patience
     if health.lost_since is not None:
         message = f"Lost since {health.lost_since:%Y-%m-%d %H:%M:%S} UTC."
@@ -112,7 +110,8 @@ def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
             return Finding(Status.UNKNOWN, Reason.SEEN_ONCE, message)
         return Finding(Status.FALSE, Reason.LOST, message, health.lost_since)
     if last is None:
-        return Finding(Status.UNKNOWN, Reason.IN_FUTURE if times else Reason.NEVER_SEEN)
+        was_seen = instance.last_seen or health.sighted
+        return Finding(Status.UNKNOWN, Reason.IN_FUTURE if was_seen else Reason.NEVER_SEEN)
     if not in_time:
         is_lost = instance.node_state == State.UNAVAILABLE
         reason = Reason.LOST if is_lost else Reason.SILENT
@@ -251,11 +250,21 @@ def up_to_date(comparison: Comparison) -> Finding:
 
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
     """The conditions of an instance that was read ``with_conditions()``; none is stored. At most two queries."""
+    return all_current([instance], now)[instance.pk]
+
+
+def all_current(instances: Collection[Instance], now: datetime | None = None) -> dict[int, list[Condition]]:
+    """By id, the conditions of instances that were read ``with_conditions()``; none is stored. At most two queries."""
     now = now or timezone.now()
+    watch = MIRRORING if any(each.is_mirrored for each in instances) else Watch.here(now)
+    compared = install_bundles.comparisons_of(instances, now)
+    return {each.pk: current_by(each, watch, compared.get(each.pk), now) for each in instances}
+
+
+def current_by(instance: Instance, watch: Watch, comparison: Comparison | None, now: datetime) -> list[Condition]:
     stored = {condition.type: condition for condition in instance.conditions.all()}
-    watch = MIRRORING if instance.is_mirrored else Watch.here(now)
     found = findings(instance, watch, now)
-    found[Type.BUNDLE_CURRENT] = bundle_current(instance, watch, install_bundles.comparison_of(instance, now))
+    found[Type.BUNDLE_CURRENT] = bundle_current(instance, watch, comparison)
     if Type.REACHABLE not in found:
         found[Type.REACHABLE] = stored_loss(stored.get(Type.REACHABLE)) or down(
             None, health_of(instance).lost_since or now

@@ -1,12 +1,12 @@
 """The constants of AWX's health rules. Source: docs/awx-behaviour.md, "Heartbeats and lost nodes"."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F, Q
 
 from instances import capacity
-from instances.models import Instance
+from instances.models import Instance, NodeHealth
 
 State = Instance.NodeState
 CHECKABLE_STATES = (State.READY, State.UNAVAILABLE, State.INSTALLED)  # those that a health check may change
@@ -22,3 +22,9 @@ def tolerance(node_type: str) -> timedelta:
     own = settings.CLUSTER_NODE_HEARTBEAT_PERIOD * settings.CLUSTER_NODE_MISSED_HEARTBEAT_TOLERANCE
     mesh = 0 if node_type in capacity.CONTROLLING else settings.RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD
     return timedelta(seconds=own + mesh)
+
+
+def last_seen_at(instance: Instance, health: NodeHealth, now: datetime) -> datetime | None:
+    """When the node was last seen; None if it never was, or further in the future than another clock may be ahead."""
+    times = [time for time in (instance.last_seen, health.sighted) if time is not None]
+    return max((time for time in times if time - now <= tolerance(instance.node_type)), default=None)

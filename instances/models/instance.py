@@ -133,6 +133,7 @@ class Instance(Timestamped):
     # What the queryset's methods annotate.
     load: Load
     is_mirrored: bool
+    is_up: bool
     peer_hostnames: list[str]
     peer_ids: list[int]
     reverse_peer_ids: list[int]

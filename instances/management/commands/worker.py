@@ -23,7 +23,6 @@ from instances.startup import positive, refuse_unmigrated_database, refuse_what_
 
 logger = logging.getLogger(__name__)
 
-MISSED_HEARTBEATS = 3  # after which a worker counts as lost, and others take over its jobs
 PAUSE = 1  # seconds between two attempts to reach a database that is away
 
 
@@ -78,7 +77,7 @@ async def connected() -> AsyncIterator[contextlib.AsyncExitStack]:
 
 async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, stopping: asyncio.Event) -> None:
     """Run jobs and the periodic tasks until ``stopping``; raises OperationalError when the database fails."""
-    silent_for = MISSED_HEARTBEATS * settings.WORKER_HEARTBEAT
+    silent_for = tasks.longest_silence()
     for period, act in (
         (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for)),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
