@@ -127,3 +127,10 @@ def test_anonymous_requests_are_told_to_log_in(path: str, version: str) -> None:
 
 def test_each_collection_is_declared_once() -> None:
     assert len(BY_ROUTE) == len({collection.name for collection in COLLECTIONS}) == len(COLLECTIONS)
+
+
+def test_a_browser_gets_pages(client: Any, version: str) -> None:
+    page = client.get("/api/v2/teams/", HTTP_ACCEPT="text/html")
+    assert (page.status_code, "<form" in page.content.decode()) == (200, False)
+    missing = client.get("/api/v2/teams/5/", HTTP_ACCEPT="text/html")
+    assert (missing.status_code, missing["Content-Type"]) == (404, "text/html; charset=utf-8")
