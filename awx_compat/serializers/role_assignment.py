@@ -152,7 +152,7 @@ class UserAssignmentSerializer(serializers.Serializer[Any]):
     user_ansible_id = serializers.UUIDField(allow_null=True, help_text="Always null, as in AWX.")
 
     def get_fields(self) -> dict[str, Any]:
-        """None of them can be written, as roles cannot be assigned over the API yet."""
+        """None of them can be written: roles on groups are granted at ``users/N/roles/`` and ``roles/N/users/``."""
         fields = super().get_fields()
         for field in fields.values():
             field.read_only = True

@@ -207,10 +207,13 @@ class CredentialOfGroups(ApiView):
 
     title = "Credential Detail"
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        groups: Any = domain.with_credential(id_in(kwargs["key"]))
+        self.group = groups.visible_to(self.reader).first()
+        if self.group is None:
+            raise PermissionDenied if groups.exists() else NotFound(message_of_missing("Credential"))
+
     @extend_schema(responses=CredentialSerializer, summary="What is known of a credential that a group has")
     def get(self, request: Request, key: str) -> Response:
-        groups: Any = domain.with_credential(id_in(key))
-        group = groups.visible_to(self.reader).first()
-        if group is None:
-            raise PermissionDenied if groups.exists() else NotFound(message_of_missing("Credential"))
-        return Response(credential_body(group))
+        return Response(credential_body(self.group))
