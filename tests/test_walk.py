@@ -75,17 +75,17 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     "a record from memory": (lambda asking: asking.walk(asking.cached, "GET", asking.record), 2, 2),
     "a page from memory": (lambda asking: asking.walk(asking.cached, "GET", PAGE), 2, 2),
     "OPTIONS from memory": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record), 2, 2),
-    # 16 files and 48 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, and
-    # port and flag of an instance are those of its canonical address.
-    "a changed record": (lambda asking: asking.walk(asking.cached, "GET", asking.record, changed=True), 16, 48),
-    # 17 files, one more: what a name in a path stands for is said where paths are.
-    "a changed record by its name": (lambda asking: asking.walk(asking.cached, "GET", NAMED, changed=True), 17, 49),
-    # 51 moves, not 42: beside these, in each direction, two for the cache around Django and two for the page's bounds.
-    "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 15, 51),
+    # 17 files and 54 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, port
+    # and flag of an instance are those of its canonical address, and paths.py knows the form of the request's path,
+    # which the middleware and each url ask for.
+    "a changed record": (lambda asking: asking.walk(asking.cached, "GET", asking.record, changed=True), 17, 54),
+    "a changed record by its name": (lambda asking: asking.walk(asking.cached, "GET", NAMED, changed=True), 17, 55),
+    # 56 moves, not 42: beside these, in each direction, two for the cache around Django and two for the page's bounds.
+    "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 16, 56),
     "changed OPTIONS": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record, changed=True), 14, 40),
-    # 30, not 23: beside these, the rules of a version are in rules/, and what was noted of a node's health
+    # 31, not 23: beside these, the rules of a version are in rules/, and what was noted of a node's health
     # (conditions.py, rules.py) is worked out anew, by what all control nodes' inspections say of it (watch.py).
-    "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", asking.record, PATCH), 30, 85),
+    "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", asking.record, PATCH), 31, 89),
 }
 
 

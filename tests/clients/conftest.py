@@ -8,8 +8,8 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,7 @@ class Ansible:
     collections: Path
     home: Path
     address: str
+    variables: Mapping[str, str] = field(default_factory=dict)  # further ones of the environment
 
     def run(self, module: str, **arguments: Any) -> dict[str, Any]:
         """The result of the module, and whether it ``failed``."""
@@ -123,6 +124,7 @@ class Ansible:
                 "ANSIBLE_LOCALHOST_WARNING": "false",
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
                 **{f"CONTROLLER_{name}": value for name, value in login.items()},
+                **self.variables,
             },
             cwd=self.home,
             capture_output=True,
