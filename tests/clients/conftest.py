@@ -77,6 +77,7 @@ class Awxkit:
     folder: Path
     home: Path
     address: str
+    variables: Mapping[str, str] = field(default_factory=dict)  # further ones of the environment
 
     def awx(self, *arguments: str, prefix: str = "CONTROLLER", **login: str) -> subprocess.CompletedProcess[str]:
         """Run ``awx``, its host and login in variables with this prefix; as admin, by token, unless told otherwise."""
@@ -93,7 +94,7 @@ class Awxkit:
     def _run(self, program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.folder / "bin" / program, *arguments],
-            env={"PATH": os.defpath, "HOME": str(self.home), "PYTHONUTF8": "1", **variables},
+            env={"PATH": os.defpath, "HOME": str(self.home), "PYTHONUTF8": "1", **self.variables, **variables},
             cwd=self.home,
             capture_output=True,
             encoding="utf-8",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import DjangoDbBlocker
@@ -29,25 +30,27 @@ def below(dataset24_template: str, django_db_blocker: DjangoDbBlocker) -> Iterat
         yield address
 
 
-@pytest.mark.parametrize("api", ["/api/", "/api/controller/"])
-def test_the_command_line(api: str, below: str, clients_folder: Path, tmp_path: Path) -> None:
-    """It logs in by the form, lists page by page, and changes a record at the ``url`` that it was given."""
+def test_the_command_line(
+    dataset24_template: str, clients_folder: Path, tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """It logs in by the form, lists page by page, and changes a record. It knows no path of a host but /api/."""
     folder = installed(clients_folder / "awxkit-24.6.1", "awxkit==24.6.1", *NEEDED_BY_AWXKIT)
-    awxkit = Awxkit(folder, tmp_path, below.removesuffix(BASE))
-    path = {"AWXKIT_API_BASE_PATH": f"{BASE}{api}"}
-    login = {"CONTROLLER_HOST": awxkit.address, "CONTROLLER_USERNAME": "admin", "CONTROLLER_PASSWORD": "admin"}
+    api = "/api/controller/"
+    with (
+        new_database(dataset24_template) as url,
+        served(url, AWX_VERSION="24.6.1", API_PREFIXES="controller") as address,
+    ):
+        awxkit = Awxkit(folder, tmp_path, address, {"AWXKIT_API_BASE_PATH": api})
 
-    def run(*arguments: str) -> dict[str, object]:
-        done = awxkit._run("awx", *arguments, **login, **path)
-        assert done.returncode == 0, done.stderr + done.stdout
-        return json.loads(done.stdout)  # type: ignore[no-any-return]
+        def run(*arguments: str) -> Any:
+            done = awxkit.awx("--conf.color", "f", *arguments, USERNAME="admin", PASSWORD="admin")
+            assert done.returncode == 0, done.stderr + done.stdout
+            return json.loads(done.stdout)
 
-    listed = run("instances", "list", "--all", "--page_size", "2")["results"]
-    assert isinstance(listed, list)
-    assert len(listed) > 2
-    assert all(each["url"].startswith(f"{BASE}{api}v2/instances/") for each in listed)
-    changed = run("instances", "modify", str(listed[0]["id"]), "--enabled", "false")
-    assert changed["enabled"] is False
+        listed = run("instances", "list", "--all", "--page_size", "2")["results"]
+        assert len(listed) > 2
+        assert all(each["url"].startswith(f"{api}v2/instances/") for each in listed)
+        assert run("instances", "modify", str(listed[0]["id"]), "--enabled", "false")["enabled"] is False
 
 
 @pytest.mark.parametrize("api", ["/api/", "/api/controller/"])
@@ -57,4 +60,12 @@ def test_the_collection(api: str, below: str, make_ansible: Callable[[str, str],
     ansible = replace(make_ansible("24.6.1", below.removesuffix(BASE)), variables=path)
     for changed in (True, False):
         result = ansible.run("instance_group", name=f"made-{api}", policy_instance_minimum=1)
+        assert (result["failed"], result["changed"]) == (False, changed), result
+
+
+def test_the_older_collection(below: str, make_ansible: Callable[[str, str], Ansible]) -> None:
+    """It takes the address with the path."""
+    ansible = make_ansible("23.6.0", below)
+    for changed in (True, False):
+        result = ansible.run("instance_group", name="made-by-23.6.0", policy_instance_minimum=1)
         assert (result["failed"], result["changed"]) == (False, changed), result
