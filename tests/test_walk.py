@@ -76,7 +76,8 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     "a page from memory": (lambda asking: asking.walk(asking.cached, "GET", PAGE), 2, 2),
     "OPTIONS from memory": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record), 2, 2),
     # 17 files and 54 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, port
-    # and flag of an instance are those of its canonical address, and paths are in the form that was asked for.
+    # and flag of an instance are those of its canonical address, and paths.py knows the form of the request's path,
+    # which the middleware and each url ask for.
     "a changed record": (lambda asking: asking.walk(asking.cached, "GET", asking.record, changed=True), 17, 54),
     "a changed record by its name": (lambda asking: asking.walk(asking.cached, "GET", NAMED, changed=True), 17, 55),
     # 56 moves, not 42: beside these, in each direction, two for the cache around Django and two for the page's bounds.

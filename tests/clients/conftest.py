@@ -8,8 +8,8 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ class Awxkit:
     folder: Path
     home: Path
     address: str
+    variables: Mapping[str, str] = field(default_factory=dict)  # further ones of the environment
 
     def awx(self, *arguments: str, prefix: str = "CONTROLLER", **login: str) -> subprocess.CompletedProcess[str]:
         """Run ``awx``, its host and login in variables with this prefix; as admin, by token, unless told otherwise."""
@@ -93,7 +94,7 @@ class Awxkit:
     def _run(self, program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.folder / "bin" / program, *arguments],
-            env={"PATH": os.defpath, "HOME": str(self.home), "PYTHONUTF8": "1", **variables},
+            env={"PATH": os.defpath, "HOME": str(self.home), "PYTHONUTF8": "1", **self.variables, **variables},
             cwd=self.home,
             capture_output=True,
             encoding="utf-8",
@@ -109,6 +110,7 @@ class Ansible:
     collections: Path
     home: Path
     address: str
+    variables: Mapping[str, str] = field(default_factory=dict)  # further ones of the environment
 
     def run(self, module: str, **arguments: Any) -> dict[str, Any]:
         """The result of the module, and whether it ``failed``."""
@@ -123,6 +125,7 @@ class Ansible:
                 "ANSIBLE_LOCALHOST_WARNING": "false",
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
                 **{f"CONTROLLER_{name}": value for name, value in login.items()},
+                **self.variables,
             },
             cwd=self.home,
             capture_output=True,
