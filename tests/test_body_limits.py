@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 
 from awx_compat.parsers import BodyError, JSONParser
 from bench import processes
-from fleet.views import LARGEST_REPORT, ROOT
+from fleet.views import LARGEST_REPORT
 from instances import node_tokens
 from instances.models import Instance, User
 from tests import slow
@@ -96,7 +96,9 @@ def test_a_report_of_a_node_is_small(db: None) -> None:
     raw = node_tokens.issue(Instance.objects.create(hostname="exec-1", node_type="execution"))
     client = APIClient(headers={"Authorization": f"Bearer {raw}"})
     for size, status in ((LARGEST_REPORT, 400), (LARGEST_REPORT + 1, 413)):
-        answer = client.generic("POST", f"{ROOT}instances/exec-1/report/", b"x" * size, content_type="application/json")
+        answer = client.generic(
+            "POST", "/api/fleet/v1/instances/exec-1/report/", b"x" * size, content_type="application/json"
+        )
         assert answer.status_code == status
 
 
