@@ -189,9 +189,17 @@ def test_conditions_on_one_column_are_one_list(join: str, model: Any, db: None) 
         value = column.choices[0][0] if column.choices else {"BooleanField": "true"}.get(type(column).__name__, "1")
         value = START.isoformat() if isinstance(column, models.DateTimeField) else value
         query = QueryDict("&".join([urlencode({f"{join}{name}": value})] * 1000))
-        records = filters.filterset(model)(query, queryset=model._default_manager.all()).qs
+        records = filters.filterset(model)(query, queryset=every(model)).qs
         sql = str(records.query)
         assert (sql.count(" IN ("), sql.partition("WHERE")[2].count(" OR ")) == (1, 0), sql
+
+
+@pytest.mark.parametrize("condition", ["credential=null", "policy_instance_list=[]"])
+@pytest.mark.parametrize("join", ["or__", "not__", "chain__not__"])
+def test_what_is_no_value_of_a_list_counts_each_time(join: str, condition: str) -> None:
+    query = "&".join([f"{join}{condition}"] * 101)
+    with pytest.raises(ParseError, match="at most 100 conditions"):
+        filters.filterset(InstanceGroup)(QueryDict(query), queryset=InstanceGroup.objects.all()).qs.exists()
 
 
 def test_a_thousand_conditions_of_the_picker_of_peers(service: str) -> None:
@@ -499,6 +507,7 @@ TOO_MANY_PATTERNS = "A query may have at most 5 regular expressions."
         ),
         ("&".join(["or__not__id=1"] * 101), TOO_MANY),
         ("&".join(["not__hostname__contains=a"] * 101), TOO_MANY),
+        *(("&".join([f"{join}__peers_from_control_nodes=1"] * 101), TOO_MANY) for join in ("or", "not", "chain__not")),
         ("&".join(["not__peers=1"] * 11), TOO_MANY),
         ("hostname__regex=" + "a" * 201, "A regular expression may have at most 200 characters."),
         ("&".join(["hostname__regex=a"] * 3 + ["or__not__uuid__iregex=("] * 3), TOO_MANY_PATTERNS),
