@@ -78,7 +78,11 @@ def check_password(user: User | None, values: dict[str, Any]) -> None:
 
 def create(values: dict[str, Any]) -> User:
     """A new account with these checked values, ``username`` and ``password`` among them. Raises HashingBusyError."""
-    user: User = User.objects.create_user(**values, is_staff=values.get("is_superuser", False))
+    columns = dict(values)
+    password = columns.pop("password")
+    user = User(**columns, is_staff=values.get("is_superuser", False))
+    user.set_password(password)
+    user.save()
     return user
 
 

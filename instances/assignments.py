@@ -5,7 +5,7 @@ They are stored as ``InstanceGroupRole`` and as ``User.is_system_auditor``, and 
 
 from typing import Any
 
-from django.db.models import BigIntegerField, BooleanField, CharField, F, QuerySet, Value
+from django.db.models import BigIntegerField, BooleanField, CharField, F, Q, QuerySet, Value
 
 from instances.listing import Listing
 from instances.models import InstanceGroupRole, User
@@ -25,15 +25,14 @@ COLUMNS = (
 )
 
 
-def assignments(reader: Reader, order: str = "number", **wanted: Any) -> Listing:
+def assignments(reader: Reader, order: str, wanted: Q) -> Listing:
     """The assignments that ``reader`` may see: all, or the reader's own. Each is a dict of COLUMNS.
 
-    ``order``: "number" or "-number". ``wanted``: the values that some of the columns must have. ``held`` is a role on
-    ``group``, or SYSTEM_AUDITOR.
+    ``order``: "number" or "-number". ``wanted``: of the columns. ``held`` is a role on ``group``, or SYSTEM_AUDITOR.
     """
     visible = {} if reader.sees_everything else {"holder": reader.id}
     on_groups, on_system = (
-        rows.filter(**visible).filter(**wanted).order_by().values(*COLUMNS) for rows in (_on_groups(), _on_system())
+        rows.filter(wanted, **visible).order_by().values(*COLUMNS) for rows in (_on_groups(), _on_system())
     )
     return NumberedListing(on_groups.union(on_system, all=True).order_by(order))
 

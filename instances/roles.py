@@ -4,10 +4,8 @@ AWX numbers the roles of all records in one sequence. Here a number follows from
 whole system, 1 and 2, are ``User.is_superuser`` and ``User.is_system_auditor``, and are not among these.
 """
 
-from typing import Any
-
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 
 from instances.accounts import refuse_if_mirrored
 from instances.assignments import NumberedListing
@@ -31,11 +29,11 @@ def role_with_id(number: int) -> tuple[int, Role]:
     return group + 1, KINDS[kind]
 
 
-def visible_to(reader: Reader, order: str = "number", holder: User | None = None, **wanted: Any) -> NumberedListing:
+def visible_to(reader: Reader, order: str, wanted: Q, holder: User | None = None) -> NumberedListing:
     """The roles on the groups that ``reader`` may see; with ``holder``, those that this user holds.
 
     Each is a dict of COLUMNS; ``held`` is the role, ``is_administered`` whether the reader may give and take it.
-    ``order``: "number" or "-number". ``wanted``: conditions on the columns.
+    ``order``: "number" or "-number". ``wanted``: of the columns.
     """
     groups = InstanceGroup.objects.visible_to(reader).with_administration_by(reader)
     of_each_kind = [
@@ -46,7 +44,7 @@ def visible_to(reader: Reader, order: str = "number", holder: User | None = None
             name_of_group=F("name"),
             held=Value(role.value),
         )
-        .filter(**wanted)
+        .filter(wanted)
         .order_by()
         .values(*COLUMNS)
         for role in KINDS

@@ -194,6 +194,14 @@ def test_conditions_on_one_column_are_one_list(join: str, model: Any, db: None) 
         assert (sql.count(" IN ("), sql.partition("WHERE")[2].count(" OR ")) == (1, 0), sql
 
 
+@pytest.mark.parametrize("condition", ["credential=null", "policy_instance_list=[]"])
+@pytest.mark.parametrize("join", ["or__", "not__", "chain__not__"])
+def test_what_is_no_value_of_a_list_counts_each_time(join: str, condition: str) -> None:
+    query = "&".join([f"{join}{condition}"] * 101)
+    with pytest.raises(ParseError, match="at most 100 conditions"):
+        filters.filterset(InstanceGroup)(QueryDict(query), queryset=InstanceGroup.objects.all()).qs.exists()
+
+
 def test_a_thousand_conditions_of_the_picker_of_peers(service: str) -> None:
     """Over HTTP, with hostnames of a usual length; an address can have 65,534 bytes."""
     headers = {"Authorization": "Bearer oracle-admin-token"}
@@ -499,6 +507,7 @@ TOO_MANY_PATTERNS = "A query may have at most 5 regular expressions."
         ),
         ("&".join(["or__not__id=1"] * 101), TOO_MANY),
         ("&".join(["not__hostname__contains=a"] * 101), TOO_MANY),
+        *(("&".join([f"{join}__peers_from_control_nodes=1"] * 101), TOO_MANY) for join in ("or", "not", "chain__not")),
         ("&".join(["not__peers=1"] * 11), TOO_MANY),
         ("hostname__regex=" + "a" * 201, "A regular expression may have at most 200 characters."),
         ("&".join(["hostname__regex=a"] * 3 + ["or__not__uuid__iregex=("] * 3), TOO_MANY_PATTERNS),

@@ -147,3 +147,10 @@ def test_the_service_index(admin: User, alice: User, settings: Any) -> None:
         "service_type": "awx",
     }
     assert client_of(None).get("/api/v2/service-index/").status_code == 401
+
+
+def test_a_filter_narrows_the_assignments_of_a_definition(admin: User, auditor: User, bob: User) -> None:
+    of_auditors = "/api/v2/role_definitions/31/user_assignments/"
+    assert [one["user"] for one in results(admin, of_auditors, role_definition=31)] == [auditor.pk]
+    assert results(admin, of_auditors, role_definition=25) == []
+    assert results(admin, LIST, user=[auditor.pk, bob.pk]) == results(admin, LIST, user=[bob.pk, auditor.pk]) == []

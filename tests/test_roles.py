@@ -116,6 +116,24 @@ def test_pages_filters_and_order(admin: User, edge: InstanceGroup, hidden: Insta
         fetched(admin, ROLES, 400, **query)
 
 
+def test_a_repeated_filter_wants_all_of_its_values(admin: User, edge: InstanceGroup, hidden: InstanceGroup) -> None:
+    every = results(admin, ROLES)
+    number = every[0]["id"]
+    assert results(admin, ROLES, id=[number, number]) == every[:1]
+    assert results(admin, ROLES, role_field__icontains=["adm", "min"]) == [
+        role for role in every if role["name"] == Role.ADMIN.label
+    ]
+    for name, values in {
+        "id": [number, every[1]["id"]],
+        "object_id": [edge.pk, hidden.pk],
+        "role_field": [Role.ADMIN, Role.USE],
+        "role_field__icontains": ["min", "use"],
+    }.items():
+        for order in (values, values[::-1]):
+            assert results(admin, ROLES, **{name: order}) == []
+    fetched(admin, ROLES, 400, id=[number] * 101)
+
+
 def test_hidden_roles_and_roles_that_are_not_there(admin: User, bob: User, hidden: InstanceGroup) -> None:
     number = role_id(hidden.pk, Role.USE)
     for below in ("", "users/", "teams/"):

@@ -102,6 +102,27 @@ def test_only_superusers_create_users(auditor: User, bob: User) -> None:
     assert User.objects.count() == 2
 
 
+LIGATURE = "\ufb01ona"  # fiona, with one character for its first two
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_a_name_is_stored_as_a_login_looks_for_it(method: str, admin: User, alice: User, bob: User) -> None:
+    path = URL if method == "POST" else url_of(alice)
+    answer = sent(admin, method, path, {"username": LIGATURE, "password": GOOD})
+    assert answer.json()["username"] == "fiona"
+    assert Client().post("/api/login/", {"username": LIGATURE, "password": GOOD}).status_code == 302
+    again = sent(admin, method, URL if method == "POST" else url_of(bob), {"username": LIGATURE, "password": GOOD})
+    assert (again.status_code, list(again.json())) == (400, ["username"])
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_an_address_is_stored_as_it_is_sent(method: str, admin: User, alice: User) -> None:
+    """Else a client that compares would change it each time."""
+    path = URL if method == "POST" else url_of(alice)
+    answer = sent(admin, method, path, {"username": "carol", "password": GOOD, "email": "Carol@Example.ORG"})
+    assert answer.json()["email"] == "Carol@Example.ORG"
+
+
 # --- changes
 
 
@@ -234,8 +255,12 @@ def test_two_superusers_do_not_demote_each_other(admin: User, alice: User) -> No
         return clients[user].patch(url_of(other), {"is_superuser": False}, "json")
 
     answer = meanwhile(lambda: demote(admin, alice), lambda: demote(alice, admin))
-    assert (answer.status_code, answer.json()) == (400, {"is_superuser": [accounts.LAST_SUPERUSER]})
+    assert (answer.status_code, answer.json()) == (403, FORBIDDEN)
     assert User.objects.filter(is_superuser=True).get() == admin
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    answer = meanwhile(lambda: demote(admin, admin), lambda: demote(alice, alice))
+    assert (answer.status_code, answer.json()) == (400, {"is_superuser": [accounts.LAST_SUPERUSER]})
+    assert User.objects.filter(is_superuser=True).get() == alice
 
 
 @pytest.mark.django_db(transaction=True)
@@ -247,8 +272,25 @@ def test_nobody_deletes_whoever_became_the_last_superuser(admin: User, alice: Us
         lambda: clients[admin].patch(url_of(alice), {"is_superuser": False}, "json"),
         lambda: clients[alice].delete(url_of(admin)),
     )
-    assert (answer.status_code, answer.json()) == (400, [accounts.LAST_SUPERUSER])
+    assert (answer.status_code, answer.json()) == (403, FORBIDDEN)
     assert User.objects.filter(pk=admin.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_lost_the_rank_meanwhile_changes_nobody(admin: User, alice: User, bob: User) -> None:
+    """Else a superuser who is demoted could still demote, or delete, who did that."""
+    User.objects.filter(pk__in=[alice.pk, bob.pk]).update(is_superuser=True)
+    alice.refresh_from_db()
+    clients = {user: client_of(user) for user in (admin, alice)}
+    for late in (
+        lambda: clients[alice].delete(url_of(admin)),
+        lambda: clients[alice].patch(url_of(admin), {"is_superuser": False}, "json"),
+        lambda: clients[alice].patch(url_of(alice), {"is_superuser": True}, "json"),
+    ):
+        User.objects.filter(pk=alice.pk).update(is_superuser=True)
+        answer = meanwhile(lambda: clients[admin].patch(url_of(alice), {"is_superuser": False}, "json"), late)
+        assert (answer.status_code, answer.json()) == (403, FORBIDDEN)
+        assert set(User.objects.filter(is_superuser=True)) == {admin, bob}
 
 
 # --- deletion

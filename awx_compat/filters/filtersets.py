@@ -16,7 +16,7 @@ from rest_framework.exceptions import ParseError
 from awx_compat import dialects
 from awx_compat.filters.columns import HOPS, Related, Unkept, columns, field_at, names, path_of, relations, unknown
 from awx_compat.filters.conditions import LOOKUPS, ColumnFilter, FilterCondition, disjunction, merged
-from awx_compat.filters.limits import MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
+from awx_compat.filters.limits import MOST_CONDITIONS, MOST_JOINS, RESERVED, TOO_MANY_CONDITIONS, check_size
 from awx_compat.filters.values import integer
 from instances.models import UnifiedJob
 
@@ -31,10 +31,14 @@ class Understood:
     searches: dict[str, ColumnFilter] = field(default_factory=dict)
     needs_every_term: bool = False
     crossing: int = 0  # conditions on related records
+    unlisted: int = 0  # conditions that are no values of a list
 
     def add(self, condition: FilterCondition) -> None:
         self.conditions.append(condition)
         self.crossing += condition.column.crosses
+        self.unlisted += not condition.is_in_list
+        if self.unlisted > MOST_CONDITIONS:
+            raise ParseError(TOO_MANY_CONDITIONS)
         self._check_joins()
 
     def search(self, column: ColumnFilter, values: list[str]) -> None:

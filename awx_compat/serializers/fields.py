@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.fields import empty
 
-from instances.models import Instance, ReceptorAddress
+from instances.models import Instance, ReceptorAddress, User
 from instances.models.fields import HIGHEST_ID
 
 
@@ -46,6 +46,13 @@ class PasswordField(CharField):
 
     def to_representation(self, stored: str) -> str:
         return ENCRYPTED
+
+
+class UsernameField(CharField):
+    """A username, in the form that a login looks for: with compatible characters as one (Unicode's NFKC)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return User.normalize_username(super().to_internal_value(data))
 
 
 NOT_A_LIST = 'Expected a list of items but got type "{input_type}".'

@@ -9,7 +9,7 @@ from rest_framework.exceptions import PermissionDenied
 from awx_compat import dialects
 from awx_compat.serializers.base import NamedRecordSerializer, RecordSerializer
 from awx_compat.serializers.common import CapabilitiesSerializer
-from awx_compat.serializers.fields import ENCRYPTED, PasswordField
+from awx_compat.serializers.fields import ENCRYPTED, PasswordField, UsernameField
 from instances import accounts
 from instances.models import User
 
@@ -118,6 +118,10 @@ class UserSerializer(RecordSerializer):
         user = getattr(self.context.get("request"), "user", None)
         is_ordinary = user is not None and user.is_authenticated and not user.is_superuser
         return accounts.OF_SUPERUSERS if is_ordinary else ()
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        field, options = super().build_standard_field(field_name, model_field)
+        return (UsernameField if field_name == "username" else field), options
 
     def validate_is_superuser(self, is_superuser: bool) -> bool:
         return accounts.checked_rank(self.instance, is_superuser)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.request import Request
@@ -82,7 +83,7 @@ class UserAssignments(RowList):
     columns = COLUMNS
 
     def get_listing(self) -> Listing:
-        return assignments(self.reader, self.order(), **self.conditions())
+        return assignments(self.reader, self.order(), self.conditions())
 
     def number(self, name: str, text: str) -> Any:
         number = super().number(name, text)
@@ -101,8 +102,8 @@ class UserAssignmentList(UserAssignments):
 class UserAssignmentsOfDefinition(OfDefinition, UserAssignments):
     """Who holds the role. Superusers and auditors see all, others themselves."""
 
-    def conditions(self) -> dict[str, Any]:
-        return {**super().conditions(), "held": self.role}
+    def conditions(self) -> Q:
+        return super().conditions() & Q(held=self.role)
 
 
 class UserAssignmentDetail(ApiView):
@@ -110,7 +111,7 @@ class UserAssignmentDetail(ApiView):
 
     @extend_schema(responses=UserAssignmentSerializer, summary="One role that a user holds")
     def get(self, request: Request, key: int) -> Response:
-        found = assignments(self.reader, number=id_in(str(key)))[0:1]
+        found = assignments(self.reader, "number", Q(number=id_in(str(key))))[0:1]
         if not found:
             raise NotFound(message_of_missing("RoleUserAssignment"))
         return Response(UserAssignmentSerializer().to_representation(found[0]))

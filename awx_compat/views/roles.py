@@ -71,7 +71,7 @@ class RoleList(GroupRoles):
     """The roles on the groups that the user sees."""
 
     def get_listing(self) -> Listing:
-        return roles.visible_to(self.reader, self.order(), **self.conditions())
+        return roles.visible_to(self.reader, self.order(), self.conditions())
 
 
 @extend_schema(methods=["GET"], parameters=FILTERS, summary="The roles on groups that a user holds")
@@ -82,7 +82,7 @@ class RolesOfUser(Grants, OfUser, GroupRoles):
     serializer_class = RoleOfUserSerializer
 
     def get_listing(self) -> Listing:
-        return roles.visible_to(self.reader, self.order(), holder=self.user, **self.conditions())
+        return roles.visible_to(self.reader, self.order(), self.conditions(), holder=self.user)
 
     def get_permission_object(self) -> Any:
         self.user  # noqa: B018 - raises PermissionDenied where the user is not visible

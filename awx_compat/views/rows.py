@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q
 from rest_framework.exceptions import ParseError
 
 from awx_compat.filters import TEXT
-from awx_compat.filters.limits import RESERVED
+from awx_compat.filters.limits import RESERVED, check_size
 from awx_compat.filters.values import reject_null
 from awx_compat.views.base import ListView, id_in, is_id
 
@@ -26,21 +27,25 @@ class RowList(ListView):
             raise ParseError(f"{self.model_name} can be ordered by id alone here.")
         return name.replace("id", self.columns["id"])
 
-    def conditions(self) -> dict[str, Any]:
-        """The conditions of the request, as Django names them. Raises ParseError."""
-        found: dict[str, Any] = {}
-        for key, value in self.request.query_params.items():
-            name, _, lookup = key.partition("__")
-            if key in RESERVED:
-                continue
-            if name in self.texts and lookup in {"", "exact", *TEXT}:
-                reject_null(str(value))
-                found[f"{self.columns[name]}__{lookup or 'exact'}"] = value
-            elif key in self.columns:
-                found[self.columns[key]] = self.number(key, str(value))
-            else:
-                raise ParseError(f"{self.model_name} has no field named '{key}' here.")
-        return found
+    def conditions(self) -> Q:
+        """What the request wants of a row: all of its conditions. Raises ParseError."""
+        query = self.request.query_params
+        check_size(query)
+        wanted = Q()
+        for key, values in query.lists():
+            for value in values if key not in RESERVED else ():
+                wanted &= self.condition(key, value)
+        return wanted
+
+    def condition(self, key: str, value: str) -> Q:
+        """The condition that a parameter sets. Raises ParseError."""
+        name, _, lookup = key.partition("__")
+        if name in self.texts and lookup in {"", "exact", *TEXT}:
+            reject_null(value)
+            return Q(**{f"{self.columns[name]}__{lookup or 'exact'}": value})
+        if key in self.columns:
+            return Q(**{self.columns[key]: self.number(key, value)})
+        raise ParseError(f"{self.model_name} has no field named '{key}' here.")
 
     def number(self, name: str, text: str) -> Any:
         """What the column ``name`` has to be. Raises ParseError where ``text`` is no number."""

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -80,9 +81,12 @@ class UserDetail(DetailView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def get_locked_object(self) -> Any:
-        """The user, locked after the superusers where a superuser changes it: of users, others change no rank."""
-        if self.reader.is_superuser:
-            accounts.lock_superusers()
+        """The user, locked after the superusers where a superuser changes it: of users, others change no rank.
+
+        Nor does a superuser who lost that rank while waiting for the lock.
+        """
+        if self.reader.is_superuser and self.reader.id not in accounts.lock_superusers():
+            raise PermissionDenied
         return super().get_locked_object()
 
     def changed(self, before: Any, user: Any) -> Any:
