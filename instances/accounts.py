@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
+from instances import tokens
 from instances.models import User
 
 LAST_SUPERUSER = (
@@ -108,4 +109,5 @@ def delete(user: User) -> None:
     """Delete the account, with its roles and tokens."""
     refuse_if_mirrored(user)
     refuse_loss_of_last_superuser(user)
+    tokens.revoke_all(user)  # Django would delete them after the user, whom the audit log names
     user.delete()

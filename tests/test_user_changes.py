@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client, override_settings
+from oauth2_provider.models import AccessToken
 
 from awx_compat.dialects import DIALECTS
 from instances import accounts, hashing
@@ -303,6 +304,20 @@ def test_a_superuser_deletes_others(admin: User, bob: User) -> None:
     assert not InstanceGroupRole.objects.exists()
     assert client.get("/api/v2/me/").status_code == 401
     assert deleting.delete(url_of(bob)).status_code == 404
+
+
+def test_a_user_is_deleted_with_tokens_that_were_made_over_the_api(
+    admin: User, alice: User, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    for description in ("", "of a script"):
+        assert sent(alice, "POST", "/api/v2/tokens/", {"description": description}).status_code == 201
+    number = AccessToken.objects.filter(user=alice).count()
+    deleting = client_of(admin)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert deleting.delete(url_of(alice)).status_code == 204
+    assert not AccessToken.objects.filter(user__isnull=True).exists()
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert caplog.text.count('token revoked user="alice"') == number
 
 
 def test_nobody_deletes_themselves(admin: User, alice: User) -> None:

@@ -14,7 +14,7 @@ from django_filters import Filter
 from rest_framework.exceptions import ParseError
 
 from awx_compat.filters import transforms
-from awx_compat.filters.columns import ORDERS, SEARCHED_IN_RELATED, Related, Unkept, columns
+from awx_compat.filters.columns import ANNOTATED, ORDERS, SEARCHED_IN_RELATED, Related, Unkept, columns
 from awx_compat.filters.values import boolean, comparable, pattern, reject_null, related_id
 from instances.models import UnifiedJob
 
@@ -25,6 +25,7 @@ LOOKUPS = TEXT | PATTERNS | OF_RELATED
 # Columns of these kinds, AWX trusts, bring no record twice; with any other a list names each record once.
 UNREPEATED = (models.CharField, models.IntegerField, models.BooleanField, models.TextField)
 OR_FALSE = f"__{transforms.OrFalse.lookup_name}"
+ANNOTATIONS = frozenset(column for columns_of in ANNOTATED.values() for column in columns_of.values())
 TYPE_OF_JOB = UnifiedJob._meta.get_field("type")
 
 
@@ -45,6 +46,7 @@ class ColumnFilter(Filter):
         self.is_text = related is None and isinstance(column, models.CharField | models.TextField)
         self.is_json = isinstance(column, models.JSONField)
         self.is_type = column is TYPE_OF_JOB
+        self.is_optional_annotation = column in ANNOTATIONS and column.null
         self.may_be_in_list = not (self.crosses or self.is_json or path.endswith(OR_FALSE))
 
     def __deepcopy__(self, memo: Any) -> ColumnFilter:
@@ -87,7 +89,9 @@ class ColumnFilter(Filter):
             path += "__without_underscores"
         elif self.is_json and lookup not in ("in", "isnull"):
             path += "__as_text"
-        return Q(**{f"{path}__{lookup}": value})
+        q = Q(**{f"{path}__{lookup}": value})
+        # Of a column, Django's NOT holds where there is no value; of an annotation it would not.
+        return q & Q(**{f"{path}__isnull": False}) if self.is_optional_annotation and lookup != "isnull" else q
 
     def search(self, text: str) -> Q:
         """The condition that a text of the related record contains ``text``."""
