@@ -116,6 +116,12 @@ def test_pages_filters_and_order(admin: User, edge: InstanceGroup, hidden: Insta
         fetched(admin, ROLES, 400, **query)
 
 
+@pytest.mark.parametrize(("search", "kinds"), [("ADM", [Role.ADMIN]), ("us ro", [Role.USE]), ("zzz", []), (" ", Role)])
+def test_a_search_looks_at_what_the_role_is(search: str, kinds: Any, admin: User, edge: InstanceGroup) -> None:
+    found = results(admin, ROLES, search=search)
+    assert [role["name"] for role in found] == [Role(kind).label for kind in kinds]
+
+
 def test_a_repeated_filter_wants_all_of_its_values(admin: User, edge: InstanceGroup, hidden: InstanceGroup) -> None:
     every = results(admin, ROLES)
     number = every[0]["id"]

@@ -36,6 +36,7 @@ COLUMNS = {"id": "number", "role_field": "held", "object_id": "group"}
 FILTERS = [
     OpenApiParameter("id", {"type": "integer"}, description="Return only the role with this `id`."),
     OpenApiParameter("role_field", TEXT, description="Return only the roles that are `admin_role`, for example."),
+    OpenApiParameter("search", TEXT, description="Return only the roles whose `role_field` contains each term."),
     OpenApiParameter("object_id", {"type": "integer"}, description="Return only the roles on this group."),
     OpenApiParameter("order_by", {"type": "string", "enum": ["id", "-id"]}, description="The order."),
 ]

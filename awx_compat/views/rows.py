@@ -7,7 +7,8 @@ from django.db.models import Q
 from rest_framework.exceptions import ParseError
 
 from awx_compat.filters import TEXT
-from awx_compat.filters.limits import RESERVED, check_size
+from awx_compat.filters.conditions import disjunction
+from awx_compat.filters.limits import RESERVED, WORDS, check_size
 from awx_compat.filters.values import reject_null
 from awx_compat.views.base import ListView, id_in, is_id
 
@@ -33,9 +34,17 @@ class RowList(ListView):
         check_size(query)
         wanted = Q()
         for key, values in query.lists():
-            for value in values if key not in RESERVED else ():
-                wanted &= self.condition(key, value)
+            for value in values if key == "search" or key not in RESERVED else ():
+                wanted &= self.search(value) if key == "search" else self.condition(key, value)
         return wanted
+
+    def search(self, text: str) -> Q:
+        """That one of the row's texts contains each term of ``text``; anything where rows have no texts."""
+        reject_null(text)
+        found = Q()
+        for term in WORDS.findall(text):
+            found &= disjunction(Q(**{f"{self.columns[name]}__icontains": term}) for name in self.texts)
+        return found
 
     def condition(self, key: str, value: str) -> Q:
         """The condition that a parameter sets. Raises ParseError."""
