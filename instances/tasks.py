@@ -84,7 +84,7 @@ def health_check(pk: int) -> None:
 
 
 @app.periodic(cron="30 2 * * *")
-@app.task(name="cleanup", aliases=["tidy"], queueing_lock="cleanup", retry=Backoff())  # its earlier name, still queued
+@app.task(name="cleanup", aliases=["tidy"], queueing_lock="cleanup", retry=Backoff())  # queued by earlier versions
 def cleanup(timestamp: int) -> None:
     """Remove what is of no use any more, once a day."""
     logger.info("The daily cleanup removed: %s.", retention.summary(retention.cleanup()))
