@@ -9,26 +9,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 from psycopg import sql
 from pytest_django import DjangoDbBlocker
 
-from instances import tasks
 from instances.mirror import guard
-from instances.models import Instance, LoginFailures, MeshInspection, Mirror, User
+from instances.models import Mirror
 from settings import embedded
-from tests.conftest import token_for
-from tests.make import make_jobs, record_bundle
+from tests.make import make_jobs
 from tests.postgresql import dumped_schema
+from tests.releases.dumping import fill
 from tests.service import PROJECT, connected_to, environment, in_process, new_database
 
 pytestmark = pytest.mark.slow
@@ -50,6 +47,9 @@ def service(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterat
     with django_db_blocker.unblock(), new_database(dataset_template) as url:
         with connected_to(url):
             fill()
+            make_jobs(
+                300, execution_node="exec-1.example.org", status="running", controller_node="control-1.example.org"
+            )
         yield url
 
 
@@ -62,17 +62,6 @@ def source(request: pytest.FixtureRequest, service: str) -> str:
             Mirror.objects.create(url="https://awx.example.org", version="23.6.0", began=now, finished=now, every=30)
             guard.enable_guard()
     return service
-
-
-def fill() -> None:
-    now = timezone.now()
-    make_jobs(300, execution_node="exec-1.example.org", status="running", controller_node="control-1.example.org")
-    token_for(User.objects.get(username="auditor"))
-    Session.objects.create(session_key="a" * 32, session_data="data", expire_date=now + timedelta(days=1))
-    LoginFailures.objects.create(name="a" * 64, address="192.0.2.7", failures=3, until=now)
-    MeshInspection.objects.create(inspector="control-1", began=now, watching_since=now)
-    record_bundle(Instance.objects.get(pk=5))
-    tasks.queue_policies()
 
 
 def documented(heading: str) -> list[str]:

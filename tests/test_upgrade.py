@@ -1,15 +1,13 @@
 """A database of an earlier release, with its records, becomes by ``migrate`` what a new one is.
 
-``releases/`` has a dump of a database for each, under the name of the last migration it has. One is made by
-``pg_dump --inserts --no-owner --no-privileges``, without comments, settings and commands of psql, so that one statement
-reads it.
+``releases/`` has a dump of a database for each, under the name of the last migration it has. The dump of a release is
+written by ``python -m tests.releases``.
 """
 
 import gzip
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,10 +16,11 @@ from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from tests.postgresql import dumped_schema
-from tests.service import PROJECT, in_process, manage, new_database
+from tests.releases.dumping import MIGRATIONS, RELEASES, dump, fill, load, remove_jobs
+from tests.service import connected_to, in_process, manage, new_database
 
-RELEASES = {path.name.partition(".")[0]: path for path in (PROJECT / "tests" / "releases").glob("*.sql.gz")}
-MIGRATIONS = sorted(path.stem for path in (PROJECT / "instances" / "migrations").glob("0*.py"))
+STORED = {path.name.partition(".")[0]: path for path in RELEASES.glob("*.sql.gz")}
+TODAY = "today"  # a dump that is made for the test, as the next release will be
 # Columns that mean something else after the upgrade; test_migration_of_addresses.py has what becomes of them.
 MOVED = {"instances_instancelink": {"target_id"}}
 OF_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission"}
@@ -30,15 +29,25 @@ ADMIN = {"Authorization": "Bearer oracle-admin-token"}
 Rows = list[dict[str, Any]]
 
 
-@pytest.fixture(params=sorted(RELEASES))
-def released(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+@pytest.fixture(params=[*sorted(STORED), TODAY])
+def released(
+    request: pytest.FixtureRequest, dataset_template: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
     """The URL of a database of a release, as it was."""
-    path: Path = RELEASES[request.param]
     with django_db_blocker.unblock(), new_database() as url:
-        with psycopg.connect(url) as database:
-            database.execute("SET LOCAL check_function_bodies = false")  # functions stand before their tables there
-            database.execute(gzip.decompress(path.read_bytes()))
+        if request.param == TODAY:
+            load(url, dump_of_today(dataset_template))
+        else:
+            load(url, gzip.decompress(STORED[request.param].read_bytes()).decode())
         yield url
+
+
+def dump_of_today(template: str) -> str:
+    with new_database(template) as url:
+        with connected_to(url):
+            fill()
+            remove_jobs()
+        return dump(url)
 
 
 def contents(url: str) -> dict[str, Rows]:
@@ -76,8 +85,9 @@ def test_no_record_of_a_release_is_lost(released: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("released", ["0007_bundles"], indirect=True)
 def test_the_service_shows_ports_and_peers_as_the_release_did(released: str) -> None:
-    """With the token of before. As AWX 23.6.0, where a node has one port."""
+    """With the token of before, as AWX 23.6.0, where a node has one port; so had that release."""
     before = contents(released)
     names = {node["id"]: node["hostname"] for node in before["instances_instance"]}
     peers: dict[int, list[str]] = {pk: [] for pk in names}
