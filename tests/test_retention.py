@@ -16,13 +16,16 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob, ProcrastinatePeriodicDefer
+from pytest_django import DjangoDbBlocker
 
 from instances import retention, tasks
 from instances.models import LoginFailures, MeshInspection, Mirror, TokenNote, UnifiedJob, User
 from instances.tokens import checksum
 from tests.conftest import token_for
 from tests.make import make_jobs
+from tests.service import manage, new_database
 from tests.test_counters import another_connection, counted, counted_kinds, recounted, recounted_kinds
+from tests.test_worker import Database, until, working
 
 KEPT = 30  # days for which the jobs of these tests stay
 DAY = timedelta(days=1)
@@ -359,3 +362,25 @@ def test_what_was_removed_before_an_interruption_stays_removed(monkeypatch: pyte
         retention.cleanup(now, interrupt)
     assert Session.objects.count() == 5
     assert retention.cleanup(now)["sessions"] == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cleanup", "tidy"])
+def test_a_worker_removes_jobs_under_each_name_of_the_task(
+    name: str, dataset_template: str, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Also under the one by which workers of earlier versions queued it. The recorded jobs are of 2023."""
+    queue = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status, attempts) "
+        "VALUES ('default', %s, 0, '{\"timestamp\": 0}', 'todo', 0)"
+    )
+    with django_db_blocker.unblock(), new_database(dataset_template) as url:
+        database = Database(url)
+        active = "SELECT count(*) FROM instances_unifiedjob WHERE status IN ('new', 'pending', 'waiting', 'running')"
+        number = database.one(active)
+        with database.connection:
+            database.connection.execute(queue, [name])
+            with working(url, JOBS_KEPT_DAYS="1"):
+                until(lambda: database.job(name, status="succeeded"))
+            assert database.one("SELECT count(*) FROM instances_unifiedjob") == number == database.one(active)
+        assert "All counters agree" in manage(url, "verify_counters").stdout
