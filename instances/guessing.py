@@ -17,7 +17,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
 from django.utils.crypto import salted_hmac
 
 from instances import audit
@@ -54,12 +55,17 @@ KNOW = """
     ON CONFLICT (name, address) DO UPDATE SET failures = 0, known_until = excluded.known_until
     WHERE kept.failures > 0 OR kept.known_until IS NULL OR kept.known_until < now() + make_interval(secs => %s)
 """
-SWEEP = """
+PAST = "until < now() AND (known_until IS NULL OR known_until < now())"
+SWEEP = f"""
     DELETE FROM instances_loginfailures WHERE id IN (
-        SELECT id FROM instances_loginfailures
-        WHERE until < now() AND (known_until IS NULL OR known_until < now()) LIMIT %s FOR UPDATE SKIP LOCKED
+        SELECT id FROM instances_loginfailures WHERE {PAST} LIMIT %s FOR UPDATE SKIP LOCKED
     )
-"""
+"""  # noqa: S608 - made of the line above
+
+
+def is_past() -> RawSQL:
+    """The condition of rows that count for nothing any more, neither as failures nor as a known address."""
+    return RawSQL(PAST, [], output_field=BooleanField())  # noqa: S611 - a constant
 
 
 class LockedError(Exception):

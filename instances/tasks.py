@@ -11,14 +11,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, builtin_tasks
+from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from psycopg.errors import RaiseException
 
-from instances import counters, deprovisioning, policies
+from instances import counters, deprovisioning, policies, retention
 from instances.health import checks
 from instances.mirror.guard import skip_if_mirrored
 from instances.models import Instance
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60  # seconds
 LOW_PRIORITY = -10  # of jobs for whose result no user waits
-RETENTION_HOURS = 24  # for which the admin shows a job that succeeded
 MISSED_HEARTBEATS = 3  # after which a worker counts as lost, and others take over its jobs
 
 
@@ -84,11 +83,11 @@ def health_check(pk: int) -> None:
         raise
 
 
-@app.periodic(cron="0 * * * *")
-@app.task(name="tidy", queueing_lock="tidy", pass_context=True)
-async def delete_finished(context: JobContext, timestamp: int) -> None:
-    """Delete the jobs that succeeded more than RETENTION_HOURS ago."""
-    await builtin_tasks.remove_old_jobs(context, max_hours=RETENTION_HOURS)
+@app.periodic(cron="30 2 * * *")
+@app.task(name="cleanup", aliases=["tidy"], queueing_lock="cleanup", retry=Backoff())  # queued by earlier versions
+def cleanup(timestamp: int) -> None:
+    """Remove what is of no use any more, once a day."""
+    logger.info("The daily cleanup removed: %s.", retention.summary(retention.cleanup()))
 
 
 @app.periodic(cron="*/10 * * * *")

@@ -98,6 +98,9 @@ ANSWER_CACHE_SIZE = read.int("ANSWER_CACHE_SIZE", 16_000_000, validate=env.not_n
 # Seconds between two heartbeats of a worker; other workers take over the jobs of one that missed three.
 WORKER_HEARTBEAT = read.int("WORKER_HEARTBEAT", 5, validate=env.positive)
 
+# Days after whose end a job is removed; 0: never. In a mirror the AWX decides.
+JOBS_KEPT_DAYS = read.int("JOBS_KEPT_DAYS", 0, validate=env.between(0, 36_500))
+
 # Whether anybody may ask at /api/fleet/v1/instances/{id}/ping/ if an instance is up, as load balancers do.
 PUBLIC_INSTANCE_PING = read.bool("PUBLIC_INSTANCE_PING", False)
 

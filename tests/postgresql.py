@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,23 @@ import psycopg
 
 from settings import embedded
 from settings.embedded import keeper
+
+
+def run_program(name: str, *arguments: str) -> str:
+    """Run a program of PostgreSQL's, as ``pg_dump``; what it prints."""
+    done = subprocess.run([embedded.programs() / name, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def dumped_schema(url: str) -> list[str]:
+    """The schema of a database as pg_dump writes it, line by line, without the commands of psql, which are random.
+
+    Also without casts and parentheses: PostgreSQL writes those of a condition in another way once it was restored.
+    """
+    lines = run_program("pg_dump", "--schema-only", "--no-owner", "--no-privileges", url).splitlines()
+    shown = (re.sub(r"::(character varying|text)\b(\[\])?|[()]", "", line) for line in lines)
+    return [line for line in shown if line and not line.startswith(("\\", "--"))]
 
 
 class Server:

@@ -54,6 +54,7 @@ NAMES = {
 # Names that have such a part for a good reason.
 GOOD_NAMES = {
     "look_up": "a lookup",
+    "JOBS_KEPT_DAYS": "a setting that sites have",
     "_rows_of": "the visible rows of a table",
 }
 # Regular expressions for docstrings and comments, and what to say instead.
