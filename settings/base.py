@@ -90,6 +90,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- limits of requests, in bytes and seconds
 MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_000, validate=env.between(65_536))
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # AWX's interface sends one for each record that a list shall not have
+COMPRESSION = read.bool("COMPRESSION", True)  # of responses, by gzip
 HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # no view accepts files
@@ -136,9 +137,10 @@ MIDDLEWARE = [
     "awx_compat.middleware.forwarded_client",  # first: the others read the client's address and scheme
     "awx_compat.middleware.route_plain_paths",  # the others read the path
     "django_guid.middleware.guid_middleware",
+    "awx_compat.compression.CompressionMiddleware",
     "awx_compat.middleware.policy_of_pages",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "awx_compat.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "awx_compat.middleware.record_origin",
     "awx_compat.access_log.note_request",
@@ -171,6 +173,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = f"{BASE_PATH}/static/"
+STORAGES = {"staticfiles": {"BACKEND": "awx_compat.static_files.PackagedStorage"}}  # no other files are stored
 WHITENOISE_USE_FINDERS = True  # static files are served from the installed packages; nothing to collect
 WHITENOISE_AUTOREFRESH = False
 
