@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django_guid.utils import get_id_from_header
 
+from awx_compat import access_log
 from instances.prepared import preparing_cursor
 from instances.versions import Dependencies
 
@@ -38,8 +39,7 @@ TRACE_HEADERS = frozenset(
     f"HTTP_{name}" for name in ("X_API_REQUEST_ID", "X_REQUEST_ID", "X_AMZN_TRACE_ID", "TRACEPARENT", "TRACESTATE")
 )
 CACHE_FILL = "awx_compat.cache_fill"  # the key, in the WSGI environment, of the response that is to be cached
-REQUEST_ID = "X-API-Request-Id"
-PER_REQUEST_HEADERS = frozenset({"X-API-Time", "X-API-Total-Time", REQUEST_ID})
+PER_REQUEST_HEADERS = frozenset({"X-API-Time", "X-API-Total-Time", access_log.REQUEST_ID})
 ENTRY_OVERHEAD = 3_000  # bytes of memory that an entry takes beside its body
 FILL_LOCKS = 64  # entries that can be filled at once, each by one thread
 LARGEST_SHARE = 4  # an entry may take a quarter of the cache
@@ -67,6 +67,7 @@ class CacheEntry:
     status: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    notes: Mapping[str, Any] = field(default_factory=dict)  # for the access log
 
     @property
     def size(self) -> int:
@@ -84,7 +85,8 @@ class CacheEntry:
             return None  # the view reports the failure
         return None if None in versions else versions
 
-    def respond(self, environ: Mapping[str, Any], start_response: Any, started: float) -> list[bytes]:
+    def respond(self, environ: dict[str, Any], start_response: Any, started: float) -> list[bytes]:
+        environ.update(self.notes)
         start_response(self.status, [*self.headers, *per_request_headers(environ, started)])
         return [self.body]
 
@@ -159,7 +161,8 @@ class AnswerCache:
             if fill and fill.versions and fill.entry.dependencies == dependencies:
                 status, headers = head
                 cached = tuple(pair for pair in headers if pair[0] not in PER_REQUEST_HEADERS)
-                new = CacheEntry(dependencies, fill.versions, fill.began, status, cached, response.content)
+                notes = {**{name: environ.get(name) for name in access_log.NOTES}, access_log.CACHED: True}
+                new = CacheEntry(dependencies, fill.versions, fill.began, status, cached, response.content, notes)
             self.put(key, new)
         return response
 
@@ -189,6 +192,6 @@ def cache_key(environ: Mapping[str, Any]) -> bytes:
 
 def per_request_headers(environ: Mapping[str, Any], started: float) -> list[tuple[str, str]]:
     seconds = f"{time.perf_counter() - started:.3f}s"
-    request: Any = SimpleNamespace(headers={REQUEST_ID: environ.get("HTTP_X_API_REQUEST_ID")})
+    request: Any = SimpleNamespace(headers={access_log.REQUEST_ID: environ.get("HTTP_X_API_REQUEST_ID")})
     request_id = get_id_from_header(request)
-    return [("X-API-Time", seconds), ("X-API-Total-Time", seconds), (REQUEST_ID, request_id)]
+    return [("X-API-Time", seconds), ("X-API-Total-Time", seconds), (access_log.REQUEST_ID, request_id)]

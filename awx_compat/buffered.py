@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from queue import SimpleQueue
@@ -18,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from awx_compat import guesses, paths
+from awx_compat import access_log, guesses, paths
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
 from instances.guessing import LockedError
@@ -100,7 +101,7 @@ class Application:
         self.proxies = Proxies(settings.TRUSTED_PROXIES)
 
     async def __call__(self, scope: Any, protocol: Any) -> None:
-        environ = environ_of(scope)
+        began, environ = time.perf_counter(), environ_of(scope)
         body = environ["wsgi.input"] = io.BytesIO()
         try:
             threads = self.of_passwords if self.is_hashed(environ) else self.threads
@@ -111,8 +112,10 @@ class Application:
             await asyncio.sleep(PAUSE)  # clients that guess send the next request at once
             refusal = guesses.lockout_response(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
+            access_log.log_refusal(environ, self.proxies.client_of(environ), refusal.status, len(refusal.body), began)
         except RequestAbortedError as refused:
-            refuse(protocol, refused)
+            size = refuse(protocol, refused)
+            access_log.log_refusal(environ, self.proxies.client_of(environ), refused.status, size, began)
         finally:
             self.free += len(body.getbuffer())
         if length_of(environ) > settings.MAX_BODY_SIZE:
@@ -183,9 +186,12 @@ def length_of(environ: dict[str, Any]) -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def refuse(protocol: Any, refused: RequestAbortedError) -> None:
+def refuse(protocol: Any, refused: RequestAbortedError) -> int:
+    """Send the response; returns the bytes of its body."""
     headers = [("Content-Type", "application/json"), ("Connection", "close"), ("Retry-After", str(RETRY_AFTER))]
-    protocol.response_str(refused.status, headers, f'{{"detail":"{refused}"}}')
+    body = f'{{"detail":"{refused}"}}'
+    protocol.response_str(refused.status, headers, body)
+    return len(body)
 
 
 async def discard(protocol: Any) -> None:

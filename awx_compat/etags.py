@@ -26,13 +26,13 @@ def refuse_if_known(request: Request, modified: datetime | None) -> None:
 
     None: the record has no ETag, so that nothing but ``*`` names its state.
     """
-    if names(known_to(request), modified):
+    if names(named_in(request, "If-None-Match"), modified):
         raise StaleError("If-None-Match names the state of the record; nothing was changed.")
 
 
 def refuse_if_changed(request: Request, modified: datetime | None) -> None:
     """Raise StaleError if ``If-Match`` does not name the state of the record, likewise."""
-    if not names(parse_etags(request.headers.get("If-Match", "*")), modified):
+    if not names(named_in(request, "If-Match", "*"), modified):
         raise StaleError
 
 
@@ -44,16 +44,21 @@ def names(etags: list[str], modified: datetime | None) -> bool:
     return etags == ["*"] or any(etag.rpartition("-")[0] == own for etag in etags)
 
 
-def known_to(request: Request) -> list[str]:
-    """The etags of ``If-None-Match``; weak ones as strong, since a proxy that compresses an answer weakens its own."""
-    return parse_etags(request.headers.get("If-None-Match", "").replace('W/"', '"'))
+def named_in(request: Request, header: str, default: str = "") -> list[str]:
+    """The etags in ``header``; weak ones as strong, since compression weakens those of its responses.
+
+    RFC 9110 wants strong ones in ``If-Match``, but what is compared there is a time, which both forms have.
+    """
+    return parse_etags(request.headers.get(header, default).replace('W/"', '"'))
 
 
 def conclude(request: Request, response: HttpResponse, modified: datetime) -> None:
     """Set the ETag of the rendered ``response``, and make it a 304 where ``If-None-Match`` has that ETag."""
     etag = of(modified, response.content)
     response["ETag"] = etag
-    known = known_to(request) if request.method in ("GET", "HEAD") else []
+    known = named_in(request, "If-None-Match") if request.method in ("GET", "HEAD") else []
     if etag in known or known == ["*"]:
         response.status_code = 304
         response.content = b""
+        if f"W/{etag}" in request.headers["If-None-Match"]:
+            response["ETag"] = f"W/{etag}"

@@ -10,6 +10,8 @@ UNSET = (
     "HTTPS",
     "DEBUG",
     "LOG_LEVEL",
+    "LOG_FORMAT",
+    "ACCESS_LOG",
     "HEALTH_PROBE",
     "SECRET_KEY_FILE",
 )

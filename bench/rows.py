@@ -212,6 +212,14 @@ def changed(sites: Sites) -> Iterator[Row]:
     yield at_most("GET instances/{id}/, no request twice, time with the cache of answers against without", found, 1.05)
 
 
+def logging(sites: Sites) -> Iterator[Row]:
+    """Of a record that is answered from memory, which costs least: so the log costs most of it."""
+    service = sites.service(MIDDLE, sites.size.few_jobs)
+    with sites.serving(service.database, changes={"ACCESS_LOG": "false"}) as address:
+        found = compared(sites, service, Service(address, service.database), DETAIL)
+    yield at_least("GET instances/{id}/, unchanged, requests/s with the access log against without", found, 0.75)
+
+
 def loading(sites: Sites) -> Iterator[Row]:
     database = sites.database(SMALL, 0)
     with connected_to(database.url):
@@ -331,6 +339,7 @@ ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
     "slow": slow_clients,
     "unchanged": unchanged,
     "changed": changed,
+    "logging": logging,
     "loading": loading,
     "writing": writing,
     "memory": memory,

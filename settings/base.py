@@ -1,6 +1,7 @@
 """The service's settings, each read from the environment; docs/configuration.md lists the variables."""
 
 import socket
+import sys
 from uuid import UUID
 
 from awx_compat.dialects import DIALECTS
@@ -24,6 +25,8 @@ DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
 LOG_LEVEL = read.str(
     "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 )
+LOG_FORMAT = read.str("LOG_FORMAT", "auto", validate=env.validate.OneOf(["auto", "text", "json"]))
+ACCESS_LOG = read.bool("ACCESS_LOG", True)  # a record for each request
 
 # --- AWX's own settings, under AWX's names
 CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env.not_empty)
@@ -87,6 +90,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- limits of requests, in bytes and seconds
 MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_000, validate=env.between(65_536))
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # AWX's interface sends one for each record that a list shall not have
+COMPRESSION = read.bool("COMPRESSION", True)  # of responses, by gzip
 HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # no view accepts files
@@ -136,11 +140,13 @@ MIDDLEWARE = [
     "awx_compat.middleware.forwarded_client",  # first: the others read the client's address and scheme
     "awx_compat.middleware.route_plain_paths",  # the others read the path
     "django_guid.middleware.guid_middleware",
+    "awx_compat.compression.CompressionMiddleware",
     "awx_compat.middleware.policy_of_pages",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "awx_compat.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "awx_compat.middleware.record_origin",
+    "awx_compat.access_log.note_request",
     "awx_compat.middleware.dialect_headers",
     "awx_compat.middleware.refuse_large_bodies",
     "django.middleware.locale.LocaleMiddleware",
@@ -170,6 +176,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = f"{BASE_PATH}/static/"
+STORAGES = {"staticfiles": {"BACKEND": "awx_compat.static_files.PackagedStorage"}}  # no other files are stored
 WHITENOISE_USE_FINDERS = True  # static files are served from the installed packages; nothing to collect
 WHITENOISE_AUTOREFRESH = False
 
@@ -282,22 +289,28 @@ SPECTACULAR_SETTINGS = {
 }
 DJANGO_GUID = {"GUID_HEADER_NAME": "X-API-Request-Id", "VALIDATE_GUID": True, "INTEGRATIONS": []}
 
-# --- logs: one line an event, on standard error
+# --- logs: one line an event, on standard error; "auto" is text for people who read it in a terminal
+LOGS_ARE_TEXT = LOG_FORMAT == "text" or (LOG_FORMAT == "auto" and sys.stderr.isatty())
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request_id": {"()": "django_guid.log_filters.CorrelationId"},
+        "request_id": {"()": "instances.logs.RequestIdFilter"},
         "one_line": {"()": "instances.logs.OneLineFilter"},
     },
     "formatters": {
-        "line": {
+        "text": {
             "()": "instances.logs.LineFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
         },
+        "json": {"()": "instances.logs.ObjectFormatter"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "one_line"]},
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "text" if LOGS_ARE_TEXT else "json",
+            "filters": ["request_id", "one_line"],
+        },
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
@@ -306,7 +319,8 @@ LOGGING = {
         "django.security": {"level": "CRITICAL"},  # likewise
         "django.security.csrf": {"level": LOG_LEVEL},  # may be solved by CSRF_TRUSTED_ORIGINS
         "django_guid": {"level": "ERROR"},
-        "instances.audit": {"level": "INFO"},  # whatever LOG_LEVEL is
+        "access": {"level": "INFO"},  # whatever LOG_LEVEL is
+        "instances.audit": {"level": "INFO"},  # likewise
         "httpx": {"level": "WARNING"},  # each request of a sync
         "psycopg.pool": {"level": "ERROR"},  # each attempt of the worker to connect
         "procrastinate": {"level": "WARNING"},  # instances.tasks logs the results of jobs

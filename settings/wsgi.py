@@ -20,8 +20,12 @@ os.environ.setdefault(
 )  # of all statements of a slow list together, so that its request takes less than 1 s
 handler = get_wsgi_application()
 import_module("instances.mirror.spoken").speak_as_mirrored()
-cache_size = import_module("django.conf").settings.ANSWER_CACHE_SIZE
-application = import_module("awx_compat.answer_cache").AnswerCache(handler, cache_size) if cache_size else handler
+configured = import_module("django.conf").settings
+application = handler
+if configured.ANSWER_CACHE_SIZE:
+    application = import_module("awx_compat.answer_cache").AnswerCache(application, configured.ANSWER_CACHE_SIZE)
+if configured.ACCESS_LOG:
+    application = import_module("awx_compat.access_log").AccessLog(application)
 import_module("settings.urls")  # imports all views before the first request
 # Permanent objects are frozen: otherwise each full garbage collection would scan them for 50 ms.
 gc.collect()

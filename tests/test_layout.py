@@ -17,6 +17,7 @@ TOO_LONG = {
 }
 TOO_SHORT = {
     "awx_compat/bases.py": "is all that fleet/ may import of awx_compat",
+    "awx_compat/compression.py": "what responses and static files, each a middleware, have in common",
     "awx_compat/views/mesh.py": "endpoints of a kind, as views/ has a file for each",
     "instances/demonstration.py": "the demonstration mesh, which neither a snapshot nor a command is",
     "instances/health/rules.py": "what all other modules of health/ import",

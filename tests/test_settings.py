@@ -49,6 +49,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         AWX_CONTROL_NODE_TASK_IMPACT="-1",
         SESSION_COOKIE_AGE="soon",
         LOG_LEVEL="LOUD",
+        LOG_FORMAT="xml",
         CLUSTER_HOST_ID="",
         DATABASE_CONNECT_TIMEOUT="-1",
     )
@@ -64,6 +65,7 @@ def test_all_bad_values_are_named_at_once_and_none_is_told() -> None:
         "AWX_CONTROL_NODE_TASK_IMPACT",
         "SESSION_COOKIE_AGE",
         "LOG_LEVEL",
+        "LOG_FORMAT",
         "CLUSTER_HOST_ID",
         "DATABASE_CONNECT_TIMEOUT",
     }

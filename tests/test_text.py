@@ -52,12 +52,10 @@ def test_what_is_harmless_stays_as_it_is(text: str) -> None:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """What a logger writes in the format of the settings."""
-    assert settings.LOGGING["formatters"]["line"]["()"] == "instances.logs.LineFormatter"
+    assert settings.LOGGING["formatters"]["text"]["()"] == "instances.logs.LineFormatter"
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        LineFormatter(settings.LOGGING["formatters"]["line"]["format"], defaults={"correlation_id": 1})
-    )
+    handler.setFormatter(LineFormatter(settings.LOGGING["formatters"]["text"]["format"], defaults={"request_id": 1}))
     logger = logging.getLogger("tests.text")
     logger.addHandler(handler)
     yield stream

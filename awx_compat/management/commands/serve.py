@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 10_000  # per process; an idle connection takes some kB
 OTHER_FILES = 256  # open files of a process beside its connections
+GRANIANS_LOG = {"loggers": {"_granian": {"propagate": True}}}  # goes where, and looks as, all others do
 BACKLOG = 4096  # connections that wait in the kernel until a process accepts them
 
 
@@ -108,13 +109,15 @@ class Command(BaseCommand):
             respawn_failed_workers=True,
             workers_kill_timeout=5,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
+            log_dictconfig=GRANIANS_LOG,
         ).serve(target_loader=partial(rsgi.application, threads), wrap_loader=False)
 
     def warn_of_known_passwords(self) -> None:
         if names := [] if getattr(settings, "DEMO", False) else known_passwords():
-            self.stderr.write(
-                f"These users still have the demonstration's password: {', '.join(names)}. "
-                "Change it with 'manage.py changepassword', or deactivate them in /admin/."
+            logger.warning(
+                "These users still have the demonstration's password: %s. "
+                "Change it with 'manage.py changepassword', or deactivate them in /admin/.",
+                ", ".join(names),
             )
 
 
