@@ -18,7 +18,8 @@ from typing import Any
 
 from django.conf import settings
 
-from awx_compat import guesses, paths
+from awx_compat import guesses, paths, probes
+from awx_compat.draining import Draining
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
 from instances.guessing import LockedError
@@ -32,6 +33,8 @@ PAUSE = 1  # second, before a guess is refused
 BODIES = 16  # of the largest size, that a process buffers at once
 WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 PORTS = {"http": "80", "https": "443"}
+HTTP1 = ("HTTP/1.0", "HTTP/1.1")
+CLOSE = (("Connection", "close"),)  # after this response; HTTP/2 has frames of its own for that
 TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
 TOO_BUSY = "Too many requests are being received. Try again in a moment."
 
@@ -47,8 +50,8 @@ class RequestAbortedError(Exception):
 class Threads:
     """They answer one request after the other with ``wsgi``. An executor costs a tenth of a record more."""
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], number: int) -> None:
-        self.wsgi = wsgi
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], number: int, draining: Draining) -> None:
+        self.wsgi, self.draining = wsgi, draining
         self.waiting: SimpleQueue[tuple[asyncio.Future[None], dict[str, Any], Any]] = SimpleQueue()
         for _ in range(number):
             Thread(target=self.answer_all, daemon=True).start()
@@ -77,7 +80,8 @@ class Threads:
             if close := getattr(parts, "close", None):
                 close()
         status, headers = head
-        protocol.response_bytes(int(status[:3]), headers, content)
+        closing = CLOSE if self.draining.is_closing() and environ["SERVER_PROTOCOL"] in HTTP1 else ()
+        protocol.response_bytes(int(status[:3]), [*headers, *closing], content)
 
 
 def conclude(answered: asyncio.Future[None]) -> None:
@@ -90,16 +94,30 @@ class Application:
 
     A body has at most ``settings.MAX_BODY_SIZE`` bytes and arrives within ``settings.BODY_TIMEOUT`` seconds. Those that
     arrive or wait for a thread take at most ``BODIES`` times that size together. Requests whose password must be hashed
-    have threads of their own, so that other requests do not wait for them.
+    have threads of their own, so that other requests do not wait for them. Probes need none. While the process is
+    ``draining``, each response is the last one on its connection.
     """
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int) -> None:
-        self.threads = Threads(wsgi, threads)
-        self.of_passwords = Threads(wsgi, settings.PASSWORD_HASHES_AT_ONCE)
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int, draining: Draining | None = None) -> None:
+        self.draining = draining or Draining()
+        self.readiness = probes.Readiness(self.draining.is_draining)
+        self.threads = Threads(wsgi, threads, self.draining)
+        self.of_passwords = Threads(wsgi, settings.PASSWORD_HASHES_AT_ONCE, self.draining)
         self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
         self.proxies = Proxies(settings.TRUSTED_PROXIES)
 
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.draining.handle_sigterm(loop)
+
     async def __call__(self, scope: Any, protocol: Any) -> None:
+        if probe := probes.probe_of(scope.path):
+            word = probes.OK if probe == probes.HEALTH else await self.readiness.word_on_loop()
+            response = probes.answer(scope.method, word)
+            protocol.response_bytes(response.status, response.headers, response.body)
+        else:
+            await self.answer(scope, protocol)
+
+    async def answer(self, scope: Any, protocol: Any) -> None:
         environ = environ_of(scope)
         body = environ["wsgi.input"] = io.BytesIO()
         try:

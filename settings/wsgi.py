@@ -1,19 +1,11 @@
 """The WSGI application, for ``manage.py serve`` or any other WSGI server."""
 
 import gc
-import multiprocessing
 import os
-import signal
 from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
-from settings.embedded.keeper import end_with_parent
-
-if (
-    multiprocessing.parent_process() is not None
-):  # a worker of "manage.py serve" would otherwise survive its parent and occupy the port
-    end_with_parent(signal.SIGKILL)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
 os.environ.setdefault(
     "STATEMENT_TIMEOUT", "800"
@@ -21,7 +13,8 @@ os.environ.setdefault(
 handler = get_wsgi_application()
 import_module("instances.mirror.spoken").speak_as_mirrored()
 cache_size = import_module("django.conf").settings.ANSWER_CACHE_SIZE
-application = import_module("awx_compat.answer_cache").AnswerCache(handler, cache_size) if cache_size else handler
+cached = import_module("awx_compat.answer_cache").AnswerCache(handler, cache_size) if cache_size else handler
+application = import_module("awx_compat.probes").Probes(cached)
 import_module("settings.urls")  # imports all views before the first request
 # Permanent objects are frozen: otherwise each full garbage collection would scan them for 50 ms.
 gc.collect()
