@@ -89,6 +89,8 @@ MAX_BODY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = read.int("MAX_BODY_SIZE", 5_000_00
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # AWX's interface sends one for each record that a list shall not have
 HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
+# For which a request waits for a thread of "serve" before it is refused; longer than a database takes to fail over.
+QUEUE_SECONDS = read.int("QUEUE_SECONDS", 10, validate=env.between(0, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # no view accepts files
 # For which "serve" reports that it is not ready, and goes on to answer, before it stops.
 DRAIN_SECONDS = read.int("DRAIN_SECONDS", 2, validate=env.between(0, 3600))

@@ -344,7 +344,7 @@ def test_passwords_are_hashed_apart_in_any_form(form: Form, path: str) -> None:
     application = Application(WSGIHandler(), 1)
     sent = form.request(path) if path.startswith("/api/") else form.sent + path
     with served_as(form):
-        assert application.is_hashed(environ(sent, "POST")) is path.endswith("/login/")
+        assert (application.threads_for(environ(sent, "POST")) is application.of_passwords) is path.endswith("/login/")
 
 
 # --- the functions
