@@ -6,12 +6,14 @@ import sys
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
+from setproctitle import setproctitle
 
 from instances import database
 from settings.env import SettingsError
 
 
 def main() -> None:
+    setproctitle(" ".join(["awx-instance-service", *sys.argv[1:]]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reads the environment

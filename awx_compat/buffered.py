@@ -13,13 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from math import inf
 from queue import SimpleQueue
-from threading import Thread
-from typing import Any
+from threading import Lock, Thread
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from awx_compat import access_log, guesses, paths
+from awx_compat import access_log, guesses, paths, probes
+from awx_compat.draining import Draining
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
 from instances.guessing import LockedError
@@ -33,8 +35,13 @@ PAUSE = 1  # second, before a guess is refused
 BODIES = 16  # of the largest size, that a process buffers at once
 WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 PORTS = {"http": "80", "https": "443"}
+HTTP1 = ("HTTP/1.0", "HTTP/1.1")
+CLOSE = (("Connection", "close"),)  # after this response; HTTP/2 has frames of its own for that
 TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
 TOO_BUSY = "Too many requests are being received. Try again in a moment."
+OVERLOADED = "Too many requests are waiting. Try again in a moment; nothing was changed."
+METRICS = ("/api/v2/metrics/", "/api/fleet/v1/metrics/")  # wanted most while other requests wait
+WARNING_PERIOD = 10  # seconds between two lines that say that requests are refused
 
 
 class RequestAbortedError(Exception):
@@ -45,29 +52,70 @@ class RequestAbortedError(Exception):
         self.status = status
 
 
-class Threads:
-    """They answer one request after the other with ``wsgi``. An executor costs a tenth of a record more."""
+class OverloadedError(RequestAbortedError):
+    """The request has waited for a thread for too long."""
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], number: int) -> None:
-        self.wsgi = wsgi
-        self.waiting: SimpleQueue[tuple[asyncio.Future[None], dict[str, Any], Any]] = SimpleQueue()
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED)
+
+
+class WaitingRequest(NamedTuple):
+    """A request that waits for a thread. Who acquires ``claim`` first answers it: the thread, or its deadline."""
+
+    environ: dict[str, Any]
+    protocol: Any
+    answered: asyncio.Future[None]
+    claim: Lock
+
+
+class Threads:
+    """They answer one request after the other with ``wsgi``. An executor costs a tenth of a record more.
+
+    A request that has waited ``longest_wait`` seconds for one of them is refused; 0 is no limit.
+    """
+
+    def __init__(
+        self, wsgi: Callable[..., Iterable[bytes]], number: int, draining: Draining, longest_wait: float = 0
+    ) -> None:
+        self.wsgi, self.draining, self.longest_wait = wsgi, draining, longest_wait
+        self.waiting: SimpleQueue[WaitingRequest] = SimpleQueue()
+        self.warned = -inf  # when, in seconds of monotonic()
         for _ in range(number):
             Thread(target=self.answer_all, daemon=True).start()
 
     async def answer(self, environ: dict[str, Any], protocol: Any) -> None:
-        """Return once the request is answered."""
-        answered = asyncio.get_running_loop().create_future()
-        self.waiting.put((answered, environ, protocol))
-        await answered
+        """Return once the request is answered. Raises OverloadedError."""
+        loop = asyncio.get_running_loop()
+        request = WaitingRequest(environ, protocol, loop.create_future(), Lock())
+        deadline = loop.call_later(self.longest_wait, self.give_up, request) if self.longest_wait else None
+        self.waiting.put(request)
+        try:
+            await request.answered
+        finally:
+            if deadline:
+                deadline.cancel()
+
+    def give_up(self, request: WaitingRequest) -> None:
+        if request.claim.acquire(blocking=False) and not request.answered.done():
+            self.warn()
+            request.answered.set_exception(OverloadedError())
+
+    def warn(self) -> None:
+        now = time.monotonic()
+        if now > self.warned + WARNING_PERIOD:
+            self.warned = now
+            logger.warning("Requests are refused, as they have waited for %s seconds.", self.longest_wait)
 
     def answer_all(self) -> None:
         while True:
-            answered, environ, protocol = self.waiting.get()
+            request = self.waiting.get()
+            if not request.claim.acquire(blocking=False):
+                continue
             try:
-                self.answer_one(environ, protocol)
+                self.answer_one(request.environ, request.protocol)
             except Exception:
-                logger.exception("%s failed", environ["PATH_INFO"])  # and granian answers 500
-            answered.get_loop().call_soon_threadsafe(conclude, answered)
+                logger.exception("%s failed", request.environ["PATH_INFO"])  # and granian answers 500
+            request.answered.get_loop().call_soon_threadsafe(conclude, request.answered)
 
     def answer_one(self, environ: dict[str, Any], protocol: Any) -> None:
         head: list[Any] = []
@@ -78,7 +126,8 @@ class Threads:
             if close := getattr(parts, "close", None):
                 close()
         status, headers = head
-        protocol.response_bytes(int(status[:3]), headers, content)
+        closing = CLOSE if self.draining.is_closing() and environ["SERVER_PROTOCOL"] in HTTP1 else ()
+        protocol.response_bytes(int(status[:3]), [*headers, *closing], content)
 
 
 def conclude(answered: asyncio.Future[None]) -> None:
@@ -90,21 +139,37 @@ class Application:
     """An RSGI application that answers as ``wsgi`` does, in at most ``threads`` threads.
 
     A body has at most ``settings.MAX_BODY_SIZE`` bytes and arrives within ``settings.BODY_TIMEOUT`` seconds. Those that
-    arrive or wait for a thread take at most ``BODIES`` times that size together. Requests whose password must be hashed
-    have threads of their own, so that other requests do not wait for them.
+    arrive or wait for a thread take at most ``BODIES`` times that size together. A request waits for a thread for at
+    most ``settings.QUEUE_SECONDS``. Requests whose password must be hashed have threads of their own, so that other
+    requests do not wait for them; so have METRICS. Probes need none. While the process is ``draining``, each response
+    is the last one on its connection.
     """
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int) -> None:
-        self.threads = Threads(wsgi, threads)
-        self.of_passwords = Threads(wsgi, settings.PASSWORD_HASHES_AT_ONCE)
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], threads: int, draining: Draining | None = None) -> None:
+        self.draining = draining or Draining()
+        self.readiness = probes.Readiness(self.draining.is_draining)
+        self.threads = Threads(wsgi, threads, self.draining, settings.QUEUE_SECONDS)
+        self.of_metrics = Threads(wsgi, 1, self.draining)
+        self.of_passwords = Threads(wsgi, settings.PASSWORD_HASHES_AT_ONCE, self.draining)
         self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
         self.proxies = Proxies(settings.TRUSTED_PROXIES)
 
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.draining.handle_sigterm(loop)
+
     async def __call__(self, scope: Any, protocol: Any) -> None:
+        if probe := probes.probe_of(scope.path):
+            word = probes.OK if probe == probes.HEALTH else await self.readiness.word_on_loop()
+            response = probes.answer(scope.method, word)
+            protocol.response_bytes(response.status, response.headers, response.body)
+        else:
+            await self.answer(scope, protocol)
+
+    async def answer(self, scope: Any, protocol: Any) -> None:
         began, environ = time.perf_counter(), environ_of(scope)
         body = environ["wsgi.input"] = io.BytesIO()
         try:
-            threads = self.of_passwords if self.is_hashed(environ) else self.threads
+            threads = self.threads_for(environ)
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 await self.receive(body, environ, protocol)
             await threads.answer(environ, protocol)
@@ -113,6 +178,9 @@ class Application:
             refusal = guesses.lockout_response(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
             access_log.log_refusal(environ, self.proxies.client_of(environ), refusal.status, len(refusal.body), began)
+        except OverloadedError as refused:
+            size = refuse(protocol, refused, ())  # to connect anew would cost more
+            access_log.log_refusal(environ, self.proxies.client_of(environ), refused.status, size, began)
         except RequestAbortedError as refused:
             size = refuse(protocol, refused)
             access_log.log_refusal(environ, self.proxies.client_of(environ), refused.status, size, began)
@@ -121,14 +189,15 @@ class Application:
         if length_of(environ) > settings.MAX_BODY_SIZE:
             await discard(protocol)
 
-    def is_hashed(self, environ: dict[str, Any]) -> bool:
-        """Whether the request has a password to be hashed. Raises LockedError and HashingBusyError."""
-        is_form = environ["REQUEST_METHOD"] == "POST" and paths.plain(environ["PATH_INFO"]) in FORMS
+    def threads_for(self, environ: dict[str, Any]) -> Threads:
+        """The threads that answer the request. Raises LockedError and HashingBusyError if it has a password."""
+        path = paths.plain(environ["PATH_INFO"])
+        is_form = environ["REQUEST_METHOD"] == "POST" and path in FORMS
         if not is_form and not guesses.is_one(environ, self.proxies):
-            return False
+            return self.of_metrics if path in METRICS else self.threads
         if self.of_passwords.waiting.qsize() >= PASSWORDS:
             raise HashingBusyError
-        return True
+        return self.of_passwords
 
     async def receive(self, body: io.BytesIO, environ: dict[str, Any], protocol: Any) -> None:
         """Read the body, unless CONTENT_LENGTH in ``environ`` says that it is too large. Raises RequestAbortedError."""
@@ -186,9 +255,9 @@ def length_of(environ: dict[str, Any]) -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def refuse(protocol: Any, refused: RequestAbortedError) -> int:
+def refuse(protocol: Any, refused: RequestAbortedError, closing: Iterable[tuple[str, str]] = CLOSE) -> int:
     """Send the response; returns the bytes of its body."""
-    headers = [("Content-Type", "application/json"), ("Connection", "close"), ("Retry-After", str(RETRY_AFTER))]
+    headers = [("Content-Type", "application/json"), ("Retry-After", str(RETRY_AFTER)), *closing]
     body = f'{{"detail":"{refused}"}}'
     protocol.response_str(refused.status, headers, body)
     return len(body)

@@ -10,7 +10,7 @@ def workers_of(address: str) -> list[int]:
     """The ids of the processes that answer at ``address``."""
     bound = address.removeprefix("http://")
     servers = [pid for pid in children(os.getpid()) if bound in command(pid)]
-    return [pid for server in servers for pid in children(server) if "spawn_main" in command(pid)]
+    return [pid for server in servers for pid in children(server) if re.search(r" worker-\d+", command(pid))]
 
 
 def children(parent: int) -> Iterator[int]:

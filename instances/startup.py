@@ -2,6 +2,7 @@
 
 import os
 from argparse import ArgumentTypeError
+from functools import cache
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -9,6 +10,8 @@ from django.contrib.auth.hashers import check_password
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from psycopg.conninfo import make_conninfo
 
 from instances.demonstration import LOGINS
@@ -38,6 +41,17 @@ def refuse_unmigrated_database() -> None:
             f"{len(missing)} migrations are not applied, the first of them {first.app_label}.{first.name}: "
             "run 'manage.py migrate' first."
         )
+
+
+@cache
+def newest_migrations() -> frozenset[tuple[str, str]]:
+    """The last migration of each app, as app and name: who has it has those before it."""
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+
+
+def has_all_migrations() -> bool:
+    """Whether the database has every migration of this release, whatever further ones it has."""
+    return newest_migrations() <= MigrationRecorder(connection).applied_migrations().keys()
 
 
 def refuse_what_is_not_shown() -> None:

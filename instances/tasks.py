@@ -7,13 +7,16 @@ be repeated. A task that fails is retried, after longer and longer pauses.
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Extract, Now
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from psycopg.errors import RaiseException
@@ -150,6 +153,13 @@ def queue_missed() -> None:
 def longest_silence() -> int:
     """The seconds without a heartbeat after which a worker counts as lost."""
     return MISSED_HEARTBEATS * int(settings.WORKER_HEARTBEAT)
+
+
+def current_silence() -> float | None:
+    """The seconds since the last heartbeat of any worker, by the database's clock; None without a worker."""
+    age = Extract(Now() - Max("last_heartbeat"), "epoch")
+    silence: Decimal | None = ProcrastinateWorker.objects.aggregate(age=age)["age"]
+    return None if silence is None else float(silence)
 
 
 async def requeue_stalled(silent_for: float) -> None:

@@ -93,7 +93,11 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # AWX's interface sends one for each reco
 COMPRESSION = read.bool("COMPRESSION", True)  # of responses, by gzip
 HEADER_TIMEOUT = read.int("HEADER_TIMEOUT", 30, validate=env.between(1, 3600))
 BODY_TIMEOUT = read.int("BODY_TIMEOUT", 30, validate=env.between(1, 3600))
+# For which a request waits for a thread of "serve" before it is refused; longer than a database takes to fail over.
+QUEUE_SECONDS = read.int("QUEUE_SECONDS", 10, validate=env.between(0, 3600))
 FILE_UPLOAD_HANDLERS: list[str] = []  # no view accepts files
+# For which "serve" reports that it is not ready, and goes on to answer, before it stops.
+DRAIN_SECONDS = read.int("DRAIN_SECONDS", 2, validate=env.between(0, 3600))
 
 # --- the cache of answers, each confirmed by the database in the request; bytes per process, 0 is no cache
 ANSWER_CACHE_SIZE = read.int("ANSWER_CACHE_SIZE", 16_000_000, validate=env.not_negative)

@@ -9,6 +9,7 @@ os.environ.setdefault("INSTALL_UUID", "f0f0f0f0-1111-4222-8333-abcdefabcdef")
 os.environ.setdefault("IS_K8S", "true")
 os.environ.setdefault("HEALTH_PROBE", "agent")
 os.environ.setdefault("LOG_FORMAT", "text")  # as at a terminal
+os.environ.setdefault("DRAIN_SECONDS", "0")
 # All tests come from one address, and many try wrong passwords.
 for limit in ("LOGIN_FAILURE_LIMIT", "LOGIN_FAILURE_LIMIT_BY_NAME", "LOGIN_FAILURE_LIMIT_BY_ADDRESS"):
     os.environ.setdefault(limit, "1000000")

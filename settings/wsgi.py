@@ -1,19 +1,11 @@
 """The WSGI application, for ``manage.py serve`` or any other WSGI server."""
 
 import gc
-import multiprocessing
 import os
-import signal
 from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
-from settings.embedded.keeper import end_with_parent
-
-if (
-    multiprocessing.parent_process() is not None
-):  # a worker of "manage.py serve" would otherwise survive its parent and occupy the port
-    end_with_parent(signal.SIGKILL)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
 os.environ.setdefault(
     "STATEMENT_TIMEOUT", "800"
@@ -26,6 +18,7 @@ if configured.ANSWER_CACHE_SIZE:
     application = import_module("awx_compat.answer_cache").AnswerCache(application, configured.ANSWER_CACHE_SIZE)
 if configured.ACCESS_LOG:
     application = import_module("awx_compat.access_log").AccessLog(application)
+application = import_module("awx_compat.probes").Probes(application)
 import_module("settings.urls")  # imports all views before the first request
 # Permanent objects are frozen: otherwise each full garbage collection would scan them for 50 ms.
 gc.collect()

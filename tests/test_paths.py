@@ -13,7 +13,7 @@ from django.urls import get_resolver, set_script_prefix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awx_compat import paths
+from awx_compat import paths, probes
 from awx_compat.answer_cache import AnswerCache
 from awx_compat.buffered import Application
 from awx_compat.dialects import DIALECTS
@@ -304,7 +304,7 @@ def test_names_that_are_taken_are_those_of_the_routes() -> None:
     below = {route.removeprefix("/api/").partition("/")[0] for route in found if route.startswith("/api/")}
     assert below == paths.OF_AWX | paths.BESIDE_AWX
     firsts = {route.strip("/").partition("/")[0] for route in found} - {""}
-    assert firsts | {"static"} == set(env.FIRST_SEGMENTS)
+    assert firsts | {"static"} | {path.strip("/") for path in probes.PATHS} == set(env.FIRST_SEGMENTS)
 
 
 # --- what is kept
@@ -344,7 +344,7 @@ def test_passwords_are_hashed_apart_in_any_form(form: Form, path: str) -> None:
     application = Application(WSGIHandler(), 1)
     sent = form.request(path) if path.startswith("/api/") else form.sent + path
     with served_as(form):
-        assert application.is_hashed(environ(sent, "POST")) is path.endswith("/login/")
+        assert (application.threads_for(environ(sent, "POST")) is application.of_passwords) is path.endswith("/login/")
 
 
 # --- the functions

@@ -18,10 +18,13 @@ from typing import Any
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def end_with_parent(how: signal.Signals) -> None:
-    """Let the system send this process ``how`` when its parent ends, even if it is killed; on Linux only."""
+def end_with_parent(how: signal.Signals, parent: int | None = None) -> None:
+    """Let the system send this process ``how`` when its parent ends, even if it is killed; on Linux only.
+
+    ``parent`` is the parent's id, where it may have ended already.
+    """
     if sys.platform == "linux":
-        parent = os.getppid()
+        parent = parent or os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
         if os.getppid() != parent:  # it has ended meanwhile
             os.kill(os.getpid(), how)

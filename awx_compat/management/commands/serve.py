@@ -3,20 +3,20 @@
 import logging
 import multiprocessing
 import os
-import resource
-import socket
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import connection
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from awx_compat import draining, listening
 from instances.mirror.spoken import speak_as_mirrored
 from instances.startup import (
     known_passwords,
@@ -31,37 +31,32 @@ from settings import rsgi
 
 logger = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 10_000  # per process; an idle connection takes some kB
-OTHER_FILES = 256  # open files of a process beside its connections
 GRANIANS_LOG = {"loggers": {"_granian": {"propagate": True}}}  # goes where, and looks as, all others do
 BACKLOG = 4096  # connections that wait in the kernel until a process accepts them
-
-
-def address(text: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``; an IPv6 host must be in brackets. Raises ArgumentTypeError."""
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if (
-        not colon
-        or not host
-        or (":" in host and not bracketed)
-        or not (port.isascii() and port.isdecimal() and int(port) < 65536)
-    ):
-        raise ArgumentTypeError(f"{text!r} is not HOST:PORT, as in 127.0.0.1:8000")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+START_TIME = 5.0  # seconds until a new process answers, for which SIGHUP keeps the old one
+STOP_TIMEOUT = 10  # seconds for which requests in progress are waited for
 
 
 class Command(BaseCommand):
-    help = "Run the production server until it is interrupted."
+    help = "Run the production server until it is interrupted. SIGHUP replaces its processes one by one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--bind",
-            type=address,
+            type=listening.place,
             default=("127.0.0.1", 8000),
-            metavar="HOST:PORT",
-            help="address to listen on (default: 127.0.0.1:8000)",
+            metavar="HOST:PORT|unix:PATH",
+            help="address or Unix socket to listen on (default: 127.0.0.1:8000)",
         )
+        parser.add_argument(
+            "--socket-mode",
+            type=listening.mode,
+            default=listening.MODE,
+            metavar="MODE",
+            help="permissions of the Unix socket: owner and group may connect by default (default: 660)",
+        )
+        parser.add_argument("--certificate", type=Path, metavar="FILE", help="PEM file with the certificates for TLS")
+        parser.add_argument("--key", type=Path, metavar="FILE", help="PEM file with their key, not encrypted")
         parser.add_argument(
             "--workers",
             type=positive,
@@ -77,9 +72,21 @@ class Command(BaseCommand):
             help="number of threads, and of database connections, of each process (default: 4)",
         )
 
-    def handle(self, *args: Any, bind: tuple[str, int], workers: int, threads: int, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        bind: listening.Place,
+        socket_mode: int,
+        certificate: Path | None,
+        key: Path | None,
+        workers: int,
+        threads: int,
+        **options: Any,
+    ) -> None:
+        tls = listening.tls_options(certificate, key)
         refuse_weak_key()
-        refuse_debugging_in_public(bind[0])
+        if not isinstance(bind, Path):
+            refuse_debugging_in_public(bind[0])
         share_embedded_database()
         if settings.DATABASES["default"]["ENGINE"] == "settings.embedded":
             files = settings.DATA_DIR / "postgresql"
@@ -91,26 +98,31 @@ class Command(BaseCommand):
         connection.close()
         # One arena for all threads: memory that a thread frees can be used by the others.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
-        refuse_used_address(bind)
+        listening.refuse_used_place(bind)
         # Workers are spawned, not forked: no connection or thread is shared by accident, and they read the settings of
         # the WSGI application.
         multiprocessing.set_start_method("spawn", force=True)
-        host, port = bind
-        Server(
+        state = draining.shared_state()
+        server = Server(
             "settings.rsgi:application",
-            address=host,
-            port=port,
+            **listening.place_options(bind, socket_mode),
+            **tls,
+            ssl_protocol_min=SSLProtocols.tls12,
             interface=Interfaces.RSGI,
             websockets=False,
             workers=workers,
             backlog=BACKLOG,
-            backpressure=connections_of_a_process(),
+            backpressure=listening.connections_of_a_process(),
             http1_settings=HTTP1Settings(header_read_timeout=settings.HEADER_TIMEOUT * 1000),
             respawn_failed_workers=True,
-            workers_kill_timeout=5,
+            respawn_interval=START_TIME,
+            workers_kill_timeout=settings.DRAIN_SECONDS + STOP_TIMEOUT,
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
             log_dictconfig=GRANIANS_LOG,
-        ).serve(target_loader=partial(rsgi.application, threads), wrap_loader=False)
+            process_name=f"awx-instance-service serve {listening.name_of(bind)}",
+        )
+        server.on_startup(partial(draining.drain_on_sigterm, state))
+        server.serve(target_loader=partial(rsgi.application, threads, state, os.getpid()), wrap_loader=False)
 
     def warn_of_known_passwords(self) -> None:
         if names := [] if getattr(settings, "DEMO", False) else known_passwords():
@@ -119,23 +131,3 @@ class Command(BaseCommand):
                 "Change it with 'manage.py changepassword', or deactivate them in /admin/.",
                 ", ".join(names),
             )
-
-
-def connections_of_a_process() -> int:
-    """The number of connections of a process. Raises the soft limit of open files towards the hard limit."""
-    wanted = MOST_CONNECTIONS + OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < files:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    if files < wanted:
-        logger.warning("A process can open only %s files: 'ulimit -Hn %s' allows more connections.", files, wanted)
-    return max(1, files - OTHER_FILES)
-
-
-def refuse_used_address(bind: tuple[str, int]) -> None:
-    """Raise CommandError if ``bind`` cannot be listened on; the server would retry endlessly."""
-    try:
-        socket.create_server(bind, family=socket.AF_INET6 if ":" in bind[0] else socket.AF_INET).close()
-    except OSError as error:
-        raise CommandError(f"Cannot listen at {bind[0]}:{bind[1]}: {error.strerror}") from None
