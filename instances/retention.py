@@ -68,7 +68,7 @@ def expired_tokens(now: datetime) -> Rows:
 
 
 def orphaned_refresh_tokens(now: datetime) -> Rows:
-    """Those whose access token was deleted: nobody may use them. Revoked ones stay, by which reuse is noticed."""
+    """Those whose access token was deleted, so that they bring no other. By revoked ones, which stay, reuse is noticed."""
     tokens: Rows = RefreshToken.objects.filter(revoked=None, access_token=None)
     return tokens
 
