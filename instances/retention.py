@@ -20,10 +20,12 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 
 from instances import guessing
 from instances.groups import UNFINISHED
+from instances.locking import set_statement_timeout
 from instances.mirror import guard
 from instances.models import LoginFailures, MeshInspection, UnifiedJob
 
 BATCH = 1_000  # rows
+LONGEST = 600  # seconds for a statement: the last one passes over all rows that stay
 DONE_FOR = timedelta(days=1)  # for which the administration shows a background job that succeeded or was given up
 FAILED_FOR = timedelta(days=30)  # likewise one that failed
 SILENT_FOR = timedelta(days=30)  # after which a worker without any inspection is gone for good
@@ -43,14 +45,16 @@ class Expiry:
         last: Any = None
         while True:
             with transaction.atomic():
+                set_statement_timeout(LONGEST)
                 rows = self.rows(now) if last is None else self.rows(now).filter(pk__gt=last)
                 found = rows.order_by("pk").select_for_update(skip_locked=True).values_list("pk", flat=True)
                 batch = list(found[:BATCH])
                 rows.model._base_manager.filter(pk__in=batch).delete()
-            if not batch:
+            if batch:
+                yield len(batch)
+            if len(batch) < BATCH:
                 return
             last = batch[-1]
-            yield len(batch)
 
 
 # --- which rows
@@ -68,7 +72,7 @@ def expired_tokens(now: datetime) -> Rows:
 
 
 def orphaned_refresh_tokens(now: datetime) -> Rows:
-    """Those whose access token was deleted: nobody may use them. Revoked ones stay, by which reuse is noticed."""
+    """Those whose access token was deleted: they must bring no other. By revoked ones, which stay, reuse is noticed."""
     tokens: Rows = RefreshToken.objects.filter(revoked=None, access_token=None)
     return tokens
 
