@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
-from oauth2_provider.models import AccessToken, set_token_value
+from oauth2_provider.models import AccessToken, RefreshToken, set_token_value
 from oauthlib.common import generate_token
 
 from instances.models import TokenNote, User
@@ -68,7 +68,8 @@ def change(token: Any, values: dict[str, Any]) -> None:
 
 
 def revoke_all(user: Any) -> None:
-    """Delete all tokens of ``user``: requests with them are refused from now on."""
+    """Delete all tokens of ``user``: requests with them are refused from now on, and no new ones are made of them."""
+    RefreshToken.objects.filter(user=user).delete()
     AccessToken.objects.filter(user=user).delete()
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from oauth2_provider.models import AccessToken
+from oauth2_provider.models import AccessToken, Application, RefreshToken
 from rest_framework.test import APIClient
 
+from instances import tokens
 from instances.models import TokenNote, User
 from tests.conftest import client_of, token_for
 
@@ -142,3 +143,13 @@ def test_who_sees_a_user_makes_a_token_of_their_own_there(admin: User, alice: Us
         assert (made.status_code, made.json()["user"]) == (201, user.pk)
     assert client_of(alice).post(f"/api/v2/users/{bob.pk}/personal_tokens/", {}, format="json").status_code == 403
     assert client_of(alice).post("/api/v2/users/bob/personal_tokens/", {}, format="json").status_code == 404
+
+
+def test_revoking_all_leaves_nothing_to_make_new_tokens_of(alice: User, bob: User) -> None:
+    for user in (alice, bob):
+        application = Application.objects.create(client_type="confidential", authorization_grant_type="password")
+        token, _ = tokens.issue(user)
+        RefreshToken.objects.create(user=user, application=application, token=f"of {user}", access_token=token)
+    tokens.revoke_all(alice)
+    assert [token.user for token in AccessToken.objects.all()] == [bob]
+    assert [token.user for token in RefreshToken.objects.all()] == [bob]
