@@ -75,15 +75,15 @@ MOST: dict[str, tuple[Callable[[Asking], Walk], int, int]] = {
     "a record from memory": (lambda asking: asking.walk(asking.cached, "GET", asking.record), 2, 2),
     "a page from memory": (lambda asking: asking.walk(asking.cached, "GET", PAGE), 2, 2),
     "OPTIONS from memory": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record), 2, 2),
-    # 19 files and 58 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, two
-    # middlewares more log and compress what is not from memory, port and flag of an instance are those of its canonical
-    # address, and paths.py knows the form of the request's path, which the middleware and each url ask for.
+    # 19 files and 58 moves, not 14 and 40, and so all below: what differs between versions of AWX is in dialects/, port
+    # and flag of an instance are those of its canonical address, and paths are in the form that was asked for; the
+    # access log and compression are a file and two moves each.
     "a changed record": (lambda asking: asking.walk(asking.cached, "GET", asking.record, changed=True), 19, 58),
     "a changed record by its name": (lambda asking: asking.walk(asking.cached, "GET", NAMED, changed=True), 19, 59),
-    # 60 moves, not 42: beside these, in each direction, two for the cache around Django and two for the page's bounds.
+    # 60 moves, not 46: beside these, in each direction, two for the cache around Django and two for the page's bounds.
     "a changed page of one": (lambda asking: asking.walk(asking.cached, "GET", PAGE, changed=True), 18, 60),
     "changed OPTIONS": (lambda asking: asking.walk(asking.cached, "OPTIONS", asking.record, changed=True), 16, 45),
-    # 33, not 23: beside these, the rules of a version are in rules/, and what was noted of a node's health
+    # 33, not 25: beside these, the rules of a version are in rules/, and what was noted of a node's health
     # (conditions.py, rules.py) is worked out anew, by what all control nodes' inspections say of it (watch.py).
     "PATCH": (lambda asking: asking.walk(asking.cached, "PATCH", asking.record, PATCH), 33, 93),
 }
