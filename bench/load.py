@@ -48,6 +48,20 @@ def ask(url: str, seconds: int, headers: Mapping[str, str], *paths: str, script:
     return int(number[1]), float(rate[1])
 
 
+def goodput(url: str, seconds: int, headers: Mapping[str, str], connections: int) -> float:
+    """How many answers a second were none of an error, where the service may refuse some of so many clients."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+    number = re.search(r"(\d+) requests in ([\d.]+)(s|m)", done.stdout)
+    if done.returncode or number is None or re.search(r"Socket errors", done.stdout):
+        raise LoadError(f"wrk failed on {url}: {done.stdout}{done.stderr}")
+    time.sleep(longest(done.stdout))
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
+    return (int(number[1]) - int(refused[1] if refused else 0)) / (float(number[2]) * SECONDS[number[3]])
+
+
 def p99(url: str, seconds: int, headers: Mapping[str, str]) -> float:
     """The seconds within which 99 of 100 answers to one client came, who asks again as soon as it has the last."""
     command = ["wrk", "-t1", "-c1", f"-d{seconds}s", "--timeout", "60s", "--latency"]

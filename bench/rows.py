@@ -180,6 +180,11 @@ def slow_clients(sites: Sites) -> Iterator[Row]:
     yield Row(measure, f"{found * 1000:.1f} ms ({alone * 1000:.1f} ms)", f"≤ {bound * 1000:.0f} ms", found <= bound)
 
 
+def overload(sites: Sites) -> Iterator[Row]:
+    found = uncached.at_twice_the_capacity(sites, sites.database(MIDDLE, sites.size.few_jobs))
+    yield at_least("GET instances/?page_size=200 at twice the capacity, 2xx/s against the capacity", found, 0.9)
+
+
 def unchanged(sites: Sites) -> Iterator[Row]:
     service = sites.service(MIDDLE, sites.size.few_jobs)
     known = {**service.database.bearer, "If-None-Match": service.get(DETAIL).headers["ETag"]}
@@ -337,6 +342,7 @@ ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {
     "basic": basic,
     "guessing": guessing,
     "slow": slow_clients,
+    "overload": overload,
     "unchanged": unchanged,
     "changed": changed,
     "logging": logging,
