@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from bench import data, dear, load, processes, uncached, writers
 from bench.load import Ratio, rate_of, ratio
 from bench.progress import tell
-from bench.sites import DETAIL, LIST, Database, Service, Sites
+from bench.sites import DETAIL, LIST, Database, Service, Sites, seconds_to_start
 from instances import counters
 from instances.models import Instance
 from tests import slow
@@ -323,14 +323,6 @@ def start(sites: Sites) -> Iterator[Row]:
         f"≤ {LONGEST_START} s",
         seconds <= LONGEST_START,
     )
-
-
-def seconds_to_start(sites: Sites, database: Database) -> float:
-    began = time.perf_counter()
-    with sites.serving(database) as address:
-        seconds = time.perf_counter() - began
-        requests.get(f"{address}/api/v2/ping/", timeout=5).raise_for_status()
-    return seconds
 
 
 ROWS: dict[str, Callable[[Sites], Iterator[Row]]] = {

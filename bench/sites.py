@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -105,3 +106,12 @@ class Sites(contextlib.ExitStack):
         environment = {**SETTINGS, "DJANGO_SETTINGS_MODULE": settings, **(changes or {})}
         with served(database.url, workers, **environment) as address:
             yield address
+
+
+def seconds_to_start(sites: Sites, database: Database) -> float:
+    """How long a server takes until it answers."""
+    began = time.perf_counter()
+    with sites.serving(database) as address:
+        seconds = time.perf_counter() - began
+        requests.get(f"{address}/api/v2/ping/", timeout=5).raise_for_status()
+    return seconds

@@ -52,8 +52,8 @@ def background_jobs() -> dict[tuple[str, str], int]:
 
 
 def own_tasks() -> list[str]:
-    """The names of the service's own tasks. Procrastinate's tasks have the path of their module as a name."""
-    return sorted(task for task in app.tasks if task.isidentifier())
+    """The names of the service's own tasks, without earlier ones. Procrastinate's have the path of their module."""
+    return sorted({task.name for task in app.tasks.values() if task.name.isidentifier()})
 
 
 def heartbeat_ages(now: datetime) -> Iterator[tuple[int, float]]:

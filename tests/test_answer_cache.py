@@ -157,7 +157,8 @@ def test_who_has_the_answer_already_is_told_so(asking: Asking) -> None:
     etag = asking.ask(INSTANCE).headers["ETag"]
     for tag in (etag, f"W/{etag}", f'"x", {etag}'):
         known = asking.fill(INSTANCE, HTTP_IF_NONE_MATCH=tag)
-        assert (known.status, known.body, known.headers["ETag"]) == (304, b"", etag)
+        told = f"W/{etag}" if tag.startswith("W/") else etag  # as the client knows it
+        assert (known.status, known.body, known.headers["ETag"]) == (304, b"", told)
         assert "Content-Length" not in known.headers
     assert asking.fill(INSTANCE, HTTP_IF_NONE_MATCH='W/"x"').status == 200
 

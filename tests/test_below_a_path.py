@@ -54,9 +54,9 @@ class Links(HTMLParser):
 
 
 def paths_in(body: Any, is_path: bool = False) -> Iterator[str]:
-    """The paths of a JSON body: all texts of a ``related``, and every text that begins as one does."""
+    """The paths of a JSON body: all texts of a ``related``, and every text that begins as one of an API does."""
     match body:
-        case str() if is_path or body.startswith("/"):
+        case str() if is_path or (body.startswith("/") and "/api/" in body):
             yield body
         case list():
             for each in body:
