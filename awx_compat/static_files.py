@@ -58,6 +58,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
         path, _ = static_file.get_path_and_headers({})
         if response.status_code != 200 or not is_compressed(request, response) or Path(path).stat().st_size < LEAST:
             return response
-        response.close()
+        if file := getattr(response, "file_to_stream", None):  # none is opened for HEAD
+            file.close()  # not the response: for Django that is the end of the request, whose id is yet to be sent
         headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding", "Content-Length": str(len(compressed(path)))}
         return HttpResponse(compressed(path), headers={**response.headers, **headers})

@@ -195,6 +195,8 @@ def test_a_static_file_is_kept_for_a_year_under_the_name_that_pages_have(name: s
     assert kept.headers["Cache-Control"] == packed.headers["Cache-Control"] == "max-age=31536000, public, immutable"
     assert plain.headers["Cache-Control"] == "max-age=60, public"
     assert kept.body == plain.body == content
+    for response in (kept, plain, packed):
+        assert re.fullmatch("[0-9a-f]{32}", response.headers["X-API-Request-Id"])
     if len(content) < LEAST:
         assert "Content-Encoding" not in packed.headers
     else:
