@@ -39,6 +39,7 @@ PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # paramete
 NOT_UNDERSTOOD = "The request could not be understood."
 SERVER_ERROR = "A server error has occurred."
 DATABASE_FAILED = "The database is unavailable or failed. Try again."
+TOO_SLOW = "The query takes too long. Use fewer conditions or a smaller page."
 RETRY_AFTER = 2  # seconds; a database that restarts is seldom away for longer
 
 
@@ -99,8 +100,7 @@ def message_of_missing(model: str) -> str:
 def of_query(error: Exception, asks_for_less: bool) -> Exception:
     """The error to answer where the database refused a query because of the client's query string."""
     if isinstance(error.__cause__, QueryCanceled):
-        reason = "The query takes too long. Use fewer conditions or a smaller page."
-        return ParseError(reason) if asks_for_less else NotAvailable(reason)
+        return ParseError(TOO_SLOW) if asks_for_less else NotAvailable(TOO_SLOW)
     if isinstance(error, DataError | InternalError):  # a regular expression can be too large for PostgreSQL
         return ParseError("The query has a value that the database cannot process.")
     return error

@@ -14,6 +14,7 @@ from awx_compat.exceptions import TryAgain
 ANSWERED, WAITING = 1, 2  # at once; a process has four threads unless it is started with another number
 LONGEST_WAIT = 2.0  # seconds, for the answer before
 LONGEST_WAIT_TO_WAIT = 0.05  # seconds; what turns out not to be slow is over by then
+TOO_MANY = "Too many queries like this are being answered. Try again in a moment."
 
 
 class Turns:
@@ -31,7 +32,7 @@ class Turns:
 @contextlib.contextmanager
 def _held(semaphore: threading.Semaphore, seconds: float) -> Iterator[None]:
     if not semaphore.acquire(timeout=seconds):
-        raise TryAgain("Too many queries like this are being answered. Try again in a moment.")
+        raise TryAgain(TOO_MANY)
     try:
         yield
     finally:

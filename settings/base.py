@@ -12,6 +12,7 @@ read = env.Environment()
 
 DEBUG = read.bool("DEBUG", False)
 SECRET_KEY = read.str("SECRET_KEY", validate=env.not_empty)
+SECRET_KEY_FALLBACKS = read.list("SECRET_KEY_FALLBACKS", [], subcast=str)  # earlier keys, whose sessions go on
 ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Proxies whose X-Forwarded-For and -Proto are trusted; the middleware drops these headers of other clients.
 TRUSTED_PROXIES = read.list("TRUSTED_PROXIES", ["127.0.0.0/8", "::1", env.UNIX], validate=env.peers)

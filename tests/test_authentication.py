@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 import requests
+from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from awx_compat import authentication
@@ -231,3 +233,14 @@ class TestRepeatedBasic:
         kept = authentication.verified.known
         assert len(kept) == 1
         assert b"admin" not in next(iter(kept))
+
+
+@pytest.mark.parametrize(("earlier", "expected"), [(["the first key" * 5], 200), ([], 401)])
+def test_sessions_outlive_a_key_that_is_named_as_earlier(
+    earlier: list[str], expected: int, admin: User, settings: Settings
+) -> None:
+    settings.SECRET_KEY = "the first key" * 5
+    browser = Client()
+    browser.force_login(admin)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key" * 5, earlier
+    assert [browser.get(ME).status_code for _ in range(2)] == [expected] * 2

@@ -9,6 +9,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.urls import get_resolver
 
+from awx_compat import buffered, exceptions, passwords, turns
+from instances import messages
 from tests.routes import routes
 from tests.service import PROJECT
 
@@ -178,3 +180,20 @@ def test_files_that_contributing_names_exist() -> None:
     assert [path for path in paths if not (PROJECT / path).exists()] == []
     named = re.findall(r"`((?:browser/)?test_\w+\.py)`", text)
     assert [name for name in named if not (PROJECT / "tests" / name).exists()] == []
+
+
+def test_what_each_503_means_is_said() -> None:
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## What a 503 means")[2].partition("\n## ")[0]
+    told = {row.split(" | ")[0].removeprefix("| ") for row in section.splitlines() if row.startswith("| ")}
+    reasons = {
+        buffered.OVERLOADED,
+        buffered.TOO_BUSY,
+        exceptions.DATABASE_FAILED,
+        messages.BUSY,
+        messages.NO_PROBE,
+        passwords.TooManyLogins.default_detail,
+        turns.TOO_MANY,
+        exceptions.TOO_SLOW,
+    }
+    assert reasons <= told
