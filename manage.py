@@ -13,7 +13,7 @@ from settings.env import SettingsError
 
 
 def main() -> None:
-    setproctitle(" ".join(["awx-instance-service", *sys.argv[1:]]))
+    setproctitle(" ".join(["awx-instance-service", *sys.argv[1:]]).encode("utf-8", "replace").decode())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reads the environment

@@ -20,15 +20,14 @@ from awx_compat.serializers.role_assignment import (
 )
 from awx_compat.views.base import ApiView, id_in, not_implemented
 from awx_compat.views.empty import EmptyList
-from awx_compat.views.rows import RowList
+from awx_compat.views.rows import NUMBER, RowList
 from instances.assignments import assignments
 from instances.listing import Listing
 
 ROLES = {definition.id: role for role, definition in DEFINITIONS.items()}
 COLUMNS = {"id": "number", "user": "holder", "object_id": "group", "role_definition": "held"}
 FILTERS = [
-    OpenApiParameter(name, {"type": "integer"}, description=f"Return only assignments with this `{name}`.")
-    for name in COLUMNS
+    OpenApiParameter(name, NUMBER, description=f"Return only assignments with this `{name}`.") for name in COLUMNS
 ] + [OpenApiParameter("order_by", {"type": "string", "enum": ["id", "-id"]}, description="The order.")]
 
 

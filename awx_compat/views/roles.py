@@ -25,7 +25,7 @@ from awx_compat.views.membership import (
     is_disassociation,
     refuse_hidden,
 )
-from awx_compat.views.rows import RowList
+from awx_compat.views.rows import NUMBER, RowList
 from awx_compat.views.users import OfUser
 from instances import roles
 from instances.listing import Listing
@@ -34,10 +34,10 @@ from instances.roles import Role
 
 COLUMNS = {"id": "number", "role_field": "held", "object_id": "group"}
 FILTERS = [
-    OpenApiParameter("id", {"type": "integer"}, description="Return only the role with this `id`."),
+    OpenApiParameter("id", NUMBER, description="Return only the role with this `id`."),
     OpenApiParameter("role_field", TEXT, description="Return only the roles that are `admin_role`, for example."),
     OpenApiParameter("search", TEXT, description="Return only the roles whose `role_field` contains each term."),
-    OpenApiParameter("object_id", {"type": "integer"}, description="Return only the roles on this group."),
+    OpenApiParameter("object_id", NUMBER, description="Return only the roles on this group."),
     OpenApiParameter("order_by", {"type": "string", "enum": ["id", "-id"]}, description="The order."),
 ]
 

@@ -12,6 +12,8 @@ from awx_compat.filters.limits import RESERVED, WORDS, check_size
 from awx_compat.filters.values import reject_null
 from awx_compat.views.base import ListView, id_in, is_id
 
+NUMBER = {"type": "integer", "minimum": 0}  # the schema of a filter by a number
+
 
 class RowList(ListView):
     """A page of rows, by id. Filters compare a number, or a text by a lookup that texts have."""
