@@ -65,7 +65,7 @@ SWEEP = f"""
 
 def is_past() -> RawSQL:
     """The condition of rows that count for nothing any more, neither as failures nor as a known address."""
-    return RawSQL(PAST, [], output_field=BooleanField())  # noqa: S611 - a constant
+    return RawSQL(PAST, [], output_field=BooleanField())  # noqa: S611 # nosec B611 - a constant
 
 
 class LockedError(Exception):
