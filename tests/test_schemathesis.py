@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 NODE = "exec-1.example.org"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fuzzed(dataset_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, str]]:
-    """The address of a service of its own, whose records may be changed, and a token of one of its nodes."""
+    """The address of a service for one run, which changes and deletes its records, and a token of one of its nodes."""
     switched_on = {"PUBLIC_INSTANCE_PING": "true"}
     with django_db_blocker.unblock(), new_database(dataset_template) as url, served(url, **switched_on) as address:
         yield {"address": address, "NODE_TOKEN": manage(url, "issue_node_token", NODE).stdout.strip()}
