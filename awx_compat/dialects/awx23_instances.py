@@ -71,27 +71,23 @@ class ListeningInstanceSerializer(InstanceSerializer):
         return instances.with_links()
 
     @staticmethod
-    def links_of(instance: Instance) -> list[dict[str, Any]]:
-        return [link_body(link, instance) for link in instance.outgoing_links]
+    def link_body(link: dict[str, Any], source: Instance) -> dict[str, Any]:
+        return {
+            "id": link["id"],
+            "url": "",
+            "related": {
+                "source_instance": InstanceSerializer.url_of(source.pk),
+                "target_instance": InstanceSerializer.url_of(link["target_id"]),
+            },
+            "source": source.hostname,
+            "target": link["target"],
+            "link_state": link["link_state"],
+        }
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         if "peer_hostnames" in values:
             values["peers"] = addresses_of(self.instance, values.pop("peer_hostnames"))
         return super().validate(values)
-
-
-def link_body(link: dict[str, Any], source: Instance) -> dict[str, Any]:
-    return {
-        "id": link["id"],
-        "url": "",
-        "related": {
-            "source_instance": InstanceSerializer.url_of(source.pk),
-            "target_instance": InstanceSerializer.url_of(link["target_id"]),
-        },
-        "source": source.hostname,
-        "target": link["target"],
-        "link_state": link["link_state"],
-    }
 
 
 # For the API document: what differs in an example of an instance, and a link that starts there.

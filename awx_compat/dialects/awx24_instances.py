@@ -73,8 +73,18 @@ class AddressedInstanceSerializer(InstanceSerializer):
         return instances.with_addressed_links()
 
     @staticmethod
-    def links_of(instance: Instance) -> list[dict[str, Any]]:
-        return [link_body(link, instance) for link in instance.outgoing_links]
+    def link_body(link: dict[str, Any], source: Instance) -> dict[str, Any]:
+        return {
+            "id": link["id"],
+            "related": {
+                "source_instance": InstanceSerializer.url_of(source.pk),
+                "target_address": ReceptorAddressSerializer.url_of(link["address_id"]),
+            },
+            "source": source.hostname,
+            "target": link["target"],
+            "target_full_address": full_address(*(link[name] for name in ("address", "port", "protocol", "path"))),
+            "link_state": link["link_state"],
+        }
 
     def to_internal_value(self, data: Any) -> Any:
         values = super().to_internal_value(data)
@@ -84,20 +94,6 @@ class AddressedInstanceSerializer(InstanceSerializer):
 
     def validate_peers(self, peers: list[Any]) -> Any:
         return self.checked("peers", peers)
-
-
-def link_body(link: dict[str, Any], source: Instance) -> dict[str, Any]:
-    return {
-        "id": link["id"],
-        "related": {
-            "source_instance": InstanceSerializer.url_of(source.pk),
-            "target_address": ReceptorAddressSerializer.url_of(link["address_id"]),
-        },
-        "source": source.hostname,
-        "target": link["target"],
-        "target_full_address": full_address(*(link[name] for name in ("address", "port", "protocol", "path"))),
-        "link_state": link["link_state"],
-    }
 
 
 # For the API document: what differs in an example of an instance, and a link that starts there.

@@ -125,9 +125,14 @@ class InstanceSerializer(RecordSerializer):
         raise NotImplementedError
 
     @staticmethod
-    def links_of(instance: Instance) -> list[dict[str, Any]]:
-        """The links that start at an instance, in AWX's shape."""
+    def link_body(link: dict[str, Any], source: Instance) -> dict[str, Any]:
+        """A link that starts at ``source``, in AWX's shape."""
         raise NotImplementedError
+
+    @classmethod
+    def links_of(cls, instance: Instance) -> list[dict[str, Any]]:
+        """The links that start at an instance ``with_links()``."""
+        return [cls.link_body(link, instance) for link in instance.outgoing_links]
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         field, options = super().build_standard_field(field_name, model_field)
