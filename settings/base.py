@@ -22,7 +22,7 @@ BASE_PATH = env.base_path(read.str("BASE_PATH", "", validate=env.served_below))
 FORCE_SCRIPT_NAME = BASE_PATH or None
 # Names of further paths of AWX's API: "controller" for /api/controller/v2/. AWX's OPTIONAL_API_URLPATTERN_PREFIX.
 API_PREFIXES = read.list("API_PREFIXES", [], subcast=str, validate=env.names_below_api(OF_AWX | BESIDE_AWX))
-DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
+DATA_DIR = read.path("DATA_DIR", env.default_data_dir())
 LOG_LEVEL = read.str(
     "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 )

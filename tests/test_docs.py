@@ -106,7 +106,7 @@ def shown_commands() -> list[tuple[str, str, str]]:
 
 
 def test_each_command_is_described() -> None:
-    assert set(commands()) - {"run_demo"} <= {name for _, name, _ in shown_commands()}  # run_demo is "make run"
+    assert set(commands()) - {"demo"} <= {name for _, name, _ in shown_commands()}  # demo is "make run"
 
 
 def test_shown_commands_and_their_options_exist() -> None:
