@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test test-all bench pictures lint types check audit format openapi lock docs clean
+.PHONY: help run test test-all bench pictures lint types check audit format openapi lock requirements wheel docs clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -62,9 +62,17 @@ openapi: $(VENV)/dev ## Regenerate openapi.yaml and openapi-24.yaml
 	AWX_VERSION=23.6.0 $(DOCUMENT) --file openapi.yaml
 	AWX_VERSION=24.6.1 $(DOCUMENT) --file openapi-24.yaml
 
-lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt
+lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt and requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
 		--output-file constraints.txt pyproject.toml
+	$(MAKE) requirements
+
+requirements: $(VENV)/dev ## Write what production needs of constraints.txt into requirements.txt, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--constraint constraints.txt --output-file requirements.txt pyproject.toml
+
+wheel: $(VENV)/dev ## Build the sdist and the wheel into dist/
+	$(BIN)/uv build --quiet --clear
 
 docs: $(VENV)/dev ## Build the documentation as a site, into build/site
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site

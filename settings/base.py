@@ -64,8 +64,8 @@ EXECUTION_NODE_REMEDIATION_CHECKS = read.int("EXECUTION_NODE_REMEDIATION_CHECKS"
 if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
     read.refuse("RECEPTOR_SOCKET", "Must name Receptor's control socket where HEALTH_PROBE is receptor.")
 
-# The mesh's CA and the public key that verifies work, as paths of PEM files: "manage.py create_mesh_ca" creates them.
-# Without them install bundles are not available.
+# The mesh's CA and the public key that verifies work, as paths of PEM files, which "awx-instances create_mesh_ca"
+# creates. Without them install bundles are not available.
 RECEPTOR_CA_CERT = read.str("RECEPTOR_CA_CERT", "")
 RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
 RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")

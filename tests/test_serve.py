@@ -26,7 +26,7 @@ def test_refuses_to_start_on_unapplied_migrations() -> None:
         done = manage(url, "serve", check=False)
     assert done.returncode == 1
     assert "migrations are not applied" in done.stderr
-    assert "manage.py migrate" in done.stderr
+    assert "awx-instances migrate" in done.stderr
     assert "Traceback" not in done.stderr
 
 

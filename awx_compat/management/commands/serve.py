@@ -132,6 +132,6 @@ class Command(BaseCommand):
         if names := [] if getattr(settings, "DEMO", False) else known_passwords():
             logger.warning(
                 "These users still have the demonstration's password: %s. "
-                "Change it with 'manage.py changepassword', or deactivate them in /admin/.",
+                "Change it with 'awx-instances changepassword', or deactivate them in /admin/.",
                 ", ".join(names),
             )
