@@ -28,7 +28,6 @@ GROUPS = {
     "Django's own": ("migrate", "showmigrations", "check", "createsuperuser", "changepassword", "dbshell"),
 }
 NAMES, WIDTH = 26, 110  # columns: for the names of commands, and altogether
-HELP = {"help", "--help", "-h"}
 
 
 class Utility(ManagementUtility):
@@ -50,7 +49,7 @@ def described(name: str) -> list[str]:
 
 def choose_settings(arguments: list[str]) -> None:
     """Set in the environment which settings are read, and what help alone can do without."""
-    if not arguments or HELP & set(arguments):
+    if arguments[:1] in ([], ["help"]) or {"--help", "-h"} & set(arguments):
         if "SECRET_KEY_FILE" not in os.environ:
             os.environ.setdefault("SECRET_KEY", "signs nothing")
     elif arguments[0] == "demo":
