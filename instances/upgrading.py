@@ -39,6 +39,6 @@ def refuse_unfinished_history(databases: Sequence[str] | None = None, **options:
 def unfinished(last: str, needed: str) -> checks.Error:
     return checks.Error(
         f"The database was migrated up to {APP}.{last} by an older version; this one upgrades from {needed} on.",
-        hint=f"Run 'manage.py migrate' of the version that has {needed} first, then this one's.",
+        hint=f"Run 'awx-instances migrate' of the version that has {needed} first, then this one's.",
         id=f"{APP}.E001",
     )

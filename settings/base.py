@@ -22,7 +22,7 @@ BASE_PATH = env.base_path(read.str("BASE_PATH", "", validate=env.served_below))
 FORCE_SCRIPT_NAME = BASE_PATH or None
 # Names of further paths of AWX's API: "controller" for /api/controller/v2/. AWX's OPTIONAL_API_URLPATTERN_PREFIX.
 API_PREFIXES = read.list("API_PREFIXES", [], subcast=str, validate=env.names_below_api(OF_AWX | BESIDE_AWX))
-DATA_DIR = read.path("DATA_DIR", env.PROJECT / ".data")
+DATA_DIR = read.path("DATA_DIR", env.default_data_dir())
 LOG_LEVEL = read.str(
     "LOG_LEVEL", "INFO", validate=env.validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 )
@@ -64,8 +64,8 @@ EXECUTION_NODE_REMEDIATION_CHECKS = read.int("EXECUTION_NODE_REMEDIATION_CHECKS"
 if HEALTH_PROBE == "receptor" and not RECEPTOR_SOCKET:
     read.refuse("RECEPTOR_SOCKET", "Must name Receptor's control socket where HEALTH_PROBE is receptor.")
 
-# The mesh's CA and the public key that verifies work, as paths of PEM files: "manage.py create_mesh_ca" creates them.
-# Without them install bundles are not available.
+# The mesh's CA and the public key that verifies work, as paths of PEM files, which "awx-instances create_mesh_ca"
+# creates. Without them install bundles are not available.
 RECEPTOR_CA_CERT = read.str("RECEPTOR_CA_CERT", "")
 RECEPTOR_CA_KEY = read.str("RECEPTOR_CA_KEY", "")
 RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")

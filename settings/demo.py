@@ -1,17 +1,22 @@
-"""The settings of ``make run``: a demonstration on this machine, with a generated key and values for a demo mesh."""
+"""The settings of ``awx-instances demo``: for this machine alone, with a generated key and values for a demo mesh."""
 
 import os
 import secrets
 from pathlib import Path
 
-from settings.env import PROJECT
+from settings import env
 
-data_dir = Path(os.environ.get("DATA_DIR") or PROJECT / ".data")
+data_dir = Path(os.environ.get("DATA_DIR") or env.default_data_dir())
 secret_key = data_dir / "secret_key"
-if not secret_key.exists():
-    data_dir.mkdir(parents=True, exist_ok=True)
-    secret_key.touch(mode=0o600)
-    secret_key.write_text(secrets.token_urlsafe(50))
+try:
+    if not secret_key.exists() or not secret_key.read_text():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        secret_key.touch(mode=0o600)
+        secret_key.write_text(secrets.token_urlsafe(50))
+except OSError as error:
+    raise env.SettingsError(
+        f"{error.filename or data_dir}: {error.strerror}; correct this, or set DATA_DIR to another folder."
+    ) from None
 if not os.environ.get("SECRET_KEY"):
     os.environ.setdefault("SECRET_KEY_FILE", str(secret_key))
 os.environ.setdefault("CLUSTER_HOST_ID", "control-1.demo")

@@ -16,10 +16,12 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvValidationError, FileAwareEnv, ValidationError
 from environs import validate as validate
+from platformdirs import user_data_path
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-PROJECT = Path(__file__).resolve().parent.parent
+DISTRIBUTION = "awx-instance-service"
+PROJECT = Path(__file__).resolve().parent.parent  # a checkout, or site-packages
 
 
 class SettingsError(ImproperlyConfigured):
@@ -145,6 +147,11 @@ def bytes_of(text: str) -> int | None:
     """The bytes of a text as ``2Gi``, ``512M`` or ``1024``; None if it is invalid."""
     found = re.fullmatch(r"(\d{1,19}(?:\.\d{1,9})?)([A-Za-z]{0,2})", text, re.ASCII)
     return None if found is None or found[2] not in SUFFIXES else int(Decimal(found[1]) * SUFFIXES[found[2]])
+
+
+def default_data_dir() -> Path:
+    """The folder of data: ``.data`` in a checkout, the account's own where the package is installed."""
+    return PROJECT / ".data" if (PROJECT / "manage.py").exists() else user_data_path(DISTRIBUTION)
 
 
 def can_be_written(folder: Path) -> bool:

@@ -72,9 +72,7 @@ def documented(heading: str) -> list[str]:
 
 
 def run(commands: str, folder: Path, url: str, restored: str = "") -> str:
-    """Run the commands as they stand, in a folder with manage.py; what they print."""
-    if not (folder / "manage.py").exists():
-        (folder / "manage.py").symlink_to(PROJECT / "manage.py")
+    """Run the commands as they stand, in a folder of their own; what they print."""
     paths = (Path(sys.executable).parent, embedded.programs(), os.environ["PATH"])
     variables = {**environment(url), "RESTORED_URL": restored, "PATH": ":".join(map(str, paths))}
     done = subprocess.run(

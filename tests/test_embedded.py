@@ -352,7 +352,7 @@ def demo(data_dir: Path, port: int, **changes: str) -> subprocess.Popen[str]:
     env = environment("", DJANGO_SETTINGS_MODULE="settings.demo", DATA_DIR=str(data_dir), **changes)
     for name in ("DATABASE_URL", "SECRET_KEY", "CLUSTER_HOST_ID", "INSTALL_UUID", "ALLOWED_HOSTS"):
         env.pop(name, None)
-    command = [sys.executable, "manage.py", "run_demo", "--port", str(port)]
+    command = [sys.executable, "manage.py", "demo", "--port", str(port)]
     return subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -175,7 +175,7 @@ def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
         env.pop(name, None)
     address = f"http://127.0.0.1:{port}"
     demo = subprocess.Popen(
-        [sys.executable, "manage.py", "run_demo", "--port", str(port)],
+        [sys.executable, "manage.py", "demo", "--port", str(port)],
         cwd=PROJECT,
         env=env,
         stdout=subprocess.PIPE,

@@ -71,7 +71,7 @@ def background_work(user: Any) -> list[tuple[str, str]]:
     latest = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
     if latest is None or timezone.now() - latest > timedelta(seconds=SILENT * settings.WORKER_HEARTBEAT):
         found.append(
-            ("No worker is running: policies, removals and health checks wait. Start “manage.py worker”.", jobs)
+            ("No worker is running: policies, removals and health checks wait. Start “awx-instances worker”.", jobs)
         )
     failed = ProcrastinateJob.objects.filter(status="failed").count()
     if failed:

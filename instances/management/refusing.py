@@ -57,7 +57,7 @@ class ErrorReportingCommand(EscapingCommand):
             raise CommandError("An argument is not UTF-8.") from None
         except DatabaseError as error:
             if database.is_away(error):
-                raise  # manage.py reports it for every command
+                raise  # settings/commands.py reports it for every command
             if refused := guard.error_message(error):
                 raise CommandError(refused) from None
             raise CommandError(f"Database error: {' '.join(str(error).split())}") from None

@@ -39,6 +39,7 @@ STOP_TIMEOUT = 10  # seconds for which requests in progress are waited for
 
 class Command(BaseCommand):
     help = "Run the production server until it is interrupted. SIGHUP replaces its processes one by one."
+    stealth_options = ("welcome",)  # of the demonstration: what is printed once nothing refuses to start
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -81,6 +82,7 @@ class Command(BaseCommand):
         key: Path | None,
         workers: int,
         threads: int,
+        welcome: str = "",
         **options: Any,
     ) -> None:
         tls = listening.tls_options(certificate, key)
@@ -99,6 +101,8 @@ class Command(BaseCommand):
         # One arena for all threads: memory that a thread frees can be used by the others.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         listening.refuse_used_place(bind)
+        if welcome:
+            self.stdout.write(welcome)
         # Workers are spawned, not forked: no connection or thread is shared by accident, and they read the settings of
         # the WSGI application.
         multiprocessing.set_start_method("spawn", force=True)
@@ -128,6 +132,6 @@ class Command(BaseCommand):
         if names := [] if getattr(settings, "DEMO", False) else known_passwords():
             logger.warning(
                 "These users still have the demonstration's password: %s. "
-                "Change it with 'manage.py changepassword', or deactivate them in /admin/.",
+                "Change it with 'awx-instances changepassword', or deactivate them in /admin/.",
                 ", ".join(names),
             )

@@ -15,7 +15,7 @@ class Command(BaseCommand):
         refuse_unmigrated_database()
         silence = tasks.current_silence()
         if silence is None:
-            raise CommandError("No worker runs: start 'manage.py worker'.")
+            raise CommandError("No worker runs: start 'awx-instances worker'.")
         if silence > tasks.longest_silence():
             raise CommandError(
                 f"The last heartbeat of a worker was {silence:.0f} seconds ago; "

@@ -14,7 +14,7 @@ from instances.models import Instance
 WHAT_NEXT = (
     "The token is shown only once. Save it on {0} in a file that only the agent can read, and run there:\n"
     "  awx-node-report --url https://THIS-SERVICE --hostname {0} --token-file FILE --every 60\n"
-    "The token allows reports of {0} and nothing else. To revoke it: manage.py issue_node_token {0} --revoke"
+    "The token allows reports of {0} and nothing else. To revoke it: awx-instances issue_node_token {0} --revoke"
 )
 
 

@@ -1,10 +1,10 @@
-"""``make run``: a demonstration with a small mesh, on this machine only."""
+"""``awx-instances demo``, or ``make run``: a demonstration with a small mesh, on this machine only."""
 
 import contextlib
 import signal
 import subprocess
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from awx_compat import listening
 from instances import demonstration
 from instances.models import Instance, User
 from instances.startup import positive, share_embedded_database
@@ -33,25 +34,42 @@ LOGINS = "Log in as         {} or {}; the password is the name".format(
 
 
 class Command(BaseCommand):
-    help = "Migrate the database, load the demonstration mesh if it is empty, and serve. Used by 'make run'."
+    help = "Migrate the database, load the demonstration mesh if it is empty, and serve, on this machine only."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--port", type=positive, default=8000, metavar="PORT", help="port on 127.0.0.1 (default: 8000)"
+            "--port", type=port_number, default=8000, metavar="PORT", help="port on 127.0.0.1 (default: 8000)"
         )
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         if not getattr(settings, "DEMO", False):
-            raise CommandError("The demonstration has known passwords and needs settings.demo: use 'make run'.")
+            raise CommandError(
+                "The demonstration has known passwords and needs settings.demo: use 'awx-instances demo'."
+            )
+        self.refuse_used_port(port)
         call_command("migrate", verbosity=0)
         if not (Instance.objects.exists() or User.objects.exists()):
             imported = demonstration.load()
             self.stdout.write(f"Imported a mesh of {imported.instances} instances, with {imported.jobs} jobs.")
         is_demo = User.objects.filter(username="visitor").exists()
         logins = LOGINS if is_demo else "Log in with the users of your database"
-        self.stdout.write(WELCOME.format(HOST, port, logins=logins, data_dir=settings.DATA_DIR))
+        welcome = WELCOME.format(HOST, port, logins=logins, data_dir=settings.DATA_DIR)
         with worker():
-            call_command("serve", bind=(HOST, port))
+            call_command("serve", bind=(HOST, port), welcome=welcome)
+
+    def refuse_used_port(self, port: int) -> None:
+        """Raise CommandError, before anything is printed, where another service would answer at the address."""
+        try:
+            listening.refuse_used_place((HOST, port))
+        except CommandError as error:
+            raise CommandError(f"{error}. Choose another port by --port, or 'make run PORT=…'.") from None
+
+
+def port_number(text: str) -> int:
+    """The type of an argument that is a port."""
+    if positive(text) > 65535:
+        raise ArgumentTypeError(f"{text} is above 65535, the last port")
+    return int(text)
 
 
 @contextlib.contextmanager
