@@ -2,10 +2,13 @@
 
 import io
 import json
+import os
+import pty
 import re
 import stat
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -169,3 +172,210 @@ def test_any_mesh_is_the_same_after_export_and_import(
                 export(databases[0], file, "--awx-version", version)
         else:
             assert_round_trip(databases, tmp_path, version)
+
+
+# --- the file
+
+
+@pytest.fixture
+def mesh(databases: tuple[str, str]) -> Iterator[str]:
+    """The URL of a database with the recorded AWX's records."""
+    load(databases[0], DATASET)
+    with connected_to(databases[0]):
+        yield databases[0]
+        with transaction.atomic():
+            guard.disable_guard()
+            Mirror.objects.all().delete()
+
+
+def test_only_its_owner_can_read_the_file(mesh: str, tmp_path: Path) -> None:
+    file = tmp_path / "snapshot.json"
+    printed = io.StringIO()
+    call_command("export_awx", str(file), stdout=printed)
+    expected = "Exported 4 users, 4 tokens, 15 instances, 19 links, 5 groups, 72 jobs in the format of AWX 23.6.0.\n"
+    assert printed.getvalue() == expected
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [file]
+    text = file.read_text()
+    assert "pbkdf2_sha256$" in text or "md5$" in text
+    assert "oracle-admin-token" not in text
+
+
+def test_a_file_that_exists_is_replaced_by_force_alone(mesh: str, tmp_path: Path) -> None:
+    file, link = tmp_path / "snapshot.json", tmp_path / "link.json"
+    file.write_text("earlier")
+    link.symlink_to(file)
+    for path in (file, link):
+        with pytest.raises(CommandError, match=r"snapshot\.json: exists already|link\.json: exists already"):
+            call_command("export_awx", str(path))
+    assert file.read_text() == "earlier"
+    call_command("export_awx", str(link), "--force", stdout=io.StringIO())
+    assert link.is_symlink()
+    assert file.read_text().startswith('{\n"users": [\n{"id":1,')
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("", "is not a file."), ("missing/file", "No such file or directory"), ("x" * 300, "too long")]
+)
+def test_what_cannot_be_written_is_an_error_in_one_line(name: str, reason: str, mesh: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=reason) as error:
+        call_command("export_awx", str(tmp_path / name), "--force")
+    assert error.value.returncode == 1
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_the_earlier_file(mesh: str, tmp_path: Path) -> None:
+    """Here at the last of the jobs, when most of the file was written."""
+    file = tmp_path / "snapshot.json"
+    file.write_text("earlier")
+    make_jobs(1)
+    with pytest.raises(CommandError):
+        call_command("export_awx", str(file), "--force")
+    assert file.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def run(url: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "manage.py", "export_awx", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment(url), timeout=120, **options)
+
+
+@pytest.mark.slow
+def test_the_standard_output_has_the_snapshot_and_nothing_else(mesh: str, tmp_path: Path) -> None:
+    done = run(mesh, "-", capture_output=True)
+    assert done.returncode == 0
+    assert done.stderr.startswith(b"Exported 4 users, ")
+    call_command("export_awx", str(tmp_path / "file.json"), stdout=io.StringIO())
+    assert done.stdout == (tmp_path / "file.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_is_an_error_in_one_line(mesh: str) -> None:
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    done = run(mesh, "-", stdout=ours, stderr=subprocess.PIPE)
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (1, b"CommandError: -: Broken pipe\n")
+
+
+@pytest.mark.slow
+def test_progress_is_shown_on_a_terminal(mesh: str, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    done = run(mesh, str(tmp_path / "snapshot.json"), stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert "/119 " in shown
+    assert "records/s" in shown
+
+
+# --- how it is read
+
+
+class Discarded(io.RawIOBase):
+    """A stream that keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        return len(content)
+
+
+@pytest.mark.parametrize("number", [1, 20])
+@pytest.mark.parametrize(("version", "not_shown_costs", "lists"), [(V23, 3, 6), (V24, 2, 7)])
+def test_a_list_costs_one_query(
+    number: int, version: str, not_shown_costs: int, lists: int, databases: tuple[str, str]
+) -> None:
+    """Beside these there are the beginning, the isolation and the end of the transaction."""
+    with connected_to(databases[0]):
+        call_command("import_awx", str(DATASET24), "--replace", stdout=io.StringIO())
+        ReceptorAddress.objects.all().delete()
+        for each in range(number):
+            node = make_node(f"node-{each}")
+            listen(node)
+            make_link(Instance.objects.earliest("pk"), node)
+            node.rampart_groups.add(1)
+            tokens.issue(User.objects.create_user(f"user-{each}"))
+        Instance.objects.update(managed=False, node_type="execution")
+        with CaptureQueriesContext(connection) as captured:
+            exporting.export_snapshot(io.BufferedWriter(Discarded()), RULES[version])
+    assert len(captured) == 3 + not_shown_costs + lists
+
+
+def test_rows_are_read_in_chunks(mesh: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a cursor of the database's, so that no more than a chunk is in memory."""
+    monkeypatch.setattr(exporting, "CHUNK", 10)
+    chunks = []
+
+    def advance(records: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_cursors")
+            chunks.append((records, *cursor.fetchone()))
+
+    counts = exporting.export_snapshot(io.BufferedWriter(Discarded()), RULES[V23], advance)
+    assert max(records for records, _ in chunks) == 10
+    assert sum(records for records, _ in chunks) == counts.total() == exporting.number_of_records(RULES[V23])
+    assert (10, 1) in chunks
+
+
+def test_all_is_of_one_moment(mesh: str) -> None:
+    """What others write while the first list is read is in no list."""
+    stream = io.BytesIO()
+
+    def advance(records: int) -> None:
+        with psycopg.connect(mesh) as other:
+            other.execute("DELETE FROM instances_unifiedjob")
+            other.execute("UPDATE instances_instance SET version = 'later'")
+
+    exporting.export_snapshot(stream, RULES[V23], advance)
+    exported = json.loads(stream.getvalue())
+    assert len(exported["unified_jobs"]) == 72
+    assert "later" not in {instance["version"] for instance in exported["instances"]}
+    assert not UnifiedJob.objects.exists()
+
+
+def test_nothing_can_be_written_meanwhile(mesh: str) -> None:
+    with pytest.raises(DatabaseError, match="read-only transaction"), consistent_read():
+        Instance.objects.update(version="changed")
+
+
+# --- what a snapshot cannot have
+
+
+def test_a_job_that_is_not_as_its_representation_says_is_named(mesh: str) -> None:
+    UnifiedJob.objects.filter(pk=101).update(representation={"id": 101})
+    UnifiedJob.objects.filter(pk=102).update(name="changed")
+    with pytest.raises(SnapshotError) as error:
+        exporting.export_snapshot(io.BytesIO(), RULES[V23])
+    problems = str(error.value).splitlines()
+    assert "unified_jobs[id 101].representation.created: is missing" in problems
+    assert problems[-1].startswith("unified_jobs[id 102].representation.name: is ")
+    assert problems[-1].endswith(', and "changed" in its column')
+
+
+def test_a_mirror_is_exported_as_what_it_mirrors(mesh: str, tmp_path: Path, databases: tuple[str, str]) -> None:
+    """With a warning, since what it knows beside its records is in no snapshot; what is newer than this is named."""
+    make_mirror(version="24.6.1")
+    before = rows(mesh, V24)
+    printed, warned = io.StringIO(), io.StringIO()
+    call_command("export_awx", str(tmp_path / "mirror.json"), stdout=printed, stderr=warned)
+    assert "in the format of AWX 24.6.1." in printed.getvalue()
+    assert "This is a mirror." in warned.getvalue()
+    load(databases[1], tmp_path / "mirror.json")
+    assert rows(databases[1], V24) == before
+    assert figures(databases[1]) == figures(mesh)
+    with transaction.atomic(), guard.allow_writes():
+        Instance.objects.filter(pk=5).update(node_state="hibernating")
+    with pytest.raises(CommandError, match=r'instances\[id 5\]\.node_state: "hibernating" is not one of'):
+        call_command("export_awx", str(tmp_path / "new.json"))
+
+
+def make_mirror(version: str) -> None:
+    now = timezone.now()
+    with transaction.atomic():
+        Mirror.objects.create(url="https://awx.example.org", version=version, began=now, finished=now)
+        guard.enable_guard()

@@ -125,12 +125,12 @@ USERS = Table(
 TOKENS = Table(AccessToken, (column(AccessToken._meta.pk, "token_id"), TOKEN, TOKEN_SCOPE), owner="user_id")
 # The same as an export has them. The description is a row of its own, or none.
 SHA256 = RegexValidator(r"\A[0-9a-f]{64}\Z", "is not the SHA-256 of a token in hex")
-TOKEN_DESCRIPTION = column(
-    models.CharField(max_length=LONGEST_DESCRIPTION, blank=True, null=True), "description", "note"
-)
+TOKEN_NOTE = models.CharField(max_length=LONGEST_DESCRIPTION, blank=True, null=True)
+TOKEN_DESCRIPTION = column(TOKEN_NOTE, "description", "note")
+AWX_NAMES = {"updated": "modified"}
 TOKEN_TIMES = tuple(
-    replace(column(AccessToken._meta.get_field(name), key), default=timezone.now)
-    for name, key in (("created", "created"), ("updated", "modified"))
+    replace(each, key=AWX_NAMES.get(each.key, each.key), default=timezone.now)
+    for each in columns(AccessToken, only=["created", "updated"])
 )
 HASHED_TOKENS = Table(
     AccessToken,
