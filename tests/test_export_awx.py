@@ -22,6 +22,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oauth2_provider.models import AccessToken, Application
 from pytest_django import DjangoDbBlocker
 
 from instances import not_shown, tokens
@@ -118,7 +119,7 @@ def add_what_only_this_service_has() -> None:
         tokens.issue(user, "read", "" if number else "of the “dashboard”")
     now = timezone.now()
     User.objects.filter(pk=User.objects.earliest("pk").pk).update(last_login=now)
-    tokens.AccessToken.objects.filter(scope="read").update(expires=now, created=now - timedelta(days=9))
+    AccessToken.objects.filter(scope="read").update(expires=now, created=now - timedelta(days=9))
     gone = User(username="gone", is_active=False, is_superuser=True, is_staff=False)
     gone.set_unusable_password()
     gone.save()
@@ -145,7 +146,7 @@ def test_a_recorded_awx_is_the_same_after_export_and_import(
     with connected_to(source):
         add_what_only_this_service_has()
         assert UnifiedJob.objects.count() == 72
-        assert tokens.AccessToken.objects.count() == 8
+        assert AccessToken.objects.count() == 8
     assert_round_trip(databases, tmp_path, version)
     assert answers(target, version) == answers(source, version)
 
@@ -344,6 +345,18 @@ def test_nothing_can_be_written_meanwhile(mesh: str) -> None:
 
 
 # --- what a snapshot cannot have
+
+
+def test_tokens_of_applications_are_left_out(mesh: str) -> None:
+    """As the applications are, for which they were issued, and tokens of nobody."""
+    application = Application.objects.create(client_type="public", authorization_grant_type="authorization-code")
+    expires = timezone.now()
+    for number, owner in enumerate(({"user_id": 1, "application": application}, {"application": application}, {})):
+        AccessToken.objects.create(token_checksum=f"{number:064}", expires=expires, **owner)
+    stream = io.BytesIO()
+    exporting.export_snapshot(stream, RULES[V23])
+    assert [token["id"] for token in json.loads(stream.getvalue())["tokens"]] == [1, 2, 3, 4]
+    Application.objects.all().delete()
 
 
 def test_a_job_that_is_not_as_its_representation_says_is_named(mesh: str) -> None:
