@@ -39,6 +39,15 @@ def reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
+def consistent_read() -> Iterator[None]:
+    """Context manager: all statements of its block read the records of one moment, and none can write."""
+    with db.transaction.atomic(durable=True):
+        with db.connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+@contextlib.contextmanager
 def limit_statements(milliseconds: int) -> Iterator[None]:
     """Context manager: cancel the statements of its block once they have taken so long together; 0 is no limit.
 

@@ -85,6 +85,14 @@ def policy_of(group: InstanceGroup) -> dict[str, Any]:
     return {name: getattr(group, name) for name in NO_POLICY}
 
 
+def group_named(name: str) -> InstanceGroup:
+    """The group of this name. Raises ValidationError if there is none."""
+    group: InstanceGroup | None = InstanceGroup.objects.filter(name=name).first()
+    if group is None:
+        raise ValidationError(f"No group is named {name}.")
+    return group
+
+
 def with_credential(credential: int) -> QuerySet[InstanceGroup]:
     return InstanceGroup.objects.filter(credential=credential).order_by("pk")
 

@@ -910,3 +910,71 @@ def test_a_database_without_tables_is_a_clear_error() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith('CommandError: Database error: relation "instances_unifiedjob" does not exist')
     assert "Traceback" not in done.stderr
+
+
+# --- what an export has in place of passwords and tokens
+
+HASH = hashlib.sha256(b"secret").hexdigest()
+
+
+def hashed_token(pk: int, **changes: Any) -> Record:
+    return {"id": pk, "user": 1, "token_checksum": HASH, "scope": "read", "expires": "9999-01-01T00:00:00Z", **changes}
+
+
+def test_a_token_may_be_given_by_its_hash(load: Load) -> None:
+    load({"users": [user(1)], "tokens": [hashed_token(5, created=TIME, modified=TIME, description="é")]})
+    token = AccessToken.objects.get()
+    assert (token.pk, token.user_id, token.scope, token.token_checksum) == (5, 1, "read", HASH)
+    assert token.created == token.updated == datetime.fromisoformat(TIME)
+    assert token.note.description == "é"
+    load({"tokens": [hashed_token(5, description="later")]})
+    assert AccessToken.objects.get().note.description == "later"
+
+
+def test_a_password_may_be_given_by_its_hash(load: Load) -> None:
+    load({"users": [user(1)]})
+    stored = User.objects.get().password
+    load({"users": [user(2, password=None, password_hash=stored)]})
+    assert User.objects.get(pk=2).check_password("secret")
+    load({"users": [user(2, password=None)]})
+    assert User.objects.get(pk=2).password == stored
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"users": [user(1, password_hash="!x")]},
+            "users[0].password_hash: is given beside the password",
+        ),
+        (
+            {"users": [user(1, password=None, password_hash="secret")]},
+            "users[0].password_hash: is not the hash of a password",
+        ),
+        (
+            {"users": [user(1, token="t", token_id=7)], "tokens": [hashed_token(9)]},
+            "tokens: are given with their users already (also users[0])",
+        ),
+        ({"tokens": [hashed_token(9, user=99)]}, "tokens[0].user: no user has the id 99"),
+        (
+            {"tokens": [hashed_token(1, user=2)]},
+            "tokens[0].id: is the id of a token of another user in the database",
+        ),
+        (
+            {"tokens": [hashed_token(9, token_checksum="token")]},
+            "tokens[0].token_checksum: is not the SHA-256 of a token in hex",
+        ),
+        (
+            {"tokens": [hashed_token(8), hashed_token(9)]},
+            "tokens[1].token_checksum: is given twice (also tokens[0])",
+        ),
+        (
+            {"tokens": [hashed_token(9, token_checksum=hashlib.sha256(b"token-of-admin").hexdigest())]},
+            "tokens[0].token_checksum: is in the database already, with the id 1",
+        ),
+        ({"tokens": [hashed_token(9, expires=None)]}, f"tokens[0].expires: {TIME_WANTED} null"),
+    ],
+)
+def test_hashes_that_cannot_be_stored_are_named(data: Record, message: str, load: Load) -> None:
+    assert refusal(load, data) == message

@@ -1,5 +1,7 @@
 """The pages for people, without a browser: who sees what, what it costs, and what is told."""
 
+import csv
+import io
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -13,10 +15,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from awx_compat import csp
-from fleet.pages.table import natural
 from fleet.templatetags.pages import ago, gibibytes, plain
 from instances import capacity, overview
 from instances.models import Instance, InstanceGroup, LeftOutJob, Mirror, User
+from instances.node_list import natural
 from instances.overview import Standing
 from tests.make import make_jobs
 from tests.mesh import link, node
@@ -142,17 +144,27 @@ SESSION = 5
 
 
 @pytest.mark.parametrize(
-    ("query", "queries"), [("", 4), ("?open=execution&sort=-used&q=exec", 4), ("?group={group}", 5)]
+    ("path", "queries"),
+    [
+        ("", 4),
+        ("?open=execution&sort=-used&q=exec", 4),
+        ("?group={group}", 5),
+        ("nodes.csv", 2),
+        ("nodes.json?q=exec&sort=-used&group={group}", 3),
+    ],
 )
 def test_the_dashboard_costs_the_same_for_any_mesh(
-    mesh: list[Instance], admin: User, query: str, queries: int, django_assert_num_queries: DjangoAssertNumQueries
+    mesh: list[Instance], admin: User, path: str, queries: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """The mirror, the nodes, the links, the groups; and the members of the group that is asked for."""
+    """The mirror, the nodes, the links, the groups; and the members of the group that is asked for.
+
+    A file of the table needs the nodes and the groups, and likewise the members.
+    """
     group = InstanceGroup.objects.first()
     assert group is not None
     client = browser_of(admin)
     with django_assert_num_queries(SESSION + queries):
-        client.get("/" + query.format(group=group.pk))
+        assert client.get("/" + path.format(group=group.pk)).status_code == 200
 
 
 def test_a_node_costs_the_same_for_any_mesh(
@@ -272,6 +284,63 @@ def test_a_page_of_the_table_has_a_hundred_rows(admin: User) -> None:
     client = browser_of(admin)
     assert shown(client, "?page=2") == [f"node-{number}" for number in range(100, 200)]
     assert "Page 3 of 3" in text(client, "/?page=3")
+
+
+# --- the table as a file
+
+
+def downloaded(client: Client, path: str) -> list[str]:
+    """The hostnames in the file, in their order."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    if ".json" in path:
+        return [row["hostname"] for row in answer.json()]
+    return [row["hostname"] for row in csv.DictReader(io.StringIO(answer.content.decode()))]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("query", ["", "?type=hop", "?state=fault", "?q=O&type=execution&sort=-node", "?sort=-used"])
+def test_a_file_has_the_rows_of_the_table(query: str, form: str, admin: User) -> None:
+    standing_differently()
+    client = browser_of(admin)
+    assert downloaded(client, f"/nodes.{form}{query}") == shown(client, query) != []
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_file_has_all_pages_of_the_table(form: str, admin: User) -> None:
+    Instance.objects.bulk_create(Instance(hostname=f"node-{number}") for number in range(205))
+    client = browser_of(admin)
+    page = text(client, "/?page=2&open=execution&q=NODE&sort=-node")
+    (link,) = re.findall(rf'<a href="(/nodes\.{form}[^"]*)" download>', page)
+    assert unescape(link) == f"/nodes.{form}?q=NODE&sort=-node"
+    assert downloaded(client, unescape(link)) == [f"node-{number}" for number in reversed(range(205))]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_file_has_what_its_reader_may_see(form: str, bob: User, alice: User, edge: InstanceGroup) -> None:
+    unseen = InstanceGroup.objects.create(name="other group")
+    unseen.instances.add(node("exec-2"), edge.instances.get())
+    assert downloaded(browser_of(bob), f"/nodes.{form}") == ["exec-1"]
+    assert downloaded(browser_of(bob), f"/nodes.{form}?group={edge.pk}") == ["exec-1"]
+    assert downloaded(browser_of(bob), f"/nodes.{form}?group={unseen.pk}") == []
+    assert downloaded(browser_of(alice), f"/nodes.{form}") == []
+    assert Client().get(f"/nodes.{form}")["Location"] == f"/api/login/?next=/nodes.{form}"
+    assert browser_of(bob).post(f"/nodes.{form}").status_code == 405
+
+
+@pytest.mark.parametrize(("form", "media_type"), [("csv", "text/csv; charset=utf-8"), ("json", "application/json")])
+def test_a_file_has_a_name_and_is_not_cached(form: str, media_type: str, admin: User) -> None:
+    answer = browser_of(admin).get(f"/nodes.{form}")
+    assert answer["Content-Type"] == media_type
+    name = rf'attachment; filename="nodes-\d{{4}}-\d\d-\d\dT\d{{4}}Z\.{form}"'
+    assert re.fullmatch(name, answer["Content-Disposition"])
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_no_file_is_offered_of_no_node(admin: User) -> None:
+    node("exec-1")
+    assert "download" in text(browser_of(admin), "/")
+    assert "download" not in text(browser_of(admin), "/?q=nothing")
 
 
 def test_the_first_steps_are_told_where_there_are_no_nodes(admin: User, alice: User) -> None:

@@ -193,6 +193,8 @@ def test_twice_is_like_once(command: str, mesh: None) -> None:
         "provision_instance",
         "deprovision_instance",
         "list_instances",
+        "list_groups",
+        "list_jobs",
         "register_queue",
         "register_peers",
         "add_receptor_address",

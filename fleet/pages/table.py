@@ -1,45 +1,16 @@
 """The filters and the order of the dashboard's table, from the parameters of the address."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.http import QueryDict
 
 from instances.models import Instance
-from instances.overview import SEVERITY, Standing, standing
+from instances.node_list import COLUMNS, STATES, NodeFilter
 
 ROWS = 100  # of a page
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
-NUMBER = re.compile(r"(\d+)")
-
-
-def natural(text: str) -> list[tuple[bool, int, str]]:
-    """A key by which node-2 comes before node-10."""
-    return [
-        (True, int(part), "") if number % 2 else (False, 0, part)
-        for number, part in enumerate(NUMBER.split(text.casefold()))
-    ]
-
-
-def by_hostname(instance: Instance) -> Any:
-    return natural(instance.hostname)
-
-
-# The sortable columns: label, sort key, and whether the first click sorts in descending order.
-COLUMNS: dict[str, tuple[str, Callable[[Instance], Any], bool]] = {
-    "node": ("Node", by_hostname, False),
-    "type": ("Type", lambda instance: instance.node_type, False),
-    "state": ("State", lambda instance: (SEVERITY[standing(instance)], instance.node_state), False),
-    "used": ("In use", lambda instance: instance.percent_used, True),
-    "capacity": ("Capacity", lambda instance: instance.capacity, True),
-    "jobs": ("Running jobs", lambda instance: instance.load.jobs_running, True),
-    "seen": ("Last seen", lambda instance: instance.last_seen or LONG_AGO, True),
-}
-STATES = {**dict(Standing.choices), **{f"state-{value}": label for value, label in Instance.NodeState.choices}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +23,19 @@ class Heading:
     direction: str  # value of aria-sort; "" if the table is not sorted by the column
 
 
-class Selection:
+class Selection(NodeFilter):
     """The filters and the order in the address. Invalid values are ignored."""
 
     def __init__(self, parameters: QueryDict) -> None:
+        super().__init__(text=parameters.get("q", "").strip())
         self.parameters = parameters
-        self.text = parameters.get("q", "").strip()
         self.node_type = self._one_of("type", Instance.NodeType.values)
         self.state = self._one_of("state", STATES)
         group = parameters.get("group", "")
         self.group = int(group) if re.fullmatch(r"[0-9]{1,18}", group) else None
         sort = parameters.get("sort", "")
-        self.column, self.reverse = sort.removeprefix("-"), sort.startswith("-")
-        if self.column not in COLUMNS:
-            self.column, self.reverse = "node", False
+        if sort.removeprefix("-") in COLUMNS:
+            self.column, self.reverse = sort.removeprefix("-"), sort.startswith("-")
 
     def _one_of(self, name: str, values: Iterable[str]) -> str:
         value = self.parameters.get(name, "")
@@ -81,6 +51,11 @@ class Selection:
         for name, value in changes.items():
             changed.setlist(name, value if isinstance(value, list) else [] if value is None else [value])
         return "?" + changed.urlencode()
+
+    @property
+    def all_pages(self) -> str:
+        """The query string with the filters and the order alone."""
+        return self.query(page=None, open=None)
 
     @property
     def unfiltered(self) -> str:
@@ -104,18 +79,6 @@ class Selection:
         direction = ("descending" if self.reverse else "ascending") if is_sorted else ""
         return Heading(name, label, self.query(sort=f"{'-' * reverse}{name}", page=None), direction)
 
-    def matches(self, instance: Instance) -> bool:
-        if self.node_type and instance.node_type != self.node_type:
-            return False
-        if self.state and self.state not in (standing(instance).value, f"state-{instance.node_state}"):
-            return False
-        return self.text.casefold() in instance.hostname.casefold()
-
     def page(self, instances: Iterable[Instance]) -> Page[Instance]:
-        """The requested page of matching nodes. ``instances`` must be ordered by hostname; equals keep this order."""
-        found = list(filter(self.matches, instances))
-        if self.column == "node":
-            found = found[::-1] if self.reverse else found
-        else:
-            found.sort(key=COLUMNS[self.column][1], reverse=self.reverse)
-        return Paginator(found, ROWS).get_page(self.parameters.get("page"))
+        """The requested page of matching nodes. ``instances`` must be ordered by hostname."""
+        return Paginator(self.choose(instances), ROWS).get_page(self.parameters.get("page"))

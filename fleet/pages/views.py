@@ -19,14 +19,17 @@ from fleet.pages import node_page
 from fleet.pages.drawing import draw
 from fleet.pages.grouping import Link
 from fleet.pages.shapes import Drawing
-from fleet.pages.table import STATES, Selection, by_hostname
+from fleet.pages.table import Selection
 from instances.mirror import guard, history
 from instances.models import Instance, InstanceGroup, InstanceLink
 from instances.models.fields import HIGHEST_ID
+from instances.node_list import STATES, by_hostname
 from instances.overview import Standing, sums
+from instances.tabular import FORMATS, INSTANCES
 
 REFRESH = 10  # seconds
 REFRESH_OF_MANY = 30
+MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 MANY = 1000  # nodes from which on the page is refreshed less often, as it takes the server longer
 
 
@@ -46,8 +49,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     selection = Selection(request.GET)
     opened = request.GET.getlist("open")
-    nodes = sorted(Instance.objects.visible_to(user.reader).with_load(), key=by_hostname)
-    groups = dict(InstanceGroup.objects.visible_to(user.reader).order_by("name").values_list("pk", "name"))
+    nodes, groups = visible_nodes(user), visible_groups(user)
     drawing = draw(nodes, all_links(), opened)
     add_addresses(drawing, selection, opened)
     total = sums(nodes)
@@ -66,6 +68,28 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "states": STATES.items(),
     }
     return render(request, "pages/dashboard.html", context)
+
+
+def visible_nodes(user: Any) -> list[Instance]:
+    """In the order of their hostnames."""
+    return sorted(Instance.objects.visible_to(user.reader).with_load(), key=by_hostname)
+
+
+def visible_groups(user: Any) -> dict[int, str]:
+    """Their names, in order, by their ids."""
+    return dict(InstanceGroup.objects.visible_to(user.reader).order_by("name").values_list("pk", "name"))
+
+
+@require_safe
+@never_cache
+@login_required
+def node_list(request: HttpRequest, form: str) -> HttpResponse:
+    """The table of the dashboard as a file in CSV or JSON: with its filters, in its order, and all pages of it."""
+    selection, user = Selection(request.GET), request.user
+    nodes = selection.choose(members(visible_nodes(user), selection.group, visible_groups(user)))
+    response = HttpResponse("".join(FORMATS[form](INSTANCES, nodes)), content_type=MEDIA_TYPES[form])
+    response["Content-Disposition"] = f'attachment; filename="nodes-{timezone.now():%Y-%m-%dT%H%MZ}.{form}"'
+    return response
 
 
 def common_context(request: HttpRequest) -> dict[str, Any]:

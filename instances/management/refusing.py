@@ -10,6 +10,7 @@ from instances import database
 from instances.addresses import TakenAddressError
 from instances.lifecycle import hostname_error
 from instances.mirror import guard
+from instances.tabular import FORMATS, Columns
 from instances.text import escaped, in_one_line
 
 
@@ -74,6 +75,11 @@ class ErrorReportingCommand(EscapingCommand):
         """Print each on standard error: what AWX's command does without a word, and its operator should know."""
         for warning in warnings:
             self.stderr.write(f"Warning: {in_one_line(warning)}")
+
+    def write_list(self, form: str, columns: Columns, rows: Iterable[Any]) -> None:
+        """Print the rows in one of ``FORMATS``."""
+        for line in FORMATS[form](columns, rows):
+            self.stdout.write(line, ending="")
 
     def conclude(self, message: str, changed: bool) -> None:
         """Print the message and, after a change, the line by which AWX's installer detects changes."""

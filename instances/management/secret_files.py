@@ -1,9 +1,12 @@
-"""New files with keys: never over existing ones, and with what is secret for their owner alone."""
+"""New files with keys, never over existing ones, and files that are there as a whole; secrets for their owner alone."""
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from django.core.management.base import CommandError
 
@@ -40,3 +43,20 @@ def write_new(files: Mapping[Path, tuple[bytes, int]]) -> None:
         for path in written:
             path.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Context manager: a file for its owner alone, which is at ``path`` once the block has ended without an error.
+
+    Until then it is beside it, under another name.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".unfinished-", delete=False) as file:
+        try:
+            yield file  # type: ignore[misc]
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise

@@ -11,12 +11,14 @@ from instances.snapshot.problems import Problems, within
 from instances.snapshot.tables import (
     ADDRESSES,
     GROUPS,
+    HASHED_TOKENS,
     INSTANCES,
     LINKS,
     MEMBERS,
     ROLES,
     TO_INSTANCES,
     TOKENS,
+    USERS,
     Table,
     TableRow,
 )
@@ -29,6 +31,7 @@ REFERENCES = (
     (TO_INSTANCES, INSTANCES),
     (MEMBERS, INSTANCES),
     (ROLES, GROUPS),
+    (HASHED_TOKENS, USERS),
 )
 
 
@@ -44,7 +47,8 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
         for table in [*content.LISTS.values(), TO_INSTANCES, TOKENS]:
             check_stored_keys(table, content.rows[table], problems)
         check_stored_canonical(content.rows[ADDRESSES], problems)
-        check_stored_tokens(content.rows[TOKENS], problems)
+        for table in (TOKENS, HASHED_TOKENS):
+            check_stored_tokens(table, content.rows[table], problems)
 
 
 def with_values_of(rows: list[TableRow], key: tuple[str, ...]) -> Iterator[tuple[Key, TableRow]]:
@@ -137,9 +141,9 @@ def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) ->
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
 
 
-def check_stored_tokens(tokens: list[TableRow], problems: Problems) -> None:
+def check_stored_tokens(table: Table, tokens: list[TableRow], problems: Problems) -> None:
     """Add a problem for each token with the id of another user's token, which would be overwritten."""
     given = {row.values["id"]: row for row in tokens}
-    for pk, owner in TOKENS.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
+    for pk, owner in table.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
         if owner != given[pk].values["user_id"]:
-            problems.add(f"{given[pk].place}.token_id", "is the id of a token of another user in the database")
+            problems.add(place_of(table, given[pk], ("id",)), "is the id of a token of another user in the database")

@@ -10,6 +10,7 @@ from instances.snapshot.problems import Problems, shown
 from instances.snapshot.tables import (
     ADDRESSES,
     GROUPS,
+    HASHED_TOKENS,
     INSTANCES,
     LINKS,
     LISTENER,
@@ -36,6 +37,7 @@ class Content:
         "receptor_addresses": ADDRESSES,
         "instance_links": LINKS,
         "instance_groups": GROUPS,
+        "tokens": HASHED_TOKENS,
     }
 
     def __init__(self, problems: Problems) -> None:
@@ -65,7 +67,9 @@ class Content:
                     self._add_parts_of_group(record, values, place)
 
     def end(self) -> None:
-        """To be called once all lists were read: only now it is known whether there are addresses."""
+        """To be called once all lists were read: only now it is known whether there are addresses and tokens."""
+        if self.rows[TOKENS] and self.rows[HASHED_TOKENS]:
+            self._problems.add("tokens", f"are given with their users already (also {self.rows[TOKENS][0].place})")
         if self.has_addresses:
             self.listeners.clear()
         else:
@@ -86,9 +90,13 @@ class Content:
 
     def _add_parts_of_user(self, record: dict[str, Any], values: dict[str, Any], place: str) -> None:
         user = values.get("id")
+        if "is_staff" not in record:
+            values["is_staff"] = values.get("is_superuser", False)  # AWX's superusers administer this service too
+        if values.get("password") and values.get("password_hash"):
+            self._problems.add(f"{place}.password_hash", "is given beside the password")
         if record.get("token") is not None:
             self._add(TOKENS, record, place, user_id=user)
-        for part, role in self._parts(ROLES, record, "instance_group_roles", user, place):
+        for part, role in self._parts(ROLES, record, user, place):
             if isinstance(role, dict):
                 self._add(ROLES, role, part, user_id=user)
             else:
@@ -96,7 +104,7 @@ class Content:
 
     def _add_parts_of_group(self, record: dict[str, Any], values: dict[str, Any], place: str) -> None:
         group = values.get("id")
-        for part, member in self._parts(MEMBERS, record, "instances", group, place):
+        for part, member in self._parts(MEMBERS, record, group, place):
             self._add(MEMBERS, {"": member}, part, instancegroup_id=group)
         summary = record.get("summary_fields", {})
         if isinstance(summary, dict):
@@ -104,8 +112,9 @@ class Content:
         else:
             self._problems.add(f"{place}.summary_fields", f"must be an object, not {shown(summary)}")
 
-    def _parts(self, table: Table, record: dict[str, Any], key: str, owner: Any, place: str) -> list[tuple[str, Any]]:
-        """The places and the values of the list ``record[key]``, which replaces what ``owner`` has."""
+    def _parts(self, table: Table, record: dict[str, Any], owner: Any, place: str) -> list[tuple[str, Any]]:
+        """The places and the values of the record's list of parts, which replaces what ``owner`` has."""
+        key = table.key
         if key not in record:
             return []
         parts = record[key]

@@ -13,10 +13,24 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from instances.addresses import delete_unused_addresses
+from instances.models import TokenNote
 from instances.models.fields import HIGHEST_ID
 from instances.snapshot import listeners
 from instances.snapshot.content import Content
-from instances.snapshot.tables import ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS, TOKENS, USERS, Table, TableRow
+from instances.snapshot.tables import (
+    ADDRESSES,
+    GROUPS,
+    HASHED_TOKENS,
+    INSTANCES,
+    JOBS,
+    LINKS,
+    TOKEN_DESCRIPTION,
+    TOKEN_TIMES,
+    TOKENS,
+    USERS,
+    Table,
+    TableRow,
+)
 
 BATCH = 1000  # rows a statement
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
@@ -32,6 +46,7 @@ def write(content: Content) -> None:
     """Write the rows of ``content``, over those with the same ids."""
     upsert(USERS, with_hashes(content.rows[USERS]))
     upsert(TOKENS, content.rows[TOKENS], expires=expiry())
+    write_tokens(content.rows[HASHED_TOKENS])
     earlier = dict(INSTANCES.model._default_manager.values_list("pk", "hostname"))
     upsert(INSTANCES, content.rows[INSTANCES])
     upsert(GROUPS, content.rows[GROUPS])
@@ -46,16 +61,30 @@ def write(content: Content) -> None:
 def with_hashes(users: list[TableRow]) -> list[TableRow]:
     """The users with their passwords' hashes; one without a password has the stored hash, or an unusable one."""
     stored = dict(USERS.model._default_manager.values_list("pk", "password"))
-    return [TableRow(row.place, {**row.values, **credentials(row.values, stored)}) for row in users]
+    return [TableRow(row.place, with_hash(dict(row.values), stored)) for row in users]
 
 
-def credentials(user: dict[str, Any], stored: dict[int, str]) -> dict[str, Any]:
-    given = user["password"]
-    stored_hash = stored.get(user["id"]) if given is None else None
-    return {
-        "password": stored_hash or make_password(given),
-        "is_staff": user["is_staff"] or user["is_superuser"],  # AWX's superusers administer this service too
-    }
+def with_hash(user: dict[str, Any], stored: dict[int, str]) -> dict[str, Any]:
+    password, given_hash = user.pop("password"), user.pop("password_hash")
+    stored_hash = given_hash or (stored.get(user["id"]) if password is None else None)
+    return {**user, "password": stored_hash or make_password(password)}
+
+
+def write_tokens(rows: list[TableRow]) -> None:
+    """Write tokens whose hashes are given, with their times and descriptions."""
+    descriptions = {row.values["id"]: row.values.pop(TOKEN_DESCRIPTION.attname) for row in rows}
+    upsert(HASHED_TOKENS, rows)
+    # Inserting sets these times to the current one.
+    HASHED_TOKENS.model._default_manager.bulk_update(
+        [HASHED_TOKENS.model(**row.values) for row in rows], [each.attname for each in TOKEN_TIMES], batch_size=BATCH
+    )
+    TokenNote.objects.bulk_create(
+        [TokenNote(token_id=pk, description=text) for pk, text in descriptions.items() if text is not None],
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["token"],
+        update_fields=["description"],
+    )
 
 
 def expiry() -> datetime:

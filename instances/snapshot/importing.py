@@ -9,13 +9,14 @@ from django.db import connection, transaction
 from instances import audit, rules
 from instances.health import conditions
 from instances.not_shown import in_a_sentence
+from instances.rules import Rules
 from instances.snapshot import database
 from instances.snapshot.checks import check
 from instances.snapshot.content import Content
 from instances.snapshot.jobs import Jobs
 from instances.snapshot.problems import Problems, SnapshotError, shown
 from instances.snapshot.reader import JSONStreamReader
-from instances.snapshot.tables import ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS, TO_INSTANCES, USERS
+from instances.snapshot.tables import ADDRESSES, GROUPS, INSTANCES, JOBS, LINKS, TO_INSTANCES, TOKENS, USERS
 
 NOT_STORED = ("install_uuid", "cluster_host_id")  # settings of the environment here
 LISTS = (*Content.LISTS, "unified_jobs")
@@ -59,10 +60,10 @@ def import_snapshot(
             database.restart_sequences([ADDRESSES])
         database.write(content)
         conditions.delete_stored(content.ids(INSTANCES))
-        refuse_what_is_not_shown()
+        refuse_what_this_version_hides()
         jobs.write()
         follow_on = database.restart_sequences if replace else database.move_sequences
-        tables = [*content.rows.keys() - {TO_INSTANCES}, JOBS]
+        tables = [*content.rows.keys() - {TO_INSTANCES, TOKENS}, JOBS]  # those have the same tables as others
         follow_on(tables)
         database.analyze(tables)
     users, instances, links, groups = (len(content.rows[table]) for table in (USERS, INSTANCES, LINKS, GROUPS))
@@ -72,11 +73,17 @@ def import_snapshot(
     return Imported(users, instances, links, groups, jobs.count, addresses, hostnames)
 
 
-def refuse_what_is_not_shown() -> None:
+def refuse_what_this_version_hides() -> None:
     """Raise SnapshotError if a service that speaks as this version would not start with what is stored now."""
     own = rules.current()
-    if own.SHOWS_ALL and (names := own.not_shown()):
-        raise SnapshotError(f"AWX {own.VERSION} cannot show {in_a_sentence(names)}.")
+    if own.SHOWS_ALL:
+        refuse_what_is_not_shown(own)
+
+
+def refuse_what_is_not_shown(version: Rules) -> None:
+    """Raise SnapshotError if an AWX of this version has no place for anything that is stored."""
+    if names := version.not_shown():
+        raise SnapshotError(f"AWX {version.VERSION} cannot show {in_a_sentence(names)}.")
 
 
 def read(reader: JSONStreamReader, content: Content, jobs: Jobs, problems: Problems) -> None:

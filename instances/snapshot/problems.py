@@ -8,7 +8,7 @@ LONGEST = 60  # characters of a value that are repeated
 
 
 class SnapshotError(Exception):
-    """The snapshot cannot be imported. The message has one line for each problem, beginning with its place."""
+    """A snapshot cannot be imported, or made. The message has one line for each problem, beginning with its place."""
 
 
 class Invalid(ValueError):  # noqa: N818 - it reads "raise Invalid(reason)"

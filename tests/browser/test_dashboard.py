@@ -1,6 +1,9 @@
 """The mesh's pages in a browser: on the recorded mesh of 15 nodes, and on one of 130 that is out to break them."""
 
 import contextlib
+import csv
+import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -310,6 +313,26 @@ def test_everything_works_without_scripts(new_page: NewPage, recorded: Service) 
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+def test_what_is_filtered_is_downloaded(new_page: NewPage, recorded: Service, viewport: Any, scripts: bool) -> None:
+    """By keyboard, after the filter has changed the page."""
+    page = new_page(storage_state=recorded.cookies, viewport=viewport, java_script_enabled=scripts)
+    page.goto("/?sort=-node")
+    page.get_by_label("Name").fill("hop")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("3 of 15 nodes")
+    for form in ("CSV", "JSON"):
+        page.get_by_role("link", name=form).focus()
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        text = download.value.path().read_text(encoding="utf-8")
+        rows = csv.DictReader(io.StringIO(text)) if form == "CSV" else json.loads(text)
+        assert [each["hostname"] for each in rows] == ["hop-3", "hop-2.example.org", "hop-1.example.org"]
+        assert download.value.suggested_filename.endswith(f"Z.{form.lower()}")
+    assert hostnames(page) == ["hop-3", "hop-2.example.org", "hop-1.example.org"]
+
+
 # --- up to date without being loaded again
 
 
@@ -564,6 +587,7 @@ def test_print_leaves_out_what_cannot_be_clicked_on_paper(mesh: Page) -> None:
     mesh.emulate_media(media="print")
     expect(mesh.get_by_role("button", name="Pause updates")).to_be_hidden()
     expect(mesh.locator("#filter")).to_be_hidden()
+    expect(mesh.get_by_text("Download as")).to_be_hidden()
     expect(row(mesh, "exec-1.example.org")).to_be_visible()
 
 
