@@ -90,9 +90,19 @@ MESH_INSPECTION = {
         {**INSPECTION, "inspector": "control-2.example.org"},
     ],
 }
+LOSS = {"cuts_off": ["exec-1.example.org"], "capacity": 50, "share": 0.25, "jobs_running": 2}
+RISK = {
+    "nodes": [{"hostname": "hop-1.example.org", **LOSS}],
+    "links": [{"source": "exec-1.example.org", "target": "hop-1.example.org", **LOSS}],
+    "unreachable": ["exec-9.example.org"],
+    "single_path": ["exec-1.example.org"],
+    "longest_ways": [["control-1.example.org", "hop-1.example.org", "exec-1.example.org"]],
+    "remedy": {"links": [{"source": "exec-1.example.org", "target": "hop-2.example.org"}], "unrepaired": []},
+}
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
     "mesh": "/api/fleet/v1/mesh/",
+    "mesh_risk": "/api/fleet/v1/mesh/risk/",
     "metrics": "/api/fleet/v1/metrics/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",

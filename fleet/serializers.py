@@ -246,6 +246,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
 
     bundles = serializers.CharField(read_only=True, help_text="The last install bundles of all nodes.")
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
+    mesh_risk = serializers.CharField(read_only=True, help_text="Where the mesh would break.")
     metrics = serializers.CharField(read_only=True, help_text="Figures of the fleet for Prometheus.")
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")

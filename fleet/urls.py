@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from fleet import views
+from fleet import planning, views
 
 urlpatterns = [
     path("", views.FleetRoot.as_view(), name="fleet"),
     path("bundles/", views.Bundles.as_view()),
     path("mesh/", views.MeshView.as_view()),
+    path("mesh/risk/", planning.MeshRisk.as_view()),
     path("metrics/", views.FleetMetrics.as_view()),
     path("mirror/", views.MirrorState.as_view(), name="mirror"),
     path("mirror/ping/", views.MirrorPing.as_view()),

@@ -64,7 +64,8 @@ class FleetRoot(ApiView):
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "ping", "report")}
         here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics", "mirror")}
         root = reverse("fleet")
-        return Response({name: root + path for name, path in {**here, **below}.items()})
+        paths = {**here, "mesh_risk": "mesh/risk/", **below}
+        return Response({name: root + path for name, path in paths.items()})
 
 
 class ReportView(ApiView):

@@ -400,6 +400,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(alice).get(FLEET).json() == {
         "bundles": "/api/fleet/v1/bundles/",
         "mesh": "/api/fleet/v1/mesh/",
+        "mesh_risk": "/api/fleet/v1/mesh/risk/",
         "metrics": "/api/fleet/v1/metrics/",
         "mirror": "/api/fleet/v1/mirror/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
@@ -415,6 +416,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
         FLEET: {"get"},
         f"{FLEET}bundles/": {"get"},
         f"{FLEET}mesh/": {"get"},
+        f"{FLEET}mesh/risk/": {"get"},
         f"{FLEET}metrics/": {"get"},
         f"{FLEET}mirror/": {"get"},
         f"{FLEET}mirror/ping/": {"get"},

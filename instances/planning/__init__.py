@@ -1,0 +1,1 @@
+"""What an operator asks before a change: pure functions over fetched records, and who fetches them."""

@@ -1,0 +1,154 @@
+"""Where the mesh would break, held against the loss of each node and each link in turn."""
+
+import itertools
+import json
+
+import pytest
+from django.core.management import call_command
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
+
+from instances.addresses import address_to_link
+from instances.models import Instance, InstanceLink, User
+from instances.planning import risk
+from instances.planning.risk import Link, Node
+from tests.conftest import client_of
+from tests.make import make_jobs
+
+RISK = "/api/fleet/v1/mesh/risk/"
+
+TYPES = ("control", "hybrid", "execution", "execution", "hop", "hop")
+
+
+@st.composite
+def meshes(draw: st.DrawFn) -> tuple[list[Node], list[Link]]:
+    kinds = draw(st.lists(st.sampled_from(TYPES), max_size=9))
+    nodes = [Node(f"{kind}-{number}", kind, number, number % 3) for number, kind in enumerate(kinds)]
+    names = [node.hostname for node in nodes]
+    pairs = list(itertools.permutations(names, 2))
+    links = draw(st.lists(st.sampled_from(pairs), max_size=14)) if pairs else []  # two links between the same, too
+    return nodes, [Link(*pair) for pair in links]
+
+
+def reached(nodes: list[Node], links: list[Link], without: str | None = None) -> set[str]:
+    """The nodes that can reach a control or hybrid node; spread link by link, as slowly as can be."""
+    found = {node.hostname for node in nodes if node.node_type in ("control", "hybrid")} - {without}
+    for _ in nodes:
+        for one, other in links:
+            if without not in (one, other) and {one, other} & found:
+                found |= {one, other}
+    return found
+
+
+def lost_by_each_loss(nodes: list[Node], links: list[Link]) -> tuple[dict[str, set[str]], list[tuple[Link, set[str]]]]:
+    now = reached(nodes, links)
+    by_node = {name: now - reached(nodes, links, name) - {name} for name in (node.hostname for node in nodes)}
+    by_link = [(link, now - reached(nodes, links[:i] + links[i + 1 :])) for i, link in enumerate(links)]
+    return {name: lost for name, lost in by_node.items() if lost}, sorted(
+        (link, lost) for link, lost in by_link if lost
+    )
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(meshes())
+def test_equals_the_loss_of_each_in_turn(mesh: tuple[list[Node], list[Link]]) -> None:
+    nodes, links = mesh
+    found = risk.assess(nodes, links)
+    by_node, by_link = lost_by_each_loss(nodes, links)
+    assert {cut.hostname: set(cut.cuts_off) for cut in found.nodes} == by_node
+    assert sorted((Link(cut.source, cut.target), set(cut.cuts_off)) for cut in found.links) == by_link
+    assert set(found.unreachable) == {node.hostname for node in nodes} - reached(nodes, links)
+    lost = set().union(*by_node.values(), *(names for _, names in by_link))
+    assert found.single_path == sorted(lost)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(meshes())
+def test_what_is_proposed_repairs_all_that_links_can_repair(mesh: tuple[list[Node], list[Link]]) -> None:
+    nodes, links = mesh
+    found = risk.assess(nodes, links)
+    remedy = found.remedy
+    by_node, by_link = lost_by_each_loss(nodes, [*links, *remedy.links])
+    left = set().union(*by_node.values(), *(names for _, names in by_link))
+    assert remedy.unrepaired == sorted(left)
+    assert len(remedy.links) <= len(found.single_path)
+    reachable = sorted(reached(nodes, links))
+    neighbours = {frozenset(link) for link in links}
+    all_new = [Link(*pair) for pair in itertools.combinations(reachable, 2) if frozenset(pair) not in neighbours]
+    by_node, by_link = lost_by_each_loss(nodes, [*links, *all_new])
+    assert left == set().union(*by_node.values(), *(names for _, names in by_link))
+
+
+# --- of the stored mesh
+
+
+def store(nodes: list[Node], links: list[Link]) -> None:
+    stored = {
+        node.hostname: Instance.objects.create(
+            hostname=node.hostname, node_type=node.node_type, capacity=node.capacity, cpu_capacity=node.capacity
+        )
+        for node in nodes
+    }
+    InstanceLink.objects.bulk_create(
+        InstanceLink(source=stored[source], target=address_to_link(stored[target])) for source, target in links
+    )
+
+
+FORKED = (
+    [
+        Node("control", "control", 9),
+        *(Node(name, "hop") for name in ("hop-1", "hop-2")),
+        *(Node(name, "execution", forks) for name, forks in (("exec-1", 30), ("exec-2", 10), ("lone", 0))),
+    ],
+    [Link("control", "hop-1"), Link("control", "hop-2"), Link("exec-1", "hop-1"), Link("exec-2", "hop-2")],
+)
+
+
+@pytest.mark.django_db
+def test_the_api_names_what_would_be_cut_off(admin: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    store(*FORKED)
+    make_jobs(2, execution_node="exec-1", status="running")
+    client = client_of(admin)
+    with django_assert_num_queries(3):  # with the token
+        found = client.get(RISK).json()
+    assert found["nodes"][1] == {
+        "hostname": "hop-1",
+        "cuts_off": ["exec-1"],
+        "capacity": 30,
+        "share": 0.75,
+        "jobs_running": 2,
+    }
+    assert found["links"][0]["cuts_off"] == ["exec-1", "hop-1"]
+    assert found["unreachable"] == ["lone"]
+    assert found["longest_ways"][0] == ["control", "hop-1", "exec-1"]
+    assert found["remedy"]["links"] == [{"source": "exec-1", "target": "exec-2"}]
+
+
+@pytest.mark.django_db
+def test_a_link_that_is_being_removed_does_not_count(admin: User) -> None:
+    store(*FORKED)
+    InstanceLink.objects.filter(source__hostname="exec-1").update(link_state="removing")
+    assert client_of(admin).get(RISK).json()["unreachable"] == ["exec-1", "lone"]
+
+
+@pytest.mark.django_db
+def test_the_command_says_it_in_words_and_by_its_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("mesh_risk")
+    assert capsys.readouterr().out == "The loss of one node or of one link cuts off no other node.\n"
+    store(*FORKED)
+    with pytest.raises(SystemExit) as ended:
+        call_command("mesh_risk")
+    assert ended.value.code == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Node lone can reach no control node now."
+    assert "Node hop-1: its loss cuts off exec-1 (30 forks, 75% of the mesh)." in told
+    assert "    exec-1 → exec-2" in told
+
+
+@pytest.mark.django_db
+def test_the_command_prints_as_json_what_the_api_answers(admin: User, capsys: pytest.CaptureFixture[str]) -> None:
+    store(*FORKED)
+    with pytest.raises(SystemExit):
+        call_command("mesh_risk", json=True)
+    assert json.loads(capsys.readouterr().out) == client_of(admin).get(RISK).json()
