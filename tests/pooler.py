@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -46,8 +45,9 @@ class Pooler:
         # A folder that the account reaches, which may not see this project.
         self.folder = Path(server.socket).with_name(f"pgbouncer-{self.port}")
         self.folder.mkdir(mode=0o700)
-        for file in (Path(str(PGBOUNCER)), *LIBRARIES):
-            shutil.copy(file, self.folder)
+        shutil.copy(str(PGBOUNCER), self.folder / "pgbouncer")
+        for library in LIBRARIES:
+            shutil.copy(library, self.folder)
         settings = {
             "listen_addr": "127.0.0.1",
             "listen_port": str(self.port),
@@ -83,7 +83,7 @@ class Pooler:
             time.sleep(0.02)
 
     def restart(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.process.kill()  # SIGTERM lets new versions wait for their clients, which stay
         self.process.wait(timeout=30)
         self.start()
 

@@ -19,7 +19,8 @@ from tests.test_worker import ADMIN, Database, until, working
 
 pytestmark = [pytest.mark.slow, needs_pgbouncer]
 
-SESSION, TRANSACTION = {"DATABASE_POOLER": "session"}, {"DATABASE_POOLER": "transaction"}
+LIMIT = {"STATEMENT_TIMEOUT": "3000"}  # milliseconds, which a busy machine does not need for a request
+SESSION, TRANSACTION = {"DATABASE_POOLER": "session"}, {"DATABASE_POOLER": "transaction", **LIMIT}
 STATEMENTS = {} if pooler.PGBOUNCER is None or pooler.version() < (1, 21) else {"max_prepared_statements": "200"}
 NAME = "pooled"
 INSTANCES = "/api/v2/instances/"
@@ -45,13 +46,15 @@ def in_session_mode(server: Server) -> Iterator[Pooler]:
 
 
 @pytest.fixture(scope="module")
-def direct(server: Server, in_session_mode: Pooler) -> Database:
+def direct(server: Server, in_session_mode: Pooler) -> Iterator[Database]:
     """The same database without the pooler."""
-    return Database(server.url(NAME))
+    database = Database(server.url(NAME))
+    yield database
+    database.connection.close()
 
 
 def test_a_service_in_session_mode_outlives_a_restart_of_the_pooler(in_session_mode: Pooler, direct: Database) -> None:
-    with served(in_session_mode.url(NAME), **SESSION, STATEMENT_TIMEOUT="300") as address:
+    with served(in_session_mode.url(NAME), **SESSION, **LIMIT) as address:
         for _ in range(2):
             check_requests(address)
             check_time_limit(address, direct)
@@ -182,17 +185,14 @@ def test_transaction_mode_serves_more_clients_than_it_has_connections(
             check_time_limit(address, direct)
             change_minimum(address, 1)
             change_minimum(address, 2)
-            assert set(limits_of_time(bouncer)) == {"800ms"}
+            assert set(limits_of_time(bouncer)) == {"3s"}
             bouncer.restart()
 
 
 def check_requests_at_once(address: str, number: int) -> None:
     """As ``check_requests``, for many at once."""
-    for path in (
-        INSTANCES,
-        f"{INSTANCES}?errors__icontains={number}&page_size=1",
-        f"{INSTANCES}?page={1 + number % 2}",
-    ):
+    slow = f"{INSTANCES}?errors__icontains={number}&page_size=1"
+    for path in (INSTANCES, slow, f"{INSTANCES}?page_size=5&page={1 + number % 2}"):
         answer = requests.get(f"{address}{path}", headers=ADMIN, timeout=30)
         busy = answer.status_code == 503 and "Too many queries like this" in answer.text
         assert busy or answer.status_code == 200, (path, answer.status_code, answer.text)
