@@ -19,7 +19,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQL; in minutes
 	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool ## Run every test and measure what they cover; takes most of an hour
+test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/pooler ## Run every test and measure what they cover; takes most of an hour
 	$(PYTEST) --cov=instances
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
@@ -99,6 +99,11 @@ $(VENV)/dev: pyproject.toml constraints.txt $(MADE)
 $(VENV)/promtool: tests/prometheus/install | $(VENV)/dev
 	@if tests/prometheus/install $(VENV); then touch $@; \
 		else echo "Warning: the tests of monitoring will be skipped." >&2; fi
+
+# Where PgBouncer cannot be had, its tests are skipped.
+$(VENV)/pooler: tests/pgbouncer/install | $(VENV)/dev
+	@if tests/pgbouncer/install $(VENV); then touch $@; \
+		else echo "Warning: the tests of a pooler will be skipped." >&2; fi
 
 # Where no browser can be had, its tests are skipped.
 $(VENV)/browser: tests/browser/install | $(VENV)/dev

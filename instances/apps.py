@@ -3,7 +3,7 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 
-from instances import lookups, upgrading
+from instances import lookups, pooler, upgrading
 
 
 class InstancesConfig(AppConfig):
@@ -13,6 +13,7 @@ class InstancesConfig(AppConfig):
     def ready(self) -> None:
         lookups.register()
         upgrading.register()
+        pooler.register()
         import_module("instances.audit").register()  # needs the models
 
 

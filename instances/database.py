@@ -7,9 +7,12 @@ from typing import Any
 
 import psycopg
 from django import db
+from django.conf import settings
 from django.db.models import QuerySet
 from procrastinate.exceptions import ConnectorException
 from psycopg import errors
+
+from settings.env import TRANSACTION
 
 FAILURES = (db.OperationalError, db.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 # Answers of a database that is there: it gave the statement up in favour of others. The next try may succeed.
@@ -35,7 +38,10 @@ def cause(error: BaseException | None) -> BaseException | None:
 
 def reason(error: BaseException) -> str:
     """The message of the database, or of the client library, in one line. It contains no password."""
-    return " ".join(str(cause(error)).split())
+    message = " ".join(str(cause(error)).split())
+    if "unsupported startup parameter" in message:
+        message += ". It comes from a pooler: set DATABASE_POOLER to its mode, session or transaction."
+    return message
 
 
 @contextlib.contextmanager
@@ -52,8 +58,11 @@ def limit_statements(milliseconds: int) -> Iterator[None]:
     """Context manager: cancel the statements of its block once they have taken so long together; 0 is no limit.
 
     The first statement has the connection's own statement_timeout. To set a shorter one costs a statement, so that it
-    is set only after a tenth of the time is used up.
+    is set only after a tenth of the time is used up. Where a pooler may give each transaction another connection, the
+    block is one transaction.
     """
+    is_shared = settings.DATABASE_POOLER == TRANSACTION
+    scope, block = ("LOCAL", db.transaction.atomic()) if is_shared else ("SESSION", contextlib.nullcontext())
     began, is_set = time.perf_counter(), False
 
     def execute_within_limit(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -61,16 +70,17 @@ def limit_statements(milliseconds: int) -> Iterator[None]:
         gone = (time.perf_counter() - began) * 1000
         if milliseconds and gone > milliseconds / 10:
             is_set = True
-            execute(f"SET statement_timeout TO {max(1, int(milliseconds - gone))}", None, False, context)
+            execute(f"SET {scope} statement_timeout TO {max(1, int(milliseconds - gone))}", None, False, context)
         return execute(sql, params, many, context)
 
-    try:
-        with db.connection.execute_wrapper(execute_within_limit):
-            yield
-    finally:
-        if is_set:
-            with contextlib.suppress(db.Error), db.connection.cursor() as cursor:
-                cursor.execute("RESET statement_timeout")
+    with block:
+        try:
+            with db.connection.execute_wrapper(execute_within_limit):
+                yield
+        finally:
+            if is_set:
+                with contextlib.suppress(db.Error), db.connection.cursor() as cursor:
+                    cursor.execute(f"SET {scope} statement_timeout TO DEFAULT")
 
 
 def fetch_in_one_statement(*queries: QuerySet[Any, Any] | str) -> list[list[dict[str, Any]]]:

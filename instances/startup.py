@@ -14,10 +14,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg.conninfo import make_conninfo
 
+from instances import pooler
 from instances.demonstration import LOGINS
 from instances.mirror import spoken
 from instances.models import User
 from instances.not_shown import in_a_sentence
+from settings.env import SESSION, TRANSACTION
 
 SHORTEST_KEY = 50  # characters of SECRET_KEY, as Django's deployment check wants it
 FEWEST = 5  # different ones, likewise
@@ -40,6 +42,35 @@ def refuse_unmigrated_database() -> None:
         raise CommandError(
             f"{len(missing)} migrations are not applied, the first of them {first.app_label}.{first.name}: "
             "run 'awx-instances migrate' first."
+        )
+
+
+def refuse_shared_connections(command: str, why: str) -> None:
+    """Raise CommandError if a pooler lets the command share its connection with others, transaction by transaction."""
+    if settings.DATABASE_POOLER == TRANSACTION:
+        raise CommandError(pooler.refusal(command, why))
+
+
+def refuse_unfit_pooler() -> None:
+    """Raise CommandError if what is between the service and PostgreSQL does not work as DATABASE_POOLER says."""
+    mode = settings.DATABASE_POOLER
+    if mode == SESSION and pooler.shares_connections():
+        raise CommandError("The pooler is not in session mode: clients share its connections. Correct DATABASE_POOLER.")
+    wanted = settings.SERVING_SETTINGS if mode == TRANSACTION else settings.CONNECTION_SETTINGS
+    if lost := pooler.lost_settings(wanted):
+        found = ", ".join(f"{name} is {value} in place of {wanted[name]}" for name, value in lost.items())
+        raise CommandError(
+            f"In connections to the database {found}: "
+            + (
+                "run 'awx-instances configure_database', then let the pooler make new connections (PgBouncer: RECONNECT)."
+                if mode == TRANSACTION
+                else "a pooler ignores what they begin with; set DATABASE_POOLER to its mode, session or transaction."
+            )
+        )
+    if mode == TRANSACTION and not pooler.separates_prepared_statements():
+        raise CommandError(
+            "The pooler does not support prepared statements in transaction mode: PgBouncer does from 1.22 on, with "
+            "max_prepared_statements above 0. Set that, or use session mode."
         )
 
 

@@ -73,19 +73,27 @@ RECEPTOR_WORK_PUBLIC_KEY = read.str("RECEPTOR_WORK_PUBLIC_KEY", "")
 RECEPTOR_CERTIFICATE_DAYS = read.int("RECEPTOR_CERTIFICATE_DAYS", 3650, validate=env.between(1, 36_500))
 
 # --- the database
+url = read.str("DATABASE_URL", "", validate=env.postgresql_url)
+# What is between the service and PostgreSQL: nothing, or a pooler in one of these modes.
+DATABASE_POOLER = read.str("DATABASE_POOLER", "", validate=env.validate.OneOf(["", env.SESSION, env.TRANSACTION]))
 # libpq waits at least 2 seconds, for each host in the URL.
 DATABASE_CONNECT_TIMEOUT = read.int("DATABASE_CONNECT_TIMEOUT", 2, validate=env.between(2, 3600))  # seconds
 # The WSGI application sets another default for its processes (settings/wsgi.py); commands have no limit.
 STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is no limit
+CONNECTION_SETTINGS = env.connection_settings(url, STATEMENT_TIMEOUT)
+# Those of the processes that serve, whose role needs them for a pooler in transaction mode.
+SERVING_SETTINGS = env.connection_settings(
+    url, read.int("STATEMENT_TIMEOUT", env.SERVING_STATEMENT_TIMEOUT, validate=env.not_negative)
+)
 DATABASES = {
     "default": env.database(
-        read.str("DATABASE_URL", "", validate=env.postgresql_url),
-        connect_timeout=DATABASE_CONNECT_TIMEOUT,
-        statement_timeout=STATEMENT_TIMEOUT,
+        url, connect_timeout=DATABASE_CONNECT_TIMEOUT, settings=CONNECTION_SETTINGS, pooler=DATABASE_POOLER
     )
 }
 if DATABASES["default"]["ENGINE"] == "settings.embedded" and not env.can_be_written(DATA_DIR):
     read.refuse("DATA_DIR", "Must be a writable folder, or one that can be created.")
+if DATABASE_POOLER and not url:
+    read.refuse("DATABASE_POOLER", "Needs DATABASE_URL, which leads to the pooler.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- limits of requests, in bytes and seconds

@@ -18,13 +18,14 @@ from settings.env import DISTRIBUTION, SettingsError
 
 GROUPS = {
     "Serving": ("serve", "worker", "check_worker", "demo"),
-    "Copying an AWX": ("sync_awx", "import_awx"),
+    "Copying an AWX": ("sync_awx", "import_awx", "export_awx"),
     "Nodes and groups": (
-        *("list_instances", "provision_instance", "deprovision_instance", "register_queue", "register_peers"),
-        *("add_receptor_address", "remove_receptor_address"),
+        *("list_instances", "list_groups", "list_jobs", "provision_instance", "deprovision_instance"),
+        *("register_queue", "register_peers", "add_receptor_address", "remove_receptor_address"),
     ),
+    "Planning": ("mesh_risk",),
     "Keys and tokens of the mesh": ("create_mesh_ca", "create_node_certificate", "issue_node_token"),
-    "Upkeep": ("cleanup", "verify_counters", "unlock_login"),
+    "Upkeep": ("cleanup", "verify_counters", "unlock_login", "configure_database"),
     "Django's own": ("migrate", "showmigrations", "check", "createsuperuser", "changepassword", "dbshell"),
 }
 NAMES, WIDTH = 26, 110  # columns: for the names of commands, and altogether

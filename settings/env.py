@@ -175,34 +175,65 @@ def postgresql_url(value: str) -> None:
 # Connections count as lost after 4 seconds without an answer from the server's machine; keepalives in seconds,
 # tcp_user_timeout in milliseconds.
 LOST_SERVER = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 2, "tcp_user_timeout": 4_000}
+SESSION, TRANSACTION = "session", "transaction"  # for what a pooler gives a client a connection of the server's
+# Of all statements of a slow list together, so that its request takes less than 1 s.
+SERVING_STATEMENT_TIMEOUT = 800  # milliseconds
 
 
-def database(url: str | None, connect_timeout: int | None, statement_timeout: int | None) -> dict[str, Any]:
+def connection_parts(url: str | None) -> dict[str, Any]:
+    """What libpq reads in ``url``; without one, what names the database of the embedded PostgreSQL."""
+    try:
+        return conninfo_to_dict(url or "dbname=postgres")
+    except ProgrammingError:  # found by postgresql_url() already; seal() reports it with the others
+        return {}
+
+
+def connection_settings(url: str | None, statement_timeout: int | None) -> dict[str, str]:
+    """PostgreSQL's settings of each connection, as ``pg_settings`` has them, without those in ``url``'s ``options``.
+
+    ``statement_timeout`` is in milliseconds, 0 is no limit.
+    """
+    settings = {
+        # The tables are small and in memory, where random reads cost hardly more than sequential ones.
+        "random_page_cost": "1.1",
+        # Prepared statements are look-ups, whose plan does not depend on the values.
+        "plan_cache_mode": "force_generic_plan",
+        "statement_timeout": str(statement_timeout),
+    }
+    chosen = str(connection_parts(url).get("options", ""))
+    return {name: value for name, value in settings.items() if name not in chosen}
+
+
+def database(
+    url: str | None, connect_timeout: int | None, settings: dict[str, str], pooler: str | None
+) -> dict[str, Any]:
     """Django's description of the database that ``url`` names, or of the embedded PostgreSQL without one.
 
     ``url`` is what libpq reads: ``postgresql://user@host:port/name?sslmode=require`` or ``host=… dbname=…``.
-    ``connect_timeout`` is in seconds; one in ``url`` takes precedence. ``statement_timeout`` is in milliseconds, 0 is
-    no limit.
+    ``connect_timeout`` is in seconds; one in ``url`` takes precedence. A connection begins with these ``settings``,
+    unless there is a ``pooler``, which would refuse them: instances/pooler.py.
     """
-    try:
-        parts = conninfo_to_dict(url or "dbname=postgres")
-    except ProgrammingError:  # found by postgresql_url() already; seal() reports it with the others
-        parts = {}
+    parts = connection_parts(url)
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     known = {names[part]: str(parts.pop(part)) for part in names if part in parts}
-    # The tables are small and in memory, where random reads cost hardly more than sequential ones. Prepared statements
-    # are look-ups, whose plan does not depend on the values.
-    options = ["-c random_page_cost=1.1", "-c plan_cache_mode=force_generic_plan", str(parts.pop("options", ""))]
-    if statement_timeout:
-        options.append(f"-c statement_timeout={statement_timeout}")
+    options = [] if pooler else [f"-c {name}={value}" for name, value in settings.items()]
+    if own := parts.pop("options", ""):
+        options.append(str(own))
     engine = "django.db.backends.postgresql" if url else "settings.embedded"
     described = {
         "connect_timeout": connect_timeout,
         **LOST_SERVER,
         **parts,
-        "options": " ".join(filter(None, options)),
+        **({"options": " ".join(options)} if options else {}),
         "prepare_threshold": 0,  # instances.rows selects what is prepared; without a threshold nothing would be
     }
     # Each thread has a connection of its own, checked at the first statement of a request: so the first request after a
     # restart of the database succeeds, and requests do not wait for connections of other threads.
-    return {"ENGINE": engine, **known, "OPTIONS": described, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    return {
+        "ENGINE": engine,
+        **known,
+        "OPTIONS": described,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": pooler == TRANSACTION,  # they last longer than a transaction
+    }

@@ -6,10 +6,10 @@ from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
+from settings.env import SERVING_STATEMENT_TIMEOUT
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.base")
-os.environ.setdefault(
-    "STATEMENT_TIMEOUT", "800"
-)  # of all statements of a slow list together, so that its request takes less than 1 s
+os.environ.setdefault("STATEMENT_TIMEOUT", str(SERVING_STATEMENT_TIMEOUT))
 handler = get_wsgi_application()
 import_module("instances.mirror.spoken").speak_as_mirrored()
 configured = import_module("django.conf").settings

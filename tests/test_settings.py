@@ -94,7 +94,7 @@ def test_a_number_is_not_larger_than_what_it_counts_can_be(name: str) -> None:
 
 @pytest.mark.parametrize(("of_url", "waits"), [("", 3), (" connect_timeout=7 tcp_user_timeout=9000", "7")])
 def test_a_connection_is_waited_for_as_the_environment_says(of_url: str, waits: object) -> None:
-    database = env.database(f"dbname=x{of_url}", connect_timeout=3, statement_timeout=0)
+    database = env.database(f"dbname=x{of_url}", connect_timeout=3, settings={}, pooler="")
     assert database["OPTIONS"]["connect_timeout"] == waits
     assert database["OPTIONS"]["tcp_user_timeout"] == ("9000" if of_url else 4_000)
 

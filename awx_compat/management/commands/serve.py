@@ -22,6 +22,7 @@ from instances.startup import (
     known_passwords,
     positive,
     refuse_debugging_in_public,
+    refuse_unfit_pooler,
     refuse_unmigrated_database,
     refuse_weak_key,
     refuse_what_is_not_shown,
@@ -93,6 +94,7 @@ class Command(BaseCommand):
         if settings.DATABASES["default"]["ENGINE"] == "settings.embedded":
             files = settings.DATA_DIR / "postgresql"
             self.stdout.write(f"The database is the embedded PostgreSQL, in {files}; DATABASE_URL names another.")
+        refuse_unfit_pooler()
         refuse_unmigrated_database()
         speak_as_mirrored()
         refuse_what_is_not_shown()

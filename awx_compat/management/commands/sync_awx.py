@@ -32,7 +32,12 @@ from instances.mirror.guard import SyncRunningError
 from instances.mirror.spoken import NotShownError
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
-from instances.startup import positive, refuse_unmigrated_database
+from instances.startup import (
+    positive,
+    refuse_shared_connections,
+    refuse_unfit_pooler,
+    refuse_unmigrated_database,
+)
 
 FAILURES = (SourceError, SnapshotError, ImpactError, NotShownError, OccupiedError, SyncRunningError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
@@ -92,6 +97,8 @@ class Command(ErrorReportingCommand):
         )
 
     def handle(self, *args: Any, detach: bool, follow: int | None, **options: Any) -> None:
+        refuse_shared_connections("sync_awx", "its connection has the lock that lets one sync run at a time")
+        refuse_unfit_pooler()
         refuse_unmigrated_database()
         if detach:
             self.detach()

@@ -11,7 +11,9 @@ from tqdm import tqdm
 from tqdm.utils import CallbackIOWrapper
 
 from instances.management.refusing import ErrorReportingCommand
+from instances.pooler import TAKES_LONG
 from instances.snapshot import Imported, SnapshotError, import_snapshot
+from instances.startup import refuse_shared_connections
 
 
 class Command(ErrorReportingCommand):
@@ -33,6 +35,7 @@ class Command(ErrorReportingCommand):
         )
 
     def handle(self, *args: Any, file: str, replace: bool, **options: Any) -> None:
+        refuse_shared_connections("import_awx", TAKES_LONG)
         with opened(file) as stream:
             imported = self._import(stream, replace)
         self.stdout.write(

@@ -11,6 +11,8 @@ from tqdm import tqdm
 from instances import counters
 from instances.counters import CounterDrift
 from instances.management.refusing import ErrorReportingCommand
+from instances.pooler import TAKES_LONG
+from instances.startup import refuse_shared_connections
 
 
 class Command(ErrorReportingCommand):
@@ -26,6 +28,7 @@ class Command(ErrorReportingCommand):
         parser.add_argument("--format", choices=["text", "json"], default="text", help="output format (default: text)")
 
     def handle(self, *args: Any, repair: bool, format: str, **options: Any) -> None:  # noqa: A002 - its option
+        refuse_shared_connections("verify_counters", TAKES_LONG)
         with transaction.atomic() if repair else nullcontext():
             if repair:
                 counters.lock()

@@ -19,7 +19,13 @@ from instances import database, tasks
 from instances.health import checks, periodic
 from instances.management.refusing import EscapingCommand
 from instances.mirror.spoken import speak_as_mirrored
-from instances.startup import positive, refuse_unmigrated_database, refuse_what_is_not_shown
+from instances.startup import (
+    positive,
+    refuse_shared_connections,
+    refuse_unfit_pooler,
+    refuse_unmigrated_database,
+    refuse_what_is_not_shown,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +41,8 @@ class Command(EscapingCommand):
         )
 
     def handle(self, *args: Any, concurrency: int, **options: Any) -> None:
+        refuse_shared_connections("worker", "it waits for the notifications that its connection listens for (LISTEN)")
+        refuse_unfit_pooler()
         refuse_unmigrated_database()
         speak_as_mirrored()
         refuse_what_is_not_shown()
