@@ -19,7 +19,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQL; in minutes
 	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/pooler ## Run every test and measure what they cover; takes most of an hour
+test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/pooler $(VENV)/proxies ## Run every test and measure what they cover; takes most of an hour
 	$(PYTEST) --cov=instances
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
@@ -109,3 +109,8 @@ $(VENV)/pooler: tests/pgbouncer/install | $(VENV)/dev
 $(VENV)/browser: tests/browser/install | $(VENV)/dev
 	@if tests/browser/install $(VENV); then touch $@; \
 		else echo "Warning: the tests in a browser will be skipped." >&2; fi
+
+# Where nginx, HAProxy or systemd cannot be had, the tests of deploy/ that start them are skipped.
+$(VENV)/proxies: tests/deploy/install | $(VENV)/dev
+	@if tests/deploy/install $(VENV); then touch $@; \
+		else echo "Warning: tests of deploy/ will be skipped." >&2; fi

@@ -1,0 +1,1 @@
+"""The examples of deploy/, as an operator uses them."""
