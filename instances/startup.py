@@ -62,7 +62,7 @@ def refuse_unfit_pooler() -> None:
         raise CommandError(
             f"In connections to the database {found}: "
             + (
-                "run 'awx-instances configure_database', then let the pooler make new connections (PgBouncer: RECONNECT)."
+                "run 'awx-instances configure_database', then let the pooler connect anew (PgBouncer: RECONNECT)."
                 if mode == TRANSACTION
                 else "a pooler ignores what they begin with; set DATABASE_POOLER to its mode, session or transaction."
             )

@@ -227,18 +227,18 @@ def dominators(controllers: Iterable[str], links: Sequence[Link]) -> dict[Point,
     graph: nx.Graph[Point] = nx.Graph()
     graph.add_edges_from((CONTROL_PLANE, name) for name in controllers)
     graph.add_edges_from((end, place) for place, link in enumerate(links) for end in link)
-    parts = defaultdict(list)
+    parts: dict[Point, list[set[Point]]] = defaultdict(list)
     for part in nx.biconnected_components(graph):
         for point in part:
             parts[point].append(part)
     before: dict[Point, Point] = {}
     reached: list[Point] = [CONTROL_PLANE]
-    for point in reached:
-        for part in parts[point]:
-            behind = part - {point}
-            before |= dict.fromkeys(behind, point)
+    for nearest in reached:
+        for block in parts[nearest]:
+            behind = block - {nearest}
+            before |= dict.fromkeys(behind, nearest)
             reached += behind
-            part.clear()  # its other points need not look at it
+            block.clear()  # its other points need not look at it
     return before
 
 
