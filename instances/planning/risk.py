@@ -228,7 +228,8 @@ def dominators(controllers: Iterable[str], links: Sequence[Link]) -> dict[Point,
     graph.add_edges_from((CONTROL_PLANE, name) for name in controllers)
     graph.add_edges_from((end, place) for place, link in enumerate(links) for end in link)
     parts: dict[Point, list[set[Point]]] = defaultdict(list)
-    for part in nx.biconnected_components(graph):
+    blocks: Iterable[Any] = nx.biconnected_components(graph)  # sets of points
+    for part in blocks:
         for point in part:
             parts[point].append(part)
     before: dict[Point, Point] = {}
