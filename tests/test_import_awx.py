@@ -688,7 +688,7 @@ def test_records_that_contradict_each_other_are_named(
         ),
         (
             {"users": [user(2, username="bob", token="x", token_id=1)]},
-            "users[0].token_id: is the id of a token of another user in the database",
+            "users[0].token_id: is the id of another user's access token in the database",
         ),
         (
             {"instances": [instance(9, hostname="exec-1")]},
@@ -931,6 +931,16 @@ def test_a_token_may_be_given_by_its_hash(load: Load) -> None:
     assert AccessToken.objects.get().note.description == "later"
 
 
+def test_a_role_may_have_an_id(load: Load) -> None:
+    role = {"id": 977, "instance_group": 1, "role": "use_role"}
+    load({"users": [user(1, instance_group_roles=[role]), user(2)], "instance_groups": [group(1)]})
+    assert list(InstanceGroupRole.objects.values_list("pk", "user")) == [(977, 1)]
+    message = refusal(load, {"users": [user(2, instance_group_roles=[role])]})
+    assert message.startswith("users[0].instance_group_roles[0].id: is the id of another user's instance group role")
+    load({"users": [user(1, instance_group_roles=[]), user(2, instance_group_roles=[{**role, "id": 978}])]})
+    assert list(InstanceGroupRole.objects.values_list("pk", "user")) == [(978, 2)]
+
+
 def test_a_password_may_be_given_by_its_hash(load: Load) -> None:
     load({"users": [user(1)]})
     stored = User.objects.get().password
@@ -959,7 +969,16 @@ def test_a_password_may_be_given_by_its_hash(load: Load) -> None:
         ({"tokens": [hashed_token(9, user=99)]}, "tokens[0].user: no user has the id 99"),
         (
             {"tokens": [hashed_token(1, user=2)]},
-            "tokens[0].id: is the id of a token of another user in the database",
+            "tokens[0].id: is the id of another user's access token in the database",
+        ),
+        (
+            {
+                "users": [
+                    user(pk, instance_group_roles=[{"id": 977, "instance_group": 1, "role": role}])
+                    for pk, role in enumerate(("use_role", "read_role"), start=1)
+                ]
+            },
+            "users[1].instance_group_roles[0].id: is given twice (also users[0].instance_group_roles[0])",
         ),
         (
             {"tokens": [hashed_token(9, token_checksum="token")]},

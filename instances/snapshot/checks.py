@@ -47,15 +47,15 @@ def check(content: Content, problems: Problems, *, replace: bool) -> None:
         for table in [*content.LISTS.values(), TO_INSTANCES, TOKENS]:
             check_stored_keys(table, content.rows[table], problems)
         check_stored_canonical(content.rows[ADDRESSES], problems)
-        for table in (TOKENS, HASHED_TOKENS):
-            check_stored_tokens(table, content.rows[table], problems)
+        for table in (TOKENS, HASHED_TOKENS, ROLES):
+            check_stored_owners(table, content.rows[table], problems)
 
 
 def with_values_of(rows: list[TableRow], key: tuple[str, ...]) -> Iterator[tuple[Key, TableRow]]:
-    """The rows with their values of ``key``; rows with an empty text in it, such as no address, are left out."""
+    """The rows with their values of ``key``; rows without a value in it, such as no address, are left out."""
     for row in rows:
         values = tuple(row.values[name] for name in key)
-        if "" not in values:
+        if "" not in values and None not in values:
             yield values, row
 
 
@@ -141,9 +141,10 @@ def check_stored_keys(table: Table, rows: list[TableRow], problems: Problems) ->
                 problems.add(place_of(table, row, key), f"is in the database already, with the id {pk}")
 
 
-def check_stored_tokens(table: Table, tokens: list[TableRow], problems: Problems) -> None:
-    """Add a problem for each token with the id of another user's token, which would be overwritten."""
-    given = {row.values["id"]: row for row in tokens}
+def check_stored_owners(table: Table, rows: list[TableRow], problems: Problems) -> None:
+    """Add a problem for each row with the id of another user's token or role, which would be overwritten."""
+    given = {row.values["id"]: row for row in rows if row.values["id"] is not None}
+    noun = table.model._meta.verbose_name
     for pk, owner in table.model._default_manager.filter(pk__in=given).values_list("pk", "user_id"):
         if owner != given[pk].values["user_id"]:
-            problems.add(place_of(table, given[pk], ("id",)), "is the id of a token of another user in the database")
+            problems.add(place_of(table, given[pk], ("id",)), f"is the id of another user's {noun} in the database")

@@ -144,9 +144,11 @@ HASHED_TOKENS = Table(
     ),
     paths={TOKEN_DESCRIPTION.attname: "note__description"},
 )
+# AWX has roles without ids. Those of an export have them, since AWX 24 shows the ids of assignments, which follow.
+ROLE_ID = replace(column(InstanceGroupRole._meta.pk), default=lambda: None)
 ROLES = Table(
     InstanceGroupRole,
-    columns(InstanceGroupRole, only=["instance_group", "role"]),
+    (ROLE_ID, *columns(InstanceGroupRole, only=["instance_group", "role"])),
     owner="user_id",
     key="instance_group_roles",
 )
