@@ -89,7 +89,9 @@ class Pooler:
 
     def reconnect(self) -> None:
         """Let it make new connections to the server, as an operator does at its console."""
-        with psycopg.connect(f"{self.url('pgbouncer')} user=console", autocommit=True) as console:
+        with psycopg.connect(
+            f"host=127.0.0.1 port={self.port} user=console dbname=pgbouncer", autocommit=True
+        ) as console:
             console.pgconn.exec_(b"RECONNECT")
 
     def remove(self) -> None:

@@ -150,6 +150,7 @@ def configured(server: Server, in_session_mode: Pooler) -> Iterator[None]:
     """The role has the settings of connections, as an operator writes them through a pooler in transaction mode."""
     with pooled(server, "transaction", **STATEMENTS) as bouncer:
         manage(bouncer.url(NAME), "configure_database", **TRANSACTION)
+    in_session_mode.reconnect()  # or its connections would have the settings of before
     yield
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute(f"ALTER ROLE {ROLE} IN DATABASE {NAME} RESET ALL")
