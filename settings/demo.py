@@ -4,14 +4,17 @@ import os
 import secrets
 from pathlib import Path
 
-from settings.env import PROJECT
+from settings.env import PROJECT, SettingsError
 
 data_dir = Path(os.environ.get("DATA_DIR") or PROJECT / ".data")
 secret_key = data_dir / "secret_key"
-if not secret_key.exists():
-    data_dir.mkdir(parents=True, exist_ok=True)
-    secret_key.touch(mode=0o600)
-    secret_key.write_text(secrets.token_urlsafe(50))
+try:
+    if not secret_key.exists() or not secret_key.stat().st_size:  # a full disk left it empty
+        data_dir.mkdir(parents=True, exist_ok=True)
+        secret_key.touch(mode=0o600)
+        secret_key.write_text(secrets.token_urlsafe(50))
+except OSError as error:
+    raise SettingsError(f"{secret_key} cannot be written: {error.strerror}; set DATA_DIR to another folder.") from None
 if not os.environ.get("SECRET_KEY"):
     os.environ.setdefault("SECRET_KEY_FILE", str(secret_key))
 os.environ.setdefault("CLUSTER_HOST_ID", "control-1.demo")
