@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQL; in minutes
 	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool ## Run every test and measure what they cover; takes most of an hour
+test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/clock ## Run every test and measure what they cover; takes most of an hour
 	$(PYTEST) --cov=instances
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
@@ -92,3 +92,8 @@ $(VENV)/promtool: tests/prometheus/install | $(VENV)/dev
 $(VENV)/browser: tests/browser/install | $(VENV)/dev
 	@if tests/browser/install $(VENV); then touch $@; \
 		else echo "Warning: the tests in a browser will be skipped." >&2; fi
+
+# Where libfaketime cannot be had, the tests of a clock that jumps are skipped.
+$(VENV)/clock: tests/clock/install | $(VENV)/dev
+	@if tests/clock/install $(VENV); then touch $@; \
+		else echo "Warning: the tests of a clock that jumps will be skipped." >&2; fi

@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.releases.earlier import earlier_code, manage_by, migrations_of, served_from, tasks_of, working_from
 from tests.service import DATASET, PROJECT, new_database
-from tests.test_database_away import log_in
+from tests.test_database_away import Site, log_in
 from tests.test_upgrade import NEEDS_STOP
 from tests.test_worker import until
 
@@ -210,7 +210,7 @@ def test_tokens_and_sessions(sides: tuple[Release, Release]) -> None:
     me = writer.read("/api/v2/me/")["results"][0]["id"]
     token = writer.write("POST", f"/api/v2/users/{me}/personal_tokens/", {"scope": "write"})["token"]
     assert Release(reader.name, reader.code, reader.address, token).read("/api/v2/me/")["count"] == 1
-    session = log_in(writer)  # type: ignore[arg-type] - it has an address, and no more is needed
+    session = log_in(Site(writer.address, Path()))
     assert session.get(f"{reader.address}/api/v2/me/").json()["results"][0]["username"] == "admin"
 
 

@@ -93,7 +93,8 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
     """Run jobs and the periodic tasks until ``stopping``; raises OperationalError when the database fails."""
     silent_for = tasks.longest_silence()
     for period, act in (
-        (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for)),
+        (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for, set())),
+        (settings.WORKER_HEARTBEAT, tasks.resume_retries),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.release_orphans)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
