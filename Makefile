@@ -19,7 +19,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQL; in minutes
 	$(PYTEST) -m 'not slow'
 
-test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/pooler $(VENV)/proxies ## Run every test and measure what they cover; takes most of an hour
+test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/pooler $(VENV)/proxies $(VENV)/clock ## Run every test and measure what they cover; takes most of an hour
 	$(PYTEST) --cov=instances
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
@@ -114,3 +114,8 @@ $(VENV)/browser: tests/browser/install | $(VENV)/dev
 $(VENV)/proxies: tests/deploy/install | $(VENV)/dev
 	@if tests/deploy/install $(VENV); then touch $@; \
 		else echo "Warning: tests of deploy/ will be skipped." >&2; fi
+
+# Where libfaketime cannot be had, the tests of a clock that jumps are skipped.
+$(VENV)/clock: tests/clock/install | $(VENV)/dev
+	@if tests/clock/install $(VENV); then touch $@; \
+		else echo "Warning: the tests of a clock that jumps will be skipped." >&2; fi

@@ -39,8 +39,10 @@ PLAIN = frozenset({"page", "page_size", "count_disabled", "format"})  # paramete
 NOT_UNDERSTOOD = "The request could not be understood."
 SERVER_ERROR = "A server error has occurred."
 DATABASE_FAILED = "The database is unavailable or failed. Try again."
+DISK_FULL = "The disk of the database is full; nothing was changed. Try again once there is space."
 TOO_SLOW = "The query takes too long. Use fewer conditions or a smaller page."
 RETRY_AFTER = 2  # seconds; a database that restarts is seldom away for longer
+RETRY_WHEN_FULL = 60  # seconds; somebody has to make space
 
 
 class NotWritable(APIException):
@@ -161,15 +163,21 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def database_failed(error: Exception, request: Any) -> Response | None:
-    """503: the database is away, restarts, or ended a deadlock. The request is not the cause.
+def detail_and_wait(error: BaseException) -> tuple[str, int]:
+    """What to answer where the database failed, and after how many seconds to ask again."""
+    return (DISK_FULL, RETRY_WHEN_FULL) if database.is_full(error) else (DATABASE_FAILED, RETRY_AFTER)
 
-    If the failure came during a commit, it is unknown whether the change was made.
+
+def database_failed(error: Exception, request: Any) -> Response | None:
+    """503: the database is away, restarts, has no space, or ended a deadlock. The request is not the cause.
+
+    If the failure came during a commit, it is unknown whether the change was made, unless the disk is full.
     """
     if request.accepted_renderer.format != "json":
         return None
     set_rollback()
-    headers = {"Retry-After": str(RETRY_AFTER)}
-    response = Response({"detail": DATABASE_FAILED}, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
+    detail, wait = detail_and_wait(error)
+    headers = {"Retry-After": str(wait)}
+    response = Response({"detail": detail}, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=headers)
     log_failure(error, response, request._request)
     return response

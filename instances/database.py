@@ -29,6 +29,11 @@ def is_away(error: BaseException | None) -> bool:
     return failed(error) and not isinstance(getattr(cause(error), "__cause__", None), BUSY)
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether ``error`` says that the disk of the database is full; then nothing was changed."""
+    return isinstance(getattr(cause(error), "__cause__", None), errors.DiskFull)
+
+
 def cause(error: BaseException | None) -> BaseException | None:
     """The database's error behind ``error``, where procrastinate has wrapped it in its own; else ``error``."""
     while isinstance(error, ConnectorException) and error.__cause__ is not None:

@@ -46,7 +46,7 @@ COUNT = """
     ORDER BY name, address
     ON CONFLICT (name, address) DO UPDATE SET
         failures = CASE WHEN kept.until > now() THEN kept.failures + 1 ELSE 1 END,
-        until = CASE WHEN kept.until > now() THEN kept.until ELSE excluded.until END
+        until = CASE WHEN kept.until > now() THEN least(kept.until, excluded.until) ELSE excluded.until END
     RETURNING name, address, failures
 """
 KNOW = """
@@ -137,7 +137,8 @@ class Attempt:
         waits = {
             (name, address): seconds
             for name, address, failures, seconds, _ in rows
-            if seconds > 0 and failures >= limits.get((name, address), failures + 1)
+            if 0 < seconds <= settings.LOGIN_FAILURE_WINDOW  # longer, if the clock was set back since: it has ended
+            and failures >= limits.get((name, address), failures + 1)
         }
         self.masked = max(waits.values(), default=0)
         if not waits or (is_known and self.key not in waits):

@@ -7,12 +7,13 @@ be repeated. A task that fails is retried, after longer and longer pauses.
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.db.models.functions import Extract, Now
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.contrib.django import app
@@ -28,6 +29,7 @@ from instances.models import Instance
 
 logger = logging.getLogger(__name__)
 
+Run = tuple[int | None, int]  # the id of a job, and the number of its earlier attempts
 LONGEST_PAUSE = 60  # seconds
 LOW_PRIORITY = -10  # of jobs for whose result no user waits
 MISSED_HEARTBEATS = 3  # after which a worker counts as lost, and others take over its jobs
@@ -156,15 +158,37 @@ def longest_silence() -> int:
 
 
 def current_silence() -> float | None:
-    """The seconds since the last heartbeat of any worker, by the database's clock; None without a worker."""
-    age = Extract(Now() - Max("last_heartbeat"), "epoch")
+    """The seconds since the last heartbeat of any worker, by the database's clock; None without a worker.
+
+    A heartbeat of the future is from before the clock was set back: a worker that lives has sent another one since.
+    """
+    latest = Now() + timedelta(seconds=longest_silence())
+    age = Extract(Now() - Max("last_heartbeat", filter=Q(last_heartbeat__lte=latest)), "epoch")
     silence: Decimal | None = ProcrastinateWorker.objects.aggregate(age=age)["age"]
     return None if silence is None else float(silence)
 
 
-async def requeue_stalled(silent_for: float) -> None:
-    """Queue again the jobs of workers without a heartbeat for ``silent_for`` seconds."""
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for):
+async def resume_retries() -> None:
+    """Let jobs that would wait longer than any pause be tried now: the clock was set back since they failed."""
+    await app.connector.execute_query_async(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() "
+        "WHERE status = 'todo' AND scheduled_at > now() + make_interval(secs => %(pause)s)",
+        pause=LONGEST_PAUSE,
+    )
+
+
+async def requeue_stalled(silent_for: float, before: set[Run]) -> None:
+    """Queue again the jobs of workers without a heartbeat for ``silent_for`` seconds, now and the time before.
+
+    ``before``: the jobs that were found the time before; afterwards those of now. Once is not enough: it may be the
+    clock that went on, and a worker that lives sends a heartbeat in between.
+    """
+    jobs = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for)
+    found = {(job.id, job.attempts): job for job in jobs}
+    stalled = [job for run, job in found.items() if run in before]
+    before.clear()
+    before.update(found)
+    for job in stalled:
         with suppress_no_longer_running():
             try:
                 await app.job_manager.retry_job(job)

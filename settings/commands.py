@@ -73,5 +73,10 @@ def main() -> None:
     except Exception as error:
         if "--traceback" in arguments or not database.failed(error):
             raise
-        what = "cannot be reached" if database.is_away(error) else "is too busy"
-        sys.exit(f"The database {what}: {database.reason(error)}")
+        sys.exit(f"The database {fault_of(error)}: {database.reason(error)}")
+
+
+def fault_of(error: Exception) -> str:
+    if database.is_full(error):
+        return "has no space left"
+    return "cannot be reached" if database.is_away(error) else "is too busy"

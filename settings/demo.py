@@ -9,7 +9,7 @@ from settings import env
 data_dir = Path(os.environ.get("DATA_DIR") or env.default_data_dir())
 secret_key = data_dir / "secret_key"
 try:
-    if not secret_key.exists() or not secret_key.read_text():
+    if not secret_key.exists() or not secret_key.read_text():  # a full disk left it empty
         data_dir.mkdir(parents=True, exist_ok=True)
         secret_key.touch(mode=0o600)
         secret_key.write_text(secrets.token_urlsafe(50))

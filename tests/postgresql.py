@@ -8,8 +8,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import psycopg
@@ -38,7 +39,8 @@ def dumped_schema(url: str) -> list[str]:
 class Server:
     """PostgreSQL on a socket alone, with its data in a folder of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.variables = variables  # of its environment, beside those that it has here, too
         self.folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self.data = self.folder / "data"
         self.account = embedded.account(self.data)
@@ -63,12 +65,11 @@ class Server:
         self.process.wait(timeout=60)
 
     def start(self) -> None:
+        options = keeper.run_as(*self.account)
+        options["env"].update(self.variables)
         with embedded.opened(self.data) as (place, number):
             self.process = subprocess.Popen(
-                embedded.command(place, self.socket),
-                pass_fds=(number,),
-                stderr=subprocess.DEVNULL,
-                **keeper.run_as(*self.account),
+                embedded.command(place, self.socket), pass_fds=(number,), stderr=subprocess.DEVNULL, **options
             )
         deadline = time.monotonic() + 60
         while not embedded.answers(self.socket):

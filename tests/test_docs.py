@@ -192,6 +192,7 @@ def test_what_each_503_means_is_said() -> None:
         buffered.OVERLOADED,
         buffered.TOO_BUSY,
         exceptions.DATABASE_FAILED,
+        exceptions.DISK_FULL,
         messages.BUSY,
         messages.NO_PROBE,
         passwords.TooManyLogins.default_detail,

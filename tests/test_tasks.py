@@ -32,12 +32,16 @@ def begin() -> None:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE status = 'todo'")
 
 
-def rescue() -> None:
-    """What workers do regularly, with a connection as they have it."""
+def rescue(heartbeat_between: bool = False) -> None:
+    """What workers do regularly, twice, with a connection as they have it."""
 
     async def open_and_rescue() -> None:
+        before: set[tasks.Run] = set()
         async with app.open_async():
-            await tasks.requeue_stalled(15)
+            await tasks.requeue_stalled(15, before)
+            if heartbeat_between:
+                await app.connector.execute_query_async("UPDATE procrastinate_workers SET last_heartbeat = now()")
+            await tasks.requeue_stalled(15, before)
 
     with app.replace_connector(PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=1)):
         asyncio.run(open_and_rescue())
@@ -133,7 +137,7 @@ def committed(transactional_db: None) -> Iterator[None]:
     """For what asks the database by another connection; the test's jobs are forgotten, as Django does not do that."""
     yield
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs")
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 
 
 def test_the_jobs_of_a_worker_that_is_gone_are_queued_again(committed: None) -> None:
@@ -148,6 +152,20 @@ def test_the_jobs_of_a_worker_that_is_gone_are_queued_again(committed: None) -> 
     assert sorted(ProcrastinateJob.objects.values_list("status", flat=True)) == ["aborted", "todo"]
 
 
+def test_a_worker_that_lives_keeps_its_job_although_the_clock_went_on(committed: None) -> None:
+    tasks.queue_policies()
+    begin()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')")
+        cursor.execute("UPDATE procrastinate_jobs SET worker_id = (SELECT max(id) FROM procrastinate_workers)")
+    rescue(heartbeat_between=True)
+    assert queued() == []
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+    rescue()
+    assert queued() == [("apply_policies", {})]
+
+
 def test_a_job_that_ends_while_it_is_rescued_is_left(
     committed: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,9 +175,13 @@ def test_a_job_that_ends_while_it_is_rescued_is_left(
     begin()
     stalled = JobManager.get_stalled_jobs
 
+    calls = []
+
     async def and_end(self: JobManager, *args: Any, **kwargs: Any) -> list[Job]:
         jobs = list(await stalled(self, *args, **kwargs))
-        await self.finish_job(jobs[0], Status.SUCCEEDED, delete_job=False)
+        calls.append(jobs)
+        if len(calls) == 2:
+            await self.finish_job(jobs[0], Status.SUCCEEDED, delete_job=False)
         return jobs
 
     monkeypatch.setattr(JobManager, "get_stalled_jobs", and_end)

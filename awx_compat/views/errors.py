@@ -11,7 +11,7 @@ from django.utils.log import log_response
 from django.views import csrf, defaults
 
 from awx_compat import dialects, paths
-from awx_compat.exceptions import DATABASE_FAILED, NOT_UNDERSTOOD, RETRY_AFTER, SERVER_ERROR, BodyTooLarge, log_failure
+from awx_compat.exceptions import NOT_UNDERSTOOD, SERVER_ERROR, BodyTooLarge, detail_and_wait, log_failure
 from awx_compat.passwords import of_login
 from instances import database
 from instances.guessing import LockedError
@@ -39,6 +39,10 @@ PAGES = {
         "made.",
     ),
 }
+DISK_FULL = (
+    "The disk of the database is full",
+    "Your request is not the cause, and nothing was changed. Try again once its operator has made space.",
+)
 WITHOUT_DATABASE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 STALE_FORM = (
     "The form has expired",
@@ -79,8 +83,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def database_failed(request: HttpRequest, error: BaseException) -> HttpResponse:
-    response = _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, DATABASE_FAILED)
-    response["Retry-After"] = str(RETRY_AFTER)
+    detail, wait = detail_and_wait(error)
+    words = DISK_FULL if database.is_full(error) else None
+    response = _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, words)
+    response["Retry-After"] = str(wait)
     log_failure(error, response, request)
     return response
 

@@ -1,22 +1,17 @@
 """The first page of the administration: numbers of nodes by status, and warnings."""
 
-from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django.conf import settings
-from django.db.models import Max
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
-from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+from procrastinate.contrib.django.models import ProcrastinateJob
 
+from instances import tasks
 from instances.admin import show
 from instances.admin.lists import LastContactFilter
 from instances.mirror import history
 from instances.models import Instance, Mirror
 from instances.overview import Standing, sums
-
-SILENT = 3  # missed heartbeats after which a worker counts as stopped
 
 
 class Figure(NamedTuple):
@@ -68,8 +63,8 @@ def background_work(user: Any) -> list[tuple[str, str]]:
         return []
     jobs = reverse("admin:procrastinate_procrastinatejob_changelist")
     found = []
-    latest = ProcrastinateWorker.objects.aggregate(last=Max("last_heartbeat"))["last"]
-    if latest is None or timezone.now() - latest > timedelta(seconds=SILENT * settings.WORKER_HEARTBEAT):
+    silence = tasks.current_silence()
+    if silence is None or silence > tasks.longest_silence():
         found.append(
             ("No worker is running: policies, removals and health checks wait. Start “awx-instances worker”.", jobs)
         )

@@ -27,7 +27,7 @@ def create(directory: Path, modes: Mapping[str, int], contents: Callable[[], Map
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_new({directory / name: (made[name], mode) for name, mode in modes.items()})
     except OSError as error:
-        raise CommandError(f"{error.filename}: {error.strerror}; nothing was written.") from None
+        raise CommandError(f"{error.filename or directory}: {error.strerror}; nothing was written.") from None
 
 
 def write_new(files: Mapping[Path, tuple[bytes, int]]) -> None:

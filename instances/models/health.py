@@ -138,5 +138,8 @@ class MeshInspection(models.Model):
         return self.is_overdue(timezone.now())
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether three inspections are missing since: one is due with every heartbeat."""
-        return now - self.began > timedelta(seconds=3 * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)
+        """Whether three inspections are missing since: one is due with every heartbeat.
+
+        Also where it began in the future: the clock was set back, and a worker that lives has inspected again since.
+        """
+        return abs(now - self.began) > timedelta(seconds=3 * settings.CLUSTER_NODE_HEARTBEAT_PERIOD)

@@ -19,7 +19,8 @@ COLUMNS = [column.attname for column in (*JOBS.columns, *JOB_REPRESENTATION)]
 NAMES = ", ".join(COLUMNS)
 UPDATES = ", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS if name != "id")
 
-STAGE = "CREATE TEMPORARY TABLE staged_job (index bigint, LIKE instances_unifiedjob)"
+# With the defaults of columns that the next version may have added already, and which are not given here.
+STAGE = "CREATE TEMPORARY TABLE staged_job (index bigint, LIKE instances_unifiedjob INCLUDING DEFAULTS)"
 COPY = f"COPY staged_job (index, {NAMES}) FROM STDIN"
 TWICE = f"SELECT min(index), max(index) FROM staged_job GROUP BY id HAVING count(*) > 1 ORDER BY 1 LIMIT {AT_MOST}"  # noqa: S608
 GROUPS_OF_JOBS = "SELECT instance_group_id, min(index) FROM staged_job WHERE instance_group_id IS NOT NULL GROUP BY 1"

