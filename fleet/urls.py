@@ -9,6 +9,7 @@ urlpatterns = [
     path("bundles/", views.Bundles.as_view()),
     path("mesh/", views.MeshView.as_view()),
     path("metrics/", views.FleetMetrics.as_view()),
+    path("metrics/process/", views.ProcessMetricsView.as_view()),
     path("mirror/", views.MirrorState.as_view(), name="mirror"),
     path("mirror/ping/", views.MirrorPing.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),
