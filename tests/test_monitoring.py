@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ from django.db import connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from awx_compat.process_metrics import PoolUsage, ProcessMetrics
+from awx_compat import buffered
+from awx_compat.process_metrics import ProcessMetrics
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, User
 from tests.conftest import client_of
 from tests.make import make_jobs, make_link, make_node, record_bundle
@@ -54,7 +54,7 @@ def exposed(admin: User, measured: ProcessMetrics) -> dict[str, dict[str, set[st
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
     measured.observe("GET", "api/v2/instances/<key>/", 200, 0.5)
-    measured.sample({"requests": SimpleNamespace(usage=lambda: PoolUsage(1, 1, 1, 7.0))})
+    measured.sample(buffered.Application(lambda *request: [], threads=1).pools)
     client = client_of(admin)
     texts = [scrape(client, config) for config in SCRAPES]
     Mirror.objects.create(url="https://awx.example.org", began=now, finished=now)
@@ -76,7 +76,7 @@ def scrape(client: Any, config: dict[str, Any]) -> str:
 
 
 # Of these labels tests and dashboards may have any value.
-FREE = {"job", "instance", "hostname", "group"}
+FREE = {"job", "instance", "hostname", "group", "route"}
 
 
 @pytest.mark.django_db

@@ -49,6 +49,10 @@ class Server:
             if each.name.endswith("_count")
         }
 
+    def wait_for_processes(self, number: int) -> None:
+        """Until so many have started, with four threads each."""
+        until(lambda: self.value("threads", pool="requests") == 4 * number, 60)
+
     def value(self, name: str, **labels: str) -> float | None:
         found = [each for family in text_string_to_metric_families(self.text()) for each in family.samples]
         return next((each.value for each in found if (each.name, each.labels) == (f"awx_service_{name}", labels)), None)
@@ -85,7 +89,7 @@ def test_each_request_counts_once_whichever_process_answers(dataset_url: str, tm
                 ("GET", INSTANCE[1], "4xx"): 1,
             }
         assert files(tmp_path) == 2
-        until(lambda: server.value("threads", pool="requests") == 8)
+        server.wait_for_processes(2)
         assert 1 <= (server.value("database_connections") or 0) <= 14  # two processes with six threads and a probe's
         server.process.terminate()
         server.process.wait(30)
@@ -94,6 +98,7 @@ def test_each_request_counts_once_whichever_process_answers(dataset_url: str, tm
 
 def test_replaced_and_killed_processes_change_no_count(dataset_url: str, tmp_path: Path) -> None:
     with serving(dataset_url, tmp_path, DRAIN_SECONDS="2") as server:
+        server.wait_for_processes(2)
         server.ask()
         for _ in range(2):
             before = workers_of(server.process)
@@ -101,11 +106,11 @@ def test_replaced_and_killed_processes_change_no_count(dataset_url: str, tmp_pat
             while any(each.is_running() for each in before):
                 server.ask(1)
                 assert server.counts()[INSTANCE] == server.sent
-            until(lambda: server.value("threads", pool="requests") == 8)
+            server.wait_for_processes(2)
         workers_of(server.process)[0].kill()
-        until(lambda: server.value("threads", pool="requests") == 4)
+        server.wait_for_processes(1)
         server.ask()
-        until(lambda: server.value("threads", pool="requests") == 8)
+        server.wait_for_processes(2)
         server.ask()
         assert server.counts()[INSTANCE] == server.sent
         assert files(tmp_path) <= 4
