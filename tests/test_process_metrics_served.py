@@ -24,10 +24,16 @@ class Server:
 
     def __init__(self, port: int, process: psutil.Process) -> None:
         self.address, self.process = f"http://127.0.0.1:{port}", process
-        self.sent = 0
+        self.sent = self.cut = 0
 
     def get(self, path: str, method: str = "GET", authorization: dict[str, str] = ADMIN) -> requests.Response:
-        return requests.request(method, self.address + path, headers=authorization, timeout=30)
+        """The answer. A connection that a process accepts just as it ends is cut, and the request sent again."""
+        while True:
+            try:
+                return requests.request(method, self.address + path, headers=authorization, timeout=30)
+            except requests.ConnectionError:
+                self.cut += 1
+                assert self.cut < 20
 
     def ask(self, number: int = 20) -> None:
         for _ in range(number):
@@ -105,14 +111,14 @@ def test_replaced_and_killed_processes_change_no_count(dataset_url: str, tmp_pat
             server.process.send_signal(signal.SIGHUP)
             while any(each.is_running() for each in before):
                 server.ask(1)
-                assert server.counts()[INSTANCE] == server.sent
+                assert server.sent <= server.counts()[INSTANCE] <= server.sent + server.cut
             server.wait_for_processes(2)
         workers_of(server.process)[0].kill()
         server.wait_for_processes(1)
         server.ask()
         server.wait_for_processes(2)
         server.ask()
-        assert server.counts()[INSTANCE] == server.sent
+        assert server.sent <= server.counts()[INSTANCE] <= server.sent + server.cut
         assert files(tmp_path) <= 4
 
 
