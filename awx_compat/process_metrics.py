@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread, get_ident
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.db.backends.signals import connection_created
@@ -33,6 +33,8 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10) 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 OTHER_METHOD, NO_ROUTE = "other", "none"
 REFUSALS = (408, 429, 503)
+# Bytes of each file of a process, of which that of the histogram grows where more routes are requested than usual.
+SIZES = {"histogram": 2**20, "counter": 2**16, "gauge_livesum": 2**16, "gauge_livemax": 2**16}
 PERIOD = 1  # seconds between two samples of the gauges
 NOT_MEASURED = "Nothing is measured: PROCESS_METRICS is off, or the server is not 'manage.py serve'."
 
@@ -57,6 +59,7 @@ class ProcessMetrics:
         self.folder = folder
         self.slot, self.lock = free_slot(folder)
         mark_process_dead(self.slot, str(folder))  # the gauges of the process that had the slot
+        allocate(folder, self.slot)
         os.environ[FOLDER] = str(folder)
         values.ValueClass = values.MultiProcessValue(lambda: self.slot)
         self.durations = Histogram(
@@ -131,30 +134,36 @@ def gauge(name: str, text: str, *labels: str, mode: Any = "livesum") -> Gauge:
     return Gauge(PREFIX + name, text, labels, multiprocess_mode=mode, registry=None)
 
 
-def free_slot(folder: Path) -> tuple[int, IO[str]]:
+def free_slot(folder: Path) -> tuple[int, int]:
     """The first number that no living process has, and the locked file by which the caller has it until it ends."""
-    for slot in itertools.count():
-        if file := locked(folder / f"{slot}.lock"):
-            return slot, file
-    raise AssertionError
+    slots = ((slot, lock(folder / f"{slot}.lock")) for slot in itertools.count())
+    return next((slot, file) for slot, file in slots if file is not None)
 
 
-def locked(path: Path) -> IO[str] | None:
-    """The file, locked; None where another process has locked it. The kernel unlocks it when that process ends."""
-    file = path.open("w")
+def lock(path: Path) -> int | None:
+    """The locked file; None where another process has locked it. The kernel unlocks it when that process ends."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(file)
         return None
     return file
 
 
+def allocate(folder: Path, slot: int) -> None:
+    """Reserve the space for the files: a process that writes into a mapped file gets SIGBUS where the disk is full."""
+    for kind, size in SIZES.items():
+        with (folder / f"{kind}_{slot}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 def remove_gauges_of_the_dead(folder: Path) -> None:
     for path in folder.glob("*.lock"):
-        if file := locked(path):
-            with file:  # whoever starts meanwhile takes another slot
-                mark_process_dead(int(path.stem), str(folder))
+        file = lock(path)
+        if file is not None:
+            mark_process_dead(int(path.stem), str(folder))
+            os.close(file)  # whoever started meanwhile has taken another slot
 
 
 current: ProcessMetrics | None = None  # those of this process; None where it measures nothing
@@ -163,7 +172,12 @@ current: ProcessMetrics | None = None  # those of this process; None where it me
 def start(folder: Path | None) -> None:
     """Let this process measure itself, before it imports the application; without a folder it does not."""
     global current
-    current = ProcessMetrics(folder) if folder else None
+    current = None
+    if folder:
+        try:
+            current = ProcessMetrics(folder)
+        except OSError as error:
+            logger.warning("This process does not measure itself: %s", error)
 
 
 @contextlib.contextmanager

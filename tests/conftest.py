@@ -175,7 +175,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proces
     metrics: Any = process_metrics.current
     yield metrics
     prometheus_client.values.close_all_multiprocess_files()
-    metrics.lock.close()
+    os.close(metrics.lock)
 
 
 @pytest.fixture

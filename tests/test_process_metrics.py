@@ -1,6 +1,7 @@
 """metrics/process/ below /api/fleet/v1/: what a server measures of itself; its labels have few values."""
 
 import asyncio
+import errno
 import logging
 import re
 import subprocess
@@ -17,6 +18,7 @@ from django.urls import get_resolver
 from prometheus_client import parser as prometheus
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import DjangoAssertNumQueries
 
 from awx_compat import access_log, buffered, process_metrics
 from awx_compat.access_log import AccessLog
@@ -244,6 +246,26 @@ def test_a_server_starts_where_no_folder_can_be_made(
     assert ["No usable temporary directory" in each.getMessage() for each in caplog.records] == [True]
 
 
+def test_the_space_of_the_files_is_reserved(measured: ProcessMetrics, tmp_path: Path) -> None:
+    """Else a full disk would end the process."""
+    files = [path.stat() for path in tmp_path.glob("*.db")]
+    assert len(files) == len(process_metrics.SIZES)
+    assert all(file.st_blocks * 512 >= file.st_size > 0 for file in files)
+
+
+def test_a_process_starts_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*arguments: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(process_metrics.os, "posix_fallocate", fail)
+    monkeypatch.setattr(process_metrics, "current", None)
+    process_metrics.start(tmp_path)
+    assert process_metrics.current is None
+    assert ["No space left on device" in each.getMessage() for each in caplog.records] == [True]
+
+
 def test_the_module_is_imported_before_settings_are_read() -> None:
     """A process of ``serve`` starts to measure before it imports the application."""
     script = "import awx_compat.process_metrics, django.conf; assert not django.conf.settings.configured"
@@ -262,6 +284,14 @@ def test_who_may_read(who: str, status: int, measured: ProcessMetrics, request: 
 
 def test_nobody_reads_it_without_credentials(measured: ProcessMetrics) -> None:
     assert client_of(None).get(URL).status_code == 401
+
+
+def test_an_answer_costs_the_look_up_of_the_token(
+    measured: ProcessMetrics, admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = client_of(admin)
+    with django_assert_num_queries(1):
+        assert client.get(URL).status_code == 200
 
 
 def whole(measured: ProcessMetrics, admin: User, **headers: str) -> bytes:
