@@ -1,6 +1,7 @@
 """The access log: a record for each request, with what it cost. WSGI middleware around everything that responds.
 
-A record has no header, no body and no query string, where clients may have put secrets; of the user it has the id.
+A record has no header, no body and no query string, where clients may have put secrets; of the user it has the id. What
+is measured here is counted by ``awx_compat/process_metrics.py``, too.
 """
 
 import logging
@@ -13,6 +14,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
+from awx_compat import process_metrics
 from awx_compat.forwarded import Proxies
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -41,7 +43,7 @@ class Statements:
 
 
 class AccessLog:
-    """A WSGI application that responds as ``application`` does, and logs each request once its response is read."""
+    """A WSGI application that responds as ``application`` does, and logs and counts each request once it is read."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -68,7 +70,11 @@ class AccessLog:
                     getattr(parts, "close", lambda: None)()
         finally:
             duration = time.perf_counter() - began
-            log_request(environ, client, int(status[:3]), size, duration, request_id_in(headers), statements)
+            code = int(status[:3])
+            if process_metrics.current:
+                process_metrics.current.observe(environ["REQUEST_METHOD"], environ.get(ROUTE), code, duration)
+            if settings.ACCESS_LOG:
+                log_request(environ, client, code, size, duration, request_id_in(headers), statements)
 
 
 def log_request(
@@ -100,7 +106,12 @@ def log_request(
 
 
 def log_refusal(environ: Mapping[str, Any], client: str, status: int, size: int, began: float) -> None:
-    """Log a request that was refused before any application saw it; ``began`` is in seconds of ``perf_counter()``."""
+    """Log and count a request that was refused before any application saw it.
+
+    ``began`` is in seconds of ``perf_counter()``.
+    """
+    if process_metrics.current:
+        process_metrics.current.refused(status)
     if settings.ACCESS_LOG:
         log_request(environ, client, status, size, time.perf_counter() - began)
 

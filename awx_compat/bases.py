@@ -1,8 +1,9 @@
 """What other apps of this project build views on: all that they may import of ``awx_compat``."""
 
+from awx_compat import process_metrics
 from awx_compat.authentication import bearer_token
 from awx_compat.exceptions import BodyTooLarge
-from awx_compat.exposition import RENDERERS, Families, Labels, TextRenderer, gauge
+from awx_compat.exposition import RENDERERS, Families, Labels, TextRenderer, gauge, without_families
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import IsSuperuserOrAuditor
@@ -30,4 +31,6 @@ __all__ = [
     "id_in",
     "is_id",
     "name_in",
+    "process_metrics",
+    "without_families",
 ]

@@ -24,6 +24,7 @@ from awx_compat import access_log, guesses, paths, probes
 from awx_compat.draining import Draining
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
+from awx_compat.process_metrics import PoolUsage
 from instances.guessing import LockedError
 from instances.hashing import HashingBusyError
 
@@ -40,7 +41,8 @@ CLOSE = (("Connection", "close"),)  # after this response; HTTP/2 has frames of 
 TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
 TOO_BUSY = "Too many requests are being received. Try again in a moment."
 OVERLOADED = "Too many requests are waiting. Try again in a moment; nothing was changed."
-METRICS = ("/api/v2/metrics/", "/api/fleet/v1/metrics/")  # wanted most while other requests wait
+# Wanted most while other requests wait.
+METRICS = ("/api/v2/metrics/", "/api/fleet/v1/metrics/", "/api/fleet/v1/metrics/process/")
 WARNING_PERIOD = 10  # seconds between two lines that say that requests are refused
 
 
@@ -80,6 +82,10 @@ class Threads:
         self.wsgi, self.draining, self.longest_wait = wsgi, draining, longest_wait
         self.waiting: SimpleQueue[WaitingRequest] = SimpleQueue()
         self.warned = -inf  # when, in seconds of monotonic()
+        self.number = number
+        # By the claims of the requests: since when each has waited, in seconds of monotonic(), and which are answered.
+        self.arrivals: dict[Lock, float] = {}
+        self.answering: set[Lock] = set()
         for _ in range(number):
             Thread(target=self.answer_all, daemon=True).start()
 
@@ -88,6 +94,7 @@ class Threads:
         loop = asyncio.get_running_loop()
         request = WaitingRequest(environ, protocol, loop.create_future(), Lock())
         deadline = loop.call_later(self.longest_wait, self.give_up, request) if self.longest_wait else None
+        self.arrivals[request.claim] = time.monotonic()
         self.waiting.put(request)
         try:
             await request.answered
@@ -95,8 +102,15 @@ class Threads:
             if deadline:
                 deadline.cancel()
 
+    def claim(self, request: WaitingRequest) -> bool:
+        """Whether the caller is the one that answers the request."""
+        is_first = request.claim.acquire(blocking=False)
+        if is_first:
+            del self.arrivals[request.claim]
+        return is_first
+
     def give_up(self, request: WaitingRequest) -> None:
-        if request.claim.acquire(blocking=False) and not request.answered.done():
+        if self.claim(request) and not request.answered.done():
             self.warn()
             request.answered.set_exception(OverloadedError())
 
@@ -109,13 +123,19 @@ class Threads:
     def answer_all(self) -> None:
         while True:
             request = self.waiting.get()
-            if not request.claim.acquire(blocking=False):
+            if not self.claim(request):
                 continue
+            self.answering.add(request.claim)
             try:
                 self.answer_one(request.environ, request.protocol)
             except Exception:
                 logger.exception("%s failed", request.environ["PATH_INFO"])  # and granian answers 500
+            self.answering.discard(request.claim)
             request.answered.get_loop().call_soon_threadsafe(conclude, request.answered)
+
+    def usage(self) -> PoolUsage:
+        now, arrivals = time.monotonic(), list(self.arrivals.values())
+        return PoolUsage(self.number, len(self.answering), len(arrivals), now - min(arrivals, default=now))
 
     def answer_one(self, environ: dict[str, Any], protocol: Any) -> None:
         head: list[Any] = []
@@ -153,6 +173,10 @@ class Application:
         self.of_passwords = Threads(wsgi, settings.PASSWORD_HASHES_AT_ONCE, self.draining)
         self.free = BODIES * settings.MAX_BODY_SIZE  # bytes
         self.proxies = Proxies(settings.TRUSTED_PROXIES)
+
+    @property
+    def pools(self) -> dict[str, Threads]:
+        return {"requests": self.threads, "metrics": self.of_metrics, "passwords": self.of_passwords}
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.draining.handle_sigterm(loop)

@@ -4,6 +4,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiExample
+from prometheus_client.parser import text_string_to_metric_families
+
+from awx_compat.bases import Families, without_families
 
 CONDITIONS = {
     "count": 1,
@@ -104,6 +107,7 @@ ROOT = {
     "mesh": "/api/fleet/v1/mesh/",
     "mesh_risk": "/api/fleet/v1/mesh/risk/",
     "metrics": "/api/fleet/v1/metrics/",
+    "process_metrics": "/api/fleet/v1/metrics/process/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
     "ping": "/api/fleet/v1/instances/{key}/ping/",
@@ -113,6 +117,11 @@ METRICS = """\
 # HELP awx_fleet_node_up Whether each node is ready and enabled.
 # TYPE awx_fleet_node_up gauge
 awx_fleet_node_up{hostname="exec-1.example.org"} 1.0
+"""
+PROCESS_METRICS = """\
+# HELP awx_service_database_connections Connections to the database that are open.
+# TYPE awx_service_database_connections gauge
+awx_service_database_connections 9.0
 """
 REPORTS = {
     "healthy node": REPORT,
@@ -124,12 +133,10 @@ def response_example(body: dict[str, Any]) -> list[OpenApiExample]:
     return [OpenApiExample("answer", body, response_only=True)]
 
 
-def metrics_examples() -> list[OpenApiExample]:
-    """The metrics in each format."""
-    samples = [{"labels": {"hostname": "exec-1.example.org"}, "value": 1.0}]
-    help_text = METRICS.partition("# HELP awx_fleet_node_up ")[2].partition("\n")[0]
-    body = {"awx_fleet_node_up": {"help_text": help_text, "type": "gauge", "samples": samples}}
-    texts = {"text/plain": METRICS, "application/openmetrics-text": f"{METRICS}# EOF\n"}
+def metrics_examples(text: str) -> list[OpenApiExample]:
+    """The metrics of ``text`` in each format."""
+    body = without_families(Families(text_string_to_metric_families(text)))
+    texts = {"text/plain": text, "application/openmetrics-text": f"{text}# EOF\n"}
     examples = [OpenApiExample(kind, text, response_only=True, media_type=kind) for kind, text in texts.items()]
     return [*examples, *response_example(body)]
 

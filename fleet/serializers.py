@@ -248,6 +248,9 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
     mesh_risk = serializers.CharField(read_only=True, help_text="Where the mesh would break.")
     metrics = serializers.CharField(read_only=True, help_text="Figures of the fleet for Prometheus.")
+    process_metrics = serializers.CharField(
+        read_only=True, help_text="Figures of the server's processes for Prometheus."
+    )
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
     ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")

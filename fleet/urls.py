@@ -10,6 +10,7 @@ urlpatterns = [
     path("mesh/", views.MeshView.as_view()),
     path("mesh/risk/", planning.MeshRisk.as_view()),
     path("metrics/", views.FleetMetrics.as_view()),
+    path("metrics/process/", views.ProcessMetricsView.as_view()),
     path("mirror/", views.MirrorState.as_view(), name="mirror"),
     path("mirror/ping/", views.MirrorPing.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),

@@ -20,6 +20,7 @@ from awx_compat.bases import (
     MetricsSerializer,
     OfInstance,
     detail,
+    process_metrics,
 )
 from fleet import metrics, openapi
 from fleet.authentication import IsTheNodeItself, NodeTokenAuthentication, named_by
@@ -46,6 +47,9 @@ from instances.models import Instance, InstanceGroup, Mirror
 
 LARGEST_REPORT = 65_536  # bytes
 PING_IS_OFF = "This service does not answer pings of instances: PUBLIC_INSTANCE_PING is off."
+NOT_MEASURED = ErrorResponse(
+    "NotMeasured", process_metrics.NOT_MEASURED, (ErrorSerializer,), detail(process_metrics.NOT_MEASURED)
+)
 NO_MIRROR_HERE = ErrorResponse("NoMirror", NO_MIRROR, (ErrorSerializer,), detail(NO_MIRROR))
 
 
@@ -62,7 +66,8 @@ class FleetRoot(ApiView):
     )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "ping", "report")}
-        here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics", "mirror")}
+        here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics")}
+        here |= {"process_metrics": "metrics/process/", "mirror": "mirror/"}
         root = reverse("fleet")
         paths = {**here, "mesh_risk": "mesh/risk/", **below}
         return Response({name: root + path for name, path in paths.items()})
@@ -208,7 +213,7 @@ class FleetMetrics(ApiView):
             (200, "application/json"): MetricsSerializer,
         },
         summary="Figures of the fleet for Prometheus",
-        examples=openapi.metrics_examples(),
+        examples=openapi.metrics_examples(openapi.METRICS),
     )
     def get(self, request: Request) -> Response:
         now = timezone.now()
@@ -228,6 +233,30 @@ class FleetMetrics(ApiView):
                 ]
             )
         )
+
+
+class ProcessMetricsView(ApiView):
+    """Figures for Prometheus of the processes of one server: requests, threads, and connections to the database."""
+
+    title = "Process Metrics"
+    permission_classes = [IsSuperuserOrAuditor]
+    renderer_classes = metrics.FORMATS
+
+    @extend_schema(
+        operation_id="process_metrics_retrieve",
+        responses={
+            (200, "text/plain"): str,
+            (200, "application/openmetrics-text"): str,
+            (200, "application/json"): MetricsSerializer,
+            404: NOT_MEASURED,
+        },
+        summary="Figures of the server's processes for Prometheus",
+        examples=openapi.metrics_examples(openapi.PROCESS_METRICS),
+    )
+    def get(self, request: Request) -> Response:
+        if process_metrics.current is None:
+            raise NotFound(process_metrics.NOT_MEASURED)
+        return Response(Families(process_metrics.current.families()))
 
 
 class InstancePing(ApiView):

@@ -28,6 +28,7 @@ LOG_LEVEL = read.str(
 )
 LOG_FORMAT = read.str("LOG_FORMAT", "auto", validate=env.validate.OneOf(["auto", "text", "json"]))
 ACCESS_LOG = read.bool("ACCESS_LOG", True)  # a record for each request
+PROCESS_METRICS = read.bool("PROCESS_METRICS", True)  # whether the processes of "serve" measure themselves
 
 # --- AWX's own settings, under AWX's names
 CLUSTER_HOST_ID = read.str("CLUSTER_HOST_ID", socket.gethostname(), validate=env.not_empty)

@@ -16,7 +16,7 @@ configured = import_module("django.conf").settings
 application = handler
 if configured.ANSWER_CACHE_SIZE:
     application = import_module("awx_compat.answer_cache").AnswerCache(application, configured.ANSWER_CACHE_SIZE)
-if configured.ACCESS_LOG:
+if configured.ACCESS_LOG or import_module("awx_compat.process_metrics").current:
     application = import_module("awx_compat.access_log").AccessLog(application)
 application = import_module("awx_compat.probes").Probes(application)
 import_module("settings.urls")  # imports all views before the first request

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import prometheus_client
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -19,6 +20,8 @@ from oauth2_provider.models import AccessToken
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
+from awx_compat import process_metrics
+from awx_compat.process_metrics import ProcessMetrics
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from tests.service import DATASET, DATASET24, connected_to, manage, new_database, served, shared_template
 
@@ -160,6 +163,19 @@ def speaking(version: str) -> Iterator[None]:
             yield
     finally:
         reload_routes()
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessMetrics]:
+    """This process measures itself, as one of ``serve`` does."""
+    monkeypatch.setattr(prometheus_client.values, "ValueClass", prometheus_client.values.ValueClass)
+    monkeypatch.setattr(process_metrics, "current", None)
+    monkeypatch.setenv(process_metrics.FOLDER, "")
+    process_metrics.start(tmp_path)
+    metrics: Any = process_metrics.current
+    yield metrics
+    prometheus_client.values.close_all_multiprocess_files()
+    os.close(metrics.lock)
 
 
 @pytest.fixture

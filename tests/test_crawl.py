@@ -31,7 +31,8 @@ RECORDED = {job["representation"]["type"]: job for job in DATASET["unified_jobs"
 READERS = ("admin", "auditor", "group admin", "nobody")
 REFUSED = {401, 403, 404, 405, 501}
 ANSWERS = {200, 302, 403}  # of what is given as a path; the login redirects who is logged in
-MIRROR = "/api/fleet/v1/mirror/"  # 404 where nothing is mirrored
+# 404 where nothing is mirrored, and where nothing is measured.
+ABSENT = ("/api/fleet/v1/mirror/", "/api/fleet/v1/metrics/process/")
 SESSIONS = ("/api/login/", "/api/logout/", "/api/o/")  # forms of pages, whose OPTIONS describe nothing
 
 
@@ -144,7 +145,7 @@ def faults(crawler: Crawler, path: str) -> Iterator[str]:
     status = crawler.sent("GET", path)
     if path.startswith(SESSIONS):
         return
-    if status not in ANSWERS and path != MIRROR:
+    if status not in ANSWERS and path not in ABSENT:
         yield f"GET is {status}"
     options = crawler.client.options(path)
     if options.status_code != 200:

@@ -12,6 +12,8 @@ from django.db import connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from awx_compat import buffered
+from awx_compat.process_metrics import ProcessMetrics
 from instances.models import Instance, InstanceGroup, InstanceLink, Mirror, User
 from tests.conftest import client_of
 from tests.make import make_jobs, make_link, make_node, record_bundle
@@ -40,7 +42,7 @@ def named_metrics(text: str) -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 
 @pytest.fixture
-def exposed(admin: User) -> dict[str, dict[str, set[str]]]:
+def exposed(admin: User, measured: ProcessMetrics) -> dict[str, dict[str, set[str]]]:
     """The labels of each metric with their values, of a service that has all of them."""
     now = timezone.now()
     for state in Instance.NodeState.values:
@@ -51,15 +53,17 @@ def exposed(admin: User) -> dict[str, dict[str, set[str]]]:
     make_jobs(1, execution_node="node-ready", status="running")
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    measured.observe("GET", "api/v2/instances/<key>/", 200, 0.5)
+    measured.sample(buffered.Application(lambda *request: [], threads=1).pools)
     client = client_of(admin)
     texts = [scrape(client, config) for config in SCRAPES]
     Mirror.objects.create(url="https://awx.example.org", began=now, finished=now)
     texts += [scrape(client, config) for config in SCRAPES]
     found: dict[str, dict[str, set[str]]] = {}
     for family in itertools.chain(*map(text_string_to_metric_families, texts)):
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        labels = found.setdefault(name, {})
+        found.setdefault(f"{family.name}_total" if family.type == "counter" else family.name, {})
         for sample in family.samples:
+            labels = found.setdefault(sample.name, {})
             for label, value in sample.labels.items():
                 labels.setdefault(label, set()).add(value)
     return found
@@ -72,7 +76,7 @@ def scrape(client: Any, config: dict[str, Any]) -> str:
 
 
 # Of these labels tests and dashboards may have any value.
-FREE = {"job", "instance", "hostname", "group"}
+FREE = {"job", "instance", "hostname", "group", "route"}
 
 
 @pytest.mark.django_db

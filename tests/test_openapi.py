@@ -25,6 +25,7 @@ from awx_compat.metadata import HELP_TEXTS
 from awx_compat.openapi import descriptions, errors, examples, serving
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer
 from awx_compat.openapi.example_records import JOB
+from awx_compat.process_metrics import ProcessMetrics
 from awx_compat.serializers.group import InstanceGroupSerializer
 from awx_compat.serializers.job import COLLECTIONS_OF_JOBS, UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
@@ -238,7 +239,12 @@ def test_what_a_new_view_declares_is_all_that_the_document_needs() -> None:
 
 
 def test_what_is_answered_here_is_as_described(
-    document: Any, admin: User, edge: InstanceGroup, subtests: pytest.Subtests, settings: Settings
+    document: Any,
+    admin: User,
+    edge: InstanceGroup,
+    measured: ProcessMetrics,
+    subtests: pytest.Subtests,
+    settings: Settings,
 ) -> None:
     """Each path that GET answers: as its schema says, with no property more."""
     settings.PUBLIC_INSTANCE_PING = True
@@ -393,7 +399,7 @@ def test_examples_of_parameters_are_valid_and_accepted(document: Any, admin: Use
     assert ("/api/v2/instances/", "search") in sent
 
 
-def test_what_may_be_empty_is_accepted_so(document: Any, admin: User) -> None:
+def test_what_may_be_empty_is_accepted_so(document: Any, admin: User, measured: ProcessMetrics) -> None:
     client, asked = client_of(admin), set()
     for path, _, operation in operations(document):
         for parameter in (resolved(document, parameter) for parameter in operation.get("parameters", ())):

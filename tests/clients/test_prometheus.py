@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import time
@@ -78,9 +79,9 @@ def prometheus(module_service: str, tmp_path_factory: pytest.TempPathFactory) ->
     assert "level=error" not in log_text, log_text
 
 
-def test_both_targets_are_scraped_without_an_error(prometheus: Asking) -> None:
+def test_all_targets_are_scraped_without_an_error(prometheus: Asking) -> None:
     def are_up() -> bool:
-        return [each["health"] for each in prometheus.get("targets")["activeTargets"]] == ["up", "up"]
+        return [each["health"] for each in prometheus.get("targets")["activeTargets"]] == ["up"] * 3
 
     prometheus.wait_for(are_up)
     assert {each["lastError"] for each in prometheus.get("targets")["activeTargets"]} == {""}
@@ -116,10 +117,11 @@ EMPTY = {
 def test_each_panel_of_the_dashboard_has_data(prometheus: Asking) -> None:
     """But for what this service does not have: a mirror, install bundles and a worker."""
     prometheus.wait_for(lambda: bool(prometheus.query("awx_fleet_links")))
+    prometheus.wait_for(lambda: bool(prometheus.query("rate(awx_service_request_duration_seconds_count[5m])")))
     dashboard = json.loads((FOLDER / "dashboard.json").read_text())
     empty = set()
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
-            if not prometheus.query(target["expr"].replace("$job", ".+").replace("$instance", ".+")):
+            if not prometheus.query(re.sub(r"\$\w+", ".+", target["expr"])):
                 empty.add(panel["title"])
     assert empty == EMPTY

@@ -16,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from awx_compat import draining, listening
+from awx_compat import draining, listening, process_metrics
 from instances.mirror.spoken import speak_as_mirrored
 from instances.startup import (
     known_passwords,
@@ -128,7 +128,9 @@ class Command(BaseCommand):
             process_name=f"awx-instance-service serve {listening.name_of(bind)}",
         )
         server.on_startup(partial(draining.drain_on_sigterm, state))
-        server.serve(target_loader=partial(rsgi.application, threads, state, os.getpid()), wrap_loader=False)
+        with process_metrics.shared_folder() as folder:
+            loader = partial(rsgi.application, threads, state, os.getpid(), folder)
+            server.serve(target_loader=loader, wrap_loader=False)
 
     def warn_of_known_passwords(self) -> None:
         if names := [] if getattr(settings, "DEMO", False) else known_passwords():
