@@ -59,14 +59,12 @@ def refuse_unfit_pooler() -> None:
     wanted = settings.SERVING_SETTINGS if mode == TRANSACTION else settings.CONNECTION_SETTINGS
     if lost := pooler.lost_settings(wanted):
         found = ", ".join(f"{name} is {value} in place of {wanted[name]}" for name, value in lost.items())
-        raise CommandError(
-            f"In connections to the database {found}: "
-            + (
-                "run 'awx-instances configure_database', then let the pooler connect anew (PgBouncer: RECONNECT)."
-                if mode == TRANSACTION
-                else "a pooler ignores what they begin with; set DATABASE_POOLER to its mode, session or transaction."
-            )
+        remedy = (
+            "run 'awx-instances configure_database', then let the pooler connect anew (PgBouncer: RECONNECT)"
+            if mode == TRANSACTION
+            else "a pooler ignores what they begin with; set DATABASE_POOLER to its mode, session or transaction"
         )
+        raise CommandError(f"In connections to the database {found}: {remedy}.")
     if mode == TRANSACTION and not pooler.separates_prepared_statements():
         raise CommandError(
             "The pooler does not support prepared statements in transaction mode: PgBouncer does from 1.22 on, with "

@@ -80,12 +80,11 @@ DATABASE_POOLER = read.str("DATABASE_POOLER", "", validate=env.validate.OneOf(["
 # libpq waits at least 2 seconds, for each host in the URL.
 DATABASE_CONNECT_TIMEOUT = read.int("DATABASE_CONNECT_TIMEOUT", 2, validate=env.between(2, 3600))  # seconds
 # The WSGI application sets another default for its processes (settings/wsgi.py); commands have no limit.
-STATEMENT_TIMEOUT = read.int("STATEMENT_TIMEOUT", 0, validate=env.not_negative)  # milliseconds; 0 is no limit
+chosen = read.int("STATEMENT_TIMEOUT", None, validate=env.not_negative)  # milliseconds; 0 is no limit
+STATEMENT_TIMEOUT = chosen or 0
 CONNECTION_SETTINGS = env.connection_settings(url, STATEMENT_TIMEOUT)
 # Those of the processes that serve, whose role needs them for a pooler in transaction mode.
-SERVING_SETTINGS = env.connection_settings(
-    url, read.int("STATEMENT_TIMEOUT", env.SERVING_STATEMENT_TIMEOUT, validate=env.not_negative)
-)
+SERVING_SETTINGS = env.connection_settings(url, env.SERVING_STATEMENT_TIMEOUT if chosen is None else chosen)
 DATABASES = {
     "default": env.database(
         url, connect_timeout=DATABASE_CONNECT_TIMEOUT, settings=CONNECTION_SETTINGS, pooler=DATABASE_POOLER

@@ -188,7 +188,7 @@ def connection_parts(url: str | None) -> dict[str, Any]:
         return {}
 
 
-def connection_settings(url: str | None, statement_timeout: int | None) -> dict[str, str]:
+def connection_settings(url: str | None, statement_timeout: int) -> dict[str, str]:
     """PostgreSQL's settings of each connection, as ``pg_settings`` has them, without those in ``url``'s ``options``.
 
     ``statement_timeout`` is in milliseconds, 0 is no limit.

@@ -89,6 +89,7 @@ def test_a_number_is_not_larger_than_what_it_counts_can_be(name: str) -> None:
     done = start(SECRET_KEY="x", **{name: "99999999999999999"})
     assert done.returncode == 1
     assert f"{name}: Must be from " in done.stderr
+    assert done.stderr.count("Must be from ") == 1
     assert "Traceback" not in done.stderr
 
 
@@ -97,6 +98,16 @@ def test_a_connection_is_waited_for_as_the_environment_says(of_url: str, waits: 
     database = env.database(f"dbname=x{of_url}", connect_timeout=3, settings={}, pooler="")
     assert database["OPTIONS"]["connect_timeout"] == waits
     assert database["OPTIONS"]["tcp_user_timeout"] == ("9000" if of_url else 4_000)
+
+
+@pytest.mark.parametrize(
+    ("mode", "url", "reason"),
+    [("session", "", "Needs DATABASE_URL"), ("statement", "dbname=x", "Must be one of: , session, transaction.")],
+)
+def test_a_pooler_has_a_mode_and_an_address(mode: str, url: str, reason: str) -> None:
+    done = start(SECRET_KEY="x", DATABASE_POOLER=mode, DATABASE_URL=url)
+    assert done.returncode == 1
+    assert f"  DATABASE_POOLER: {reason}" in done.stderr
 
 
 @pytest.mark.slow

@@ -32,12 +32,7 @@ from instances.mirror.guard import SyncRunningError
 from instances.mirror.spoken import NotShownError
 from instances.mirror.writing import Counts, OccupiedError, Plan
 from instances.snapshot import SnapshotError
-from instances.startup import (
-    positive,
-    refuse_shared_connections,
-    refuse_unfit_pooler,
-    refuse_unmigrated_database,
-)
+from instances.startup import positive, refuse_shared_connections, refuse_unfit_pooler, refuse_unmigrated_database
 
 FAILURES = (SourceError, SnapshotError, ImpactError, NotShownError, OccupiedError, SyncRunningError, StoppedError)
 BUSY, STOPPED = 6, 128 + signal.SIGTERM  # exit codes; the others are the errors' own
