@@ -152,6 +152,7 @@ FACES = [
     Face("metrics", "/api/v2/metrics/", who="bearer"),
     Face("metrics as JSON", "/api/v2/metrics/?format=json", who="bearer"),
     Face("metrics of the fleet", "/api/fleet/v1/metrics/", who="bearer"),
+    Face("metrics of the server", "/api/fleet/v1/metrics/process/", who="bearer"),
     Face("the mirror's ping", "/api/fleet/v1/mirror/ping/"),
     Face("conditions", "/api/fleet/v1/instances/1/conditions/", who="bearer"),
     Face("the front page by session", "/", who="session", as_browser=True),

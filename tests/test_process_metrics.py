@@ -1,11 +1,13 @@
 """metrics/process/ below /api/fleet/v1/: what a server measures of itself; its labels have few values."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -187,7 +189,7 @@ def test_connections_are_those_that_are_open(measured: ProcessMetrics) -> None:
 # --- several processes
 
 
-# One that has answered two requests, has a thread, and lives until it is killed.
+# One that has answered two requests, has sampled its gauges or not yet, and lives until it is killed.
 OTHER_PROCESS = """
 import pathlib, sys, types
 from awx_compat import process_metrics
@@ -195,26 +197,49 @@ process_metrics.start(pathlib.Path(sys.argv[1]))
 for _ in range(2):
     process_metrics.current.observe("GET", "a/", 200, 0.5)
 usage = process_metrics.PoolUsage(threads=1, busy=1, waiting=1, oldest=7.0)
-process_metrics.current.sample({"requests": types.SimpleNamespace(usage=lambda: usage)})
+if sys.argv[2] == "sampled":
+    process_metrics.current.sample({"requests": types.SimpleNamespace(usage=lambda: usage)})
 print("ready", flush=True)
 sys.stdin.read()
 """
 
 
+@contextlib.contextmanager
+def other_process(folder: Path, state: str = "sampled") -> Iterator[None]:
+    command = [sys.executable, "-c", OTHER_PROCESS, str(folder), state]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield
+        process.kill()
+
+
 def test_counts_of_processes_that_have_ended_stay_and_their_gauges_go(measured: ProcessMetrics, tmp_path: Path) -> None:
     measured.observe("GET", "a/", 200, 0.5)
-    command = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path)]
     for times in range(1, 4):
-        with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
+        with other_process(tmp_path):
             assert counts(measured) == {("GET", "a/", "2xx"): 1 + 2 * times}
             assert value(measured, "threads", pool="requests") == 1
             assert value(measured, "oldest_waiting_request_age_seconds", pool="requests") == 7
-            process.kill()
         assert counts(measured) == {("GET", "a/", "2xx"): 1 + 2 * times}
         assert not [name for name, _ in samples(measured) if "thread" in name or "waiting" in name]
     assert len(list(tmp_path.glob("histogram_*.db"))) == len(list(tmp_path.glob("*.lock"))) == 2
+
+
+def test_gauges_of_all_processes_are_added_and_the_oldest_request_is_that_of_one(
+    measured: ProcessMetrics, tmp_path: Path
+) -> None:
+    with other_process(tmp_path), other_process(tmp_path):
+        assert value(measured, "threads", pool="requests") == 2
+        assert value(measured, "requests_waiting", pool="requests") == 2
+        assert value(measured, "oldest_waiting_request_age_seconds", pool="requests") == 7
+
+
+def test_a_process_does_not_begin_with_the_gauges_of_another(measured: ProcessMetrics, tmp_path: Path) -> None:
+    with other_process(tmp_path):
+        pass
+    with other_process(tmp_path, "not yet"):
+        assert not [name for name, _ in samples(measured) if "thread" in name or "waiting" in name]
 
 
 # --- where it is not measured
