@@ -65,8 +65,9 @@ def jumping(clock: Clock) -> Iterator[Clock]:
 
 @contextlib.contextmanager
 def working(url: str, clock: Clock) -> Iterator[subprocess.Popen[str]]:
-    changes = {"WORKER_HEARTBEAT": "5", "HEALTH_PROBE": "local", "CLUSTER_NODE_HEARTBEAT_PERIOD": "2"}
-    worker = start_worker(url, **changes, **clock.variables)
+    health = {"HEALTH_PROBE": "agent", "CLUSTER_NODE_HEARTBEAT_PERIOD": "2", "WORKER_HEARTBEAT": "5"}
+    patience = {"RECEPTOR_SERVICE_ADVERTISEMENT_PERIOD": "600"}  # longer than a test, shorter than an hour
+    worker = start_worker(url, **health, **patience, **clock.variables)
     try:
         yield worker
     finally:
@@ -121,11 +122,12 @@ def test_a_worker_is_seen_and_works_on(url: str, jumping: Clock, jump: int) -> N
     def last(column: str, table: str) -> float:
         return abs(float(one(url, f"SELECT extract(epoch FROM now() - max({column})) FROM {table}")))
 
-    ready = "SELECT count(*) FROM instances_instance WHERE node_state = 'ready'"
+    ready = "SELECT count(*) FROM instances_instance WHERE node_state = 'ready' AND node_type = 'execution'"
     with working(url, jumping):
         until(lambda: checked() == 0 and works(url))
         until(lambda: last("began", "instances_meshinspection") < 5)
         before = one(url, ready)
+        assert before > 0
         jumping.set(HOUR + jump)
         until(lambda: last("began", "instances_meshinspection") < 5)
         until(lambda: checked() == 0 and works(url))
