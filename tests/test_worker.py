@@ -182,7 +182,7 @@ def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    wait_for(address, demo, seconds=60)
+    wait_for(address, demo, seconds=180)
     path = f"{address}/api/v2/instances/exec-new.demo/"
     login = ("admin", "admin")
     assert requests.patch(path, json={"node_state": "deprovisioning"}, auth=login).status_code == 200
