@@ -174,7 +174,7 @@ def logging_into(log: IO[str], command: Sequence[str], url: str, **changes: str)
     assert "Traceback" not in output, output
 
 
-def wait_for(address: str, server: subprocess.Popen[Any], seconds: float = 30) -> None:
+def wait_for(address: str, server: subprocess.Popen[Any], seconds: float = 120) -> None:
     """Return once the service answers; fail, with what its pipe holds, if it ends or stays silent."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

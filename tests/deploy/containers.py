@@ -29,7 +29,7 @@ CONFINED = (
 )
 
 
-def run(*command: str | Path, timeout: int = 600, **more: Any) -> str:
+def run(*command: str | Path, timeout: int = 1800, **more: Any) -> str:
     done = subprocess.run([*map(str, command)], stdout=subprocess.PIPE, text=True, timeout=timeout, **more)
     assert done.returncode == 0, (command, done.stdout)
     return done.stdout
@@ -64,8 +64,9 @@ class Image:
         run(*self.podman("build", *options, "--tag", TAG, PROJECT), stderr=subprocess.STDOUT)
 
     def remove(self) -> None:
-        subprocess.run(self.podman("image", "unmount", "--all"), stdout=subprocess.DEVNULL)
-        subprocess.run(["umount", "--quiet", self.folder / "storage" / DRIVER])  # which podman mounts on itself
+        storage = self.folder / "storage" / DRIVER
+        if f" {storage} " in Path("/proc/mounts").read_text():  # podman mounts it on itself, and the image below it
+            run("umount", "--recursive", storage)
         shutil.rmtree(self.folder)
 
     def inspected(self) -> dict[str, Any]:

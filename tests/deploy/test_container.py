@@ -32,7 +32,7 @@ COMPILERS = "as cc c++ g++ gcc ld make pip pip3 rustc"
 def test_hadolint_finds_no_fault(tmp_path: Path) -> None:
     def findings(text: str) -> str:
         return subprocess.run(
-            [INSTALLED / "hadolint", "-"], input=text, stdout=subprocess.PIPE, text=True, timeout=60
+            [INSTALLED / "hadolint", "-"], input=text, stdout=subprocess.PIPE, text=True, timeout=300
         ).stdout
 
     text = DOCKERFILE.read_text()
@@ -88,7 +88,7 @@ def test_the_image_says_how_it_is_run(image: Image) -> None:
 def command(request: pytest.FixtureRequest, image: Image) -> Callable[..., list[str]]:
     """What makes the command of a container, with podman and, for kernels that forbid that, without."""
     make: Callable[..., list[str]] = getattr(image, request.param)
-    trial = subprocess.run(make("-c", "pass", entrypoint="python"), capture_output=True, text=True, timeout=60)
+    trial = subprocess.run(make("-c", "pass", entrypoint="python"), capture_output=True, text=True, timeout=300)
     if trial.returncode and request.param == "in_podman":
         pytest.skip(f"podman cannot start a container here, chroot takes its place: {trial.stderr.strip()}")
     assert trial.returncode == 0, trial.stderr
@@ -110,7 +110,7 @@ for folder in ("/opt/awx-instances", "/etc", "/", "/tmp"):
 @built
 def test_a_container_can_do_little(command: Callable[..., list[str]]) -> None:
     script = f"COMPILERS = {COMPILERS!r}{LOOK_AROUND}"
-    done = subprocess.run(command("-c", script, entrypoint="python"), stdout=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run(command("-c", script, entrypoint="python"), stdout=subprocess.PIPE, text=True, timeout=300)
     assert done.stdout.splitlines() == [
         "10001 10001 []",
         "/opt/awx-instances Read-only file system",
@@ -133,7 +133,7 @@ def test_containers_serve_and_work(
 
         def succeeds(*arguments: str, entrypoint: str = "") -> bool:
             arranged = command(*arguments, entrypoint=entrypoint, **settings)
-            return subprocess.run(arranged, capture_output=True, timeout=60).returncode == 0
+            return subprocess.run(arranged, capture_output=True, timeout=300).returncode == 0
 
         assert succeeds("migrate")
         assert not succeeds("check_worker")
@@ -143,14 +143,14 @@ def test_containers_serve_and_work(
             for arguments in (["serve", "--bind", bind, "--workers", "1"], ["worker"])
         ]
         try:
-            until(lambda: answers(f"http://{bind}/readyz"), 60)
+            until(lambda: answers(f"http://{bind}/readyz"), 180)
             assert requests.get(f"http://{bind}/api/v2/ping/", timeout=10).json()["version"] == "23.6.0"
             assert succeeds(*health[1:], entrypoint=health[0])
-            until(lambda: succeeds("check_worker"), 60)
+            until(lambda: succeeds("check_worker"), 180)
         finally:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
-            errors = [process.communicate(timeout=60)[1] for process in processes]
+            errors = [process.communicate(timeout=300)[1] for process in processes]
         assert [process.returncode for process in processes] == [0, 0], errors
 
 

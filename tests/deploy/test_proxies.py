@@ -120,12 +120,8 @@ def connections_to(proxy: Proxy) -> int:
 
 def uses_connections_again(proxy: Proxy) -> None:
     """And closes them before a server does that stops."""
-    with proxy.client() as client:
-        for _ in range(4):
-            client.get(INSTANCE)
-    assert connections_to(proxy) > 0
-    time.sleep(1.5)
-    assert connections_to(proxy) == 0
+    until(lambda: proxy.request("GET", INSTANCE).is_success and connections_to(proxy) > 0, 5)
+    until(lambda: connections_to(proxy) == 0, 5)
 
 
 def spreads_requests(proxy: Proxy) -> None:
@@ -329,3 +325,18 @@ def test_a_server_that_stops_loses_no_request(name: str, methods: list[str], ser
             until(lambda: len(staying.requests()) > count + 20)
     assert list(answers) == ["200"], answers
     assert answers["200"] > 40
+
+
+@needs("nginx")
+@pytest.mark.parametrize("target", ["http://awx-instances;", "http://awx-instances/;"], ids=["passed on", "stripped"])
+def test_nginx_serves_below_a_path(target: str, servers: list[Server]) -> None:
+    """As docs/install.md says that the example is changed."""
+    example = EXAMPLES["nginx"].read_text()
+    for before, after in (("location / {", "location /awx/ {"), ("http://awx-instances;", target)):
+        assert example.count(before) == 1
+        example = example.replace(before, after)
+    with server(servers[0].url, BASE_PATH="/awx") as below, started("nginx", [below, below], example) as proxy:
+        record = proxy.request("GET", f"/awx{INSTANCE}")
+        assert record.status_code == 200
+        assert record.json()["url"] == f"/awx{INSTANCE}"
+        assert proxy.request("GET", INSTANCE).status_code == 404
