@@ -52,7 +52,7 @@ class RequestAbortedError(Exception):
 
 
 class WaitingRequest(NamedTuple):
-    """A request that waits for a thread, since ``arrival`` in seconds of the event loop's clock."""
+    """A request that waits for a thread, since ``arrival`` in seconds of monotonic()."""
 
     environ: dict[str, Any]
     protocol: Any
@@ -81,7 +81,7 @@ class Threads:
     async def answer(self, environ: dict[str, Any], protocol: Any) -> None:
         """Return once the request is answered or refused."""
         loop = asyncio.get_running_loop()
-        request = WaitingRequest(environ, protocol, loop.create_future(), loop.time())
+        request = WaitingRequest(environ, protocol, loop.create_future(), time.monotonic())
         with self.changed:
             self.waiting.append(request)
             self.changed.notify()
@@ -97,7 +97,7 @@ class Threads:
 
     def refuse_late(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse what has waited too long, and come back when the next has."""
-        while request := self.take_late(loop.time()):
+        while request := self.take_late(time.monotonic()):
             if not request.answered.done():
                 refuse(request.protocol, HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED, ())  # connecting anew costs more
                 request.answered.set_result(None)
@@ -107,7 +107,8 @@ class Threads:
         with self.changed:
             self.is_timed = bool(self.waiting)
             if self.is_timed:
-                loop.call_at(self.waiting[0].arrival + self.longest_wait, self.refuse_late, loop)
+                wait = self.waiting[0].arrival + self.longest_wait - time.monotonic()
+                loop.call_later(max(wait, 0), self.refuse_late, loop)
 
     def take_late(self, now: float) -> WaitingRequest | None:
         with self.changed:
