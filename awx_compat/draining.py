@@ -29,7 +29,7 @@ class State(IntEnum):
 START_TIME = 5.0  # seconds from the start of a process until granian sends SIGTERM to the one that it replaces
 LONGEST_START = 30.0  # seconds more, for which that one waits for it
 STOP_TIMEOUT = 10  # seconds for which requests in progress are waited for
-PAUSE = 0.1  # seconds between two looks
+PAUSE = 0.1  # seconds until it is looked for again
 
 
 class Shared(ctypes.Structure):
