@@ -110,8 +110,7 @@ def log_refusal(environ: Mapping[str, Any], client: str, status: int, size: int,
 
     ``began`` is in seconds of ``perf_counter()``.
     """
-    if process_metrics.current:
-        process_metrics.current.refused(status)
+    process_metrics.count_refusal(status)
     if settings.ACCESS_LOG:
         log_request(environ, client, status, size, time.perf_counter() - began)
 

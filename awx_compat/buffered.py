@@ -11,20 +11,18 @@ import io
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from math import inf
-from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Condition, Thread
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from awx_compat import access_log, guesses, paths, probes
-from awx_compat.draining import Draining
+from awx_compat import access_log, guesses, paths, probes, process_metrics
+from awx_compat.draining import Draining, end_this_process
 from awx_compat.exceptions import RETRY_AFTER
 from awx_compat.forwarded import Proxies
-from awx_compat.process_metrics import PoolUsage
 from instances.guessing import LockedError
 from instances.hashing import HashingBusyError
 
@@ -43,7 +41,7 @@ TOO_BUSY = "Too many requests are being received. Try again in a moment."
 OVERLOADED = "Too many requests are waiting. Try again in a moment; nothing was changed."
 # Wanted most while other requests wait.
 METRICS = ("/api/v2/metrics/", "/api/fleet/v1/metrics/", "/api/fleet/v1/metrics/process/")
-WARNING_PERIOD = 10  # seconds between two lines that say that requests are refused
+REPORT_PERIOD = 10  # seconds between two lines that say how many requests were refused
 
 
 class RequestAbortedError(Exception):
@@ -54,88 +52,97 @@ class RequestAbortedError(Exception):
         self.status = status
 
 
-class OverloadedError(RequestAbortedError):
-    """The request has waited for a thread for too long."""
-
-    def __init__(self) -> None:
-        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED)
-
-
 class WaitingRequest(NamedTuple):
-    """A request that waits for a thread. Who acquires ``claim`` first answers it: the thread, or its deadline."""
+    """A request that waits for a thread, since ``arrival`` in seconds of monotonic()."""
 
     environ: dict[str, Any]
     protocol: Any
     answered: asyncio.Future[None]
-    claim: Lock
+    arrival: float
 
 
 class Threads:
     """They answer one request after the other with ``wsgi``. An executor costs a tenth of a record more.
 
-    A request that has waited ``longest_wait`` seconds for one of them is refused; 0 is no limit.
+    A request that has waited ``longest_wait`` seconds for one of them is refused; 0 is no limit. That costs little more
+    than to read the request: one timer serves all that wait, and refusals are logged as their number.
     """
 
     def __init__(
         self, wsgi: Callable[..., Iterable[bytes]], number: int, draining: Draining, longest_wait: float = 0
     ) -> None:
         self.wsgi, self.draining, self.longest_wait = wsgi, draining, longest_wait
-        self.waiting: SimpleQueue[WaitingRequest] = SimpleQueue()
-        self.warned = -inf  # when, in seconds of monotonic()
-        self.number = number
-        # By the claims of the requests: since when each has waited, in seconds of monotonic(), and which are answered.
-        self.arrivals: dict[Lock, float] = {}
-        self.answering: set[Lock] = set()
+        self.waiting: deque[WaitingRequest] = deque()  # the oldest first
+        self.changed = Condition()  # of what waits
+        self.number, self.idle = number, 0
+        self.is_timed = self.is_reporting = False
+        self.refused = self.reported = 0  # requests, since the start
         for _ in range(number):
             Thread(target=self.answer_all, daemon=True).start()
 
     async def answer(self, environ: dict[str, Any], protocol: Any) -> None:
-        """Return once the request is answered. Raises OverloadedError."""
+        """Return once the request is answered or refused."""
         loop = asyncio.get_running_loop()
-        request = WaitingRequest(environ, protocol, loop.create_future(), Lock())
-        deadline = loop.call_later(self.longest_wait, self.give_up, request) if self.longest_wait else None
-        self.arrivals[request.claim] = time.monotonic()
-        self.waiting.put(request)
-        try:
-            await request.answered
-        finally:
-            if deadline:
-                deadline.cancel()
+        request = WaitingRequest(environ, protocol, loop.create_future(), time.monotonic())
+        with self.changed:
+            self.waiting.append(request)
+            self.changed.notify()
+        if self.longest_wait and not self.is_timed:
+            self.is_timed = True
+            loop.call_later(self.longest_wait, self.refuse_late, loop)
+        await request.answered
 
-    def claim(self, request: WaitingRequest) -> bool:
-        """Whether the caller is the one that answers the request."""
-        is_first = request.claim.acquire(blocking=False)
-        if is_first:
-            del self.arrivals[request.claim]
-        return is_first
+    def usage(self) -> process_metrics.PoolUsage:
+        with self.changed:
+            oldest = time.monotonic() - self.waiting[0].arrival if self.waiting else 0.0
+            return process_metrics.PoolUsage(self.number, self.number - self.idle, len(self.waiting), oldest)
 
-    def give_up(self, request: WaitingRequest) -> None:
-        if self.claim(request) and not request.answered.done():
-            self.warn()
-            request.answered.set_exception(OverloadedError())
+    def refuse_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse what has waited too long, and come back when the next has."""
+        while request := self.take_late(time.monotonic()):
+            if not request.answered.done():
+                refuse(request.protocol, HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED, ())  # connecting anew costs more
+                request.answered.set_result(None)
+                self.refused += 1
+                process_metrics.count_refusal(HTTPStatus.SERVICE_UNAVAILABLE)
+        if self.refused > self.reported and not self.is_reporting:
+            self.report(loop)
+        with self.changed:
+            self.is_timed = bool(self.waiting)
+            if self.is_timed:
+                wait = self.waiting[0].arrival + self.longest_wait - time.monotonic()
+                loop.call_later(max(wait, 0), self.refuse_late, loop)
 
-    def warn(self) -> None:
-        now = time.monotonic()
-        if now > self.warned + WARNING_PERIOD:
-            self.warned = now
-            logger.warning("Requests are refused, as they have waited for %s seconds.", self.longest_wait)
+    def take_late(self, now: float) -> WaitingRequest | None:
+        with self.changed:
+            is_late = self.waiting and self.waiting[0].arrival + self.longest_wait <= now
+            return self.waiting.popleft() if is_late else None
+
+    def report(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Log how many requests were refused since the last line, as long as there are any."""
+        if number := self.refused - self.reported:
+            logger.warning("Requests refused after %s seconds in the queue: %s.", self.longest_wait, number)
+            self.reported = self.refused
+            loop.call_later(REPORT_PERIOD, self.report, loop)
+        self.is_reporting = bool(number)
+
+    def take(self) -> WaitingRequest:
+        """Wait for a request."""
+        with self.changed:
+            self.idle += 1
+            while not self.waiting:
+                self.changed.wait()
+            self.idle -= 1
+            return self.waiting.popleft()
 
     def answer_all(self) -> None:
         while True:
-            request = self.waiting.get()
-            if not self.claim(request):
-                continue
-            self.answering.add(request.claim)
+            request = self.take()
             try:
                 self.answer_one(request.environ, request.protocol)
             except Exception:
                 logger.exception("%s failed", request.environ["PATH_INFO"])  # and granian answers 500
-            self.answering.discard(request.claim)
             request.answered.get_loop().call_soon_threadsafe(conclude, request.answered)
-
-    def usage(self) -> PoolUsage:
-        now, arrivals = time.monotonic(), list(self.arrivals.values())
-        return PoolUsage(self.number, len(self.answering), len(arrivals), now - min(arrivals, default=now))
 
     def answer_one(self, environ: dict[str, Any], protocol: Any) -> None:
         head: list[Any] = []
@@ -179,7 +186,10 @@ class Application:
         return {"requests": self.threads, "metrics": self.of_metrics, "passwords": self.of_passwords}
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.draining.handle_sigterm(loop)
+        self.draining.begin(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        end_this_process()  # all requests are answered, and granian has nothing left to do
 
     async def __call__(self, scope: Any, protocol: Any) -> None:
         if probe := probes.probe_of(scope.path):
@@ -202,11 +212,8 @@ class Application:
             refusal = guesses.lockout_response(error)
             protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
             access_log.log_refusal(environ, self.proxies.client_of(environ), refusal.status, len(refusal.body), began)
-        except OverloadedError as refused:
-            size = refuse(protocol, refused, ())  # to connect anew would cost more
-            access_log.log_refusal(environ, self.proxies.client_of(environ), refused.status, size, began)
         except RequestAbortedError as refused:
-            size = refuse(protocol, refused)
+            size = refuse(protocol, refused.status, str(refused))
             access_log.log_refusal(environ, self.proxies.client_of(environ), refused.status, size, began)
         finally:
             self.free += len(body.getbuffer())
@@ -219,7 +226,7 @@ class Application:
         is_form = environ["REQUEST_METHOD"] == "POST" and path in FORMS
         if not is_form and not guesses.is_one(environ, self.proxies):
             return self.of_metrics if path in METRICS else self.threads
-        if self.of_passwords.waiting.qsize() >= PASSWORDS:
+        if len(self.of_passwords.waiting) >= PASSWORDS:
             raise HashingBusyError
         return self.of_passwords
 
@@ -279,11 +286,11 @@ def length_of(environ: dict[str, Any]) -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def refuse(protocol: Any, refused: RequestAbortedError, closing: Iterable[tuple[str, str]] = CLOSE) -> int:
+def refuse(protocol: Any, status: HTTPStatus, detail: str, closing: Iterable[tuple[str, str]] = CLOSE) -> int:
     """Send the response; returns the bytes of its body."""
     headers = [("Content-Type", "application/json"), ("Retry-After", str(RETRY_AFTER)), *closing]
-    body = f'{{"detail":"{refused}"}}'
-    protocol.response_str(refused.status, headers, body)
+    body = f'{{"detail":"{detail}"}}'
+    protocol.response_str(status, headers, body)
     return len(body)
 
 

@@ -180,6 +180,12 @@ def start(folder: Path | None) -> None:
             logger.warning("This process does not measure itself: %s", error)
 
 
+def count_refusal(status: int) -> None:
+    """Count a request that was refused before a thread took it, if this process measures itself."""
+    if current:
+        current.refused(status)
+
+
 @contextlib.contextmanager
 def shared_folder() -> Iterator[Path | None]:
     """A folder for the processes of one server; None where PROCESS_METRICS is off, or no folder can be made."""

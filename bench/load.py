@@ -7,9 +7,10 @@ import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from bench.progress import tell
 from bench.sizes import Size
@@ -48,18 +49,18 @@ def ask(url: str, seconds: int, headers: Mapping[str, str], *paths: str, script:
     return int(number[1]), float(rate[1])
 
 
-def goodput(url: str, seconds: int, headers: Mapping[str, str], connections: int) -> float:
-    """How many answers a second were none of an error, where the service may refuse some of so many clients."""
+def answers(url: str, seconds: int, headers: Mapping[str, str], connections: int) -> tuple[int, int]:
+    """How many answers were none of an error, and how many were, where the service may refuse some of the clients."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     done = subprocess.run([*command, url], capture_output=True, text=True, check=False)
-    number = re.search(r"(\d+) requests in ([\d.]+)(s|m)", done.stdout)
+    number = re.search(r"(\d+) requests in", done.stdout)
     if done.returncode or number is None or re.search(r"Socket errors", done.stdout):
         raise LoadError(f"wrk failed on {url}: {done.stdout}{done.stderr}")
-    time.sleep(longest(done.stdout))
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
-    return (int(number[1]) - int(refused[1] if refused else 0)) / (float(number[2]) * SECONDS[number[3]])
+    found = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
+    refused = int(found[1]) if found else 0
+    return int(number[1]) - refused, refused
 
 
 def p99(url: str, seconds: int, headers: Mapping[str, str]) -> float:
@@ -103,6 +104,10 @@ class Ratio:
     lowest: float
     highest: float
 
+    @classmethod
+    def of(cls, ratios: Sequence[float]) -> Self:
+        return cls(statistics.median(ratios), min(ratios), max(ratios))
+
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.lowest:.2f} to {self.highest:.2f})"
 
@@ -119,7 +124,7 @@ def ratio(above: Callable[[], float], below: Callable[[], float], rounds: int) -
             divisor = below()
         ratios.append(dividend / divisor)
         tell(f"    {dividend:,.4g} / {divisor:,.4g} = {ratios[-1]:.3f}")
-    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+    return Ratio.of(ratios)
 
 
 def rate_of(url: str, headers: Mapping[str, str], size: Size) -> Callable[[], float]:

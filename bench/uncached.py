@@ -7,11 +7,9 @@ import requests
 from django.db.models.functions import Now
 
 from bench import load, processes
-from bench.sites import DETAIL, LIST, Database, Service, Sites
+from bench.sites import DETAIL, LIST, Service, Sites
 from instances.models import Instance
 from tests.service import connected_to
-
-LONGEST_WAIT = 2  # seconds
 
 
 def seconds_after_change(service: Service) -> float:
@@ -41,14 +39,3 @@ def milliseconds_of_changed_page(service: Service, worker: int) -> float:
 def flooded(sites: Sites, service: Service) -> float:
     """Answers in a second to requests that all differ."""
     return load.ask(service.address, sites.size.round_seconds, service.database.bearer, DETAIL, script=load.FLOOD)[1]
-
-
-def at_twice_the_capacity(sites: Sites, database: Database) -> load.Ratio:
-    """The answers a second to so many clients, of which each waits LONGEST_WAIT at most, against those to a few."""
-    changes = {"QUEUE_SECONDS": str(LONGEST_WAIT), "ANSWER_CACHE_SIZE": "0"}
-    with sites.serving(database, changes=changes) as address:
-        capacity = load.rate_of(address + LIST, database.bearer, sites.size)
-        clients, seconds = int(2 * capacity() * LONGEST_WAIT), 3 * sites.size.round_seconds
-        return load.ratio(
-            lambda: load.goodput(address + LIST, seconds, database.bearer, clients), capacity, sites.size.rounds
-        )

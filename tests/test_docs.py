@@ -117,7 +117,7 @@ def test_shown_commands_and_their_options_exist() -> None:
         assert name in get_commands(), f"{page}: {name}"
         if name in own:
             parser = load_command_class(own[name], name).create_parser("manage.py", name)
-            for option in re.findall(r"--[a-z-]+", rest):
+            for option in re.findall(r"--[a-z_-]+", rest):
                 assert option in parser._option_string_actions, f"{page}: {name} {option}"
 
 

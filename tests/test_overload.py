@@ -92,6 +92,7 @@ def test_who_waits_too_long_is_refused_and_not_begun(
     threads: int, body: bytes, stuck: Stuck, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "database_word", lambda: probes.OK)
+    monkeypatch.setattr(buffered, "REPORT_PERIOD", 0.1)
     paths = [f"/api/v2/instances/{number}/" for number in range(20)]
 
     async def overload() -> tuple[list[Protocol], list[Protocol], float]:
@@ -101,8 +102,11 @@ def test_who_waits_too_long_is_refused_and_not_begun(
         gone = time.monotonic() - began
         assert done
         urgent = [await ask(application, path) for path in (*probes.PATHS, *buffered.METRICS)]
+        await asyncio.wait(waiting[threads:])
         stuck.released.set()
-        return await asyncio.gather(*waiting), urgent, gone
+        responses = await asyncio.gather(*waiting)
+        await asyncio.sleep(0.3)  # for the last line in the log
+        return responses, urgent, gone
 
     with override_settings(QUEUE_SECONDS=0.3), caplog.at_level(logging.WARNING):
         application = buffered.Application(stuck, threads)
@@ -117,9 +121,61 @@ def test_who_waits_too_long_is_refused_and_not_begun(
         assert "Connection" not in response.headers
     assert [response.status for response in urgent] == [200] * len([*probes.PATHS, *buffered.METRICS])
     assert application.free == free
-    assert [record.getMessage() for record in caplog.records] == [
-        "Requests are refused, as they have waited for 0.3 seconds."
-    ]
+    lines = [record.getMessage().rpartition(": ") for record in caplog.records]
+    assert {text for text, _, _ in lines} == {"Requests refused after 0.3 seconds in the queue"}
+    assert sum(int(number.rstrip(".")) for _, _, number in lines) == application.threads.refused == 20 - threads
+    assert len(lines) <= 3, "each is logged on its own"
+    assert application.threads.usage().oldest == 0
+
+
+def test_only_the_oldest_are_refused_and_who_comes_in_time_is_answered(stuck: Stuck) -> None:
+    """One timer serves all: it must come back for those that arrive later, and again after a time without any."""
+
+    async def arrive(number: int, pause: float) -> list[asyncio.Task[Any]]:
+        tasks = []
+        for _ in range(number):
+            tasks.append(asyncio.create_task(ask(application, "/")))
+            await asyncio.sleep(pause)
+        return tasks
+
+    async def overload() -> list[int]:
+        busy = await arrive(1, 0)
+        late = await arrive(3, 0.2)
+        assert 0.4 <= application.threads.usage().oldest < 1
+        await asyncio.wait(late[:1])
+        assert not any(task.done() for task in late[1:])
+        await asyncio.wait(late[:2])
+        stuck.released.set()
+        statuses = [response.status for response in await asyncio.gather(*busy, *late)]
+        stuck.released.clear()
+        again = await arrive(2, 0)
+        await asyncio.wait(again[1:])
+        stuck.released.set()
+        return statuses + [response.status for response in await asyncio.gather(*again)]
+
+    with override_settings(QUEUE_SECONDS=1):
+        application = buffered.Application(stuck, 1)
+        assert asyncio.run(overload()) == [200, 503, 503, 200, 200, 503]
+    assert not application.threads.waiting
+
+
+def test_a_client_that_has_gone_is_not_answered(stuck: Stuck) -> None:
+    async def leave() -> Protocol:
+        busy = asyncio.create_task(ask(application, "/"))
+        await asyncio.sleep(0.05)
+        protocol = Protocol(b"")
+        gone: asyncio.Task[None] = asyncio.create_task(application(scope("/"), protocol))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        await asyncio.sleep(0.4)
+        stuck.released.set()
+        await busy
+        return protocol
+
+    with override_settings(QUEUE_SECONDS=0.2):
+        application = buffered.Application(stuck, 1)
+        assert not asyncio.run(leave()).status
+    assert application.threads.refused == 0
 
 
 def test_without_a_limit_nobody_is_refused(stuck: Stuck) -> None:

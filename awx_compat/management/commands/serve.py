@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 GRANIANS_LOG = {"loggers": {"_granian": {"propagate": True}}}  # goes where, and looks as, all others do
 BACKLOG = 4096  # connections that wait in the kernel until a process accepts them
-START_TIME = 5.0  # seconds until a new process answers, for which SIGHUP keeps the old one
-STOP_TIMEOUT = 10  # seconds for which requests in progress are waited for
 
 
 class Command(BaseCommand):
@@ -108,7 +106,7 @@ class Command(BaseCommand):
         # Workers are spawned, not forked: no connection or thread is shared by accident, and they read the settings of
         # the WSGI application.
         multiprocessing.set_start_method("spawn", force=True)
-        state = draining.shared_state()
+        shared = draining.shared_memory()
         server = Server(
             "settings.rsgi:application",
             **listening.place_options(bind, socket_mode),
@@ -121,15 +119,15 @@ class Command(BaseCommand):
             backpressure=listening.connections_of_a_process(),
             http1_settings=HTTP1Settings(header_read_timeout=settings.HEADER_TIMEOUT * 1000),
             respawn_failed_workers=True,
-            respawn_interval=START_TIME,
-            workers_kill_timeout=settings.DRAIN_SECONDS + STOP_TIMEOUT,
+            respawn_interval=draining.START_TIME,
+            workers_kill_timeout=draining.kill_timeout(is_stopping=False),
             log_level=LogLevels(settings.LOG_LEVEL.lower()),
             log_dictconfig=GRANIANS_LOG,
             process_name=f"awx-instance-service serve {listening.name_of(bind)}",
         )
-        server.on_startup(partial(draining.drain_on_sigterm, state))
+        server.on_startup(partial(draining.drain_on_sigterm, server, shared))
         with process_metrics.shared_folder() as folder:
-            loader = partial(rsgi.application, threads, state, os.getpid(), folder)
+            loader = partial(rsgi.application, threads, shared, os.getpid(), folder)
             server.serve(target_loader=loader, wrap_loader=False)
 
     def warn_of_known_passwords(self) -> None:
