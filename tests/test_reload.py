@@ -30,6 +30,14 @@ if Path(__file__).with_name("slow").exists() and "--multiprocessing-fork" in sys
     time.sleep({seconds})
 """
 
+ENDING = """
+import atexit, sys
+from pathlib import Path
+
+if "--multiprocessing-fork" in sys.argv:
+    atexit.register(Path(__file__).with_name("finalized").touch)
+"""
+
 
 def test_a_process_answers_until_its_successor_does(dataset_url: str, tmp_path: Path) -> None:
     """However long that takes to start. Python imports sitecustomize first."""
@@ -59,8 +67,9 @@ def test_a_process_answers_until_its_successor_does(dataset_url: str, tmp_path: 
     assert set(statuses) == {200}, statuses
 
 
-def test_processes_end_without_a_panic_while_requests_arrive(dataset_url: str) -> None:
+def test_processes_end_without_a_panic_while_requests_arrive(dataset_url: str, tmp_path: Path) -> None:
     """A thread that answers at that moment must not come back into a Python that has ended."""
+    (tmp_path / "sitecustomize.py").write_text(ENDING)
     ended = threading.Event()
 
     def ask(address: str) -> None:
@@ -71,11 +80,11 @@ def test_processes_end_without_a_panic_while_requests_arrive(dataset_url: str) -
                 except requests.RequestException:
                     return
 
-    for _ in range(4):
+    for _ in range(2):
         with tempfile.TemporaryFile("w+") as log, ThreadPoolExecutor(24) as clients:
             ended.clear()
             command = [sys.executable, "manage.py", "serve", "--workers", "2"]
-            with logging_into(log, command, dataset_url) as address:
+            with logging_into(log, command, dataset_url, PYTHONPATH=str(tmp_path)) as address:
                 server = main_process(address)
                 until(lambda server=server: len(workers_of(server)) == 2)
                 for _ in range(24):
@@ -87,4 +96,5 @@ def test_processes_end_without_a_panic_while_requests_arrive(dataset_url: str) -
                 ended.set()
                 assert not psutil.wait_procs(workers, timeout=10)[1]
             log.seek(0)
+            assert not (tmp_path / "finalized").exists()  # which is when such a thread would panic
             assert not re.findall("panick|Fatal Python error|Aborted", log.read())
