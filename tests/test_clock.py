@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from tests.clock import Clock
 from tests.postgresql import Server
 from tests.service import DATASET, manage, served
 from tests.test_database_away import Site, log_in, works
-from tests.test_worker import start_worker, until
+from tests.test_worker import start_worker
+from tests.test_worker import until as until_within
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +26,7 @@ ADMIN = {"Authorization": "Bearer oracle-admin-token"}
 HOUR = 3600
 JUMPS = pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forth", "back"])
 WINDOW = 5  # seconds for which logins are locked
+until = partial(until_within, seconds=120)  # less than any jump, on a busy machine, too
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def test_a_lockout_lasts_no_longer_than_it_shall(address: str, jumping: Clock, j
 
     assert [tried() for _ in range(4)] == [401, 401, 401, 429]
     jumping.set(HOUR + jump)
-    until(lambda: tried() == 401, seconds=4 * WINDOW)
+    until(lambda: tried() == 401)
 
 
 @JUMPS
@@ -125,15 +128,15 @@ def test_a_worker_is_seen_and_works_on(url: str, jumping: Clock, jump: int) -> N
     ready = "SELECT count(*) FROM instances_instance WHERE node_state = 'ready' AND node_type = 'execution'"
     with working(url, jumping):
         until(lambda: checked() == 0 and works(url))
-        until(lambda: last("began", "instances_meshinspection") < 5)
+        until(lambda: last("began", "instances_meshinspection") < 10)
         before = one(url, ready)
         assert before > 0
         jumping.set(HOUR + jump)
-        until(lambda: last("began", "instances_meshinspection") < 5)
+        until(lambda: last("began", "instances_meshinspection") < 10)
         until(lambda: checked() == 0 and works(url))
-        until(lambda: last("sighted", "instances_nodehealth WHERE instance_id = 1") < 5)
+        until(lambda: last("sighted", "instances_nodehealth WHERE instance_id = 1") < 10)
         assert one(url, ready) == before
-    until(lambda: checked() == 1, seconds=60)
+    until(lambda: checked() == 1)
 
 
 def test_a_worker_of_before_the_clock_was_set_back_is_missed(url: str, jumping: Clock) -> None:
@@ -160,7 +163,7 @@ def test_what_is_tried_again_does_not_wait_for_the_clock(url: str, address: str,
         until(lambda: one(url, waits))
         jumping.set(0)
         one(url, run, "successful", body["hostname"], job)
-        until(lambda: status(address, path) == 404, seconds=90)
+        until(lambda: status(address, path) == 404)
 
 
 def test_the_daily_cleanup_runs_once_a_day(url: str, clock: Clock) -> None:
@@ -172,7 +175,7 @@ def test_the_daily_cleanup_runs_once_a_day(url: str, clock: Clock) -> None:
         clock.set((due - timedelta(seconds=8) - datetime.now(UTC) + from_now).total_seconds())
         with working(url, clock):
             clock_of_database = "SELECT extract(epoch FROM now())::bigint"
-            until(lambda: one(url, clock_of_database) > (due + from_now).timestamp() + 3, seconds=60)
+            until(lambda: one(url, clock_of_database) > (due + from_now).timestamp() + 3)
             until(lambda: not one(url, "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"))
         return one(url, "SELECT max(id) FROM procrastinate_jobs WHERE task_name = 'cleanup' AND status = 'succeeded'")
 
