@@ -184,8 +184,7 @@ def test_transaction_mode_serves_more_clients_than_it_has_connections(
             for checked in [clients.submit(check_requests_at_once, address, number) for number in range(64)]:
                 checked.result()
             check_time_limit(address, direct)
-            change_minimum(address, 1)
-            change_minimum(address, 2)
+            check_queue(direct)
             assert set(limits_of_time(bouncer)) == {"3s"}
             bouncer.restart()
 
@@ -199,6 +198,13 @@ def check_requests_at_once(address: str, number: int) -> None:
         assert busy or answer.status_code == 200, (path, answer.status_code, answer.text)
     path = f"{address}{INSTANCES}{(3, 5)[number % 2]}/"
     assert requests.patch(path, json={"enabled": number % 3 > 0}, headers=ADMIN, timeout=30).status_code == 200
+
+
+def check_queue(direct: Database) -> None:
+    """A worker that is connected directly executes what was queued through the pooler."""
+    queued = direct.one("SELECT max(id) FROM procrastinate_jobs WHERE task_name = 'apply_policies'")
+    status = "SELECT status::text FROM procrastinate_jobs WHERE id = %s"
+    until(lambda: direct.one(status, queued) == "succeeded")
 
 
 def limits_of_time(bouncer: Pooler) -> list[str]:
