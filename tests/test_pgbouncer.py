@@ -184,7 +184,7 @@ def test_transaction_mode_serves_more_clients_than_it_has_connections(
             for checked in [clients.submit(check_requests_at_once, address, number) for number in range(64)]:
                 checked.result()
             check_time_limit(address, direct)
-            check_queue(direct)
+            check_queue(address, direct)
             assert set(limits_of_time(bouncer)) == {"3s"}
             bouncer.restart()
 
@@ -200,11 +200,14 @@ def check_requests_at_once(address: str, number: int) -> None:
     assert requests.patch(path, json={"enabled": number % 3 > 0}, headers=ADMIN, timeout=30).status_code == 200
 
 
-def check_queue(direct: Database) -> None:
+def check_queue(address: str, direct: Database) -> None:
     """A worker that is connected directly executes what was queued through the pooler."""
-    queued = direct.one("SELECT max(id) FROM procrastinate_jobs WHERE task_name = 'apply_policies'")
-    status = "SELECT status::text FROM procrastinate_jobs WHERE id = %s"
-    until(lambda: direct.one(status, queued) == "succeeded")
+    done = "SELECT max(id) FROM procrastinate_jobs WHERE task_name = 'apply_policies' AND status = 'succeeded'"
+    before = direct.one(done) or 0
+    path = f"{address}/api/v2/instance_groups/5/"
+    for minimum in (1, 2):
+        assert requests.patch(path, json={"policy_instance_minimum": minimum}, headers=ADMIN).status_code == 200
+    until(lambda: (direct.one(done) or 0) > before)
 
 
 def limits_of_time(bouncer: Pooler) -> list[str]:
