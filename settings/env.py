@@ -81,7 +81,8 @@ def peers(entries: list[str]) -> None:
             raise ValidationError("Must be addresses or networks, as 192.0.2.7,10.0.0.0/8, or unix.") from None
 
 
-FIRST_SEGMENTS = ("admin", "api", "favicon.ico", "healthz", "nodes", "readyz", "static")  # of the service's own paths
+# Of the service's own paths.
+FIRST_SEGMENTS = ("admin", "api", "favicon.ico", "healthz", "nodes", "nodes.csv", "nodes.json", "readyz", "static")
 SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 
 
