@@ -37,7 +37,7 @@ BACKLOG = 4096  # connections that wait in the kernel until a process accepts th
 
 
 class ReloadingServer(MPServer):
-    """granian's server, which replaces no further process once it is told to stop."""
+    """granian's server, which replaces no further process once it stops."""
 
     def _respawn_workers(self, workers: Any, *args: Any, **options: Any) -> None:
         for worker in workers:
