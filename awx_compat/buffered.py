@@ -35,7 +35,8 @@ BODIES = 16  # of the largest size, that a process buffers at once
 WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 PORTS = {"http": "80", "https": "443"}
 HTTP1 = ("HTTP/1.0", "HTTP/1.1")
-CLOSE = (("Connection", "close"),)  # after this response; HTTP/2 has frames of its own for that
+Headers = tuple[tuple[str, str], ...]
+CLOSE: Headers = (("Connection", "close"),)  # after this response; HTTP/2 has frames of its own for that
 TOO_SLOW = "The request's body did not arrive in time; nothing was changed."
 TOO_BUSY = "Too many requests are being received. Try again in a moment."
 OVERLOADED = "Too many requests are waiting. Try again in a moment; nothing was changed."
@@ -101,7 +102,8 @@ class Threads:
         """Refuse what has waited too long, and come back when the next has."""
         while request := self.take_late(time.monotonic()):
             if not request.answered.done():
-                refuse(request.protocol, HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED, ())  # connecting anew costs more
+                closing = self.closing(request.environ)  # only then, since to connect anew costs more
+                refuse(request.protocol, HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED, closing)
                 request.answered.set_result(None)
                 self.refused += 1
                 process_metrics.count_refusal(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -153,8 +155,11 @@ class Threads:
             if close := getattr(parts, "close", None):
                 close()
         status, headers = head
-        closing = CLOSE if self.draining.is_closing() and environ["SERVER_PROTOCOL"] in HTTP1 else ()
-        protocol.response_bytes(int(status[:3]), [*headers, *closing], content)
+        protocol.response_bytes(int(status[:3]), [*headers, *self.closing(environ)], content)
+
+    def closing(self, environ: dict[str, Any]) -> Headers:
+        """The header by which the response is the last one on its connection, if the process is about to stop."""
+        return CLOSE if self.draining.is_closing() and environ["SERVER_PROTOCOL"] in HTTP1 else ()
 
 
 def conclude(answered: asyncio.Future[None]) -> None:
@@ -210,7 +215,8 @@ class Application:
         except (LockedError, HashingBusyError) as error:
             await asyncio.sleep(PAUSE)  # clients that guess send the next request at once
             refusal = guesses.lockout_response(error)
-            protocol.response_bytes(refusal.status, refusal.headers, refusal.body)
+            headers = [*refusal.headers, *self.threads.closing(environ)]
+            protocol.response_bytes(refusal.status, headers, refusal.body)
             access_log.log_refusal(environ, self.proxies.client_of(environ), refusal.status, len(refusal.body), began)
         except RequestAbortedError as refused:
             size = refuse(protocol, refused.status, str(refused))
@@ -286,7 +292,7 @@ def length_of(environ: dict[str, Any]) -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def refuse(protocol: Any, status: HTTPStatus, detail: str, closing: Iterable[tuple[str, str]] = CLOSE) -> int:
+def refuse(protocol: Any, status: HTTPStatus, detail: str, closing: Headers = CLOSE) -> int:
     """Send the response; returns the bytes of its body."""
     headers = [("Content-Type", "application/json"), ("Retry-After", str(RETRY_AFTER)), *closing]
     body = f'{{"detail":"{detail}"}}'

@@ -4,7 +4,8 @@ The state is in memory that the main process and its worker processes share. SIG
 the readiness probe fails, and each response closes its connection. DRAIN_SECONDS later, or at once on SIGINT, the state
 is STOPPING, and granian sends SIGTERM to the workers, which finish the requests in progress. A worker that gets SIGTERM
 in any other state is being replaced (SIGHUP to the main process): once its successor answers, it closes its connections
-for as long. Or it got the signal together with the main process, as systemd does it, which ends it later.
+for as long. Or it got the signal together with the main process, as systemd does it, which ends it later. If all stop
+while it is being replaced, it stops with them: the main process has signalled it already, and only waits for it.
 """
 
 import ctypes
@@ -30,6 +31,7 @@ START_TIME = 5.0  # seconds from the start of a process until granian sends SIGT
 LONGEST_START = 30.0  # seconds more, for which that one waits for it
 STOP_TIMEOUT = 10  # seconds for which requests in progress are waited for
 PAUSE = 0.1  # seconds until it is looked for again
+SIGNAL_TIME = 1.0  # seconds in which the main process signals its processes once it stops
 
 
 class Shared(ctypes.Structure):
@@ -104,17 +106,27 @@ class Draining:
     def await_successor(self, loop: AbstractEventLoop, terminated: float) -> None:
         """Close connections once the process answers that was started START_TIME before this one was terminated."""
         if self.is_draining():
-            return  # the main process ends this one in its time
+            self.stop_with_all(loop)
+            return
         answers = self.shared.latest_start > terminated - START_TIME
         if answers or time.monotonic() > terminated + LONGEST_START:
             self.is_replaced = True
-            loop.call_later(settings.DRAIN_SECONDS, self.stop_if_replaced)
+            loop.call_later(settings.DRAIN_SECONDS, self.stop_if_replaced, loop)
         else:
             loop.call_later(PAUSE, self.await_successor, loop, terminated)
 
-    def stop_if_replaced(self) -> None:
-        if not self.is_draining():
+    def stop_if_replaced(self, loop: AbstractEventLoop) -> None:
+        if self.is_draining():
+            self.stop_with_all(loop)
+        else:
             stop_this_process()
+
+    def stop_with_all(self, loop: AbstractEventLoop) -> None:
+        """Stop once all do, unless the main process is faster: to it, a process that ends unasked has failed."""
+        if self.shared.state == State.STOPPING:
+            loop.call_later(SIGNAL_TIME, stop_this_process)
+        else:
+            loop.call_later(PAUSE, self.stop_with_all, loop)
 
 
 def stop_this_process() -> None:

@@ -36,7 +36,7 @@ REFUSALS = (408, 429, 503)
 # Bytes of each file of a process, of which that of the histogram grows where more routes are requested than usual.
 SIZES = {"histogram": 2**20, "counter": 2**16, "gauge_livesum": 2**16, "gauge_livemax": 2**16}
 PERIOD = 1  # seconds between two samples of the gauges
-NOT_MEASURED = "Nothing is measured: PROCESS_METRICS is off, or the server is not 'manage.py serve'."
+NOT_MEASURED = "Nothing is measured: PROCESS_METRICS is off, or the server is not 'awx-instances serve'."
 
 
 class PoolUsage(NamedTuple):

@@ -68,6 +68,9 @@ def main() -> None:
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reads the environment
         Utility(sys.argv).execute()
+    except BrokenPipeError:  # whoever reads the output, as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python writes the rest
+        sys.exit(1)
     except SettingsError as error:  # also of the embedded database, which starts when first needed
         sys.exit(str(error))
     except Exception as error:

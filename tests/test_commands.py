@@ -10,7 +10,7 @@ import pytest
 from django.core.management import get_commands
 
 from settings import commands, env
-from tests.service import PROJECT
+from tests.service import PROJECT, environment
 
 OWN_APPS = {"awx_compat", "fleet", "instances"}
 PROGRAM = Path(sys.executable).parent / "awx-instances"
@@ -97,3 +97,14 @@ def test_a_folder_of_data_that_cannot_be_made_is_one_line(tmp_path: Path) -> Non
     done = run("demo", DATA_DIR=str(tmp_path / "file" / "data"))
     assert done.returncode == 1
     assert done.stderr == (f"{tmp_path}/file/data: Not a directory; correct this, or set DATA_DIR to another folder.\n")
+
+
+def test_a_reader_who_has_had_enough_is_no_failure(dataset_url: str) -> None:
+    """As ``head``, which has closed its end before the command writes."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [PROGRAM, "list_jobs"], env=environment(dataset_url), stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

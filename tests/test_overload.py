@@ -16,6 +16,7 @@ import requests
 from django.test import override_settings
 
 from awx_compat import buffered, probes
+from awx_compat.draining import Draining, State
 from tests.service import new_database, served
 
 ADMIN = {"Authorization": "Bearer oracle-admin-token"}
@@ -157,6 +158,27 @@ def test_only_the_oldest_are_refused_and_who_comes_in_time_is_answered(stuck: St
         application = buffered.Application(stuck, 1)
         assert asyncio.run(overload()) == [200, 503, 503, 200, 200, 503]
     assert not application.threads.waiting
+
+
+def test_who_is_refused_by_a_server_that_stops_leaves_it(stuck: Stuck) -> None:
+    """Or the client would send its next request to the server that was busy, and soon is gone."""
+
+    async def overload() -> list[Protocol]:
+        waiting = [asyncio.create_task(ask(application, "/")) for _ in range(3)]
+        await asyncio.wait(waiting[1:])
+        stuck.released.set()
+        return list(await asyncio.gather(*waiting))
+
+    with override_settings(QUEUE_SECONDS=0.2):
+        draining = Draining()
+        draining.shared.state = State.DRAINING
+        application = buffered.Application(stuck, 1, draining)
+        responses = asyncio.run(overload())
+    assert [(response.status, response.headers["Connection"]) for response in responses] == [
+        (200, "close"),
+        (503, "close"),
+        (503, "close"),
+    ]
 
 
 def test_a_client_that_has_gone_is_not_answered(stuck: Stuck) -> None:

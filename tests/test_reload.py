@@ -67,6 +67,25 @@ def test_a_process_answers_until_its_successor_does(dataset_url: str, tmp_path: 
     assert set(statuses) == {200}, statuses
 
 
+@pytest.mark.parametrize("moment", ["Respawning worker-1", "Stopping old worker-1"])
+def test_sigterm_ends_a_reload(moment: str, dataset_url: str) -> None:
+    """The process that is being replaced ends with the others, and none is replaced after it."""
+    command = [sys.executable, "manage.py", "serve", "--workers", "2"]
+    with tempfile.NamedTemporaryFile("w+") as log:
+
+        def logged() -> str:
+            return Path(log.name).read_text()
+
+        with logging_into(log, command, dataset_url, DRAIN_SECONDS="2") as address:
+            server = main_process(address)
+            until(lambda: len(workers_of(server)) == 2)
+            server.send_signal(signal.SIGHUP)
+            until(lambda: moment in logged())
+            server.send_signal(signal.SIGTERM)
+            until(lambda: "Shutting down granian" in logged(), seconds=25)  # it would wait for that process for 42
+        assert "Respawning worker-2" not in logged()
+
+
 def test_processes_end_without_a_panic_while_requests_arrive(dataset_url: str, tmp_path: Path) -> None:
     """A thread that answers at that moment must not come back into a Python that has ended."""
     (tmp_path / "sitecustomize.py").write_text(ENDING)

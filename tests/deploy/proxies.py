@@ -22,9 +22,9 @@ from tests.test_serve_processes import free_port, write_pair
 from tests.test_worker import until
 
 NAME = "awx.example.org"  # of the service, in the examples
-CLIENT = "127.0.0.9"  # the address of the test's clients, which is no proxy's
+CLIENT = "127.0.0.9"  # the address of the test's clients, in the same network as the proxy
 SERVE = [sys.executable, "manage.py", "serve", "--workers", "1"]
-BEHIND_HTTPS = {"HTTPS": "true", "ALLOWED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.1", "LOG_FORMAT": "json"}
+BEHIND_HTTPS = {"HTTPS": "true", "ALLOWED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.0/8", "LOG_FORMAT": "json"}
 ADMIN = {"Authorization": "Bearer oracle-admin-token"}
 EXAMPLES = {"nginx": PROJECT / "deploy" / "nginx.conf", "haproxy": PROJECT / "deploy" / "haproxy.cfg"}
 

@@ -80,7 +80,7 @@ def says_that_https_is_spoken(proxy: Proxy) -> None:
 
 
 def passes_the_address_of_the_client_on(proxy: Proxy) -> None:
-    """Not the one that a client claims."""
+    """Not the one that a client claims, although its network is one of TRUSTED_PROXIES."""
     path = f"/api/v2/instances/{time.monotonic_ns()}/"
     proxy.request("GET", path)
     proxy.request("GET", path, headers={"X-Forwarded-For": "192.0.2.66"})
@@ -186,7 +186,7 @@ NEEDED: dict[str, list[tuple[str, Callable[[Proxy], None] | str]]] = {
         ("proxy_http_version 1.1;", uses_connections_again),
         ('proxy_set_header Connection "";', uses_connections_again),
         ("proxy_set_header Host $http_host;", passes_the_name_on),
-        ("proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;", passes_the_address_of_the_client_on),
+        ("proxy_set_header X-Forwarded-For $remote_addr;", passes_the_address_of_the_client_on),
         ("proxy_set_header X-Forwarded-Proto $scheme;", says_that_https_is_spoken),
         ("proxy_connect_timeout 2s;", TIMES),
     ],
@@ -210,7 +210,7 @@ NEEDED: dict[str, list[tuple[str, Callable[[Proxy], None] | str]]] = {
         ('bind "${HTTPS}" ssl crt "${CERTIFICATE}"', reads_and_changes),
         ("http-request redirect scheme https code 308 unless { ssl_fc }", redirects_to_https),
         ("http-request set-header X-Forwarded-Proto https", says_that_https_is_spoken),
-        ("option forwardfor", passes_the_address_of_the_client_on),
+        ("http-request set-header X-Forwarded-For %[src]", passes_the_address_of_the_client_on),
         ("default_backend servers", reads_and_changes),
         ("option httpchk GET /readyz", IN_DRAIN),
         ("default-server check inter 1s fall 2", IN_DRAIN),

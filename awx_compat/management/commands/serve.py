@@ -14,7 +14,7 @@ from django.db import connection
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from awx_compat import draining, listening, process_metrics
 from instances.mirror.spoken import speak_as_mirrored
@@ -34,6 +34,15 @@ logger = logging.getLogger(__name__)
 
 GRANIANS_LOG = {"loggers": {"_granian": {"propagate": True}}}  # goes where, and looks as, all others do
 BACKLOG = 4096  # connections that wait in the kernel until a process accepts them
+
+
+class ReloadingServer(MPServer):
+    """granian's server, which replaces no further process once it stops."""
+
+    def _respawn_workers(self, workers: Any, *args: Any, **options: Any) -> None:
+        for worker in workers:
+            if not self.interrupt_signal:
+                super()._respawn_workers([worker], *args, **options)
 
 
 class Command(BaseCommand):
@@ -107,7 +116,7 @@ class Command(BaseCommand):
         # the WSGI application.
         multiprocessing.set_start_method("spawn", force=True)
         shared = draining.shared_memory()
-        server = Server(
+        server = ReloadingServer(
             "settings.rsgi:application",
             **listening.place_options(bind, socket_mode),
             **tls,
