@@ -24,7 +24,8 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "PORT", "MAKEFLAGS")}
+    given = ("PYTHON", "PORT", "MAKEFLAGS", "MAKELEVEL")  # the last two by `make test`
+    clean = {name: value for name, value in os.environ.items() if name not in given}
     done = subprocess.run(["make", *arguments], cwd=checkout, env=clean, capture_output=True, text=True, timeout=300)
     assert not check or done.returncode == 0, done.stderr
     return done
