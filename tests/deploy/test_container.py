@@ -62,10 +62,10 @@ def built(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+def image(packed_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     image = Image(tmp_path_factory.mktemp("image"))
     try:
-        image.build()
+        image.build(packed_debian)
         yield image
     finally:
         image.remove()
