@@ -1,7 +1,5 @@
 """Real clients as published, unchanged: each in a virtual environment of its own, asking the served application."""
 
-import contextlib
-import fcntl
 import json
 import os
 import re
@@ -16,7 +14,8 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.service import PROJECT, new_database, served
+from tests.cache_folder import cache_folder, filled_once
+from tests.service import new_database, served
 
 AWXKIT_VERSIONS = ("23.6.0", "24.6.1")
 # Later releases of setuptools have no pkg_resources, which awxkit imports.
@@ -27,19 +26,6 @@ NEEDED_BY_AWXKIT = ("setuptools==80.9.0", "PyYAML==6.0.3", "requests==2.34.2")
 COLLECTIONS = {"23.6.0": "ansible==9.2.0", "24.6.1": "ansible==10.7.0"}
 NEEDED_BY_ANSIBLE = ("ansible-core==2.19.14", "Jinja2==3.1.6", "PyYAML==6.0.3")
 PIP_OPTIONS = ("--disable-pip-version-check", "--no-input")
-
-
-@contextlib.contextmanager
-def filled_once(folder: Path, content: str) -> Iterator[bool]:
-    """Whether ``folder`` is still to be filled with ``content``, which no other process does meanwhile."""
-    marker = folder / "installed.txt"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        is_missing = not marker.exists() or marker.read_text() != content
-        yield is_missing
-        if is_missing:
-            marker.write_text(content)
 
 
 def run_to_install(*command: str) -> None:
@@ -140,8 +126,7 @@ class Ansible:
 @pytest.fixture(scope="session")
 def clients_folder(request: pytest.FixtureRequest) -> Path:
     """Where the virtual environments of clients are kept between runs."""
-    own = PROJECT / ".venv"
-    return own / "clients" if own.is_dir() else Path(request.config.cache.mkdir("clients"))
+    return cache_folder("clients", request.config)
 
 
 @pytest.fixture(scope="session", params=AWXKIT_VERSIONS)

@@ -1,8 +1,7 @@
-"""The image of the Dockerfile, built on a Debian of debootstrap's, and its containers."""
+"""The image of the Dockerfile, built on the Debian of debian.py, and its containers."""
 
 import contextlib
 import json
-import os
 import shutil
 import socket
 import socketserver
@@ -15,10 +14,10 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.deploy.debian import run
 from tests.deploy.programs import program
 from tests.service import PROJECT
 
-SUITE = "trixie"
 BASE, TAG = "localhost/base", "localhost/awx-instances"
 # The other one copies the whole image for each container.
 DRIVER = "overlay" if "\toverlay\n" in Path("/proc/filesystems").read_text() else "vfs"
@@ -27,20 +26,6 @@ CONFINED = (
     *("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=host"),
     *("--cgroupns=host", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--no-healthcheck"),
 )
-
-
-def run(*command: str | Path, timeout: int = 1800, **more: Any) -> str:
-    done = subprocess.run([*map(str, command)], stdout=subprocess.PIPE, text=True, timeout=timeout, **more)
-    assert done.returncode == 0, (command, done.stdout)
-    return done.stdout
-
-
-def make_root(folder: Path) -> None:
-    """A minimal Debian. It trusts the certificates that pip trusts here, as the network may have its own."""
-    run("debootstrap", "--variant=minbase", SUITE, folder, stderr=subprocess.STDOUT)
-    if certificates := os.environ.get("PIP_CERT"):
-        shutil.copy(certificates, folder / "etc" / "pip.crt")
-        (folder / "etc" / "pip.conf").write_text("[global]\ncert = /etc/pip.crt\n")
 
 
 @dataclass
@@ -54,12 +39,8 @@ class Image:
         runtime = ("--runtime", "runc", "--cgroup-manager", "cgroupfs")
         return [program("podman"), *map(str, (*storage, *runtime, *arguments))]
 
-    def build(self) -> None:
-        root = self.folder / "root"
-        make_root(root)
-        with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
-            run(*self.podman("import", "--quiet", "-", BASE), stdin=tar.stdout)
-        shutil.rmtree(root)
+    def build(self, packed: Path) -> None:
+        run(*self.podman("import", "--quiet", packed, BASE))
         options = ("--isolation", "chroot", "--format", "docker", "--layers=false", "--build-arg", f"BASE={BASE}")
         run(*self.podman("build", *options, "--tag", TAG, PROJECT), stderr=subprocess.STDOUT)
 

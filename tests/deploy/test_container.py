@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,10 +63,10 @@ def built(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    image = Image(tmp_path_factory.mktemp("image"))
+def image(packed_debian: Path) -> Iterator[Image]:
+    image = Image(Path(tempfile.mkdtemp()))  # podman takes no long path
     try:
-        image.build()
+        image.build(packed_debian)
         yield image
     finally:
         image.remove()
