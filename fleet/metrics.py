@@ -8,16 +8,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import exposition
 from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from rest_framework.renderers import BaseRenderer
 
-from awx_compat.bases import RENDERERS, Families, Labels, TextRenderer, gauge
+from awx_compat.bases import RENDERERS, Families, Labels, TextRenderer, encode, gauge
 from instances.health.conditions import health_of
 from instances.health.rules import last_seen_at
 from instances.models import Condition, Instance, InstanceGroup, Mirror
 
 PREFIX = "awx_fleet_"
+# Django makes these lists anew each time that they are read: too dear for each sample.
+NODE_STATES, STATUSES = Instance.NodeState.values, Condition.Status.values
 
 
 class PrometheusRenderer(TextRenderer):
@@ -26,9 +28,9 @@ class PrometheusRenderer(TextRenderer):
     def encode(self, families: Families, renderer_context: Any) -> bytes:
         request = renderer_context["request"]
         accepted = self.media_type if "format" in request.query_params else request.headers.get("Accept", "")
-        encode, content_type = exposition.choose_encoder(accepted)
+        encoder, content_type = choose_encoder(accepted)
         renderer_context["response"]["Content-Type"] = content_type
-        return encode(families)
+        return encode(families, encoder)
 
 
 class OpenMetricsRenderer(PrometheusRenderer):
@@ -56,8 +58,11 @@ def states(values: Collection[str], current: str, label: str, **labels: str) -> 
         yield {**labels, label: value}, value == current
 
 
-def of_nodes(nodes: Collection[Instance], conditions: Mapping[int, list[Condition]], now: datetime) -> Iterator[Metric]:
-    """Of nodes that were read ``with_load()``, ``with_conditions()`` and ``with_up()``; ``conditions`` by their ids."""
+def of_nodes(nodes: Collection[Instance], statuses: Mapping[int, Mapping[str, str]], now: datetime) -> Iterator[Metric]:
+    """Of nodes that were read ``with_load()``, ``with_health()`` and ``with_up()``.
+
+    ``statuses``: by the ids of the nodes, those of their conditions by type.
+    """
 
     def of_each(name: str, text: str, value: Any) -> Metric:
         return family(f"node_{name}", text, (({"hostname": each.hostname}, value(each)) for each in nodes))
@@ -75,9 +80,7 @@ def of_nodes(nodes: Collection[Instance], conditions: Mapping[int, list[Conditio
 
     yield family("node_info", "What each node is.", ((labels_of(each), 1) for each in nodes))
     all_states = [
-        sample
-        for each in nodes
-        for sample in states(Instance.NodeState.values, each.node_state, "state", hostname=each.hostname)
+        sample for each in nodes for sample in states(NODE_STATES, each.node_state, "state", hostname=each.hostname)
     ]
     yield family("node_state", "Whether each node is in each state.", all_states)
     yield of_each("up", "Whether each node is ready and enabled.", lambda node: node.is_up)
@@ -101,10 +104,8 @@ def of_nodes(nodes: Collection[Instance], conditions: Mapping[int, list[Conditio
     all_conditions = [
         sample
         for each in nodes
-        for condition in conditions[each.pk]
-        for sample in states(
-            Condition.Status.values, condition.status, "status", hostname=each.hostname, type=condition.type
-        )
+        for kind, status in statuses[each.pk].items()
+        for sample in states(STATUSES, status, "status", hostname=each.hostname, type=kind)
     ]
     yield family("node_condition", "Whether each condition of each node has each status.", all_conditions)
 

@@ -217,13 +217,13 @@ class FleetMetrics(ApiView):
     )
     def get(self, request: Request) -> Response:
         now = timezone.now()
-        nodes = list(Instance.objects.with_load().with_conditions().with_up().order_by("hostname"))
+        nodes = list(Instance.objects.with_load().with_health().with_up().order_by("hostname"))
         groups = list(InstanceGroup.objects.with_load().with_members().order_by("name"))
         mirror = guard.current()
         return Response(
             Families(
                 [
-                    *metrics.of_nodes(nodes, conditions.all_current(nodes, now), now),
+                    *metrics.of_nodes(nodes, monitoring.condition_statuses(nodes, now), now),
                     *metrics.of_groups(groups),
                     *metrics.of_links(monitoring.links_by_state()),
                     *metrics.of_background_work(

@@ -1,7 +1,7 @@
-"""What monitoring reads beside instances and groups: totals of the service, links, background jobs and workers."""
+"""What monitoring reads beside instances and groups: totals, statuses, links, background jobs and workers."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
 from instances.database import fetch_in_one_statement
-from instances.models import InstanceLink, JobCount
+from instances.health.conditions import all_findings
+from instances.models import Condition, Instance, InstanceLink, JobCount
 
 # Users; sessions that have not expired; connections to the database. No visitor has a session before the login.
 TOTALS = """SELECT
@@ -36,6 +37,14 @@ def jobs_and_totals() -> tuple[list[dict[str, Any]], Totals]:
     """The numbers of jobs as ``JobCount.objects.by_node()`` has them, and the totals, of one moment. One query."""
     jobs, (totals,) = fetch_in_one_statement(JobCount.objects.by_node(), TOTALS)
     return jobs, Totals(**totals)
+
+
+def condition_statuses(instances: Collection[Instance], now: datetime) -> dict[int, dict[str, str]]:
+    """By id, the status of each condition of instances that were read ``with_health()``. At most two queries."""
+    return {
+        each.pk: {kind.value: found[kind].status.value for kind in Condition.Type}
+        for each, found in all_findings(instances, now)
+    }
 
 
 def links_by_state() -> dict[str, int]:

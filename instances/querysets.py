@@ -127,9 +127,12 @@ class InstanceQuerySet(VisibleQuerySet):
         return self.alias(jobs_running=running, consumed=consumed).alias(share_in_use=share)
 
     def with_conditions(self) -> Self:
-        """What ``instances.health.conditions.current()`` reads: stored health and conditions, last bundle, and port."""
-        related = self.with_mirror().select_related("health", "issued_bundle", "canonical_address")
-        return related.prefetch_related("conditions")
+        """What ``instances.health.conditions.current()`` reads: the stored conditions, and ``with_health()``."""
+        return self.with_health().prefetch_related("conditions")
+
+    def with_health(self) -> Self:
+        """What the status of each condition follows from: the stored health, the last bundle, and the port."""
+        return self.with_mirror().select_related("health", "issued_bundle", "canonical_address")
 
     def with_mirror(self) -> Self:
         """``is_mirrored``: whether the records are those of another AWX."""

@@ -6,7 +6,7 @@ not BundleCurrent, which depends on other instances and on files, and is compute
 What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from instances import install_bundles
-from instances.health.rules import CHECKABLE_STATES, LOST_ERROR, last_seen_at, tolerance
+from instances.health.rules import CHECKABLE_STATES, is_marked_lost, last_seen_at, tolerance, was_seen_here
 from instances.health.watch import MIRRORING as MIRRORING
 from instances.health.watch import Watch as Watch
 from instances.install_bundles import Comparison
@@ -120,15 +120,6 @@ def seen(instance: Instance, health: NodeHealth, now: datetime) -> Finding:
     if is_marked_lost(instance) and not was_seen_here(health, now, instance):
         return Finding(Status.UNKNOWN, Reason.SEEN_ONCE)
     return Finding(Status.TRUE, Reason.SEEN)
-
-
-def is_marked_lost(instance: Instance) -> bool:
-    return instance.errors.startswith(LOST_ERROR)
-
-
-def was_seen_here(health: NodeHealth, now: datetime, instance: Instance) -> bool:
-    """Whether this service itself, and not only a mirrored AWX, saw the node within its tolerance."""
-    return health.sighted is not None and abs(now - health.sighted) <= tolerance(instance.node_type)
 
 
 def health_checked(instance: Instance, health: NodeHealth, watch: Watch) -> Finding:
@@ -255,20 +246,27 @@ def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
 
 def all_current(instances: Collection[Instance], now: datetime | None = None) -> dict[int, list[Condition]]:
     """By id, the conditions of instances that were read ``with_conditions()``; none is stored. At most two queries."""
-    now = now or timezone.now()
+    return {each.pk: current_by(each, found) for each, found in all_findings(instances, now or timezone.now())}
+
+
+def all_findings(
+    instances: Collection[Instance], now: datetime
+) -> Iterator[tuple[Instance, dict[Condition.Type, Finding]]]:
+    """The findings of instances that were read ``with_health()``; where one is lost, as if nothing cut it off.
+
+    What cuts it off changes the reason of Reachable, not its status. At most two queries.
+    """
     watch = MIRRORING if any(each.is_mirrored for each in instances) else Watch.here(now)
     compared = install_bundles.comparisons_of(instances, now)
-    return {each.pk: current_by(each, watch, compared.get(each.pk), now) for each in instances}
+    for each in instances:
+        bundle = bundle_current(each, watch, compared.get(each.pk))
+        yield each, {**findings(each, watch, now, blockers={}), Type.BUNDLE_CURRENT: bundle}
 
 
-def current_by(instance: Instance, watch: Watch, comparison: Comparison | None, now: datetime) -> list[Condition]:
+def current_by(instance: Instance, found: dict[Condition.Type, Finding]) -> list[Condition]:
     stored = {condition.type: condition for condition in instance.conditions.all()}
-    found = findings(instance, watch, now)
-    found[Type.BUNDLE_CURRENT] = bundle_current(instance, watch, comparison)
-    if Type.REACHABLE not in found:
-        found[Type.REACHABLE] = stored_loss(stored.get(Type.REACHABLE)) or down(
-            None, health_of(instance).lost_since or now
-        )
+    if found[Type.REACHABLE].reason == Reason.DOWN:
+        found[Type.REACHABLE] = stored_loss(stored.get(Type.REACHABLE)) or found[Type.REACHABLE]
     return [
         condition(instance, kind, found[kind], transition(found[kind], stored.get(kind), found[kind].status, None))
         for kind in Type

@@ -28,3 +28,12 @@ def last_seen_at(instance: Instance, health: NodeHealth, now: datetime) -> datet
     """When the node was last seen; None if it never was, or further in the future than another clock may be ahead."""
     times = [time for time in (instance.last_seen, health.sighted) if time is not None]
     return max((time for time in times if time - now <= tolerance(instance.node_type)), default=None)
+
+
+def was_seen_here(health: NodeHealth, now: datetime, instance: Instance) -> bool:
+    """Whether this service itself, and not only a mirrored AWX, saw the node within its tolerance."""
+    return health.sighted is not None and abs(now - health.sighted) <= tolerance(instance.node_type)
+
+
+def is_marked_lost(instance: Instance) -> bool:
+    return instance.errors.startswith(LOST_ERROR)

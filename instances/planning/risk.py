@@ -113,6 +113,7 @@ class MeshGraph:
         self.controllers = {name for name, node in self.nodes.items() if node.controls}
         self.before = dominators(self.controllers, self.links)
         self.behind = self.all_behind()
+        self.capacity = sum(node.capacity for node in self.nodes.values())
 
     def all_behind(self) -> dict[Point, list[str]]:
         """By node or place of a link, the nodes that its loss cuts off."""
@@ -147,11 +148,11 @@ class MeshGraph:
 
     def loss(self, point: Point) -> dict[str, Any]:
         nodes = [self.nodes[name] for name in self.behind[point]]
-        forks, all_forks = (sum(node.capacity for node in some) for some in (nodes, self.nodes.values()))
+        forks = sum(node.capacity for node in nodes)
         return {
             "cuts_off": self.behind[point],
             "capacity": forks,
-            "share": forks / all_forks if all_forks else 0.0,
+            "share": forks / self.capacity if self.capacity else 0.0,
             "jobs_running": sum(node.jobs_running for node in nodes),
         }
 
