@@ -3,7 +3,7 @@
 from awx_compat import process_metrics
 from awx_compat.authentication import bearer_token
 from awx_compat.exceptions import BodyTooLarge
-from awx_compat.exposition import RENDERERS, Families, Labels, TextRenderer, encode, gauge, without_families
+from awx_compat.exposition import RENDERERS, Families, Labels, TextRenderer, gauge, without_families
 from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import IsSuperuserOrAuditor
@@ -26,7 +26,6 @@ __all__ = [
     "TextRenderer",
     "bearer_token",
     "detail",
-    "encode",
     "error_page",
     "gauge",
     "id_in",

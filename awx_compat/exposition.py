@@ -1,19 +1,17 @@
 """Families of metrics, and the renderers of answers that consist of them: Prometheus' text, JSON, or a page."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric, Sample
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 from rest_framework.renderers import BaseRenderer
 
 from awx_compat.browsable import BrowsableRenderer
 from awx_compat.renderers import JSONRenderer
 
 Labels = dict[str, str]
-Encoder = Callable[[Collector], bytes]  # one of prometheus-client's
 
 
 class Families(Collector):
@@ -33,42 +31,6 @@ def gauge(name: str, text: str, samples: Iterable[tuple[Labels, Any]]) -> GaugeM
     return family
 
 
-def encode(families: Families, encoder: Encoder) -> bytes:
-    """What ``encoder`` makes of the families, for a fraction of its cost where they have many samples."""
-    end = encoder(Families(()))  # what follows the last family
-
-    def write(family: Metric) -> bytes:
-        return encoder(Families([family])).removesuffix(end)
-
-    parts = [write_all(write(pattern(each)), each) if is_long(each) else write(each) for each in families.collect()]
-    return b"".join([*parts, end])
-
-
-def is_long(family: Metric) -> bool:
-    """Whether it is a ``gauge()`` of many samples."""
-    return isinstance(family, GaugeMetricFamily) and len(family.samples) > 1
-
-
-def pattern(family: Metric) -> Metric:
-    """The ``gauge()`` with one sample in place of all, which has ``%s`` for each label, and the value 0."""
-    return gauge(family.name, family.documentation, [(dict.fromkeys(family.samples[0].labels, "%s"), 0)])
-
-
-def write_all(pattern: bytes, family: Metric) -> bytes:
-    """The ``family``, whose ``pattern`` an encoder wrote: a line for each sample, as that of the pattern."""
-    head, line = pattern.decode().removesuffix("0.0\n").rsplit("\n", 1)
-    names = sorted(family.samples[0].labels)
-    columns = [[escape(sample.labels[name]) for sample in family.samples] for name in names]
-    values = [floatToGoString(sample.value) for sample in family.samples]
-    lines = [f"{line}%s" % fields for fields in zip(*columns, values, strict=True)]
-    return "\n".join([head, *lines, ""]).encode()
-
-
-def escape(value: str) -> str:
-    """The value of a label as both formats have it."""
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
 class TextRenderer(BaseRenderer):
     """Families as text; errors and descriptions as JSON."""
 
@@ -82,7 +44,7 @@ class TextRenderer(BaseRenderer):
         return JSONRenderer().render(data, accepted_media_type, renderer_context)
 
     def encode(self, families: Families, renderer_context: Any) -> bytes:
-        return encode(families, generate_latest)
+        return generate_latest(families)
 
 
 class FamiliesRenderer(JSONRenderer):

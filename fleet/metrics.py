@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from prometheus_client import exposition
 from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
 from rest_framework.renderers import BaseRenderer
 
-from awx_compat.bases import RENDERERS, Families, Labels, TextRenderer, encode, gauge
+from awx_compat.bases import RENDERERS, Families, Labels, TextRenderer, gauge
 from instances.health.conditions import health_of
 from instances.health.rules import last_seen_at
 from instances.models import Condition, Instance, InstanceGroup, Mirror
@@ -28,9 +28,9 @@ class PrometheusRenderer(TextRenderer):
     def encode(self, families: Families, renderer_context: Any) -> bytes:
         request = renderer_context["request"]
         accepted = self.media_type if "format" in request.query_params else request.headers.get("Accept", "")
-        encoder, content_type = choose_encoder(accepted)
+        encode, content_type = exposition.choose_encoder(accepted)
         renderer_context["response"]["Content-Type"] = content_type
-        return encode(families, encoder)
+        return encode(families)
 
 
 class OpenMetricsRenderer(PrometheusRenderer):

@@ -15,13 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 from procrastinate.contrib.django.models import ProcrastinateWorker
 from prometheus_client import parser as prometheus
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
 
-from awx_compat.exposition import Encoder, Families, encode, gauge
 from instances import monitoring, tasks
 from instances.models import (
     Condition,
@@ -318,48 +314,6 @@ def test_the_number_of_queries_is_constant(size: int, mirrored: bool, admin: Use
     with CaptureQueriesContext(connection) as captured:
         assert client.get(URL).status_code == 200
     assert len(captured) == (8 if mirrored else 9)
-
-
-TEXTS = st.text(max_size=8) | st.text(alphabet='\\\n"%s{}=,', max_size=8)
-GAUGES = st.builds(
-    lambda name, text, labels, rows: gauge(
-        name, text, [(dict(zip(labels, values, strict=False)), value) for *values, value in rows]
-    ),
-    st.from_regex(r"[a-z]+(_created|_total)?", fullmatch=True),
-    TEXTS,
-    st.sampled_from([("hostname", "type", "status"), ("b", "a"), ()]),
-    st.lists(st.tuples(TEXTS, TEXTS, TEXTS, st.floats() | st.booleans() | st.integers(-(10**12), 10**12)), max_size=4),
-)
-ENCODERS = [
-    choose_encoder(accept)[0]
-    for accept in (
-        "text/plain",
-        "text/plain;version=1.0.0;escaping=dots",
-        "application/openmetrics-text",
-        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
-    )
-]
-
-
-@pytest.mark.parametrize("encoder", ENCODERS)
-@given(st.lists(GAUGES, max_size=3), st.booleans())
-def test_families_are_encoded_as_by_the_library(encoder: Encoder, gauges: list[Metric], counted: bool) -> None:
-    families = Families([*gauges, *[CounterMetricFamily("failures", "Failures.", value=3, created=1)] * counted])
-    assert encode(families, encoder) == encoder(families)
-
-
-@pytest.mark.parametrize("encoder", ENCODERS)
-def test_the_library_writes_one_sample_of_each_family(encoder: Encoder) -> None:
-    """It takes ten times as long for one as the others take."""
-    written: list[int] = []
-
-    def counting(families: Collector) -> bytes:
-        written.extend(len(family.samples) for family in families.collect())
-        return encoder(families)
-
-    families = Families([gauge("up", "Up.", [({"hostname": str(n)}, n) for n in range(100)]) for _ in range(3)])
-    assert encode(families, counting) == encoder(families)
-    assert written == [1, 1, 1]
 
 
 # --- Prometheus' conventions
