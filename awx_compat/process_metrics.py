@@ -13,10 +13,9 @@ import itertools
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from threading import Thread, get_ident
+from threading import Event, Thread, get_ident
 from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
@@ -105,9 +104,10 @@ class ProcessMetrics:
         Thread(target=self.sample_all, args=(pools,), daemon=True).start()
 
     def sample_all(self, pools: Mapping[str, Pool]) -> None:
+        never = Event()
         while True:
             self.sample(pools)
-            time.sleep(PERIOD)
+            never.wait(PERIOD)
 
     def sample(self, pools: Mapping[str, Pool]) -> None:
         for name, pool in pools.items():

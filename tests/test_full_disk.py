@@ -190,7 +190,7 @@ def test_the_key_of_the_demonstration_is_made_once_there_is_space() -> None:
     with mounted(1) as disk:
         with disk.full():
             said = demo(disk.folder / "data", 8173).communicate(timeout=60)[0]
-        assert said == f"{disk.folder}/data/secret_key cannot be written: {SAID}; set DATA_DIR to another folder.\n"
+        assert said == f"{disk.folder}/data: {SAID}; correct this, or set DATA_DIR to another folder.\n"
         said = demo(disk.folder / "data", 8173).communicate(timeout=60)[0]
         assert said.startswith("The embedded PostgreSQL cannot run: there is no space left for ")
         assert len(said.splitlines()) == 1

@@ -96,6 +96,7 @@ def test_each_request_counts_once_whichever_process_answers(dataset_url: str, tm
             }
         assert files(tmp_path) == 2
         server.wait_for_processes(2)
+        until(lambda: server.value("database_connections"), 60)
         assert 1 <= (server.value("database_connections") or 0) <= 14  # two processes with six threads and a probe's
         server.process.terminate()
         server.process.wait(30)

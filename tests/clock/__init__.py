@@ -1,6 +1,6 @@
 """A clock that jumps: that of processes which run under Debian's libfaketime, and read their clock from a file.
 
-Their monotonic clock goes on. ``time.sleep`` fails under it; nothing that is run here calls that.
+Their monotonic clock goes on. Python's ``time.sleep`` fails under it (EINVAL), so they sleep in another way.
 """
 
 import shutil
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(sys.prefix) / "faketime" / "libfaketimeMT.so.1"  # where ``install`` puts it
+
+SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select((), (), (), seconds) and None\n"
 
 
 class Clock:
@@ -24,7 +26,9 @@ class Clock:
         library = shutil.copy(LIBRARY, self.folder)
         self.file = self.folder / "offset"
         self.set(0)
+        (self.folder / "sitecustomize.py").write_text(SLEEP)
         self.variables = {
+            "PYTHONPATH": str(self.folder),
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
             "FAKETIME_NO_CACHE": "1",
