@@ -94,7 +94,8 @@ def test_the_port_can_be_chosen(arguments: list[str], port: int, checkout: Path)
 
 @pytest.mark.slow
 def test_a_python_that_is_named_makes_the_environment(checkout: Path) -> None:
-    name = f".venv/of-{sys.executable.replace('/', '-')}"
-    make(checkout, name, f"PYTHON={sys.executable}")
+    python = str(Path(sys.base_prefix) / "bin" / "python3")  # that of the tests may have a space in its path
+    name = f".venv/of-{python.replace('/', '-')}"
+    make(checkout, name, f"PYTHON={python}")
     assert (checkout / name).exists()
     subprocess.run([checkout / ".venv" / "bin" / "python", "-m", "pip", "--version"], check=True, capture_output=True)
