@@ -66,11 +66,10 @@ class FleetRoot(ApiView):
     )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "ping", "report")}
-        here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics")}
-        here |= {"process_metrics": "metrics/process/", "mirror": "mirror/"}
+        here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics", "mirror")}
+        here |= {"mesh_risk": "mesh/risk/", "process_metrics": "metrics/process/"}
         root = reverse("fleet")
-        paths = {**here, "mesh_risk": "mesh/risk/", **below}
-        return Response({name: root + path for name, path in paths.items()})
+        return Response({name: root + path for name, path in {**here, **below}.items()})
 
 
 class ReportView(ApiView):
