@@ -3,6 +3,7 @@
 Django runs each command. Help needs no settings, as it is what an operator reads first.
 """
 
+import errno
 import os
 import re
 import sys
@@ -68,9 +69,13 @@ def main() -> None:
     try:
         settings.INSTALLED_APPS  # noqa: B018 - reads the environment
         Utility(sys.argv).execute()
-    except BrokenPipeError:  # whoever reads the output, as head, has had enough
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python writes the rest
-        sys.exit(1)
+        # Whoever reads the output, as head, has had enough.
+        sys.exit(1 if error.errno == errno.EPIPE else f"{error.filename or 'The output'}: {error.strerror}")
     except SettingsError as error:  # also of the embedded database, which starts when first needed
         sys.exit(str(error))
     except Exception as error:

@@ -108,3 +108,12 @@ def test_a_reader_who_has_had_enough_is_no_failure(dataset_url: str) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("command", ["list_jobs", "list_groups", "list_instances", "mesh_risk", "help"])
+def test_an_output_without_space_is_one_line(command: str, dataset_url: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [PROGRAM, command], env=environment(dataset_url), stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (1, "The output: No space left on device\n")
