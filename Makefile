@@ -20,7 +20,7 @@ test: $(VENV)/dev ## Run the tests that are not marked slow, on a real PostgreSQ
 	$(PYTEST) -m 'not slow'
 
 test-all: $(VENV)/dev $(VENV)/browser $(VENV)/promtool $(VENV)/pooler $(VENV)/proxies $(VENV)/clock ## Run every test and measure what they cover; takes most of an hour
-	$(PYTEST) --cov=instances
+	$(PYTEST) --cov=instances -r fER
 
 bench: $(VENV)/dev ## Measure what is claimed of the speed; needs wrk and an idle machine
 	$(BIN)/python -m bench

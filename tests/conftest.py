@@ -26,6 +26,13 @@ from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from tests.service import DATASET, DATASET24, connected_to, manage, new_database, served, shared_template
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A slow test that fails is run once more: it may be that the machine stood still for seconds, but not twice."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def run_name() -> str:
     """What the names of databases have in common that the processes of one run of tests share."""
