@@ -152,7 +152,7 @@ def test_the_api_names_what_would_be_cut_off(admin: User, django_assert_num_quer
         "share": 0.75,
         "jobs_running": 2,
     }
-    assert found["links"][0]["cuts_off"] == ["exec-1", "hop-1"]
+    assert found["links"][0]["cuts_off"] == ["hop-1", "exec-1"]
     assert found["unreachable"] == ["lone"]
     assert found["longest_ways"][0] == ["control", "hop-1", "exec-1"]
     assert found["remedy"]["links"] == [{"source": "exec-1", "target": "exec-2"}]
