@@ -159,17 +159,28 @@ class MeshGraph:
         return sorted(name for name in self.reached if self.before[name] != CONTROL_PLANE)
 
     def risk(self) -> Risk:
-        nodes = [NodeCut(hostname=point, **self.loss(point)) for point in self.cutting if isinstance(point, str)]
-        places = [point for point in self.cutting if isinstance(point, int)]
-        links = [LinkCut(**self.links[place]._asdict(), **self.loss(place)) for place in places]
         return Risk(
-            nodes=sorted(nodes, key=lambda cut: (-len(cut.cuts_off), cut.hostname)),
-            links=sorted(links, key=lambda cut: (-len(cut.cuts_off), cut.source, cut.target)),
-            unreachable=sorted(self.nodes.keys() - self.before.keys()),
+            nodes=self.node_cuts(),
+            links=self.link_cuts(),
+            unreachable=self.unreachable(),
             single_path=self.single_path(),
             longest_ways=self.longest_ways(),
             remedy=self.remedy(),
         )
+
+    def node_cuts(self) -> list[NodeCut]:
+        """The most harmful first."""
+        cuts = [NodeCut(hostname=point, **self.loss(point)) for point in self.cutting if isinstance(point, str)]
+        return sorted(cuts, key=lambda cut: (-len(cut.cuts_off), cut.hostname))
+
+    def link_cuts(self) -> list[LinkCut]:
+        """The most harmful first."""
+        places = [point for point in self.cutting if isinstance(point, int)]
+        cuts = [LinkCut(**self.links[place]._asdict(), **self.loss(place)) for place in places]
+        return sorted(cuts, key=lambda cut: (-len(cut.cuts_off), cut.source, cut.target))
+
+    def unreachable(self) -> list[str]:
+        return sorted(self.nodes.keys() - self.before.keys())
 
     def loss(self, point: Point) -> dict[str, Any]:
         span = self.spans[point]
