@@ -264,7 +264,7 @@ def conditions_of(client: APIClient, key: object) -> Any:
 def test_the_conditions_come_in_their_order(by_name: bool, exec_1: Instance, bob: User) -> None:
     answer = conditions_of(client_of(bob), "exec-1" if by_name else exec_1.pk)
     assert answer.status_code == 200
-    assert answer.json()["count"] == 6
+    assert answer.json()["count"] == 7
     assert [each["type"] for each in answer.json()["results"]] == Condition.Type.values
     for each in answer.json()["results"]:
         assert list(each) == ["type", "status", "reason", "message", "last_transition"]
@@ -277,6 +277,7 @@ def test_a_report_shows_in_the_conditions(exec_1: Instance, admin: User) -> None
     assert {kind: each["status"] for kind, each in told.items()} == {
         **dict.fromkeys(Condition.Type.values, "True"),
         "BundleCurrent": "Unknown",
+        "SinglePath": "Unknown",
     }
     assert told["HealthChecked"]["reason"] == "CheckPassed"
     post(with_token(node_tokens.issue(exec_1)), exec_1.pk, {"errors": "no podman"})
@@ -441,7 +442,7 @@ def test_awxs_root_does_not_tell_of_it() -> None:
 @pytest.mark.parametrize("rows", [1, 20])
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("", 1), ("mesh/", 2), ("instances/{pk}/conditions/", 4), ("instances/exec-1/conditions/", 4)],
+    [("", 1), ("mesh/", 2), ("instances/{pk}/conditions/", 5), ("instances/exec-1/conditions/", 5)],
 )
 def test_an_answer_costs_the_same_in_any_fleet(
     path: str,

@@ -134,6 +134,11 @@ def test_conditions_are_those_of_the_api(admin: User, mesh: list[Instance]) -> N
     assert len(figures) == len(mesh) * len(Condition.Type) * len(Condition.Status)
 
 
+def test_the_bad_status_of_each_condition_is_named(admin: User) -> None:
+    bad = {("False", kind.value) for kind in Condition.Type if kind.good == "True"}
+    assert read(admin)["condition_bad"] == dict.fromkeys(bad | {("True", "SinglePath")}, 1)
+
+
 @pytest.mark.parametrize("ages", [(None, None), (30, None), (None, 30), (300, 30), (30, 300), (-10, None), (-7200, 30)])
 def test_the_age_of_the_last_sign_of_life(ages: tuple[float | None, float | None], admin: User) -> None:
     """By AWX or here, whichever is later; a time in the future, by another clock, is now, or none at all."""
@@ -299,7 +304,7 @@ def test_a_format_that_is_named_decides(name: str, content_type: str, accept: st
 @pytest.mark.parametrize("size", [1, 20])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_the_number_of_queries_is_constant(size: int, mirrored: bool, admin: User) -> None:
-    """Who asks; nodes, inspections and links of bundles; groups, links, jobs, workers, mirror."""
+    """Who asks; nodes, inspections, links of bundles and of the mesh; groups, links, jobs, workers, mirror."""
     for n in range(size):
         node = make_node(f"node-{n}", listener_port=27199)
         record_bundle(node)
@@ -313,7 +318,7 @@ def test_the_number_of_queries_is_constant(size: int, mirrored: bool, admin: Use
     client = client_of(admin)
     with CaptureQueriesContext(connection) as captured:
         assert client.get(URL).status_code == 200
-    assert len(captured) == (8 if mirrored else 9)
+    assert len(captured) == (9 if mirrored else 10)
 
 
 # --- Prometheus' conventions
