@@ -41,7 +41,7 @@ from tests.mirroring import sync
 from tests.service import connected_to, new_database, served
 
 Status, Type = Condition.Status, Condition.Type
-NOT_STORED = {Type.BUNDLE_CURRENT, Type.SINGLE_PATH}
+NOT_STORED = {Type.BUNDLE_CURRENT, Type.SINGLE_PATH, Type.DRAINING, Type.DRAINED}
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 NO_ROUTE = "Receptor error from exec-1, detail:\nno route to node"
 
@@ -234,6 +234,8 @@ def test_a_node_that_is_down_is_not_explained_as_well(where: str, reason: str, a
         "Enabled": "True",
         "BundleCurrent": "Unknown",
         "SinglePath": "Unknown",
+        "Draining": "False",
+        "Drained": "False",
     }
     assert found["Reachable"]["reason"] == reason
     assert found["HealthChecked"]["message"] == NO_ROUTE
@@ -403,6 +405,8 @@ def test_the_first_report_is_a_transition() -> None:
         "Enabled": None,
         "BundleCurrent": None,
         "SinglePath": None,
+        "Draining": None,
+        "Drained": None,
     }
 
 

@@ -567,6 +567,8 @@ def test_conditions_are_told_before_they_are_noted() -> None:
         "Enabled": ("False", "DisabledByOperator"),
         "BundleCurrent": ("Unknown", "NoBundleRecorded"),
         "SinglePath": ("Unknown", "NoWayToControlNode"),
+        "Draining": ("False", "NotDraining"),
+        "Drained": ("False", "NotDraining"),
     }
 
 

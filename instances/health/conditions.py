@@ -1,8 +1,9 @@
-"""The typed conditions of a node: seven aspects of it, each with a status, a reason of a closed list and a time.
+"""The typed conditions of a node: nine aspects of it, each with a status, a reason of a closed list and a time.
 
 They are computed from the instance, its NodeHealth, the time, and, for Reachable, the links around it. A status that
 these do not determine is Unknown. ``store()`` saves the conditions, and with them the times at which they changed; but
-not BundleCurrent and SinglePath, which depend on other records and on files, and are computed where they are shown.
+not BundleCurrent, SinglePath, Draining and Drained: they depend on other records and on files, and are computed where
+they are shown.
 What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
@@ -13,6 +14,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 
 from instances import install_bundles
+from instances.health import draining
 from instances.health.reasons import FAULTS, Finding, Reason
 from instances.health.rules import CHECKABLE_STATES, is_marked_lost, last_seen_at, tolerance, was_seen_here
 from instances.health.watch import MIRRORING as MIRRORING
@@ -207,12 +209,12 @@ def single_path(instance: Instance, ways: Ways) -> Finding:
 
 
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
-    """The conditions of an instance that was read ``with_conditions()``; none is stored. At most three queries."""
+    """The conditions of an instance that was read ``with_conditions()``; none is stored. At most four queries."""
     return all_current([instance], now)[instance.pk]
 
 
 def all_current(instances: Collection[Instance], now: datetime | None = None) -> dict[int, list[Condition]]:
-    """By id, the conditions of instances read ``with_conditions()``; none is stored. At most three queries."""
+    """By id, the conditions of instances read ``with_conditions()``; none is stored. At most four queries."""
     return {each.pk: current_by(each, found) for each, found in all_findings(instances, now or timezone.now())}
 
 
@@ -221,14 +223,17 @@ def all_findings(
 ) -> Iterator[tuple[Instance, dict[Condition.Type, Finding]]]:
     """The findings of instances that were read ``with_health()``; where one is lost, as if nothing cut it off.
 
-    What cuts it off changes the reason of Reachable, not its status. At most three queries.
+    What cuts it off changes the reason of Reachable, not its status. At most four queries.
     """
     watch = MIRRORING if any(each.is_mirrored for each in instances) else Watch.here(now)
     compared, ways = install_bundles.comparisons_of(instances, now), Ways.stored()
+    drains = draining.current(instances)
     for each in instances:
         found = findings(each, watch, now, blockers={})
         found[Type.BUNDLE_CURRENT] = bundle_current(each, watch, compared.get(each.pk))
         found[Type.SINGLE_PATH] = single_path(each, ways)
+        found[Type.DRAINING] = draining.draining(drains.get(each.pk), now)
+        found[Type.DRAINED] = draining.drained(drains.get(each.pk), now)
         yield each, found
 
 

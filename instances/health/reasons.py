@@ -39,6 +39,10 @@ class Reason(models.TextChoices):
     ONE_WAY = "OneLossCutsOff", "The loss of one other node, or of one link, would cut it off from every control node"
     TWO_WAYS = "NoOneLossCutsOff", "No loss of one other node, or of one link, would cut it off from the control nodes"
     NO_WAY = "NoWayToControlNode", "It can reach no control node even now"
+    JOBS_REMAIN = "JobsRemain", "It is given no jobs, and its own have not all ended"
+    OVERDUE = "DeadlinePassed", "Its jobs have not all ended before the deadline"
+    NO_JOBS_REMAIN = "NoJobsRemain", "It is given no jobs, and its own have ended"
+    NOT_DRAINING = "NotDraining", "Nobody drains it"
     NOT_APPLICABLE = "NotApplicable", "It does not apply to nodes of this type"
 
 

@@ -62,6 +62,8 @@ class Condition(models.Model):
         ENABLED = "Enabled"
         BUNDLE_CURRENT = "BundleCurrent"
         SINGLE_PATH = "SinglePath"
+        DRAINING = "Draining"
+        DRAINED = "Drained"
 
         @property
         def question(self) -> str:
@@ -74,13 +76,15 @@ class Condition(models.Model):
                 self.ENABLED: "Is it enabled?",
                 self.BUNDLE_CURRENT: "Is its last install bundle up to date?",
                 self.SINGLE_PATH: "Would the loss of one other node or link cut it off?",
+                self.DRAINING: "Is it being drained?",
+                self.DRAINED: "Is it drained?",
             }
             return questions.get(self, f"{self.label}?")
 
         @property
         def good(self) -> str | None:
             """The status that is good, where its contrary is bad; None where neither is."""
-            statuses: dict[str, str | None] = {self.SINGLE_PATH: "False"}
+            statuses: dict[str, str | None] = {self.SINGLE_PATH: "False", self.DRAINING: None, self.DRAINED: None}
             return statuses.get(self, "True")
 
         @property
