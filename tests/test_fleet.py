@@ -403,6 +403,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(alice).get(FLEET).json() == {
         "bundles": "/api/fleet/v1/bundles/",
         "drains": "/api/fleet/v1/drains/",
+        "fit": "/api/fleet/v1/fit/",
         "mesh": "/api/fleet/v1/mesh/",
         "mesh_risk": "/api/fleet/v1/mesh/risk/",
         "metrics": "/api/fleet/v1/metrics/",
@@ -422,6 +423,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
         FLEET: {"get"},
         f"{FLEET}bundles/": {"get"},
         f"{FLEET}drains/": {"get", "post"},
+        f"{FLEET}fit/": {"get", "post"},
         f"{FLEET}mesh/": {"get"},
         f"{FLEET}mesh/risk/": {"get"},
         f"{FLEET}metrics/": {"get"},

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from instances.planning.risk import Cut
+from instances.text import counted
 
 NAMED = 3  # nodes in a sentence, of those that are cut off
 
@@ -34,7 +35,3 @@ def some(hostnames: Sequence[str], write: Writing) -> str:
     named = [write(name) for name in hostnames[:NAMED]]
     more = len(hostnames) - len(named)
     return f"{', '.join(named)} and {counted(more, 'other')}" if more else ", ".join(named)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
