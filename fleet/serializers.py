@@ -252,6 +252,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
         read_only=True, help_text="Figures of the server's processes for Prometheus."
     )
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
+    what_if = serializers.CharField(read_only=True, help_text="What a change of the mesh would do.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
     ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")
     report = serializers.CharField(read_only=True, help_text="Path to which a node sends its own report.")
