@@ -513,6 +513,14 @@ def test_bounds(mesh: Any, admin: User, monkeypatch: pytest.MonkeyPatch) -> None
         status="running", created=timezone.now() - timedelta(days=1), started=timezone.now() - timedelta(hours=1)
     )
     assert "More than 1 jobs ran in that window" in post(admin, {"over": "2h"}).json()["over"][0]
+    monkeypatch.setattr("instances.planning.windows.MOST_JOBS", 5)
+    monkeypatch.setattr("instances.planning.loads.MOST_STEPS", 3)
+    assert "Too many groups share the jobs" in post(admin, {"over": "2h"}).json()["over"][0]
+    monkeypatch.setattr("instances.planning.changes.MOST_MEMBERS", 2)
+    assert post(admin, {}).status_code == 200
+    wide = {"policies": {"edge": {"policy_instance_percentage": 51}}}
+    assert "up to 2 members" in post(admin, wide).json()["__all__"][0]
+    assert "up to 2 members" in post(admin, {"add": [{**NEW, "groups": ["edge"]}]}).json()["__all__"][0]
     monkeypatch.setattr("instances.planning.changes.MOST_PAIRS", 3)
     assert "4 nodes and 1 groups" in post(admin, {}).json()["__all__"][0]
     monkeypatch.setattr("instances.planning.changes.MOST_PAIRS", 5)

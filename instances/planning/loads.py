@@ -14,9 +14,18 @@ from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
+from django.core.exceptions import ValidationError
+
 Place = str | int | None
 
+MOST_STEPS = 2_000_000  # starts and ends of jobs, each in every group that it belongs to
+
 SHARE_PLACES = 4  # decimals
+
+
+def refusal(reason: str) -> ValidationError:
+    """The error of the field that names the window."""
+    return ValidationError({"over": [reason]})
 
 
 class Run(NamedTuple):
@@ -50,12 +59,16 @@ class LoadHistory:
         self.steps: dict[Place, list[tuple[float, int]]] = defaultdict(list)
         for start, end, place, forks in runs:
             self.steps[place] += ((max(start, began), forks), (min(end, ended), -forks))
+        self.counted = 0
         self.known: dict[frozenset[Place], Distribution] = {}
 
     def of(self, places: Collection[Place]) -> Distribution:
         """How the load of these places together was distributed; computed once for the same places."""
         own = frozenset(place for place in places if place in self.steps)
         if own not in self.known:
+            self.counted += sum(len(self.steps[place]) for place in own)
+            if self.counted > MOST_STEPS:
+                raise refusal("Too many groups share the jobs of that window: choose a shorter one.")
             self.known[own] = self.distribution(chain.from_iterable(map(self.steps.__getitem__, own)))
         return self.known[own]
 

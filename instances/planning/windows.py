@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db.models import F, FloatField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Extract, Least
 from django.utils.dateparse import parse_datetime
@@ -19,18 +18,13 @@ from instances.capacity import Load
 from instances.mirror import guard
 from instances.models import UnifiedJob
 from instances.planning.changes import MeshState
-from instances.planning.loads import LoadHistory, Place, Run
+from instances.planning.loads import LoadHistory, Place, Run, refusal
 from instances.querysets import ACTIVE
 from instances.text import exact
 
 MOST_JOBS = 100_000  # of a window
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FORMS = 'Name a time that is past as "7d", "12h" or "30m" until now, or as two times in ISO 8601 with "/" between them.'
-
-
-def refusal(reason: str) -> ValidationError:
-    """The error of the field that names the window."""
-    return ValidationError({"over": [reason]})
 
 
 @dataclass(frozen=True, slots=True)
