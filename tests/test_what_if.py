@@ -84,13 +84,15 @@ class Fleet:
         for new in self.change.add:
             node = Instance.objects.create(hostname=new.hostname, node_type=new.node_type, node_state="installed")
             record(node.pk, NodeReport(cpu=new.cpu, memory=new.memory))
-            for name in dict.fromkeys(new.groups):
-                groups.associate(InstanceGroup.objects.get(name=name).pk, Instance.objects.get(pk=node.pk))
         for node in Instance.objects.all():
             if (adjustment := self.change.adjustment_of(node.hostname)) is not None:
                 change_node(node, {"capacity_adjustment": adjustment})
         for name, values in self.change.policies.items():
             change_group(InstanceGroup.objects.get(name=name), dict(values))
+        for new in self.change.add:
+            for name in dict.fromkeys(new.groups):
+                node = Instance.objects.get(hostname=new.hostname)
+                groups.associate(InstanceGroup.objects.get(name=name).pk, node)
         policies.apply_policies()
 
 
