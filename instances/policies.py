@@ -1,8 +1,12 @@
 """Which instances the policies of the instance groups make members. Source: docs/awx-behaviour.md, "Policies"."""
 
+from collections.abc import Collection
+from heapq import nsmallest
+
 from django.db import transaction
 
 from instances import locks
+from instances.capacity import EXECUTING
 from instances.models import Instance, InstanceGroup
 from instances.models.group import CONTROL_PLANE
 
@@ -25,16 +29,14 @@ def apply_policies() -> int:
     locked = InstanceGroup.objects.filter(is_container_group=False).select_for_update(no_key=True)
     groups = list(locked.order_by("pk"))
     instances = list(Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk"))
-    wanted = memberships(instances, groups)
     present = {
         (group, instance): pk
-        for pk, group, instance in Membership.objects.filter(instancegroup__in=wanted).values_list(
+        for pk, group, instance in Membership.objects.filter(instancegroup__in=groups).values_list(
             "pk", "instancegroup_id", "instance_id"
         )
     }
-    pairs = {(group, instance) for group, members in wanted.items() for instance in members}
-    allowed = pairs | by_hand(instances, groups)
-    ended = [pk for pair, pk in present.items() if pair not in allowed]
+    pairs = resulting(instances, groups, present.keys())
+    ended = [pk for pair, pk in present.items() if pair not in pairs]
     begun = [
         Membership(instancegroup_id=group, instance_id=instance) for group, instance in sorted(pairs - present.keys())
     ]
@@ -42,6 +44,19 @@ def apply_policies() -> int:
         Membership.objects.filter(pk__in=ended).delete()
     Membership.objects.bulk_create(begun, ignore_conflicts=True)
     return len(ended) + len(begun)
+
+
+def resulting(
+    instances: list[Instance], groups: list[InstanceGroup], present: Collection[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """The memberships, as ids of group and node, that the policies make of those that are ``present``.
+
+    Those by hand stay, and those of container groups. Reads as little as ``memberships()``.
+    """
+    wanted = memberships(instances, groups)
+    untouched = by_hand(instances, groups)
+    pairs = {(group, instance) for group, members in wanted.items() for instance in members}
+    return pairs | {pair for pair in present if pair in untouched or pair[0] not in wanted}
 
 
 def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[int, set[int]]:
@@ -54,12 +69,18 @@ def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[
     groups = [group for group in groups if not group.is_container_group]
     members = {group.pk: listed(instances, group) for group in groups}
     given = {instance.pk: 0 for instance in instances if instance.managed_by_policy}
+    kinds = {group.name == CONTROL_PLANE: group for group in groups}  # groups of a kind have the same eligible nodes
+    pools = {
+        kind: [i.pk for i in instances if i.managed_by_policy and may_be_member(i, group)]
+        for kind, group in kinds.items()
+    }
     for wanted in (by_minimum, by_percentage):
         for group in sorted(groups, key=lambda group: len(members[group.pk])):
             own = members[group.pk]
-            pool = [i.pk for i in instances if i.managed_by_policy and may_be_member(i, group)]
-            missing = max(0, wanted(group, len(pool)) - len(own))
-            for pk in sorted((pk for pk in pool if pk not in own), key=lambda pk: given[pk])[:missing]:
+            pool = pools[group.name == CONTROL_PLANE]
+            missing = wanted(group, len(pool)) - len(own)
+            others = (pk for pk in pool if pk not in own) if missing > 0 else ()
+            for pk in nsmallest(missing, others, key=given.__getitem__):
                 own.add(pk)
                 given[pk] += 1
     return members
@@ -68,6 +89,8 @@ def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[
 def listed(instances: list[Instance], group: InstanceGroup) -> set[int]:
     """The ids of the instances that the group's policy_instance_list makes members."""
     hostnames = set(group.policy_instance_list)
+    if not hostnames:
+        return set()
     return {i.pk for i in instances if i.hostname in hostnames and may_be_member(i, group)}
 
 
@@ -86,7 +109,7 @@ def may_be_member(instance: Instance, group: InstanceGroup) -> bool:
     """Whether the policies of ``group``, its list among them, can make ``instance`` a member."""
     if group.name == CONTROL_PLANE:
         return instance.controls
-    return instance.node_type in (Instance.NodeType.EXECUTION, Instance.NodeType.HYBRID)
+    return instance.node_type in EXECUTING
 
 
 def by_minimum(group: InstanceGroup, eligible: int) -> int:
