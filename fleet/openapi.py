@@ -102,6 +102,11 @@ RISK = {
     "longest_ways": [["control-1.example.org", "hop-1.example.org", "exec-1.example.org"]],
     "remedy": {"links": [{"source": "exec-1.example.org", "target": "hop-2.example.org"}], "unrepaired": []},
 }
+REMOVAL = {"hostname": "exec-1.example.org", "node_state": "deprovisioning", "active_jobs": 3}
+REMOVALS = {
+    "once its jobs have ended": {"reason": "It is replaced by exec-9."},
+    "at once": {"force": True, "reason": "Its machine burned down."},
+}
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
     "mesh": "/api/fleet/v1/mesh/",
@@ -110,6 +115,7 @@ ROOT = {
     "process_metrics": "/api/fleet/v1/metrics/process/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+    "deprovision": "/api/fleet/v1/instances/{key}/deprovision/",
     "ping": "/api/fleet/v1/instances/{key}/ping/",
     "report": "/api/fleet/v1/instances/{key}/report/",
 }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleet import planning, views
+from fleet import deprovisioning, planning, views
 
 urlpatterns = [
     path("", views.FleetRoot.as_view(), name="fleet"),
@@ -15,5 +15,6 @@ urlpatterns = [
     path("mirror/ping/", views.MirrorPing.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),
     path("instances/<key>/conditions/", views.Conditions.as_view()),
+    path("instances/<key>/deprovision/", deprovisioning.Deprovisioning.as_view()),
     path("instances/<key>/ping/", views.InstancePing.as_view()),
 ]

@@ -65,7 +65,7 @@ class FleetRoot(ApiView):
         examples=openapi.response_example(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
-        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "ping", "report")}
+        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "deprovision", "ping", "report")}
         here = {name: f"{name}/" for name in ("bundles", "mesh", "metrics", "mirror")}
         here |= {"mesh_risk": "mesh/risk/", "process_metrics": "metrics/process/"}
         root = reverse("fleet")

@@ -405,6 +405,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
         "process_metrics": "/api/fleet/v1/metrics/process/",
         "mirror": "/api/fleet/v1/mirror/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+        "deprovision": "/api/fleet/v1/instances/{key}/deprovision/",
         "ping": "/api/fleet/v1/instances/{key}/ping/",
         "report": "/api/fleet/v1/instances/{key}/report/",
     }
@@ -424,6 +425,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
         f"{FLEET}mirror/ping/": {"get"},
         f"{FLEET}instances/{{key}}/report/": {"post"},
         f"{FLEET}instances/{{key}}/conditions/": {"get"},
+        f"{FLEET}instances/{{key}}/deprovision/": {"post", "delete"},
         f"{FLEET}instances/{{key}}/ping/": {"get"},
     }
     parts = schema["components"]["schemas"]
