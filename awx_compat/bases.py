@@ -8,7 +8,7 @@ from awx_compat.openapi.errors import ErrorResponse, ErrorSerializer, detail
 from awx_compat.paths import name_in
 from awx_compat.permissions import ChangesNeedSuperuser, IsSuperuserOrAuditor
 from awx_compat.serializers.service import MetricsSerializer
-from awx_compat.views.base import ApiView, id_in, is_id
+from awx_compat.views.base import ApiView, ListView, id_in, is_id
 from awx_compat.views.errors import page as error_page
 from awx_compat.views.instances import OfInstance
 
@@ -23,6 +23,7 @@ __all__ = [
     "Families",
     "IsSuperuserOrAuditor",
     "Labels",
+    "ListView",
     "MetricsSerializer",
     "OfInstance",
     "TextRenderer",

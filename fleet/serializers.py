@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from instances.capacity import CONTROLLING
-from instances.health.conditions import REASONS, up_to_date
+from instances.health.conditions import up_to_date
+from instances.health.reasons import REASONS
 from instances.health.report import (
     LONGEST_ERRORS,
     LONGEST_UUID,
@@ -245,6 +246,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
     bundles = serializers.CharField(read_only=True, help_text="The last install bundles of all nodes.")
+    drains = serializers.CharField(read_only=True, help_text="The drains of all instances.")
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
     mesh_risk = serializers.CharField(read_only=True, help_text="Where the mesh would break.")
     metrics = serializers.CharField(read_only=True, help_text="Figures of the fleet for Prometheus.")
@@ -256,6 +258,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     deprovision = serializers.CharField(
         read_only=True, help_text="Path by which an instance is removed, and its removal undone."
     )
+    drain = serializers.CharField(read_only=True, help_text="The latest drain of an instance.")
     ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")
     report = serializers.CharField(read_only=True, help_text="Path to which a node sends its own report.")
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F
 
 from instances import tasks
-from instances.models import Instance, InstanceGroup, NodeLoad, ReceptorAddress, UnifiedJob
+from instances.models import Drain, Instance, InstanceGroup, NodeLoad, ReceptorAddress, UnifiedJob
 
 FIGURES = ("jobs_total", "jobs_running", "impact", "jobs_controlled")
 
@@ -22,7 +22,7 @@ def lock_groups() -> None:
 
 
 def follow(node: Instance, earlier: str) -> None:
-    """Let jobs, loads and the groups' policies name ``node``, which was ``earlier``, by its present hostname.
+    """Let jobs, loads, drains and the groups' policies name ``node``, which was ``earlier``, by its present hostname.
 
     To be called in the transaction that renames the node, after ``lock_groups()``. Triggers count the jobs anew.
     """
@@ -32,6 +32,7 @@ def follow(node: Instance, earlier: str) -> None:
         ReceptorAddress.objects.filter(instance=node, address=earlier).update(address=node.hostname)
     move_baseline(earlier, node.hostname)
     rename_in_policies(earlier, node.hostname)
+    Drain.objects.open().filter(instance=node).update(hostname=node.hostname)
     tasks.instance_changed(node)
 
 

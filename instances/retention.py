@@ -22,12 +22,13 @@ from instances import guessing
 from instances.groups import UNFINISHED
 from instances.locking import set_statement_timeout
 from instances.mirror import guard
-from instances.models import LoginFailures, MeshInspection, UnifiedJob
+from instances.models import Drain, LoginFailures, MeshInspection, UnifiedJob
 
 BATCH = 1_000  # rows
 LONGEST = 600  # seconds for a statement: the last one passes over all rows that stay
 DONE_FOR = timedelta(days=1)  # for which the administration shows a background job that succeeded or was given up
 FAILED_FOR = timedelta(days=30)  # likewise one that failed
+DRAINS_STORED = timedelta(days=365)  # after they ended
 SILENT_FOR = timedelta(days=30)  # after which a worker without any inspection is gone for good
 
 Rows = QuerySet[Any]
@@ -106,6 +107,10 @@ def old_inspections(now: datetime) -> Rows:
     return MeshInspection.objects.filter(began__lt=now - SILENT_FOR)
 
 
+def ended_drains(now: datetime) -> Rows:
+    return Drain.objects.filter(ended_at__lt=now - DRAINS_STORED)
+
+
 def ended_jobs(now: datetime) -> Rows:
     """Jobs that ended more than JOBS_KEPT_DAYS ago; where AWX does not say when, they were modified then."""
     jobs: Rows = UnifiedJob.objects.exclude(status__in=UNFINISHED).annotate(ended=Coalesce("finished", "modified"))
@@ -121,6 +126,7 @@ ALWAYS = (
     Expiry("background jobs", done_background_jobs),
     Expiry("failed background jobs", failed_background_jobs),
     Expiry("mesh inspections", old_inspections),
+    Expiry("drains", ended_drains),
 )
 ENDED_JOBS = Expiry("jobs", ended_jobs)
 

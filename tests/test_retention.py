@@ -19,7 +19,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 from pytest_django import DjangoDbBlocker
 
 from instances import retention, tasks
-from instances.models import LoginFailures, MeshInspection, Mirror, TokenNote, UnifiedJob, User
+from instances.models import Drain, LoginFailures, MeshInspection, Mirror, TokenNote, UnifiedJob, User
 from instances.tokens import checksum
 from tests.conftest import token_for
 from tests.make import make_jobs
@@ -89,6 +89,12 @@ def make_inspection(number: int, end: datetime) -> MeshInspection:
     return MeshInspection.objects.create(inspector=f"control-{number}", began=end, watching_since=end)
 
 
+def make_drain(number: int, end: datetime) -> Drain:
+    return Drain.objects.create(
+        hostname=f"node-{number}", reason="repair", began=end - DAY, was_enabled=True, ended_at=end, ended_how="done"
+    )
+
+
 def make_job(number: int, end: datetime) -> UnifiedJob:
     """Every third one without the time of its end; the others were modified since, as by a sync."""
     unknown = number % 3 == 0
@@ -110,6 +116,7 @@ MADE: dict[str, tuple[Callable[[int, datetime], Any], timedelta]] = {
     ),
     "failed background jobs": (lambda number, end: make_background_job("failed", end), retention.FAILED_FOR),
     "mesh inspections": (make_inspection, retention.SILENT_FOR),
+    "drains": (make_drain, retention.DRAINS_STORED),
     "jobs": (make_job, KEPT * DAY),
 }
 WITHOUT_END = {"refresh tokens"}

@@ -1,4 +1,5 @@
 from instances.models.address import ReceptorAddress
+from instances.models.drain import Drain
 from instances.models.group import InstanceGroup, InstanceGroupRole
 from instances.models.health import Condition, MeshInspection, NodeHealth, NodeToken
 from instances.models.instance import Instance
@@ -12,6 +13,7 @@ from instances.models.user import LONGEST_DESCRIPTION, LoginFailures, TokenNote,
 __all__ = [
     "LONGEST_DESCRIPTION",
     "Condition",
+    "Drain",
     "GroupLoad",
     "Instance",
     "InstanceGroup",

@@ -102,6 +102,16 @@ class UnifiedJob(models.Model):
                 condition=Q(status__in=ACTIVE),
                 name="active_job_by_controller_node",
             ),
+            models.Index(
+                fields=["execution_node"],
+                condition=Q(status__in=ACTIVE),
+                name="active_job_by_execution_node",
+            ),
+            models.Index(
+                fields=["unified_job_template", "-finished"],
+                condition=Q(status="successful", finished__isnull=False),
+                name="last_runs_of_template",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from django.db import OperationalError, close_old_connections, connection, conne
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app, connector_params
 
-from instances import database, tasks
+from instances import database, drains, tasks
 from instances.health import checks, periodic
 from instances.management.refusing import EscapingCommand
 from instances.mirror.spoken import speak_as_mirrored
@@ -105,6 +105,7 @@ async def work_connected(concurrency: int, loops: contextlib.AsyncExitStack, sto
         (settings.WORKER_HEARTBEAT, tasks.resume_retries),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.heartbeat)),
         (settings.CLUSTER_NODE_HEARTBEAT_PERIOD, in_thread(loops, periodic.release_orphans)),
+        (drains.PERIOD, in_thread(loops, drains.advance)),
         (checks.EXPIRY_PERIOD, in_thread(loops, checks.expire)),
     ):
         loop = asyncio.create_task(regularly(period, act))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instances', '0008_addresses'),
+        ('instances', '0010_drains'),
     ]
 
     operations = [
