@@ -155,7 +155,6 @@ UNDONE: dict[str, Any] = {
     "eta": None,
 }
 DRAINS_BEGUN = {"count": 1, "results": [DRAIN]}
-DRAINS = {"count": 1, "next": None, "previous": None, "results": [DRAIN]}
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
     "drains": "/api/fleet/v1/drains/",

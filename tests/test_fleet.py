@@ -422,12 +422,14 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
     assert told == {
         FLEET: {"get"},
         f"{FLEET}bundles/": {"get"},
+        f"{FLEET}drains/": {"get", "post"},
         f"{FLEET}mesh/": {"get"},
         f"{FLEET}mesh/risk/": {"get"},
         f"{FLEET}metrics/": {"get"},
         f"{FLEET}metrics/process/": {"get"},
         f"{FLEET}mirror/": {"get"},
         f"{FLEET}mirror/ping/": {"get"},
+        f"{FLEET}instances/{{key}}/drain/": {"get", "post", "delete"},
         f"{FLEET}instances/{{key}}/report/": {"post"},
         f"{FLEET}instances/{{key}}/conditions/": {"get"},
         f"{FLEET}instances/{{key}}/deprovision/": {"post", "delete"},
@@ -448,7 +450,7 @@ def test_awxs_root_does_not_tell_of_it() -> None:
 @pytest.mark.parametrize("rows", [1, 20])
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("", 1), ("mesh/", 2), ("instances/{pk}/conditions/", 6), ("instances/exec-1/conditions/", 6)],
+    [("", 1), ("drains/", 4), ("mesh/", 2), ("instances/{pk}/conditions/", 6), ("instances/exec-1/conditions/", 6)],
 )
 def test_an_answer_costs_the_same_in_any_fleet(
     path: str,
