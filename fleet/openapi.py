@@ -140,6 +140,8 @@ DRAIN = {
     "ended_at": None,
     "ended_how": "",
     "ended_by": "",
+    "pending_enabled": None,
+    "awx_error": "",
     "jobs_remaining": 1,
     "jobs": [
         {"id": 42, "name": "Deploy", "status": "running", "started": "2023-12-21T11:41:10.500000Z", "eta": ETA},
