@@ -166,7 +166,7 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
         fields = (
             *("id", "instance", "hostname", "reason", "requested_by", "began", "deadline", "overdue", "then"),
             *("forced", "force_reason", "drained_at", "ended_at", "ended_how", "ended_by"),
-            *("jobs_remaining", "jobs", "eta"),
+            *("pending_enabled", "awx_error", "jobs_remaining", "jobs", "eta"),
         )
         read_only_fields = fields
         extra_kwargs = {"instance": {"help_text": "The id of the node; null once it is gone."}}

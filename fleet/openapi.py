@@ -102,6 +102,11 @@ RISK = {
     "longest_ways": [["control-1.example.org", "hop-1.example.org", "exec-1.example.org"]],
     "remedy": {"links": [{"source": "exec-1.example.org", "target": "hop-2.example.org"}], "unrepaired": []},
 }
+REMOVAL = {"hostname": "exec-1.example.org", "node_state": "deprovisioning", "active_jobs": 3}
+REMOVALS = {
+    "once its jobs have ended": {"reason": "It is replaced by exec-9."},
+    "at once": {"force": True, "reason": "Its machine burned down."},
+}
 DRAIN_PLANS = {
     "with a deadline": {
         "reason": "Replace the disk.",
@@ -135,6 +140,8 @@ DRAIN = {
     "ended_at": None,
     "ended_how": "",
     "ended_by": "",
+    "pending_enabled": None,
+    "awx_error": "",
     "jobs_remaining": 1,
     "jobs": [
         {"id": 42, "name": "Deploy", "status": "running", "started": "2023-12-21T11:41:10.500000Z", "eta": ETA},
@@ -180,6 +187,7 @@ FIT = {
             ],
         }
     ],
+}
 CHANGES = {
     "nodes that go, and one that comes": {
         "remove": ["hop-1.example.org"],
@@ -233,6 +241,7 @@ ROOT = {
     "mirror": "/api/fleet/v1/mirror/",
     "what_if": "/api/fleet/v1/what_if/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+    "deprovision": "/api/fleet/v1/instances/{key}/deprovision/",
     "drain": "/api/fleet/v1/instances/{key}/drain/",
     "ping": "/api/fleet/v1/instances/{key}/ping/",
     "report": "/api/fleet/v1/instances/{key}/report/",

@@ -411,6 +411,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
         "mirror": "/api/fleet/v1/mirror/",
         "what_if": "/api/fleet/v1/what_if/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+        "deprovision": "/api/fleet/v1/instances/{key}/deprovision/",
         "drain": "/api/fleet/v1/instances/{key}/drain/",
         "ping": "/api/fleet/v1/instances/{key}/ping/",
         "report": "/api/fleet/v1/instances/{key}/report/",
@@ -435,6 +436,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
         f"{FLEET}what_if/": {"post"},
         f"{FLEET}instances/{{key}}/report/": {"post"},
         f"{FLEET}instances/{{key}}/conditions/": {"get"},
+        f"{FLEET}instances/{{key}}/deprovision/": {"post", "delete"},
         f"{FLEET}instances/{{key}}/ping/": {"get"},
     }
     parts = schema["components"]["schemas"]
