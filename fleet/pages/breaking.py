@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from fleet.pages.grouping import Link
 from instances.models import Instance, InstanceLink
@@ -30,12 +31,15 @@ class Breaks:
 
     def sentences(self) -> list[str]:
         """All of it in words, the most harmful first, up to LISTED of each kind."""
-        nodes = [f"Node {isolated(cut.hostname)}: {effect(cut, isolated)}" for cut in self.nodes.values()]
-        links = [
-            f"Link {arrow(cut.source, cut.target, isolated)}: {effect(cut, isolated)}" for cut in self.links.values()
+        alone = [unreachable(name, isolated) for name in self.unreachable[:LISTED]]
+        nodes = [
+            f"Node {isolated(cut.hostname)}: {effect(cut, isolated)}" for cut in islice(self.nodes.values(), LISTED)
         ]
-        alone = [unreachable(name, isolated) for name in self.unreachable]
-        return [*alone[:LISTED], *nodes[:LISTED], *links[:LISTED]] or [NO_RISK]
+        links = [
+            f"Link {arrow(cut.source, cut.target, isolated)}: {effect(cut, isolated)}"
+            for cut in islice(self.links.values(), LISTED)
+        ]
+        return [*alone, *nodes, *links] or [NO_RISK]
 
     @property
     def left_out(self) -> int:
