@@ -125,8 +125,8 @@ def undo(pk: int, by: User | None = None) -> Drain:
 
 
 def set_enabled(instance: Instance, enabled: bool, reason: str = "") -> None:
-    """Enable or disable the locked instance; ``reason``: why it is disabled."""
-    lifecycle.change(instance, lifecycle.checked(instance, {"enabled": enabled}), reason)
+    """Enable or disable the locked instance, whatever its links are; ``reason``: why it is disabled."""
+    lifecycle.change(instance, {"enabled": enabled}, reason)
 
 
 def end(drain: Drain, how: Drain.Ending, by: User | None = None) -> None:
