@@ -264,6 +264,14 @@ def test_an_idle_node_takes_what_is_larger_than_any_node() -> None:
     assert [node.fits for node in found.groups[0].nodes] == [False, True, False]
 
 
+def test_without_room_to_control_not_even_an_idle_hybrid_node_starts_a_job() -> None:
+    hybrid = Candidate("hybrid-1", "hybrid", 3, consumed=3)
+    room = Candidate("control-1", "control", 1)
+    for nodes, fits in (([hybrid], False), ([hybrid, room], True)):
+        found = fit_on(hybrid, control=CandidateGroup("controlplane", nodes))
+        assert (found.fits, found.control_node) == (fits, "hybrid-1" if fits else None)
+
+
 def test_a_workflow_needs_no_node() -> None:
     found = assess_fit(Workload("workflow_job", 0), 7, [CandidateGroup("edge")], CandidateGroup("controlplane"))
     assert (found.fits, found.placed, found.instance_group, found.placements) == (True, 7, None, [])
