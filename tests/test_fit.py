@@ -254,14 +254,22 @@ def test_if_some_copies_fit_the_groups_are_as_the_next_one_finds_them() -> None:
 
 
 def test_an_idle_node_takes_what_is_larger_than_any_node() -> None:
-    idle = Candidate("exec-2", "execution", 30)
-    found = fit_on(EXEC, idle, replace(idle, hostname="exec-3", capacity=20), takes=99)
-    assert (found.fits, found.instance) == (True, "exec-2")
+    idle = Candidate("exec-3", "execution", 30)
+    found = fit_on(EXEC, replace(idle, hostname="exec-2", capacity=20), idle, takes=99)
+    assert (found.fits, found.instance) == (True, "exec-3")
     assert found.reason == (
-        "It fits on exec-2 in group edge: it takes 99 forks, and the node has only 30, but is idle, "
+        "It fits on exec-3 in group edge: it takes 99 forks, and the node has only 30, but is idle, "
         "and no node of the group has room."
     )
-    assert [node.fits for node in found.groups[0].nodes] == [False, True, False]
+    assert [node.fits for node in found.groups[0].nodes] == [False, False, True]
+
+
+def test_without_room_to_control_not_even_an_idle_hybrid_node_starts_a_job() -> None:
+    hybrid = Candidate("hybrid-1", "hybrid", 3, consumed=3)
+    room = Candidate("control-1", "control", 1)
+    for nodes, fits in (([hybrid], False), ([hybrid, room], True)):
+        found = fit_on(hybrid, control=CandidateGroup("controlplane", nodes))
+        assert (found.fits, found.control_node) == (fits, "hybrid-1" if fits else None)
 
 
 def test_a_workflow_needs_no_node() -> None:
