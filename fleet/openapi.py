@@ -222,7 +222,7 @@ WHAT_IF = {
     "carries": False,
     "in_words": [
         "No way would lead from a control node to exec-1.example.org any more.",
-        "Group edge would be with new-1.",
+        "Group edge would gain new-1.",
     ],
     "fleet": SIDES,
     "groups": [{**SIDES, "name": "edge"}],

@@ -385,7 +385,7 @@ def test_nothing_to_think_of_changes_nothing(mesh: Any, admin: User) -> None:
     assert answer["carries"] is True
     assert answer["fleet"]["before"] == answer["fleet"]["after"]
     assert answer["in_words"] == [
-        "No group and not the fleet would have less capacity than its load by this change.",
+        "Neither a group nor the fleet would fall short of its load by this change.",
         "No member, capacity or load of a group would change.",
     ]
 
@@ -425,9 +425,8 @@ def contents() -> dict[str, Any]:
 
 
 def test_nothing_is_changed(mesh: Any, admin: User) -> None:
-    make_jobs(1, created=timezone.now() - timedelta(hours=2))
-    UnifiedJob.objects.filter(status="running").update(
-        created=timezone.now(), started=timezone.now() - timedelta(minutes=9)
+    UnifiedJob.objects.update(
+        created=timezone.now() - timedelta(hours=2), started=timezone.now() - timedelta(minutes=9)
     )
     before = contents()
     assert len(before) > 20
@@ -439,7 +438,7 @@ def test_nothing_is_changed(mesh: Any, admin: User) -> None:
         "policies": {"edge": {"policy_instance_percentage": 100}},
         "over": "1h",
     }
-    assert post(admin, body).status_code in (200, 400)
+    assert post(admin, body).status_code == 200
     assert contents() == before
 
 
@@ -604,7 +603,7 @@ def test_of_jobs_only_those_count_that_ran_where_the_reader_sees(planner: User, 
 def test_it_costs_the_same_in_any_fleet(
     rows: int, mesh: Any, admin: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """The token; nodes, groups, members, links; the mirror, the first job, the jobs."""
+    """The token; nodes, groups, members, links; the mirror, the first job; a transaction, its timeout, and the jobs."""
     for number in range(rows):
         node = Instance.objects.create(hostname=f"node-{number}", node_type="execution")
         InstanceGroup.objects.create(name=f"group-{number}", policy_instance_minimum=1).instances.add(node)
@@ -612,7 +611,7 @@ def test_it_costs_the_same_in_any_fleet(
     UnifiedJob.objects.update(created=timezone.now() - timedelta(days=1), started=timezone.now() - timedelta(hours=1))
     client = client_of(admin)
     body = json.dumps({"remove": ["exec-1"], "over": "2h"})
-    with django_assert_num_queries(1 + 4 + 3):
+    with django_assert_num_queries(1 + 4 + 2 + 4):
         assert client.post(WHAT_IF, body, content_type="application/json").status_code == 200
 
 
