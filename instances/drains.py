@@ -131,7 +131,10 @@ def undo(pk: int, by: User | None = None) -> Drain:
 
 
 def set_enabled(drain: Drain, instance: Instance, enabled: bool, reason: str = "") -> None:
-    """Enable or disable the locked instance, whatever its links are, of a mirror by the next sync; ``reason``: why it is disabled."""
+    """Enable or disable the locked instance, whatever its links are; in a mirror by the next sync.
+
+    ``reason``: why it is disabled.
+    """
     if guard.current() is not None:
         draining.want(drain, enabled)
         return

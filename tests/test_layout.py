@@ -25,6 +25,7 @@ TOO_SHORT = {
     "instances/messages.py": "each sentence once: a list that may be short",
     "instances/models/issued_bundle.py": "a table, as models/ has a file for each",
     "instances/models/link.py": "likewise",
+    "instances/planning/in_words.py": "the words of risk.py, for a command and pages",
     "instances/node_tokens.py": "tokens of nodes, whose functions have the names of those in tokens.py",
 }
 # Django and the servers say what these are called, and that each is a file, and a dialect has files for its parts; a
