@@ -32,7 +32,7 @@ class NumberField(serializers.IntegerField):
     """An integer. Texts and fractions are not converted to integers."""
 
     def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
+        if not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
 
