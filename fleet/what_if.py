@@ -190,7 +190,7 @@ class WhatIfSerializer(serializers.Serializer[Any]):
 
 
 class WhatIfView(ApiView):
-    """What groups and fleet would be after a change that is only thought of. Nothing is changed.
+    """POST a change that is only thought of: the answer is what groups and fleet would be after it. Nothing is changed.
 
     Everybody plans with the nodes and groups that they see.
     """
@@ -205,7 +205,7 @@ class WhatIfView(ApiView):
         examples=[*openapi.request_examples(openapi.CHANGES), *openapi.response_example(openapi.WHAT_IF)],
     )
     def post(self, request: Request) -> Response:
-        body = ChangeSerializer(data=request.data or {})
+        body = ChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         try:
             found = what_if.what_if(self.reader, body.change(), body.validated_data.get("over", ""))

@@ -475,6 +475,7 @@ REFUSED = [
     ({"over": "2026-01-01T00:00Z/9999-01-01T00:00Z"}, "over", "no later than now"),
     ({"over": "9000w"}, "over", "Jobs are stored since"),
     ({"colour": "red"}, "colour", "Unknown field."),
+    (None, "__all__", "No data"),
 ]
 
 
