@@ -144,6 +144,9 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
     requested_by = serializers.CharField(
         source="requested_by_name", read_only=True, help_text="Who requested it; empty where a command did."
     )
+    ended_how = serializers.CharField(
+        read_only=True, help_text=f"How it ended: {', '.join(Drain.Ending.values)}; empty while it is open."
+    )
     ended_by = serializers.CharField(
         source="ended_by_name", read_only=True, help_text="Who undid it; empty where nobody did, or a command."
     )

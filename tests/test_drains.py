@@ -20,7 +20,7 @@ from instances.drains import DrainPlan, DrainRefusedError
 from instances.mirror import guard
 from instances.models import Drain, Instance, InstanceGroup, Mirror, UnifiedJob, User
 from instances.planning.draining import RemainingJob, estimates, of_all
-from tests.make import change_node, make_jobs, make_node
+from tests.make import change_node, make_jobs, make_link, make_node
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +179,13 @@ def test_it_disables_the_node_with_the_reason_and_says_who_did_it(node: Instance
     assert node.enabled
     assert node.health.disabled_reason == ""
     assert (undone.ended_how, undone.ended_by, undone.ended_by_name) == ("undone", admin, "admin")
+
+
+def test_links_that_awx_would_refuse_keep_no_node_from_being_drained(node: Instance) -> None:
+    make_link(make_node("hop-1", node_type="hop"), node)  # though it has no port
+    drains.begin([node.pk], DrainPlan("repair", "enable"))
+    drains.advance()
+    assert Drain.objects.get().ended_how == "done"
 
 
 def test_a_node_that_was_disabled_stays_so_and_keeps_its_reason(node: Instance) -> None:

@@ -22,7 +22,7 @@ from instances.models import Drain, Instance
 from instances.planning.draining import Estimate
 from instances.text import exact, in_one_line, in_words
 
-PAUSE = 2  # seconds between two looks at the drains that are waited for
+PAUSE = 2  # seconds between two reads of the drains that are waited for
 JOB = ("name", "status", "started")  # of a job, in JSON
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
