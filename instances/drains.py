@@ -131,14 +131,11 @@ def undo(pk: int, by: User | None = None) -> Drain:
 
 
 def set_enabled(drain: Drain, instance: Instance, enabled: bool, reason: str = "") -> None:
-    """Enable or disable the locked instance, whatever its links are; in a mirror by the next sync.
-
-    ``reason``: why it is disabled.
-    """
+    """Enable or disable the locked instance, whatever its links are, of a mirror by the next sync; ``reason``: why."""
     if guard.current() is not None:
         draining.want(drain, enabled)
-        return
-    lifecycle.change(instance, {"enabled": enabled}, reason)
+    else:
+        lifecycle.change(instance, {"enabled": enabled}, reason)
 
 
 def end(drain: Drain, how: Drain.Ending, by: User | None = None) -> None:
@@ -166,6 +163,7 @@ def needed_by_others(instances: Sequence[Instance]) -> list[str]:
     """Why others need these nodes: groups would fall below their minimum, or no control node would be left."""
     enabled = [each for each in instances if each.enabled]
     staying = Instance.objects.filter(enabled=True).exclude(pk__in=[each.pk for each in enabled])
+    staying = staying.exclude(drains__pending_enabled=False)  # which a mirrored AWX is yet to disable
     groups = InstanceGroup.objects.filter(instances__in=enabled, policy_instance_minimum__gt=0).distinct()
     members = Q(instances__in=staying.exclude(node_state__in=LEAVING))
     below = [

@@ -340,6 +340,18 @@ def test_a_sync_without_the_token_says_so_at_the_drain(site: Site, settings: Any
     assert (site.shown(), site.patches()) == ({**WANTED, "awx_error": CANNOT_DRAIN}, 0)
 
 
+def test_nodes_that_are_yet_to_be_disabled_count_as_gone(site: Site) -> None:
+    """Of three nodes a group needs two."""
+    site.awx.execute("UPDATE instances_instancegroup SET policy_instance_minimum = 2")
+    site.sync()
+    assert site.drain().status_code == 201
+    with in_process(site.mirror) as browser:
+        path = "/api/fleet/v1/instances/exec-3/drain/"
+        answer = browser.post(path, json={"reason": "x"}, headers=site.headers["admin"])
+    assert answer.status_code == 409
+    assert "The group edge would keep 1 of the 2 enabled nodes" in answer.json()["detail"]
+
+
 def test_a_mirror_does_not_deprovision(site: Site) -> None:
     answer = site.drain(then="deprovision")
     assert (answer.status_code, answer.json()) == (400, {"then": [CANNOT_DEPROVISION]})
