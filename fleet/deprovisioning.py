@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from awx_compat.bases import ChangesNeedSuperuser, Conflict, ErrorResponse, ErrorSerializer, OfInstance, detail
 from fleet import openapi
+from fleet.strict import StrictSerializer, TextField
 from instances import removals
 
 LONGEST_REASON = 500  # characters, as in /admin/
@@ -21,13 +22,13 @@ NOT_UNDOABLE = ErrorResponse(
 )
 
 
-class RemovalRequestSerializer(serializers.Serializer[Any]):
+class RemovalRequestSerializer(StrictSerializer):
     """How a node is to be removed."""
 
     force = serializers.BooleanField(
         default=False, help_text="Whether it is removed at once, though jobs run; they stay known by its hostname."
     )
-    reason = serializers.CharField(
+    reason = TextField(
         default="",
         allow_blank=True,
         max_length=LONGEST_REASON,

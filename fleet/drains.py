@@ -24,7 +24,7 @@ from awx_compat.bases import (
     detail,
 )
 from fleet import openapi
-from fleet.serializers import TextField
+from fleet.strict import StrictSerializer, TextField
 from instances import drains
 from instances.models import Drain, Instance, UnifiedJob
 from instances.models.fields import HIGHEST_ID
@@ -45,7 +45,7 @@ NOT_DRAINING = ErrorResponse("NotDraining", drains.NOT_DRAINING, (ErrorSerialize
 # --- requests
 
 
-class DrainPlanSerializer(serializers.Serializer[Any]):
+class DrainPlanSerializer(StrictSerializer):
     """A drain to begin."""
 
     reason = TextField(max_length=LONGEST_REASON, help_text="Why the node is drained.")

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from awx_compat.bases import ApiView, ErrorResponse, ErrorSerializer, detail, id_in
 from fleet import openapi
-from fleet.serializers import TextField
+from fleet.strict import NumberField, StrictSerializer, TextField
 from instances.capacity import IMPACT_BY_HOSTS, MOST_FORKS, task_impact
 from instances.models import UnifiedJob
 from instances.planning.fit import MOST_COPIES
@@ -28,16 +28,7 @@ JOB_IS_MISSING = "Name a job by ?job= and its id, or POST what it would take."
 JOB_ALONE = "With ?job= the body must be empty: the job is as AWX has it."
 
 
-class NumberField(serializers.IntegerField):
-    """An integer. Texts and fractions are not converted to integers."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class WorkloadSerializer(serializers.Serializer[Any]):
+class WorkloadSerializer(StrictSerializer):
     """A job that might be launched: its ``impact``, or the ``forks`` and ``hosts`` from which AWX computes that."""
 
     impact = NumberField(
@@ -59,9 +50,6 @@ class WorkloadSerializer(serializers.Serializer[Any]):
     count = NumberField(default=1, min_value=1, max_value=MOST_COPIES, help_text="Copies that are to run at once.")
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(self.initial_data.keys() - self.fields.keys())
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such field."))
         by_hosts = values.keys() & {"forks", "hosts"}
         if "impact" in values and by_hosts:
             raise serializers.ValidationError({"impact": "Give either this, or forks and hosts."})

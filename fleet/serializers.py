@@ -7,6 +7,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from fleet.strict import BytesField, CoresField, TextField
 from instances.capacity import CONTROLLING
 from instances.health.conditions import up_to_date
 from instances.health.reasons import REASONS
@@ -14,12 +15,9 @@ from instances.health.report import (
     LONGEST_ERRORS,
     LONGEST_UUID,
     LONGEST_VERSION,
-    MOST_CPU,
-    MOST_MEMORY,
     RUNNER,
     Check,
     NodeReport,
-    is_number,
     runner_version,
 )
 from instances.health.watch import Inspections
@@ -28,35 +26,6 @@ from instances.mirror.left_out import MOST_NAMED
 from instances.models import Condition, Instance, Mirror
 
 NEVER_INSPECTED: dict[str, Any] = {"began": None, "seconds": 0.0, "error": "", "overdue": False}
-
-
-class TextField(serializers.CharField):
-    """A text. Numbers are not converted to texts."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-@extend_schema_field({"type": "number", "exclusiveMinimum": True, "minimum": 0, "maximum": float(MOST_CPU)})
-class CoresField(serializers.Field[Any, Any, Any, Any]):
-    default_error_messages = {"invalid": f"Must be a number above 0 and at most {MOST_CPU}."}
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        if not is_number(data, float(MOST_CPU)):
-            self.fail("invalid")
-        return Decimal(str(data))
-
-
-@extend_schema_field({"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_MEMORY})
-class BytesField(serializers.Field[Any, Any, Any, Any]):
-    default_error_messages = {"invalid": f"Must be an integer above 0 and at most {MOST_MEMORY}."}
-
-    def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or not is_number(data, MOST_MEMORY):
-            self.fail("invalid")
-        return data
 
 
 @extend_schema_field(

@@ -7,13 +7,14 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as RefusedError
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from awx_compat.bases import ApiView
 from fleet import openapi
 from fleet.planning import EndsSerializer, hostnames
-from fleet.serializers import BytesField, CoresField, TextField
+from fleet.strict import BytesField, CoresField, NumberField, StrictSerializer, TextField
 from instances.health.report import is_number
 from instances.models import Instance
 from instances.planning import what_if
@@ -24,25 +25,6 @@ LONGEST_NAME = 250
 LONGEST_WINDOW = 100
 MOST_MINIMUM = 2**31 - 1
 ADJUSTMENT = {"type": "number", "minimum": 0, "maximum": 1}
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """A body in which no other fields may be."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, dict) else []
-        if unknown:
-            raise serializers.ValidationError({name: ["Unknown field."] for name in unknown})
-        return super().to_internal_value(data)
-
-
-class WholeNumberField(serializers.IntegerField):
-    """An integer. Texts, fractions, true and false are not converted to one."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 def names(help_text: str) -> Any:
@@ -65,10 +47,10 @@ class NewNodeSerializer(StrictSerializer):
 class NewPolicySerializer(StrictSerializer):
     """Policies of a group; those that are left out stay as they are."""
 
-    policy_instance_minimum = WholeNumberField(
+    policy_instance_minimum = NumberField(
         required=False, min_value=0, max_value=MOST_MINIMUM, help_text="Members that it has at least."
     )
-    policy_instance_percentage = WholeNumberField(
+    policy_instance_percentage = NumberField(
         required=False, min_value=0, max_value=100, help_text="Percentage of the nodes that it has at least."
     )
     policy_instance_list = names("Hostnames of the nodes that are members in any case.")
@@ -192,10 +174,11 @@ class WhatIfSerializer(serializers.Serializer[Any]):
 class WhatIfView(ApiView):
     """POST a change that is only thought of: the answer is what groups and fleet would be after it. Nothing is changed.
 
-    Everybody plans with the nodes and groups that they see.
+    Everybody plans with the nodes and groups that they see, also with a token that may only read.
     """
 
     title = "What If"
+    permission_classes = [IsAuthenticated]
 
     @extend_schema(
         operation_id="fleet_what_if_create",
