@@ -1,0 +1,116 @@
+"""Draining a node from its page, undoing that, and the list of open drains."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from awx_compat.bases import error_page
+from instances import drains
+from instances.drain_form import DrainForm
+from instances.drains import DrainProgress
+from instances.models import Drain, Instance
+from instances.models.fields import HIGHEST_ID
+from instances.node_list import natural
+from instances.reader import Reader
+
+NO_NODE = ("Node not found", "The node does not exist, or you may not see it.")
+NO_DRAIN = "This node is not being drained any more."
+MOST_DRAINS = 200  # of the list
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDrain:
+    """An open drain with its jobs, and whether its deadline has passed."""
+
+    drain: Drain
+    progress: DrainProgress
+    is_overdue: bool
+
+    @property
+    def state(self) -> str:
+        if self.drain.drained_at:
+            return "Drained"
+        return "Overdue" if self.is_overdue else "Draining"
+
+
+def open_drains(found: list[Drain], now: datetime) -> list[OpenDrain]:
+    """With two queries for any number of them, and none for none."""
+    progress = drains.progress_of(found, now) if found else {}
+    return [OpenDrain(each, progress[each.pk], each.is_overdue(now)) for each in found]
+
+
+def drain_of(node: Instance, now: datetime) -> OpenDrain | None:
+    """The open drain of the node."""
+    found = list(Drain.objects.open().filter(instance=node).select_related("instance"))
+    return next(iter(open_drains(found, now)), None)
+
+
+def may_drain(user: Any) -> bool:
+    """Whether the user may disable instances, which is what a drain does: superusers may."""
+    return bool(user.is_superuser)
+
+
+def visible_node(request: HttpRequest, pk: int) -> Instance | None:
+    found: Instance | None = None
+    if pk <= HIGHEST_ID:
+        found = Instance.objects.visible_to(Reader.of(request.user)).filter(pk=pk).first()
+    return found
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def drain(request: HttpRequest, pk: int) -> HttpResponse:
+    """The form on a page of its own, which shows what refused the drain."""
+    user: Any = request.user
+    node = visible_node(request, pk)
+    if node is None:
+        return error_page(request, HTTPStatus.NOT_FOUND, *NO_NODE)
+    if not may_drain(user):
+        raise PermissionDenied
+    form = DrainForm(request.POST or None)
+    if request.method == "POST" and form.begin([pk], user):
+        messages.success(request, "The node is being drained: it gets no new jobs.")
+        return redirect("node", pk)
+    return render(request, "pages/drain.html", {"node": node, "form": form})
+
+
+@require_POST
+@never_cache
+@login_required
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    user: Any = request.user
+    if visible_node(request, pk) is None:
+        return error_page(request, HTTPStatus.NOT_FOUND, *NO_NODE)
+    if not may_drain(user):
+        raise PermissionDenied
+    try:
+        drains.undo(pk, user)
+    except Drain.DoesNotExist:
+        messages.warning(request, NO_DRAIN)
+    else:
+        messages.success(request, "The drain was undone.")
+    return redirect("node", pk)
+
+
+@require_safe
+@never_cache
+@login_required
+def drain_list(request: HttpRequest) -> HttpResponse:
+    """The open drains of the nodes that the user sees, by hostname."""
+    user: Any = request.user
+    visible = Drain.objects.open().filter(instance__in=Instance.objects.visible_to(user.reader))
+    found = list(visible.select_related("instance").order_by("pk")[:MOST_DRAINS])
+    rows = open_drains(sorted(found, key=lambda each: natural(each.hostname)), timezone.now())
+    context = {"tab": "drains", "drains": rows, "may_drain": may_drain(user), "sees_jobs": user.sees_everything}
+    return render(request, "pages/drains.html", context)
