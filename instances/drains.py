@@ -44,7 +44,7 @@ class DrainRefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class DrainPlan:
     """What is requested of a drain. ``force_reason``: why it is forced; empty where it is not."""
 
     reason: str
@@ -57,7 +57,7 @@ class Plan:
 
 
 @transaction.atomic
-def begin(pks: Collection[int], plan: Plan, by: User | None = None) -> list[Drain]:
+def begin(pks: Collection[int], plan: DrainPlan, by: User | None = None) -> list[Drain]:
     """Drain these nodes, all or none; ``by`` is None for a command.
 
     Raises ValidationError for a plan that is not valid, and DrainRefusedError where a node cannot be drained, or others
@@ -74,7 +74,7 @@ def begin(pks: Collection[int], plan: Plan, by: User | None = None) -> list[Drai
     return [begin_one(instance, plan, by, now) for instance in instances]
 
 
-def check_plan(plan: Plan, now: datetime) -> None:
+def check_plan(plan: DrainPlan, now: datetime) -> None:
     errors = {}
     if not plan.reason.strip():
         errors["reason"] = NO_REASON
@@ -84,7 +84,7 @@ def check_plan(plan: Plan, now: datetime) -> None:
         raise ValidationError(errors)
 
 
-def begin_one(instance: Instance, plan: Plan, by: User | None, now: datetime) -> Drain:
+def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetime) -> Drain:
     if plan.then == Then.DEPROVISION:
         lifecycle.checked(instance, {"node_state": Instance.NodeState.DEPROVISIONING})
     was_enabled = instance.enabled
@@ -238,20 +238,20 @@ def follow_up(drain: Drain, instance: Instance) -> None:
 
 
 @dataclass(frozen=True)
-class Progress:
+class DrainProgress:
     """The jobs that a draining node still has, each with the estimate of its end, and when the last will have ended."""
 
     jobs: list[tuple[RemainingJob, Estimate]]
     eta: Estimate
 
 
-def progress_of(drains: Collection[Drain], now: datetime | None = None) -> dict[int, Progress]:
+def progress_of(drains: Collection[Drain], now: datetime | None = None) -> dict[int, DrainProgress]:
     """By id, the progress of each open one of ``drains``, which were read with their instances. Two queries."""
     nodes = {each.pk: each.instance for each in drains if each.is_open and each.instance}
     jobs = remaining_jobs(nodes.values())
     runs = latest_runs(job for each in jobs.values() for job in each)
     found = {pk: estimates(jobs[node.pk], runs, now or timezone.now()) for pk, node in nodes.items()}
-    return {pk: Progress(each, of_last(each)) for pk, each in found.items()}
+    return {pk: DrainProgress(each, of_last(each)) for pk, each in found.items()}
 
 
 def remaining_jobs(instances: Iterable[Instance]) -> dict[int, list[RemainingJob]]:

@@ -310,20 +310,6 @@ class UnifiedJobQuerySet(VisibleQuerySet):
             day += timedelta(days=1)
 
 
-class DrainQuerySet(models.QuerySet[Any]):
-    def open(self) -> Self:
-        """Those that have not ended."""
-        return self.filter(ended_at=None)
-
-    def with_jobs(self) -> Self:
-        """``has_jobs``: whether the node has active jobs; a control node also those that it controls."""
-        active = apps.get_model("instances", "UnifiedJob").objects.active()
-        executed = Exists(active.filter(execution_node=OuterRef("instance__hostname")))
-        controlled = Exists(active.filter(controller_node=OuterRef("instance__hostname")))
-        controls = Q(instance__node_type__in=CONTROLLING)
-        return self.annotate(has_jobs=ExpressionWrapper(executed | controls & controlled, models.BooleanField()))
-
-
 class JobCountQuerySet(models.QuerySet[Any]):
     def by_node(self) -> models.QuerySet[Any, dict[str, Any]]:
         """``node`` (the execution node), ``status``, ``launch_type``, and the ``number`` of jobs with these, if any."""

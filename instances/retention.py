@@ -28,7 +28,7 @@ BATCH = 1_000  # rows
 LONGEST = 600  # seconds for a statement: the last one passes over all rows that stay
 DONE_FOR = timedelta(days=1)  # for which the administration shows a background job that succeeded or was given up
 FAILED_FOR = timedelta(days=30)  # likewise one that failed
-DRAINS_KEPT = timedelta(days=365)  # after they ended
+DRAINS_STORED = timedelta(days=365)  # after they ended
 SILENT_FOR = timedelta(days=30)  # after which a worker without any inspection is gone for good
 
 Rows = QuerySet[Any]
@@ -108,7 +108,7 @@ def old_inspections(now: datetime) -> Rows:
 
 
 def ended_drains(now: datetime) -> Rows:
-    return Drain.objects.filter(ended_at__lt=now - DRAINS_KEPT)
+    return Drain.objects.filter(ended_at__lt=now - DRAINS_STORED)
 
 
 def ended_jobs(now: datetime) -> Rows:

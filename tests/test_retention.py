@@ -116,7 +116,7 @@ MADE: dict[str, tuple[Callable[[int, datetime], Any], timedelta]] = {
     ),
     "failed background jobs": (lambda number, end: make_background_job("failed", end), retention.FAILED_FOR),
     "mesh inspections": (make_inspection, retention.SILENT_FOR),
-    "drains": (make_drain, retention.DRAINS_KEPT),
+    "drains": (make_drain, retention.DRAINS_STORED),
     "jobs": (make_job, KEPT * DAY),
 }
 WITHOUT_END = {"refresh tokens"}

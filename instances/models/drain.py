@@ -1,11 +1,27 @@
 from datetime import datetime
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
 
+from instances.capacity import CONTROLLING
 from instances.models.fields import NameField
-from instances.querysets import DrainQuerySet
+from instances.models.job import UnifiedJob
+
+
+class DrainQuerySet(models.QuerySet[Any]):
+    def open(self) -> Self:
+        """Those that have not ended."""
+        return self.filter(ended_at=None)
+
+    def with_jobs(self) -> Self:
+        """``has_jobs``: whether the node has active jobs; a control node also those that it controls."""
+        active = UnifiedJob.objects.active()
+        executed = Exists(active.filter(execution_node=OuterRef("instance__hostname")))
+        controlled = Exists(active.filter(controller_node=OuterRef("instance__hostname")))
+        controls = Q(instance__node_type__in=CONTROLLING)
+        return self.annotate(has_jobs=ExpressionWrapper(executed | controls & controlled, models.BooleanField()))
 
 
 class Drain(models.Model):
