@@ -22,6 +22,7 @@ from instances.models import Drain, Instance
 from instances.models.fields import HIGHEST_ID
 from instances.node_list import natural
 from instances.reader import Reader
+from instances.refusals import ERRORS, reason_of
 
 NO_NODE = ("Node not found", "The node does not exist, or you may not see it.")
 NO_DRAIN = "This node is not being drained any more."
@@ -55,16 +56,14 @@ def drain_of(node: Instance, now: datetime) -> OpenDrain | None:
     return next(iter(open_drains(found, now)), None)
 
 
-def may_drain(user: Any) -> bool:
-    """Whether the user may disable instances, which is what a drain does: superusers may."""
-    return bool(user.is_superuser)
+def may_drain(reader: Reader) -> bool:
+    """Whether the reader may disable instances, as a drain does: superusers may."""
+    return reader.is_superuser
 
 
-def visible_node(request: HttpRequest, pk: int) -> Instance | None:
-    found: Instance | None = None
-    if pk <= HIGHEST_ID:
-        found = Instance.objects.visible_to(Reader.of(request.user)).filter(pk=pk).first()
-    return found
+def visible_node(reader: Reader, pk: int) -> Instance | None:
+    nodes = Instance.objects.visible_to(reader)
+    return nodes.filter(pk=pk).first() if pk <= HIGHEST_ID else None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,10 +72,10 @@ def visible_node(request: HttpRequest, pk: int) -> Instance | None:
 def drain(request: HttpRequest, pk: int) -> HttpResponse:
     """The form on a page of its own, which shows what refused the drain."""
     user: Any = request.user
-    node = visible_node(request, pk)
+    node = visible_node(user.reader, pk)
     if node is None:
         return error_page(request, HTTPStatus.NOT_FOUND, *NO_NODE)
-    if not may_drain(user):
+    if not may_drain(user.reader):
         raise PermissionDenied
     form = DrainForm(request.POST or None)
     if request.method == "POST" and form.begin([pk], user):
@@ -90,14 +89,16 @@ def drain(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     user: Any = request.user
-    if visible_node(request, pk) is None:
+    if visible_node(user.reader, pk) is None:
         return error_page(request, HTTPStatus.NOT_FOUND, *NO_NODE)
-    if not may_drain(user):
+    if not may_drain(user.reader):
         raise PermissionDenied
     try:
         drains.undo(pk, user)
     except Drain.DoesNotExist:
-        messages.warning(request, NO_DRAIN)
+        messages.error(request, NO_DRAIN)
+    except ERRORS as error:
+        messages.error(request, reason_of(error))
     else:
         messages.success(request, "The drain was undone.")
     return redirect("node", pk)
@@ -112,5 +113,5 @@ def drain_list(request: HttpRequest) -> HttpResponse:
     visible = Drain.objects.open().filter(instance__in=Instance.objects.visible_to(user.reader))
     found = list(visible.select_related("instance").order_by("pk")[:MOST_DRAINS])
     rows = open_drains(sorted(found, key=lambda each: natural(each.hostname)), timezone.now())
-    context = {"tab": "drains", "drains": rows, "may_drain": may_drain(user), "sees_jobs": user.sees_everything}
+    context = {"tab": "drains", "drains": rows, "may_drain": may_drain(user.reader), "sees_jobs": user.sees_everything}
     return render(request, "pages/drains.html", context)
