@@ -102,8 +102,40 @@ RISK = {
     "longest_ways": [["control-1.example.org", "hop-1.example.org", "exec-1.example.org"]],
     "remedy": {"links": [{"source": "exec-1.example.org", "target": "hop-2.example.org"}], "unrepaired": []},
 }
+WORKLOADS = {
+    "twelve runs of a playbook": {"forks": 50, "hosts": 200, "instance_groups": ["edge", "default"], "count": 12},
+    "a task impact": {"impact": 51},
+}
+FIT = {
+    "fits": False,
+    "placed": 0,
+    "impact": 51,
+    "reason": "It does not fit now. Group edge: Disabled: 1 of 1 node.",
+    "instance_group": None,
+    "instance": None,
+    "control_node": None,
+    "placements": [],
+    "groups": [
+        {
+            "name": "edge",
+            "fits": False,
+            "free": 0,
+            "in_the_way": [{"code": "disabled", "message": "Disabled: 1 of 1 node."}],
+            "nodes": [
+                {
+                    "hostname": "exec-1.example.org",
+                    "capacity": 0,
+                    "free": 0,
+                    "fits": False,
+                    "in_the_way": [{"code": "disabled", "message": "It is disabled."}],
+                }
+            ],
+        }
+    ],
+}
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
+    "fit": "/api/fleet/v1/fit/",
     "mesh": "/api/fleet/v1/mesh/",
     "mesh_risk": "/api/fleet/v1/mesh/risk/",
     "metrics": "/api/fleet/v1/metrics/",

@@ -245,6 +245,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
     bundles = serializers.CharField(read_only=True, help_text="The last install bundles of all nodes.")
+    fit = serializers.CharField(read_only=True, help_text="Whether a job would run, and why not.")
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
     mesh_risk = serializers.CharField(read_only=True, help_text="Where the mesh would break.")
     metrics = serializers.CharField(read_only=True, help_text="Figures of the fleet for Prometheus.")

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from fleet import planning, views
+from fleet import fit, planning, views
 
 urlpatterns = [
     path("", views.FleetRoot.as_view(), name="fleet"),
     path("bundles/", views.Bundles.as_view()),
+    path("fit/", fit.FitView.as_view()),
     path("mesh/", views.MeshView.as_view()),
     path("mesh/risk/", planning.MeshRisk.as_view()),
     path("metrics/", views.FleetMetrics.as_view()),

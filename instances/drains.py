@@ -22,7 +22,7 @@ from instances.capacity import CONTROLLING
 from instances.locking import lock_links, lock_rows
 from instances.mirror.guard import skip_if_mirrored
 from instances.models import Drain, Instance, InstanceGroup, UnifiedJob, User
-from instances.planning.draining import Estimate, RemainingJob, estimates, of_last
+from instances.planning.draining import Estimate, RemainingJob, estimates, of_all
 from instances.text import visible
 
 logger = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ def groups_with_members_left(groups: Any, members: Q) -> Any:
 @skip_if_mirrored
 def advance() -> None:
     """Take every open drain as far as it goes."""
-    for drain in Drain.objects.open().with_jobs().select_related("instance").order_by("pk"):
+    for drain in Drain.objects.open().with_jobs().order_by("pk"):
         if is_due(drain, drain.instance, timezone.now()):
             try:
                 while take_step(drain.pk):
@@ -246,12 +246,12 @@ class DrainProgress:
 
 
 def progress_of(drains: Collection[Drain], now: datetime | None = None) -> dict[int, DrainProgress]:
-    """By id, the progress of each open one of ``drains``, which were read with their instances. Two queries."""
+    """By id, the progress of each open one of ``drains``, which were read ``with_jobs()``. Two queries."""
     nodes = {each.pk: each.instance for each in drains if each.is_open and each.instance}
     jobs = remaining_jobs(nodes.values())
     runs = latest_runs(job for each in jobs.values() for job in each)
     found = {pk: estimates(jobs[node.pk], runs, now or timezone.now()) for pk, node in nodes.items()}
-    return {pk: DrainProgress(each, of_last(each)) for pk, each in found.items()}
+    return {pk: DrainProgress(each, of_all([estimate for _, estimate in each])) for pk, each in found.items()}
 
 
 def remaining_jobs(instances: Iterable[Instance]) -> dict[int, list[RemainingJob]]:

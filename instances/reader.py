@@ -34,3 +34,7 @@ class Reader:
     def sees_everything(self) -> bool:
         """Whether every instance, group and job is visible."""
         return self.is_superuser or self.is_system_auditor
+
+
+OPERATOR = Reader(0, is_superuser=True)
+"""Who runs a command: sees everything, and need not be a user."""

@@ -39,6 +39,11 @@ def in_one_line(text: object) -> str:
     return IN_A_LINE.sub(escape_character, escaped(text))
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 fork", "2,000 forks"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 NEVER = "never"
 UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "h"), (60, "min"))
 LONG = ("year", "day")  # those that have a plural

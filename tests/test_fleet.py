@@ -399,6 +399,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(None).get(FLEET).status_code == 401
     assert client_of(alice).get(FLEET).json() == {
         "bundles": "/api/fleet/v1/bundles/",
+        "fit": "/api/fleet/v1/fit/",
         "mesh": "/api/fleet/v1/mesh/",
         "mesh_risk": "/api/fleet/v1/mesh/risk/",
         "metrics": "/api/fleet/v1/metrics/",
@@ -416,6 +417,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
     assert told == {
         FLEET: {"get"},
         f"{FLEET}bundles/": {"get"},
+        f"{FLEET}fit/": {"get", "post"},
         f"{FLEET}mesh/": {"get"},
         f"{FLEET}mesh/risk/": {"get"},
         f"{FLEET}metrics/": {"get"},

@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -7,21 +7,32 @@ from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
 
 from instances.capacity import CONTROLLING
 from instances.models.fields import NameField
+from instances.models.instance import Instance
 from instances.models.job import UnifiedJob
+from instances.querysets import VisibleQuerySet
+from instances.reader import Reader
 
 
-class DrainQuerySet(models.QuerySet[Any]):
+class DrainQuerySet(VisibleQuerySet):
+    def visible_condition(self, reader: Reader) -> Exists:
+        """Who sees an instance sees its drains."""
+        return Exists(Instance.objects.visible_to(reader).filter(pk=OuterRef("instance")))
+
     def open(self) -> Self:
         """Those that have not ended."""
         return self.filter(ended_at=None)
 
     def with_jobs(self) -> Self:
-        """``has_jobs``: whether the node has active jobs; a control node also those that it controls."""
+        """``has_jobs``: whether the node has active jobs; a control node also those that it controls.
+
+        ``instance`` is read along.
+        """
         active = UnifiedJob.objects.active()
         executed = Exists(active.filter(execution_node=OuterRef("instance__hostname")))
         controlled = Exists(active.filter(controller_node=OuterRef("instance__hostname")))
         controls = Q(instance__node_type__in=CONTROLLING)
-        return self.annotate(has_jobs=ExpressionWrapper(executed | controls & controlled, models.BooleanField()))
+        has_jobs = ExpressionWrapper(executed | controls & controlled, models.BooleanField())
+        return self.annotate(has_jobs=has_jobs).select_related("instance")
 
 
 class Drain(models.Model):

@@ -10,7 +10,8 @@ from instances.querysets import InstanceGroupQuerySet
 from instances.text import visible
 
 CONTROL_PLANE = "controlplane"
-PROTECTED = (CONTROL_PLANE, "default")
+DEFAULT = "default"  # where jobs run whose groups nobody chose
+PROTECTED = (CONTROL_PLANE, DEFAULT)
 
 
 class InstanceGroup(Timestamped):
@@ -79,6 +80,7 @@ class InstanceGroup(Timestamped):
     capacity_in_service: int
     load_in_service: Load
     is_administered: bool
+    is_visible: bool
 
     objects = InstanceGroupQuerySet.as_manager()
 

@@ -134,6 +134,7 @@ class Instance(Timestamped):
     load: Load
     is_mirrored: bool
     is_up: bool
+    is_visible: bool
     peer_hostnames: list[str]
     peer_ids: list[int]
     reverse_peer_ids: list[int]

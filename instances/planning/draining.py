@@ -22,11 +22,12 @@ class RemainingJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """When something ends: as likely before ``median`` as after it, and in nine of ten cases before ``p90``.
+    """When the job with this id ends: as likely before ``median`` as after it, in nine of ten cases before ``p90``.
 
     Both are None where that is not known; ``basis`` says in words what they follow from, or why they are not known.
     """
 
+    job: int | None
     median: datetime | None
     p90: datetime | None
     basis: str
@@ -41,13 +42,13 @@ def estimates(
 
 def of_job(job: RemainingJob, runs: Sequence[float], now: datetime) -> Estimate:
     if not runs:
-        return Estimate(None, None, "unknown: its template has no earlier run that succeeded")
+        return Estimate(job.pk, None, None, "unknown: no earlier run of the same template succeeded")
     of_runs = f"of {len(runs)} earlier {'run' if len(runs) == 1 else 'runs'} of the same template"
     elapsed = max(0.0, (now - job.started).total_seconds()) if job.started else 0.0
     if elapsed >= p90(runs):
-        return Estimate(None, None, f"unknown: it has run longer than the p90 {of_runs}")
+        return Estimate(job.pk, None, None, f"unknown: it has run longer than the p90 {of_runs}")
     median, late = (now + timedelta(seconds=max(0.0, each - elapsed)) for each in (statistics.median(runs), p90(runs)))
-    return Estimate(median, late, f"median and p90 {of_runs}")
+    return Estimate(job.pk, median, late, f"median and p90 {of_runs}")
 
 
 def p90(values: Sequence[float]) -> float:
@@ -55,17 +56,19 @@ def p90(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
 
 
-def of_last(found: Sequence[tuple[RemainingJob, Estimate]]) -> Estimate:
-    """The end of the last of these jobs; not known where that of one of them is not."""
+def latest(estimate: Estimate) -> float:
+    """The order of estimates that are known."""
+    return estimate.p90.timestamp() if estimate.p90 else 0.0
+
+
+def of_all(found: Sequence[Estimate]) -> Estimate:
+    """The end of the last job; not known where that of one of them is not."""
     if not found:
-        return Estimate(None, None, "no job is left")
-    unknown = [(job, each) for job, each in found if each.p90 is None]
+        return Estimate(None, None, None, "no job is left")
+    unknown = [each for each in found if each.p90 is None]
     if unknown:
-        job, each = unknown[0]
-        others = f"; nor is that of {len(unknown) - 1} others" if len(unknown) > 1 else ""
-        reason = each.basis.removeprefix("unknown: ")
-        return Estimate(None, None, f"unknown: of job {job.pk} ({job.name}), {reason}{others}")
-    p90s = {each.p90: (job, each) for job, each in found if each.p90}
-    job, last = p90s[max(p90s)]
-    medians = [each.median for _, each in found if each.median]
-    return Estimate(max(medians), last.p90, f"job {job.pk} ({job.name}) is the last: {last.basis}")
+        first = unknown[0]
+        counted = f"{len(unknown)} of {len(found)} jobs"
+        return Estimate(first.job, None, None, f"{first.basis} (the end of {counted} is not known)")
+    last = max(found, key=latest)
+    return Estimate(last.job, max(each.median for each in found if each.median), last.p90, last.basis)

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 
 from instances.management.refusing import ErrorReportingCommand
 from instances.planning.risk import Cut, Link, LinkCut, Risk, of_mesh
-from instances.text import in_one_line
+from instances.text import counted, in_one_line
 
 NAMED = 3  # nodes in a line, of those that are cut off
 
@@ -75,7 +75,3 @@ def some(names: list[str]) -> str:
     named = [in_one_line(name) for name in names[:NAMED]]
     more = len(names) - len(named)
     return f"{', '.join(named)} and {counted(more, 'other')}" if more else ", ".join(named)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
