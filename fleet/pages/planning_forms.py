@@ -4,21 +4,35 @@ Nodes are named by their ids, which keeps the address short, and all nodes of a 
 8 KB of an address, so that no more than MOST_CHOSEN nodes are chosen one by one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import QueryDict
+from django.utils import timezone
 
-from instances.models import Instance, InstanceGroup
+from instances.capacity import IMPACT_BY_HOSTS, MOST_FORKS, task_impact
+from instances.health.report import MOST_CPU, MOST_MEMORY
+from instances.models import Instance, InstanceGroup, UnifiedJob
+from instances.models.fields import HIGHEST_ID
+from instances.planning import windows
+from instances.planning.changes import Change, NewNode
+from instances.planning.fit import MOST_COPIES
+from instances.planning.placement import Workload
 
+GIBIBYTE = 2**30
 MOST_CHOSEN = 400
 MOST_ROWS = 20  # of nodes to add, or of policies
-MOST_NODES = 100  # that one row adds
+MOST_ALIKE = 100  # nodes that one row adds
+MOST_GIBIBYTES = MOST_MEMORY // GIBIBYTE
+MOST_MINIMUM = 2**31 - 1
+ANY_DECIMAL = forms.NumberInput(attrs={"step": "any"})
 NOT_THERE = "A choice does not exist any more, or you may not see it."
 TOO_MANY = f"Choose at most {MOST_CHOSEN} nodes one by one; choose the others by their groups."
-NO_FIGURES = "Enter the CPUs and the memory of the node."
+NO_GROUP = "Choose a group."
 Groups = Sequence[InstanceGroup]
 
 
@@ -61,34 +75,56 @@ def offer_records(form: forms.Form, names: Sequence[str], records: Sequence[Any]
 
 
 class LossForm(forms.Form):
-    """Which nodes to remove and to disable; and a filter of the nodes that are listed to choose from."""
+    """Which nodes to remove and to disable, and a filter of those that are listed to choose from.
 
-    q = forms.CharField(required=False, max_length=250, label="Name")
-    of = RecordField(label="Group")
+    What is chosen for a node counts before what is chosen for its group.
+    """
+
+    q = forms.CharField(required=False, max_length=250)
+    of = RecordField()
     remove = RecordsField(required=False)
     disable = RecordsField(required=False)
     remove_members = RecordsField(required=False)
     disable_members = RecordsField(required=False)
 
     def __init__(self, data: QueryDict, nodes: Sequence[Instance], groups: Groups) -> None:
-        super().__init__(data, use_required_attribute=False)
+        super().__init__(data)
         offer_records(self, ["remove", "disable"], nodes)
         offer_records(self, ["of", "remove_members", "disable_members"], groups)
 
     def clean(self) -> dict[str, Any]:
-        if len(self.cleaned_data.get("remove", ())) + len(self.cleaned_data.get("disable", ())) > MOST_CHOSEN:
+        if sum(len(self.cleaned_data.get(name, ())) for name in ("remove", "disable")) > MOST_CHOSEN:
             raise ValidationError(TOO_MANY)
         return self.cleaned_data
+
+    @property
+    def all_errors(self) -> list[str]:
+        """The messages of all fields, which the page shows together."""
+        return [message for messages in self.errors.values() for message in messages]
+
+    def losses(self, members: Mapping[int, Sequence[Instance]]) -> tuple[set[str], set[str]]:
+        """The hostnames of the nodes to remove and to disable; ``members``: the nodes of each group, by its id."""
+        chosen = self.cleaned_data
+        remove, disable = ({node.hostname for node in chosen[name]} for name in ("remove", "disable"))
+        remove |= hostnames_of(chosen["remove_members"], members) - disable
+        disable |= hostnames_of(chosen["disable_members"], members) - remove
+        return remove, disable
+
+
+def hostnames_of(groups: Groups, members: Mapping[int, Sequence[Instance]]) -> set[str]:
+    return {node.hostname for group in groups for node in members.get(group.pk, ())}
 
 
 class AddedNodesForm(forms.Form):
     """Nodes to add, all alike."""
 
-    number = forms.IntegerField(min_value=1, max_value=MOST_NODES, initial=1)
+    number = forms.IntegerField(min_value=1, max_value=MOST_ALIKE, initial=1)
     node_type = forms.ChoiceField(choices=Instance.NodeType.choices, initial=Instance.NodeType.EXECUTION, label="Type")
-    cpu = forms.DecimalField(required=False, min_value=0, max_value=10_000, max_digits=6, decimal_places=1, label="CPUs")
+    cpu = forms.DecimalField(
+        min_value=Decimal("0.1"), max_value=MOST_CPU, decimal_places=1, label="CPUs", widget=ANY_DECIMAL
+    )
     memory = forms.DecimalField(
-        required=False, min_value=0, max_value=1_000_000, max_digits=8, decimal_places=1, label="Memory in GiB"
+        min_value=Decimal("0.1"), max_value=MOST_GIBIBYTES, decimal_places=1, label="Memory in GiB", widget=ANY_DECIMAL
     )
     groups = RecordsField(required=False)
 
@@ -96,34 +132,113 @@ class AddedNodesForm(forms.Form):
         super().__init__(*args, **kwargs)
         offer_records(self, ["groups"], groups)
 
-    def clean(self) -> dict[str, Any]:
-        found = self.cleaned_data
-        is_complete = found.get("node_type") == Instance.NodeType.HOP or (found.get("cpu") and found.get("memory"))
-        if not (is_complete or self.errors):
-            raise ValidationError(NO_FIGURES)
-        return found
+    def nodes(self) -> list[NewNode]:
+        values = self.cleaned_data
+        node = NewNode(
+            cpu=values["cpu"],
+            memory=int(values["memory"] * GIBIBYTE),
+            node_type=values["node_type"],
+            groups=[group.name for group in values["groups"]],
+        )
+        return [node] * values["number"]
 
 
 class PolicyForm(forms.Form):
     """Other policies of a group; what is left empty stays as it is."""
 
-    group = RecordField(label="Group")
-    minimum = forms.IntegerField(required=False, min_value=0, max_value=100_000, label="At least, nodes")
-    percentage = forms.IntegerField(required=False, min_value=0, max_value=100, label="At least, percent")
+    group = RecordField()
+    policy_instance_minimum = forms.IntegerField(
+        required=False, min_value=0, max_value=MOST_MINIMUM, label="At least, nodes"
+    )
+    policy_instance_percentage = forms.IntegerField(
+        required=False, min_value=0, max_value=100, label="At least, percent"
+    )
 
     def __init__(self, *args: Any, groups: Groups, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offer_records(self, ["group"], [each for each in groups if not each.is_container_group])
+        offer_records(self, ["group"], groups)
 
     def clean_group(self) -> InstanceGroup:
-        if self.cleaned_data["group"] is None:
-            raise ValidationError("Choose a group.")
-        group: InstanceGroup = self.cleaned_data["group"]
+        group: InstanceGroup | None = self.cleaned_data["group"]
+        if group is None:
+            raise ValidationError(NO_GROUP)
         return group
+
+    def policies(self) -> dict[str, int]:
+        return {name: value for name, value in self.cleaned_data.items() if name != "group" and value is not None}
+
+
+class MeasureForm(forms.Form):
+    """A capacity adjustment of all nodes, and a time that is past whose load is compared too."""
+
+    over = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Load of the last",
+        help_text="7d, 12h or 30m; or two times with / between them.",
+    )
+    capacity_adjustment = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_value=1,
+        decimal_places=2,
+        label="Adjustment of all nodes",
+        help_text="From 0 to 1.",
+        widget=ANY_DECIMAL,
+    )
+
+    def clean_over(self) -> str:
+        over: str = self.cleaned_data["over"]
+        if over:
+            windows.parse(over, timezone.now())
+        return over
 
 
 AddedNodes = forms.formset_factory(AddedNodesForm, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
 Policies = forms.formset_factory(PolicyForm, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
+
+
+class PlanForms:
+    """All forms of a plan, with the choices in ``query``."""
+
+    def __init__(self, query: QueryDict, nodes: Sequence[Instance], groups: Groups) -> None:
+        data = with_rows(query, "add", "policy")
+        ordinary = [group for group in groups if not group.is_container_group]
+        self.losses = LossForm(data, nodes, ordinary)
+        self.added = AddedNodes(data, prefix="add", form_kwargs={"groups": ordinary})
+        self.policies = Policies(data, prefix="policy", form_kwargs={"groups": ordinary})
+        self.measures = MeasureForm(data)
+
+    def is_valid(self) -> bool:
+        return all([each.is_valid() for each in (self.losses, self.added, self.policies, self.measures)])
+
+    @property
+    def has_errors(self) -> bool:
+        return not self.is_valid()
+
+    @property
+    def over(self) -> str:
+        over: str = self.measures.cleaned_data["over"]
+        return over
+
+    def change(self, members: Mapping[int, Sequence[Instance]]) -> Change:
+        """What is chosen. Call ``is_valid()`` first."""
+        remove, disable = self.losses.losses(members)
+        return Change(
+            remove=sorted(remove),
+            disable=sorted(disable),
+            add=[node for form in self.added if form.has_changed() for node in form.nodes()],
+            capacity_adjustment=self.measures.cleaned_data["capacity_adjustment"],
+            policies={
+                form.cleaned_data["group"].name: form.policies() for form in self.policies if form.has_changed()
+            },
+        )
+
+    def add_error(self, error: ValidationError) -> None:
+        """Show an error of the domain at the form whose field it is about."""
+        found = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
+        for name, messages in found.items():
+            self.losses.add_error(name if name in self.losses.fields else None, messages)
 
 
 def with_rows(data: QueryDict, *prefixes: str) -> QueryDict:
@@ -131,8 +246,47 @@ def with_rows(data: QueryDict, *prefixes: str) -> QueryDict:
     completed = data.copy()
     for prefix in prefixes:
         total = data.get(f"{prefix}-TOTAL_FORMS", "")
-        rows = int(total) if total.isascii() and total.isdigit() and len(total) < 4 else 1
+        rows = int(total) if re.fullmatch("[0-9]{1,4}", total) else 1
         rows += prefix in data.getlist("more")
         completed[f"{prefix}-TOTAL_FORMS"] = str(max(1, min(rows, MOST_ROWS)))
         completed[f"{prefix}-INITIAL_FORMS"] = "0"
     return completed
+
+
+class WorkloadForm(forms.Form):
+    """A job that might be launched, and the groups in the order in which they are tried."""
+
+    kind = forms.ChoiceField(choices=UnifiedJob.Type.choices, initial=UnifiedJob.Type.JOB, label="Type")
+    forks = forms.IntegerField(required=False, min_value=0, max_value=MOST_FORKS, help_text="Of its template; 0 is 5.")
+    hosts = forms.IntegerField(required=False, min_value=0, max_value=MOST_FORKS, help_text="Of its inventory.")
+    impact = forms.IntegerField(
+        required=False, min_value=1, max_value=MOST_FORKS, help_text="In place of forks and hosts."
+    )
+    count = forms.IntegerField(min_value=1, max_value=MOST_COPIES, initial=1, label="Copies at once")
+    group = RecordsField(required=False)
+
+    def __init__(self, data: QueryDict | None, groups: Groups) -> None:
+        super().__init__(data, use_required_attribute=False)
+        offer_records(self, ["group"], groups)
+
+    def clean(self) -> dict[str, Any]:
+        found = self.cleaned_data
+        sizes = [name for name in ("forks", "hosts") if found.get(name) is not None]
+        if found.get("impact") is not None and sizes:
+            self.add_error("impact", "Leave this empty where forks or hosts are given.")
+        elif found.get("impact") is None and not sizes and found.get("kind") in IMPACT_BY_HOSTS and not self.errors:
+            self.add_error("forks", "Enter the forks and the hosts, or the impact.")
+        return found
+
+    def workload(self) -> Workload:
+        found = self.cleaned_data
+        impact = found["impact"]
+        if impact is None:
+            impact = task_impact(found["kind"], found["forks"] or 0, found["hosts"])
+        return Workload(found["kind"], impact)
+
+
+class JobForm(forms.Form):
+    """A stored job that waits."""
+
+    job = forms.IntegerField(min_value=1, max_value=HIGHEST_ID, label="Its id")

@@ -18,7 +18,7 @@ from instances import lifecycle, overview, rules
 from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
 from instances.admin.addresses import address_table
-from instances.admin.base import MeshAdmin
+from instances.admin.drains import DrainActions, is_draining
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
@@ -75,7 +75,7 @@ class InstanceForm(CheckedForm):
 
 
 @admin.register(Instance)
-class InstanceAdmin(MeshAdmin):
+class InstanceAdmin(DrainActions):
     form = InstanceForm
     list_display = ["shown_hostname", "kind", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
     list_filter = [
@@ -91,7 +91,7 @@ class InstanceAdmin(MeshAdmin):
     search_fields = ["hostname", "ip_address"]
     search_help_text = "Part of the hostname or of the IP address"
     ordering = ["hostname"]
-    actions = ["enable", "disable", "check_health", "deprovision"]
+    actions = ["enable", "disable", "drain", "undo_drain", "check_health", "deprovision"]
     change_form_template = "admin/instances/instance_form.html"
 
     reported = ["shown_version", "shown_uuid", "shown_address"]
@@ -335,6 +335,7 @@ def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
     return [
         ("enable", "Enable", not node.enabled),
         ("disable", "Disable …", node.enabled),
+        ("undo_drain", "Undo drain", True) if is_draining(node) else ("drain", "Drain …", True),
         ("check_health", "Check health", bool(settings.HEALTH_PROBE) and start.is_checked_on_demand(node)),
         ("deprovision", "Deprovision …", leaves),
     ]
