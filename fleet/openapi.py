@@ -133,8 +133,58 @@ FIT = {
         }
     ],
 }
+DRAIN_PLANS = {
+    "with a deadline": {
+        "reason": "Replace the disk.",
+        "then": "enable",
+        "deadline": "2023-12-21T13:00:00Z",
+        "force": False,
+        "force_reason": "",
+    },
+    "no longer needed": {"reason": "The site closes.", "then": "deprovision"},
+}
+DRAINS_PLANS = {"two nodes": {"instances": ["exec-1.example.org", 7], "reason": "Upgrade the rack."}}
+ETA = {
+    "job": 42,
+    "median": "2023-12-21T11:51:10Z",
+    "p90": "2023-12-21T12:03:40Z",
+    "basis": "median and p90 of 57 earlier runs of the same template",
+}
+DRAIN = {
+    "id": 3,
+    "instance": 5,
+    "hostname": "exec-1.example.org",
+    "reason": "Replace the disk.",
+    "requested_by": "admin",
+    "began": "2023-12-21T11:44:49.250000Z",
+    "deadline": "2023-12-21T13:00:00Z",
+    "overdue": False,
+    "then": "enable",
+    "forced": False,
+    "force_reason": "",
+    "drained_at": None,
+    "ended_at": None,
+    "ended_how": "",
+    "ended_by": "",
+    "jobs_remaining": 1,
+    "jobs": [
+        {"id": 42, "name": "Deploy", "status": "running", "started": "2023-12-21T11:41:10.500000Z", "eta": ETA},
+    ],
+    "eta": ETA,
+}
+UNDONE: dict[str, Any] = {
+    "ended_at": "2023-12-21T11:46:02.125000Z",
+    "ended_how": "undone",
+    "ended_by": "admin",
+    "jobs_remaining": None,
+    "jobs": [],
+    "eta": None,
+}
+DRAINS_BEGUN = {"count": 1, "results": [DRAIN]}
+DRAINS = {"count": 1, "next": None, "previous": None, "results": [DRAIN]}
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
+    "drains": "/api/fleet/v1/drains/",
     "fit": "/api/fleet/v1/fit/",
     "mesh": "/api/fleet/v1/mesh/",
     "mesh_risk": "/api/fleet/v1/mesh/risk/",
@@ -142,6 +192,7 @@ ROOT = {
     "process_metrics": "/api/fleet/v1/metrics/process/",
     "mirror": "/api/fleet/v1/mirror/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+    "drain": "/api/fleet/v1/instances/{key}/drain/",
     "ping": "/api/fleet/v1/instances/{key}/ping/",
     "report": "/api/fleet/v1/instances/{key}/report/",
 }

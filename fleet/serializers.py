@@ -245,6 +245,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     """Paths; ``{key}`` stands for an instance's id or hostname."""
 
     bundles = serializers.CharField(read_only=True, help_text="The last install bundles of all nodes.")
+    drains = serializers.CharField(read_only=True, help_text="The drains of all instances.")
     fit = serializers.CharField(read_only=True, help_text="Whether a job would run, and why not.")
     mesh = serializers.CharField(read_only=True, help_text="The last inspection of the mesh.")
     mesh_risk = serializers.CharField(read_only=True, help_text="Where the mesh would break.")
@@ -254,6 +255,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     )
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
+    drain = serializers.CharField(read_only=True, help_text="The latest drain of an instance.")
     ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")
     report = serializers.CharField(read_only=True, help_text="Path to which a node sends its own report.")
 

@@ -65,8 +65,8 @@ class FleetRoot(ApiView):
         examples=openapi.response_example(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
-        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "ping", "report")}
-        here = {name: f"{name}/" for name in ("bundles", "fit", "mesh", "metrics", "mirror")}
+        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "drain", "ping", "report")}
+        here = {name: f"{name}/" for name in ("bundles", "drains", "fit", "mesh", "metrics", "mirror")}
         here |= {"mesh_risk": "mesh/risk/", "process_metrics": "metrics/process/"}
         root = reverse("fleet")
         return Response({name: root + path for name, path in {**here, **below}.items()})

@@ -32,6 +32,7 @@ MOST_RUNS = 100  # of a template, the latest, from which the end of its jobs is 
 LEAVING = (Instance.NodeState.DEPROVISIONING, Instance.NodeState.DEPROVISION_FAIL)
 Then, Ending = Drain.Then, Drain.Ending
 
+NOT_DRAINING = "The node is not being drained."
 NO_REASON = "A reason is required: why the node is drained."
 PAST_DEADLINE = "The deadline must be in the future."
 
@@ -86,7 +87,7 @@ def check_plan(plan: DrainPlan, now: datetime) -> None:
 
 def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetime) -> Drain:
     if plan.then == Then.DEPROVISION:
-        lifecycle.checked(instance, {"node_state": Instance.NodeState.DEPROVISIONING})
+        check_deprovisioning(instance)
     was_enabled = instance.enabled
     set_enabled(instance, False, plan.reason if was_enabled else "")
     drain: Drain = Drain.objects.create(
@@ -103,6 +104,13 @@ def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetim
     )
     audit.log_event("drain began", node=drain.hostname, reason=drain.reason, then=drain.then, force=drain.force_reason)
     return drain
+
+
+def check_deprovisioning(instance: Instance) -> None:
+    try:
+        lifecycle.checked(instance, {"node_state": Instance.NodeState.DEPROVISIONING})
+    except ValidationError as error:
+        raise ValidationError({"then": error.messages}) from None
 
 
 @transaction.atomic
@@ -149,7 +157,7 @@ def needed_by_others(instances: Sequence[Instance]) -> list[str]:
     groups = InstanceGroup.objects.filter(instances__in=enabled, policy_instance_minimum__gt=0).distinct()
     members = Q(instances__in=staying.exclude(node_state__in=LEAVING))
     below = [
-        f"The group {group} would have {group.left} enabled nodes, and its minimum is {group.policy_instance_minimum}."
+        f"The group {group} would keep {group.left} of the {group.policy_instance_minimum} enabled nodes that it needs."
         for group in groups_with_members_left(groups, members)
     ]
     if any(each.controls for each in enabled) and not staying.up().filter(node_type__in=CONTROLLING).exists():
