@@ -14,7 +14,7 @@ from instances.models import Drain, User
 from instances.refusals import ERRORS, reason_of
 from instances.text import TURNING
 
-LONGEST_REASON = 500
+LONGEST_REASON = 1_000  # characters, as over the API
 MINUTES = "%Y-%m-%dT%H:%M"  # as browsers write a time
 no_turning = RegexValidator(
     TURNING, "Characters that change the direction of text are not allowed.", inverse_match=True

@@ -25,7 +25,6 @@ from instances.reader import Reader
 from instances.refusals import ERRORS, reason_of
 
 NO_NODE = ("Node not found", "The node does not exist, or you may not see it.")
-NO_DRAIN = "This node is not being drained any more."
 MOST_DRAINS = 200  # of the list
 
 
@@ -52,7 +51,7 @@ def open_drains(found: list[Drain], now: datetime) -> list[OpenDrain]:
 
 def drain_of(node: Instance, now: datetime) -> OpenDrain | None:
     """The open drain of the node."""
-    found = list(Drain.objects.open().filter(instance=node).select_related("instance"))
+    found = list(Drain.objects.open().with_jobs().filter(instance=node))
     return next(iter(open_drains(found, now)), None)
 
 
@@ -96,7 +95,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         drains.undo(pk, user)
     except Drain.DoesNotExist:
-        messages.error(request, NO_DRAIN)
+        messages.error(request, drains.NOT_DRAINING)
     except ERRORS as error:
         messages.error(request, reason_of(error))
     else:
@@ -110,8 +109,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def drain_list(request: HttpRequest) -> HttpResponse:
     """The open drains of the nodes that the user sees, by hostname."""
     user: Any = request.user
-    visible = Drain.objects.open().filter(instance__in=Instance.objects.visible_to(user.reader))
-    found = list(visible.select_related("instance").order_by("pk")[:MOST_DRAINS])
+    found = list(Drain.objects.open().with_jobs().visible_to(user.reader).order_by("pk")[:MOST_DRAINS])
     rows = open_drains(sorted(found, key=lambda each: natural(each.hostname)), timezone.now())
     context = {"tab": "drains", "drains": rows, "may_drain": may_drain(user.reader), "sees_jobs": user.sees_everything}
     return render(request, "pages/drains.html", context)

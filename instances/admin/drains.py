@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,11 +13,16 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin, NewestFirstAdmin
 from instances.admin.lists import ChoiceFilter
 from instances.drain_form import DrainForm
-from instances.models import Drain, Instance
+from instances.models import Drain
 
 
 class DrainActions(MeshAdmin):
     """The actions of the list of nodes, and of a node's page, that drain nodes."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """The nodes, annotated with ``is_draining``."""
+        open_drains = Drain.objects.open().filter(instance=OuterRef("pk"))
+        return super().get_queryset(request).annotate(is_draining=Exists(open_drains))
 
     @admin.action(description="Drain …", permissions=["change"])
     def drain(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
@@ -54,10 +59,6 @@ def draining_table(nodes: list[Any]) -> SafeString | str:
     jobs = drains.remaining_jobs(nodes)
     rows = ((show.name(node), node.get_node_state_display(), len(jobs[node.pk])) for node in nodes)
     return show.table("Nodes to be drained", ("Node", "State", "Active jobs"), rows)
-
-
-def is_draining(node: Instance) -> bool:
-    return Drain.objects.open().filter(instance=node).exists()
 
 
 class OpenFilter(ChoiceFilter):

@@ -18,7 +18,7 @@ from instances import lifecycle, overview, rules
 from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
 from instances.admin.addresses import address_table
-from instances.admin.drains import DrainActions, is_draining
+from instances.admin.drains import DrainActions
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
@@ -161,6 +161,7 @@ class InstanceAdmin(DrainActions):
     def shown_state(self, node: Instance) -> SafeString:
         state = show.badge(State.severity_of(node.node_state, Severity.BAD), node.get_node_state_display())
         more = [] if node.enabled else [show.badge("unsure", "Disabled")]
+        more += [show.badge("unsure", "Draining")] if node.is_draining else []
         more += [show.badge("bad", "Errors")] if node.errors else []
         more += [show.badge("bad", "Over capacity")] if overview.is_overloaded(node) else []
         return format_html_join(" ", "{}", ((badge,) for badge in (state, *more)))
@@ -335,7 +336,7 @@ def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
     return [
         ("enable", "Enable", not node.enabled),
         ("disable", "Disable …", node.enabled),
-        ("undo_drain", "Undo drain", True) if is_draining(node) else ("drain", "Drain …", True),
+        ("undo_drain", "Undo drain", True) if node.is_draining else ("drain", "Drain …", True),
         ("check_health", "Check health", bool(settings.HEALTH_PROBE) and start.is_checked_on_demand(node)),
         ("deprovision", "Deprovision …", leaves),
     ]
