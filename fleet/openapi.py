@@ -182,6 +182,48 @@ UNDONE: dict[str, Any] = {
 }
 DRAINS_BEGUN = {"count": 1, "results": [DRAIN]}
 DRAINS = {"count": 1, "next": None, "previous": None, "results": [DRAIN]}
+CHANGES = {
+    "nodes that go, and one that comes": {
+        "remove": ["hop-1.example.org"],
+        "disable": ["exec-1.example.org"],
+        "add": [{"cpu": 8, "memory": 17179869184, "groups": ["edge"]}],
+        "over": "7d",
+    },
+    "policies": {
+        "capacity_adjustment": {"exec-1.example.org": 0.5},
+        "policies": {"edge": {"policy_instance_minimum": 2}},
+    },
+}
+PAST = {"p50": 6, "p95": 40, "peak": 57, "over_capacity": 0.0}
+SIDE = {
+    "members": ["exec-1.example.org"],
+    "capacity": 81,
+    "consumed": 12,
+    "displaced": 0,
+    "remaining": 69,
+    "load": PAST,
+}
+SIDE_AFTER = {
+    **SIDE,
+    "members": ["exec-1.example.org", "new-1"],
+    "capacity": 143,
+    "consumed": 0,
+    "displaced": 12,
+    "remaining": 131,
+}
+SIDES = {"before": SIDE, "after": SIDE_AFTER, "falls_short": False}
+WHAT_IF = {
+    "carries": False,
+    "in_words": [
+        "No group and not the fleet would have less capacity than its load by this change.",
+        "No way would lead from a control node to exec-1.example.org any more.",
+    ],
+    "fleet": SIDES,
+    "groups": [{**SIDES, "name": "edge"}],
+    "added": ["new-1"],
+    "cut_off": {"nodes": ["exec-1.example.org"], "links": []},
+    "window": {"began": "2023-12-14T11:44:49Z", "ended": "2023-12-21T11:44:49Z", "jobs": 812},
+}
 ROOT = {
     "bundles": "/api/fleet/v1/bundles/",
     "drains": "/api/fleet/v1/drains/",
@@ -191,6 +233,7 @@ ROOT = {
     "metrics": "/api/fleet/v1/metrics/",
     "process_metrics": "/api/fleet/v1/metrics/process/",
     "mirror": "/api/fleet/v1/mirror/",
+    "what_if": "/api/fleet/v1/what_if/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
     "drain": "/api/fleet/v1/instances/{key}/drain/",
     "ping": "/api/fleet/v1/instances/{key}/ping/",

@@ -254,6 +254,7 @@ class FleetRootSerializer(serializers.Serializer[Any]):
         read_only=True, help_text="Figures of the server's processes for Prometheus."
     )
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
+    what_if = serializers.CharField(read_only=True, help_text="What a change of the mesh would do.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
     drain = serializers.CharField(read_only=True, help_text="The latest drain of an instance.")
     ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")

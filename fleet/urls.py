@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleet import drains, fit, planning, views
+from fleet import drains, fit, planning, views, what_if
 
 urlpatterns = [
     path("", views.FleetRoot.as_view(), name="fleet"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("metrics/process/", views.ProcessMetricsView.as_view()),
     path("mirror/", views.MirrorState.as_view(), name="mirror"),
     path("mirror/ping/", views.MirrorPing.as_view()),
+    path("what_if/", what_if.WhatIfView.as_view()),
     path("instances/<key>/drain/", drains.InstanceDrain.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),
     path("instances/<key>/conditions/", views.Conditions.as_view()),

@@ -66,7 +66,7 @@ class FleetRoot(ApiView):
     )
     def get(self, request: Request) -> Response:
         below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "drain", "ping", "report")}
-        here = {name: f"{name}/" for name in ("bundles", "drains", "fit", "mesh", "metrics", "mirror")}
+        here = {name: f"{name}/" for name in ("bundles", "drains", "fit", "mesh", "metrics", "mirror", "what_if")}
         here |= {"mesh_risk": "mesh/risk/", "process_metrics": "metrics/process/"}
         root = reverse("fleet")
         return Response({name: root + path for name, path in {**here, **below}.items()})

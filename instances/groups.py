@@ -3,6 +3,7 @@
 Source: docs/awx-behaviour.md, "Changing groups", and recorded answers.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -60,10 +61,14 @@ def checked_policy(group: InstanceGroup | None, value: Any) -> Any:
     return value
 
 
-def checked_policy_list(group: InstanceGroup | None, hostnames: list[str]) -> list[str]:
+def checked_policy_list(
+    group: InstanceGroup | None, hostnames: list[str], known: Collection[str] | None = None
+) -> list[str]:
+    """The valid list; ``known``: the hostnames that may be listed, by default those of all instances."""
     if group and group.is_protected and hostnames != group.policy_instance_list:
         raise ValidationError(f"{group.name} instance group policy_instance_list may not be changed.")
-    known = set(Instance.objects.filter(hostname__in=hostnames).values_list("hostname", flat=True))
+    if known is None:
+        known = set(Instance.objects.filter(hostname__in=hostnames).values_list("hostname", flat=True))
     for n, hostname in enumerate(hostnames):
         if hostname in hostnames[:n]:
             raise ValidationError(f"Duplicate entry {hostname}.")

@@ -1,8 +1,11 @@
 """Which instances the policies of the instance groups make members. Source: docs/awx-behaviour.md, "Policies"."""
 
+from collections.abc import Collection
+
 from django.db import transaction
 
 from instances import locks
+from instances.capacity import EXECUTING
 from instances.models import Instance, InstanceGroup
 from instances.models.group import CONTROL_PLANE
 
@@ -25,16 +28,14 @@ def apply_policies() -> int:
     locked = InstanceGroup.objects.filter(is_container_group=False).select_for_update(no_key=True)
     groups = list(locked.order_by("pk"))
     instances = list(Instance.objects.only("hostname", "node_type", "managed_by_policy").order_by("pk"))
-    wanted = memberships(instances, groups)
     present = {
         (group, instance): pk
-        for pk, group, instance in Membership.objects.filter(instancegroup__in=wanted).values_list(
+        for pk, group, instance in Membership.objects.filter(instancegroup__in=groups).values_list(
             "pk", "instancegroup_id", "instance_id"
         )
     }
-    pairs = {(group, instance) for group, members in wanted.items() for instance in members}
-    allowed = pairs | by_hand(instances, groups)
-    ended = [pk for pair, pk in present.items() if pair not in allowed]
+    pairs = resulting(instances, groups, present.keys())
+    ended = [pk for pair, pk in present.items() if pair not in pairs]
     begun = [
         Membership(instancegroup_id=group, instance_id=instance) for group, instance in sorted(pairs - present.keys())
     ]
@@ -42,6 +43,19 @@ def apply_policies() -> int:
         Membership.objects.filter(pk__in=ended).delete()
     Membership.objects.bulk_create(begun, ignore_conflicts=True)
     return len(ended) + len(begun)
+
+
+def resulting(
+    instances: list[Instance], groups: list[InstanceGroup], present: Collection[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """The memberships, as ids of group and node, that the policies make of those that are ``present``.
+
+    Those by hand stay, and those of container groups. Reads as little as ``memberships()``.
+    """
+    wanted = memberships(instances, groups)
+    untouched = by_hand(instances, groups)
+    pairs = {(group, instance) for group, members in wanted.items() for instance in members}
+    return pairs | {pair for pair in present if pair in untouched or pair[0] not in wanted}
 
 
 def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[int, set[int]]:
@@ -86,7 +100,7 @@ def may_be_member(instance: Instance, group: InstanceGroup) -> bool:
     """Whether the policies of ``group``, its list among them, can make ``instance`` a member."""
     if group.name == CONTROL_PLANE:
         return instance.controls
-    return instance.node_type in (Instance.NodeType.EXECUTION, Instance.NodeType.HYBRID)
+    return instance.node_type in EXECUTING
 
 
 def by_minimum(group: InstanceGroup, eligible: int) -> int:

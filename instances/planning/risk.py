@@ -250,9 +250,13 @@ def dominators(controllers: Iterable[str], links: Sequence[Link]) -> dict[Point,
 def of_mesh() -> Risk:
     """The risk of the stored mesh; links that are being removed do not count. Two queries."""
     nodes = Instance.objects.with_load().only("hostname", "node_type", "capacity")
+    return assess(map(node_at_risk, nodes), mesh_links())
+
+
+def mesh_links() -> list[Link]:
+    """The stored links that count. One query."""
     links = InstanceLink.objects.exclude(link_state=InstanceLink.State.REMOVING)
-    ends = links.values_list("source__hostname", "target__instance__hostname")
-    return assess(map(node_at_risk, nodes), (Link(*pair) for pair in ends))
+    return [Link(*ends) for ends in links.values_list("source__hostname", "target__instance__hostname")]
 
 
 def node_at_risk(instance: Instance) -> Node:
