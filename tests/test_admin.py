@@ -735,7 +735,9 @@ def test_more_than_200_are_not_done_at_once(root: Client) -> None:
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize("action", ["enable", "disable", "drain", "undo_drain", "check_health", "deprovision", "nothing"])
+@pytest.mark.parametrize(
+    "action", ["enable", "disable", "drain", "undo_drain", "check_health", "deprovision", "nothing"]
+)
 def test_an_action_without_nodes_does_nothing(action: str, root: Client) -> None:
     one = node("exec-1")
     assert root.post(NODES, {"action": action, "index": "0"}, follow=True).status_code == 200

@@ -56,7 +56,14 @@ def test_a_node_is_drained_from_its_page_and_the_page_says_so(root: Client, own:
     assert not Instance.objects.get(pk=own.pk).enabled
     page = text(root, f"/nodes/{own.pk}/")
     assert "The node is being drained: it gets no new jobs." in page
-    for shown in ("Draining", "its disk fails", admin.username, "It is enabled again", "payroll", "no earlier run of the same template"):
+    for shown in (
+        "Draining",
+        "its disk fails",
+        admin.username,
+        "It is enabled again",
+        "payroll",
+        "no earlier run of the same template",
+    ):
         assert shown in page
     assert page.count("/api/v2/unified_jobs/?id=") == 3
     assert "The node is being drained: it gets no new jobs." not in text(root, f"/nodes/{own.pk}/")  # only once
@@ -82,9 +89,7 @@ def test_a_drain_is_undone(root: Client, own: Instance) -> None:
     assert messages_of(root.post(f"/nodes/{own.pk}/drain/undo/"))[-1] == drains.NOT_DRAINING
 
 
-@pytest.mark.parametrize(
-    ("minutes", "jobs", "state"), [(-5, 1, "Overdue"), (5, 1, "Draining"), (-5, 0, "Drained")]
-)
+@pytest.mark.parametrize(("minutes", "jobs", "state"), [(-5, 1, "Overdue"), (5, 1, "Draining"), (-5, 0, "Drained")])
 def test_the_state_of_a_drain_is_in_words(
     minutes: int, jobs: int, state: str, root: Client, own: Instance, admin: User
 ) -> None:

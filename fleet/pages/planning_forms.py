@@ -1,7 +1,7 @@
 """The forms of the planning pages. They are sent by GET and change nothing: the address of a plan is the plan.
 
-Nodes are named by their ids, which keeps the address short, and all nodes of a group by the id of the group: proxies take
-8 KB of an address, so that no more than MOST_CHOSEN nodes are chosen one by one.
+Nodes are named by their ids, which keeps the address short, and all nodes of a group by the id of the group: proxies
+take 8 KB of an address, so that no more than MOST_CHOSEN nodes are chosen one by one.
 """
 
 import re
@@ -10,15 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils import timezone
 
 from instances.capacity import IMPACT_BY_HOSTS, MOST_FORKS, task_impact
 from instances.health.report import MOST_CPU, MOST_MEMORY
 from instances.models import Instance, InstanceGroup, UnifiedJob
 from instances.models.fields import HIGHEST_ID
-from instances.planning import windows
 from instances.planning.changes import Change, NewNode
 from instances.planning.fit import MOST_COPIES
 from instances.planning.placement import Workload
@@ -50,15 +48,16 @@ class RecordsField(forms.Field):
         return [self.records[each] for each in chosen]
 
 
-class RecordField(forms.TypedChoiceField):
+class RecordField(forms.ChoiceField):
     """One of the records, or None."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(coerce=self.record_of, empty_value=None, required=False, **options)
-        self.records: Mapping[str, Any] = {}
+    records: Mapping[str, Any] = {}
 
-    def record_of(self, value: str) -> Any:
-        return self.records[value]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def clean(self, value: Any) -> Any:
+        return self.records.get(super().clean(value))
 
 
 def offer_records(form: forms.Form, names: Sequence[str], records: Sequence[Any]) -> None:
@@ -187,12 +186,6 @@ class MeasureForm(forms.Form):
         widget=ANY_DECIMAL,
     )
 
-    def clean_over(self) -> str:
-        over: str = self.cleaned_data["over"]
-        if over:
-            windows.parse(over, timezone.now())
-        return over
-
 
 AddedNodes = forms.formset_factory(AddedNodesForm, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
 Policies = forms.formset_factory(PolicyForm, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
@@ -208,13 +201,15 @@ class PlanForms:
         self.added = AddedNodes(data, prefix="add", form_kwargs={"groups": ordinary})
         self.policies = Policies(data, prefix="policy", form_kwargs={"groups": ordinary})
         self.measures = MeasureForm(data)
+        self.refusals: dict[str, list[str]] = {}  # the errors of the domain, by the field of ``Change``
 
     def is_valid(self) -> bool:
-        return all([each.is_valid() for each in (self.losses, self.added, self.policies, self.measures)])
+        valid = [each.is_valid() for each in (self.losses, self.added, self.policies, self.measures)]
+        return all(valid)  # each has been validated, so that all errors are shown at once
 
     @property
     def has_errors(self) -> bool:
-        return not self.is_valid()
+        return bool(self.refusals) or not self.is_valid()
 
     @property
     def over(self) -> str:
@@ -229,16 +224,12 @@ class PlanForms:
             disable=sorted(disable),
             add=[node for form in self.added if form.has_changed() for node in form.nodes()],
             capacity_adjustment=self.measures.cleaned_data["capacity_adjustment"],
-            policies={
-                form.cleaned_data["group"].name: form.policies() for form in self.policies if form.has_changed()
-            },
+            policies={form.cleaned_data["group"].name: form.policies() for form in self.policies if form.has_changed()},
         )
 
-    def add_error(self, error: ValidationError) -> None:
-        """Show an error of the domain at the form whose field it is about."""
-        found = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
-        for name, messages in found.items():
-            self.losses.add_error(name if name in self.losses.fields else None, messages)
+    def refuse(self, error: ValidationError) -> None:
+        """Show an error of the domain."""
+        self.refusals = error.message_dict if hasattr(error, "error_dict") else {"plan": error.messages}
 
 
 def with_rows(data: QueryDict, *prefixes: str) -> QueryDict:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from fleet.pages import drain_views, fit_page, what_if_page, views
+from fleet.pages import drain_views, fit_page, views, what_if_page
 
 urlpatterns = [
     path("", views.home, name="home"),

@@ -20,7 +20,7 @@ from fleet.pages.views import common_context, visible_nodes
 from instances.models import Instance, InstanceGroup
 from instances.node_list import NodeFilter
 from instances.planning.changes import Change
-from instances.planning.what_if import SidesOfGroup, WhatIf, what_if
+from instances.planning.what_if import WhatIf, what_if
 from instances.policies import Membership
 from instances.reader import Reader
 
@@ -81,7 +81,7 @@ def outcome(reader: Reader, forms: PlanForms, members: Members) -> WhatIf | None
     try:
         return what_if(reader, change, forms.over)
     except ValidationError as error:
-        forms.add_error(error)
+        forms.refuse(error)
         return None
 
 
@@ -100,8 +100,9 @@ def node_choices(form: LossForm, nodes: Sequence[Instance], members: Members) ->
 def group_choices(form: LossForm, groups: Sequence[InstanceGroup], members: Members) -> list[Choice]:
     """The groups with nodes that match the filter, MOST_LISTED at most, and all that are chosen."""
     text, group = form.cleaned_data.get("q", "").casefold(), form.cleaned_data.get("of")
-    found = [each for each in groups if members.get(each.pk) and (each == group if group else text in each.name.casefold())]
-    return choices(form, ("remove_members", "disable_members"), groups, {each.pk for each in found[:MOST_LISTED]}, members)
+    matching = [each for each in groups if each == group or (not group and text in each.name.casefold())]
+    listed = [each.pk for each in matching if members.get(each.pk)][:MOST_LISTED]
+    return choices(form, ("remove_members", "disable_members"), groups, set(listed), members)
 
 
 def choices(
