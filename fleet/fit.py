@@ -7,12 +7,12 @@ from django.core.exceptions import ValidationError as DomainError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from awx_compat.bases import ApiView, id_in
+from awx_compat.bases import ApiView, ErrorResponse, ErrorSerializer, detail, id_in
 from fleet import openapi
 from fleet.serializers import TextField
 from instances.capacity import IMPACT_BY_HOSTS, MOST_FORKS, task_impact
@@ -141,6 +141,7 @@ class FitSerializer(serializers.Serializer[Any]):
     groups = GroupFitSerializer(many=True, help_text="The groups, in the order in which they are tried.")
 
 
+JOB_MISSING = ErrorResponse("JobMissing", JOB_IS_MISSING, (ErrorSerializer,), detail(JOB_IS_MISSING))
 JOB_PARAMETER = OpenApiParameter("job", OpenApiTypes.INT64, description="Id of a job that is stored.")
 
 
@@ -156,7 +157,7 @@ class FitView(ApiView):
     @extend_schema(
         operation_id="fit_retrieve",
         parameters=[JOB_PARAMETER],
-        responses=FitSerializer,
+        responses={200: FitSerializer, 400: JOB_MISSING},
         summary="Why a job waits",
         examples=openapi.response_example(openapi.FIT),
     )
@@ -174,7 +175,7 @@ class FitView(ApiView):
     def post(self, request: Request) -> Response:
         if "job" in request.query_params:
             if request.data:
-                raise serializers.ValidationError({"job": [JOB_ALONE]})
+                raise ParseError(JOB_ALONE)
             return self.answer_for_job()
         wanted = WorkloadSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -188,7 +189,7 @@ class FitView(ApiView):
     def answer_for_job(self) -> Response:
         job = self.request.query_params.get("job")
         if job is None:
-            raise serializers.ValidationError({"job": [JOB_IS_MISSING]})
+            raise ParseError(JOB_IS_MISSING)
         try:
             fit = fit_of_job(self.reader, id_in(job))
         except UnifiedJob.DoesNotExist:

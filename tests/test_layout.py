@@ -26,7 +26,6 @@ TOO_SHORT = {
     "instances/models/issued_bundle.py": "a table, as models/ has a file for each",
     "instances/models/link.py": "likewise",
     "instances/node_tokens.py": "tokens of nodes, whose functions have the names of those in tokens.py",
-    "instances/reader.py": "is imported by models and querysets, and imports neither",
 }
 # Django and the servers say what these are called, and that each is a file, and a dialect has files for its parts; a
 # settings module is a way to run.

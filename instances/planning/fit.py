@@ -48,9 +48,9 @@ def assess_fit(workload: Workload, count: int, groups: Sequence[CandidateGroup],
     placements = list(place_copies(scheduler, count))
     fits = len(placements) == count
     group_fits = examine(before if fits else scheduler)
-    sentences = [*of_control_plane(workload), *words_of_first(before, placements)]
+    sentences = [*of_control_plane(workload), *words_of_first(before, placements, count)]
     if not fits:
-        sentences += words_of_obstacles(scheduler, group_fits, len(placements), count)
+        sentences += words_of_obstacles(scheduler, group_fits, len(placements))
     found = places(placements)
     return Fit(
         fits=fits,
@@ -100,10 +100,10 @@ def of_control_plane(workload: Workload) -> Iterator[str]:
         yield f"AWX runs each {workload.kind.replace('_', ' ')} in {CONTROL_PLANE}, whatever its groups."
 
 
-def words_of_first(before: Scheduler, placements: Sequence[Placement]) -> Iterator[str]:
+def words_of_first(before: Scheduler, placements: Sequence[Placement], count: int) -> Iterator[str]:
     """Where the first copy goes, with the numbers of that place before it."""
     if placements:
-        subject = "It fits" if len(placements) == 1 else f"{len(placements):,} copies fit, the first"
+        subject = f"{len(placements):,} of {count:,} copies fit, the first" if count > 1 else "It fits"
         yield f"{subject} {words_of_place(before, placements[0])}."
 
 
@@ -121,9 +121,9 @@ def words_of_place(before: Scheduler, placement: Placement) -> str:
     return f"{takes}, and {free:,} of {node.capacity:,} are free"
 
 
-def words_of_obstacles(scheduler: Scheduler, groups: Sequence[GroupFit], placed: int, count: int) -> Iterator[str]:
+def words_of_obstacles(scheduler: Scheduler, groups: Sequence[GroupFit], placed: int) -> Iterator[str]:
     """Why the next copy does not fit."""
-    yield f"The next of {count:,} copies does not fit." if placed else "It does not fit now."
+    yield "The next one does not." if placed else "It does not fit now."
     if scheduler.lacks_controller:
         yield no_controller(scheduler).message
         return
