@@ -277,7 +277,8 @@ def is_true(value: str) -> bool:
 
 
 OPEN = OpenApiParameter("open", bool, description="Only drains that have not ended, or only those that have.")
-OF_NODE = OpenApiParameter("hostname", str, description="Only drains of the node with this hostname.")
+HOSTNAME = {"type": "string", "pattern": r"^[^\x00]*$"}
+OF_NODE = OpenApiParameter("hostname", HOSTNAME, description="Only drains of the node with this hostname.")
 
 
 class Drains(ListView):
@@ -293,6 +294,8 @@ class Drains(ListView):
         query = self.request.query_params
         if "open" in query:
             found = found.open() if is_true(query["open"]) else found.exclude(ended_at=None)
+        if "\0" in query.get("hostname", ""):
+            raise ParseError("A hostname has no NUL.")
         return found.filter(hostname=query["hostname"]) if "hostname" in query else found
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -300,7 +303,7 @@ class Drains(ListView):
         page: Any = self.paginate_queryset(listing)
         return self.get_paginated_response(rendered(page, self.reader))
 
-    @extend_schema(parameters=[OPEN, OF_NODE], summary="The drains", examples=openapi.response_example(openapi.DRAINS))
+    @extend_schema(parameters=[OPEN, OF_NODE], summary="The drains", examples=openapi.response_example(openapi.DRAIN))
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 

@@ -108,6 +108,8 @@ def of_nodes(nodes: Collection[Instance], statuses: Mapping[int, Mapping[str, st
         for sample in states(STATUSES, status, "status", hostname=each.hostname, type=kind)
     ]
     yield family("node_condition", "Whether each condition of each node has each status.", all_conditions)
+    bad = [({"type": kind, "status": kind.bad}, True) for kind in Condition.Type if kind.bad]
+    yield family("condition_bad", "The status of each type of condition that is bad, where one is.", bad)
 
 
 def labels_of(node: Instance) -> Labels:

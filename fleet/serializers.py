@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from instances.capacity import CONTROLLING
-from instances.health.conditions import REASONS, up_to_date
+from instances.health.conditions import up_to_date
+from instances.health.reasons import REASONS
 from instances.health.report import (
     LONGEST_ERRORS,
     LONGEST_UUID,

@@ -40,7 +40,7 @@ def jobs_and_totals() -> tuple[list[dict[str, Any]], Totals]:
 
 
 def condition_statuses(instances: Collection[Instance], now: datetime) -> dict[int, dict[str, str]]:
-    """By id, the status of each condition of instances that were read ``with_health()``. At most two queries."""
+    """By id, the status of each condition of instances that were read ``with_health()``. At most four queries."""
     return {
         each.pk: {kind.value: found[kind].status.value for kind in Condition.Type}
         for each, found in all_findings(instances, now)

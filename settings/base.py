@@ -292,7 +292,7 @@ SPECTACULAR_SETTINGS = {
         "LaunchType": "instances.models.UnifiedJob.LaunchType",
         "ConditionType": "instances.models.Condition.Type",
         "ConditionStatus": "instances.models.Condition.Status",
-        "ConditionReason": "instances.health.conditions.REASONS",
+        "ConditionReason": "instances.health.reasons.REASONS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

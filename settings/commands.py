@@ -23,7 +23,7 @@ GROUPS = {
         *("list_instances", "list_groups", "list_jobs", "provision_instance", "deprovision_instance"),
         *("register_queue", "register_peers", "add_receptor_address", "remove_receptor_address"),
     ),
-    "Planning": ("fit", "mesh_risk", "what_if"),
+    "Planning": ("drain", "fit", "mesh_risk", "what_if"),
     "Keys and tokens of the mesh": ("create_mesh_ca", "create_node_certificate", "issue_node_token"),
     "Upkeep": ("cleanup", "verify_counters", "unlock_login", "configure_database"),
     "Django's own": ("migrate", "showmigrations", "check", "createsuperuser", "changepassword", "dbshell"),

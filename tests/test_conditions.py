@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker, Settings
 
 from instances import demonstration, lifecycle
-from instances.health import conditions, mesh, periodic, recording
+from instances.health import conditions, mesh, periodic, reasons, recording
 from instances.health.conditions import MIRRORING, Watch
 from instances.health.mesh_view import View
 from instances.health.report import NodeReport
@@ -41,6 +41,7 @@ from tests.mirroring import sync
 from tests.service import connected_to, new_database, served
 
 Status, Type = Condition.Status, Condition.Type
+NOT_STORED = {Type.BUNDLE_CURRENT, Type.SINGLE_PATH, Type.DRAINING, Type.DRAINED}
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 NO_ROUTE = "Receptor error from exec-1, detail:\nno route to node"
 
@@ -51,8 +52,8 @@ def told(instance: Instance, now: datetime | None = None) -> dict[str, Condition
 
 
 def statuses(instance: Instance) -> dict[str, str]:
-    """Of the node's health, so without its install bundle."""
-    return {kind: each.status for kind, each in told(instance).items() if kind != Type.BUNDLE_CURRENT}
+    """Of the node's health, so without its install bundle and its place in the mesh."""
+    return {kind: each.status for kind, each in told(instance).items() if kind not in NOT_STORED}
 
 
 def become_mirror(**values: Any) -> None:
@@ -144,7 +145,7 @@ def test_no_condition_contradicts_what_is_known(instance: Instance, health: Node
     else:
         instance.health = health
     found = conditions.findings(instance, watch, NOW, blockers={})
-    assert found.keys() == set(Type) - {Type.BUNDLE_CURRENT}
+    assert found.keys() == set(Type) - NOT_STORED
     assert not list(contradictions(instance, found, NOW, watch.is_mirror and health is None))
     for finding in found.values():
         assert finding.reason.label
@@ -232,6 +233,9 @@ def test_a_node_that_is_down_is_not_explained_as_well(where: str, reason: str, a
         "CapacityReported": "True",
         "Enabled": "True",
         "BundleCurrent": "Unknown",
+        "SinglePath": "Unknown",
+        "Draining": "False",
+        "Drained": "False",
     }
     assert found["Reachable"]["reason"] == reason
     assert found["HealthChecked"]["message"] == NO_ROUTE
@@ -400,6 +404,9 @@ def test_the_first_report_is_a_transition() -> None:
         **dict.fromkeys(("Seen", "HealthChecked", "Reachable", "CapacityReported"), now),
         "Enabled": None,
         "BundleCurrent": None,
+        "SinglePath": None,
+        "Draining": None,
+        "Drained": None,
     }
 
 
@@ -409,7 +416,8 @@ def test_a_new_node_has_its_conditions_since_it_was_made(settings: Settings) -> 
     began = timezone.now()
     made = lifecycle.create({"hostname": "exec-1", "node_type": "execution", "node_state": "installed"})
     found = told(made)
-    assert found.pop("BundleCurrent").last_transition is None  # it may have had one elsewhere
+    for kind in NOT_STORED:  # it may have had a bundle elsewhere
+        assert found.pop(kind).last_transition is None
     assert all(began <= each.last_transition <= timezone.now() for each in found.values())
 
 
@@ -583,7 +591,7 @@ def test_every_value_has_a_text() -> None:
     assert all(kind.question.endswith("?") and kind.question != f"{kind.label}?" for kind in Type)
     assert {status.answer for status in Status} == {"Yes", "No", "Not known"}
     assert all("Its state is" not in state.sentence for state in Instance.NodeState)
-    assert len(dict(conditions.REASONS)) == len(conditions.REASONS)
+    assert len(dict(reasons.REASONS)) == len(reasons.REASONS)
     longest = Condition._meta.get_field("reason").max_length
     assert longest is not None
-    assert all(len(value) <= longest for value, _ in conditions.REASONS)
+    assert all(len(value) <= longest for value, _ in reasons.REASONS)

@@ -251,7 +251,7 @@ def test_drains_cost_the_same_however_many_there_are(
     root.get(f"/nodes/{nodes[0].pk}/")  # which shows the messages
     with django_assert_num_queries(SESSION + 3):
         root.get("/planning/drains/")
-    with django_assert_num_queries(SESSION + 12):
+    with django_assert_num_queries(SESSION + 14):
         root.get(f"/nodes/{nodes[0].pk}/")
 
 

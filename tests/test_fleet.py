@@ -264,7 +264,7 @@ def conditions_of(client: APIClient, key: object) -> Any:
 def test_the_conditions_come_in_their_order(by_name: bool, exec_1: Instance, bob: User) -> None:
     answer = conditions_of(client_of(bob), "exec-1" if by_name else exec_1.pk)
     assert answer.status_code == 200
-    assert answer.json()["count"] == 6
+    assert answer.json()["count"] == 9
     assert [each["type"] for each in answer.json()["results"]] == Condition.Type.values
     for each in answer.json()["results"]:
         assert list(each) == ["type", "status", "reason", "message", "last_transition"]
@@ -277,6 +277,9 @@ def test_a_report_shows_in_the_conditions(exec_1: Instance, admin: User) -> None
     assert {kind: each["status"] for kind, each in told.items()} == {
         **dict.fromkeys(Condition.Type.values, "True"),
         "BundleCurrent": "Unknown",
+        "SinglePath": "Unknown",
+        "Draining": "False",
+        "Drained": "False",
     }
     assert told["HealthChecked"]["reason"] == "CheckPassed"
     post(with_token(node_tokens.issue(exec_1)), exec_1.pk, {"errors": "no podman"})
@@ -399,6 +402,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
     assert client_of(None).get(FLEET).status_code == 401
     assert client_of(alice).get(FLEET).json() == {
         "bundles": "/api/fleet/v1/bundles/",
+        "drains": "/api/fleet/v1/drains/",
         "fit": "/api/fleet/v1/fit/",
         "mesh": "/api/fleet/v1/mesh/",
         "mesh_risk": "/api/fleet/v1/mesh/risk/",
@@ -407,6 +411,7 @@ def test_the_root_lists_what_there_is(alice: User) -> None:
         "mirror": "/api/fleet/v1/mirror/",
         "what_if": "/api/fleet/v1/what_if/",
         "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+        "drain": "/api/fleet/v1/instances/{key}/drain/",
         "ping": "/api/fleet/v1/instances/{key}/ping/",
         "report": "/api/fleet/v1/instances/{key}/report/",
     }
@@ -418,6 +423,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
     assert told == {
         FLEET: {"get"},
         f"{FLEET}bundles/": {"get"},
+        f"{FLEET}drains/": {"get", "post"},
         f"{FLEET}fit/": {"get", "post"},
         f"{FLEET}mesh/": {"get"},
         f"{FLEET}mesh/risk/": {"get"},
@@ -426,6 +432,7 @@ def test_the_schema_describes_all_of_it(admin: User) -> None:
         f"{FLEET}mirror/": {"get"},
         f"{FLEET}mirror/ping/": {"get"},
         f"{FLEET}what_if/": {"post"},
+        f"{FLEET}instances/{{key}}/drain/": {"get", "post", "delete"},
         f"{FLEET}instances/{{key}}/report/": {"post"},
         f"{FLEET}instances/{{key}}/conditions/": {"get"},
         f"{FLEET}instances/{{key}}/ping/": {"get"},
@@ -445,7 +452,7 @@ def test_awxs_root_does_not_tell_of_it() -> None:
 @pytest.mark.parametrize("rows", [1, 20])
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("", 1), ("mesh/", 2), ("instances/{pk}/conditions/", 4), ("instances/exec-1/conditions/", 4)],
+    [("", 1), ("drains/", 4), ("mesh/", 2), ("instances/{pk}/conditions/", 6), ("instances/exec-1/conditions/", 6)],
 )
 def test_an_answer_costs_the_same_in_any_fleet(
     path: str,

@@ -299,7 +299,7 @@ def test_a_format_that_is_named_decides(name: str, content_type: str, accept: st
 @pytest.mark.parametrize("size", [1, 20])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_the_number_of_queries_is_constant(size: int, mirrored: bool, admin: User) -> None:
-    """Who asks; nodes, inspections and links of bundles; groups, links, jobs, workers, mirror."""
+    """Who asks; nodes, inspections, links of bundles and of the mesh, drains; groups, links, jobs, workers, mirror."""
     for n in range(size):
         node = make_node(f"node-{n}", listener_port=27199)
         record_bundle(node)
@@ -313,7 +313,7 @@ def test_the_number_of_queries_is_constant(size: int, mirrored: bool, admin: Use
     client = client_of(admin)
     with CaptureQueriesContext(connection) as captured:
         assert client.get(URL).status_code == 200
-    assert len(captured) == (8 if mirrored else 9)
+    assert len(captured) == (10 if mirrored else 11)
 
 
 # --- Prometheus' conventions

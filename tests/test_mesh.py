@@ -566,6 +566,9 @@ def test_conditions_are_told_before_they_are_noted() -> None:
         "CapacityReported": ("True", "FiguresReported"),
         "Enabled": ("False", "DisabledByOperator"),
         "BundleCurrent": ("Unknown", "NoBundleRecorded"),
+        "SinglePath": ("Unknown", "NoWayToControlNode"),
+        "Draining": ("False", "NotDraining"),
+        "Drained": ("False", "NotDraining"),
     }
 
 

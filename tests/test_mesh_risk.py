@@ -5,12 +5,15 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
 from instances.addresses import address_to_link
-from instances.models import Instance, InstanceLink, User
+from instances.health import conditions
+from instances.models import Condition, Instance, InstanceLink, User
 from instances.planning import risk
 from instances.planning.risk import Link, Node
 from tests.conftest import client_of
@@ -61,6 +64,36 @@ def test_equals_the_loss_of_each_in_turn(mesh: tuple[list[Node], list[Link]]) ->
     assert set(found.unreachable) == {node.hostname for node in nodes} - reached(nodes, links)
     lost = set().union(*by_node.values(), *(names for _, names in by_link))
     assert found.single_path == sorted(lost)
+
+
+@pytest.mark.django_db
+@given(meshes())
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+def test_the_condition_of_each_node_agrees(mesh: tuple[list[Node], list[Link]]) -> None:
+    nodes, links = mesh[0], list(dict.fromkeys(mesh[1]))
+    by_node, by_link = lost_by_each_loss(nodes, links)
+    now = reached(nodes, links)
+    with transaction.atomic():
+        store(nodes, links)
+        for instance, found in conditions.all_findings(Instance.objects.with_health(), timezone.now()):
+            name, finding = instance.hostname, found[Condition.Type.SINGLE_PATH]
+            threads = [one for one, lost in by_node.items() if name in lost]
+            threads += [f"the link {one} → {other}" for (one, other), lost in by_link if name in lost]
+            if instance.controls:
+                assert finding[:2] == ("Unknown", "NotApplicable")
+            elif name not in now:
+                assert finding[:2] == ("Unknown", "NoWayToControlNode")
+            elif not threads:
+                assert finding[:2] == ("False", "NoOneLossCutsOff")
+            else:
+                assert finding[:2] == ("True", "OneLossCutsOff")
+                named = finding.message.removeprefix("Every way to a control node leads over ").removesuffix(".")
+                assert set(named.removesuffix(" and others").split(", ")) <= set(threads)
+                assert named.count(", ") == min(len(threads), 4) - 1
+                assert named.endswith(" and others") == (len(threads) > 4)
+        transaction.set_rollback(True)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

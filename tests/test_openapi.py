@@ -31,6 +31,7 @@ from awx_compat.serializers.job import COLLECTIONS_OF_JOBS, UnifiedJobSerializer
 from awx_compat.serializers.token import TokenSerializer
 from awx_compat.serializers.user import UserSerializer
 from awx_compat.views.base import ApiView, not_implemented
+from instances import drains
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, User
 from instances.roles import role_id, role_with_id
 from tests.conftest import client_of
@@ -254,6 +255,8 @@ def test_what_is_answered_here_is_as_described(
     nodes = [Instance.objects.create(hostname=name, node_type="execution", cpu=4, memory=2**30) for name in "ab"]
     make_link(source=nodes[0], target=nodes[1])
     edge.instances.set(nodes)
+    make_jobs(1, status="running", execution_node="a")
+    drains.begin([nodes[0].pk], drains.DrainPlan("repair"))
     jobs = {name: make_jobs(1, type=kind, representation=JOB)[0].pk for name, kind in COLLECTIONS_OF_JOBS.items()}
     InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3)
     keys = {

@@ -64,7 +64,7 @@ def test_active_states_are_named_once() -> None:
     assert [place.split(":")[0] for place in places] == ["instances/querysets.py"]
 
 
-KINDS = [Instance.NodeState, Condition.Status, InstanceLink.State, UnifiedJob.Status, Standing]
+KINDS = [Instance.NodeState, InstanceLink.State, UnifiedJob.Status, Standing]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__qualname__)
@@ -72,6 +72,17 @@ def test_every_value_has_a_severity(kind: type[SeverityChoices]) -> None:
     assert {kind.severity_of(value, Severity.BAD) for value in kind.values} <= set(Severity)
     assert any(each.severity == Severity.GOOD for each in kind)
     assert kind.severity_of("brand-new", Severity.UNSURE) == Severity.UNSURE
+
+
+@pytest.mark.parametrize("kind", Condition.Type)
+def test_every_status_of_a_condition_has_a_severity(kind: Condition.Type) -> None:
+    severities = {status: kind.severity(status) for status in Condition.Status}
+    assert severities[Condition.Status.UNKNOWN] == Severity.UNSURE
+    known = {status: severity for status, severity in severities.items() if severity != Severity.UNSURE}
+    if kind.good is None:
+        assert set(known.values()) == {Severity.QUIET}
+    else:
+        assert known == {kind.good: Severity.GOOD, kind.bad: Severity.BAD}
 
 
 def test_nodes_need_attention_in_the_states_that_are_bad() -> None:

@@ -9,7 +9,7 @@ from fleet.pages.drain_views import drain_of, may_drain
 from instances import capacity
 from instances.capacity import Load
 from instances.drain_form import DrainForm
-from instances.health import conditions
+from instances.health import conditions, reasons
 from instances.models import Condition, Instance, InstanceLink, UnifiedJob
 from instances.models.address import full_address
 from instances.overview import standing
@@ -17,7 +17,7 @@ from instances.reader import Reader
 
 MOST_JOBS = 50
 PARTS_OF_ADDRESS = ("address", "port", "protocol", "websocket_path")
-IN_WORDS = dict(conditions.REASONS)
+IN_WORDS = dict(reasons.REASONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class ConditionRow:
     question: str
     status: str
     answer: str
+    severity: str
     reason: str
     message: str  # "" if it equals the node's errors, which the page shows anyway
     since: datetime | None  # None if unknown
@@ -81,6 +82,7 @@ def condition_row(condition: Condition, node: Instance) -> ConditionRow:
         question=kind.question,
         status=status.value,
         answer=status.answer,
+        severity=condition.severity,
         reason=IN_WORDS.get(condition.reason, condition.reason),
         message="" if condition.message == node.errors else condition.message,
         since=condition.last_transition,

@@ -12,11 +12,13 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils import timezone
 
 from instances.capacity import IMPACT_BY_HOSTS, MOST_FORKS, task_impact
 from instances.health.report import MOST_CPU, MOST_MEMORY
 from instances.models import Instance, InstanceGroup, UnifiedJob
 from instances.models.fields import HIGHEST_ID
+from instances.planning import windows
 from instances.planning.changes import Change, NewNode
 from instances.planning.fit import MOST_COPIES
 from instances.planning.placement import Workload
@@ -185,6 +187,15 @@ class MeasureForm(forms.Form):
         help_text="From 0 to 1.",
         widget=ANY_DECIMAL,
     )
+
+    def clean_over(self) -> str:
+        over: str = self.cleaned_data["over"]
+        try:
+            if over:
+                windows.parse(over, timezone.now())
+        except ValidationError as error:
+            raise ValidationError(error.messages) from None
+        return over
 
 
 AddedNodes = forms.formset_factory(AddedNodesForm, max_num=MOST_ROWS, absolute_max=MOST_ROWS)

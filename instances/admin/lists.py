@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from instances import overview
-from instances.health.conditions import Reason, health_of, seen
+from instances.health.conditions import health_of, seen
+from instances.health.reasons import Reason
 from instances.models import Condition, Instance, InstanceGroup
 from instances.querysets import ACTIVE
 from instances.reader import Reader

@@ -23,7 +23,7 @@ from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
 from instances.admin.removal import REMOVAL, consequences, may_be_removed, node_table
-from instances.health import conditions, start
+from instances.health import conditions, reasons, start
 from instances.messages import NO_PROBE
 from instances.models import Condition, Instance, ReceptorAddress
 from instances.models.fields import Severity
@@ -31,7 +31,7 @@ from instances.reader import Reader
 from instances.text import gibibytes
 
 State, Status = Instance.NodeState, Condition.Status
-REASONS = dict(conditions.REASONS)
+REASONS = dict(reasons.REASONS)
 LATEST = 5  # entries of the history on a node's page
 
 
@@ -202,7 +202,7 @@ class InstanceAdmin(DrainActions):
         rows = (
             (
                 condition.get_type_display(),
-                show.badge(Status.severity_of(condition.status, Severity.UNSURE), condition.get_status_display()),
+                show.badge(condition.severity, condition.get_status_display()),
                 format_html("{}. {}", REASONS.get(condition.reason, condition.reason), show.name(condition.message)),
                 show.when(condition.last_transition) if condition.last_transition else "not known",
             )

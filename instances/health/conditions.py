@@ -1,77 +1,35 @@
-"""The typed conditions of a node: six aspects of it, each with a status, a reason of a closed list and a time.
+"""The typed conditions of a node: nine aspects of it, each with a status, a reason of a closed list and a time.
 
 They are computed from the instance, its NodeHealth, the time, and, for Reachable, the links around it. A status that
 these do not determine is Unknown. ``store()`` saves the conditions, and with them the times at which they changed; but
-not BundleCurrent, which depends on other instances and on files, and is computed where it is shown.
+not BundleCurrent, SinglePath, Draining and Drained: they depend on other records and on files, and are computed where
+they are shown.
 What makes a node lost: docs/awx-behaviour.md, "Heartbeats and lost nodes".
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
 from django.utils import timezone
 
 from instances import install_bundles
+from instances.health import draining
+from instances.health.reasons import FAULTS, Finding, Reason
 from instances.health.rules import CHECKABLE_STATES, is_marked_lost, last_seen_at, tolerance, was_seen_here
 from instances.health.watch import MIRRORING as MIRRORING
 from instances.health.watch import Watch as Watch
 from instances.install_bundles import Comparison
 from instances.models import Condition, Instance, IssuedBundle, NodeHealth
+from instances.planning.ways import Ways
 
 State = Instance.NodeState
 Status, Type, Check = Condition.Status, Condition.Type, NodeHealth.Check
 
 Blockers = Mapping[int, list[str]]  # id of a node that is cut off -> the hostnames of the nodes that cut it off
 
-
-class Reason(models.TextChoices):
-    """The reasons of conditions; HealthChecked has those of ``NodeHealth.Check`` too."""
-
-    SEEN = "SeenInTime", "It was seen, or reported itself, and was not found lost since"
-    SEEN_ONCE = "SeenOnceAfterLoss", "It was seen again after it was lost, and does not count as back yet"
-    LOST = "Lost", "It was not seen for longer than nodes of its type may be silent"
-    NEVER_SEEN = "NeverSeen", "It was never seen"
-    SILENT = "NotSeenLately", "It was not seen for longer than nodes of its type may be silent, nor found lost"
-    IN_FUTURE = "SeenInFuture", "It was last seen in the future: a clock is wrong"
-    MIRRORED = "NotReportedByAWX", "It is mirrored from AWX, which does not report this"
-    NOT_WATCHED = "NotWatched", "No worker watches it here, so nobody knows"
-    NOT_HEARD = "NotHeardYet", "A worker watches it here, and has not heard of it in time"
-    NEVER_CHECKED = "NeverChecked", "No health check of it ended"
-    LOST_SINCE = "LostSinceCheck", "It was lost after its last health check"
-    HAS_ERRORS = "ErrorsRecorded", "Errors are recorded at it"
-    NOT_RECORDED = "ResultNotRecorded", "The result of its last health check is not recorded"
-    CONNECTED = "Connected", "It is seen, so the mesh reaches it"
-    NO_ROUTE = "NoRoute", "It was seen lately, but the mesh knows no route to it now"
-    CUT_OFF = "CutOff", "Every path to it leads over nodes that are down"
-    DOWN = "NodeDown", "It is lost, and no other node that is down stands before it"
-    REPORTED = "FiguresReported", "It reported its CPUs and its memory"
-    NOT_REPORTED = "NothingReported", "It did not report its CPUs and its memory yet"
-    ENABLED = "EnabledByOperator", "It may be given jobs"
-    DISABLED = "DisabledByOperator", "It is given no jobs"
-    NO_BUNDLE = "NoBundleRecorded", "No download of its install bundle is recorded"
-    BUNDLE_CURRENT = "BundleUpToDate", "A new install bundle would be made of the same"
-    BUNDLE_OUTDATED = "BundleOutdated", "A new install bundle would differ, or its certificate has expired"
-    NO_MESH_CA = "MeshCANotReadable", "The mesh CA cannot be read here, so it cannot be compared"
-    NOT_APPLICABLE = "NotApplicable", "It does not apply to nodes of this type"
-
-
-REASONS = [*Reason.choices, *Check.choices]
-FAULTS = tuple(check for check in Check if check != Check.PASSED)
 # Outcomes of a check that did not reach the node, and the status of Reachable that follows.
 UNREACHED = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
-
-
-class Finding(NamedTuple):
-    """The computed status of a condition; ``since`` is when it changed to that, where the records show it."""
-
-    status: Condition.Status
-    reason: Reason | NodeHealth.Check
-    message: str = ""
-    since: datetime | None = None
-
 
 Findings = Mapping[Condition.Type, Finding]
 
@@ -236,16 +194,27 @@ def up_to_date(comparison: Comparison) -> Finding:
     return Finding(Status.TRUE, Reason.BUNDLE_CURRENT, comparison.message)
 
 
+def single_path(instance: Instance, ways: Ways) -> Finding:
+    if instance.controls:
+        return Finding(Status.UNKNOWN, Reason.NOT_APPLICABLE)
+    if not ways.reach(instance.hostname):
+        return Finding(Status.UNKNOWN, Reason.NO_WAY)
+    threads = ways.threads(instance.hostname)
+    if threads:
+        return Finding(Status.TRUE, Reason.ONE_WAY, f"Every way to a control node leads over {threads}.")
+    return Finding(Status.FALSE, Reason.TWO_WAYS)
+
+
 # --- reading and storing them
 
 
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
-    """The conditions of an instance that was read ``with_conditions()``; none is stored. At most two queries."""
+    """The conditions of an instance that was read ``with_conditions()``; none is stored. At most four queries."""
     return all_current([instance], now)[instance.pk]
 
 
 def all_current(instances: Collection[Instance], now: datetime | None = None) -> dict[int, list[Condition]]:
-    """By id, the conditions of instances that were read ``with_conditions()``; none is stored. At most two queries."""
+    """By id, the conditions of instances read ``with_conditions()``; none is stored. At most four queries."""
     return {each.pk: current_by(each, found) for each, found in all_findings(instances, now or timezone.now())}
 
 
@@ -254,13 +223,18 @@ def all_findings(
 ) -> Iterator[tuple[Instance, dict[Condition.Type, Finding]]]:
     """The findings of instances that were read ``with_health()``; where one is lost, as if nothing cut it off.
 
-    What cuts it off changes the reason of Reachable, not its status. At most two queries.
+    What cuts it off changes the reason of Reachable, not its status. At most four queries.
     """
     watch = MIRRORING if any(each.is_mirrored for each in instances) else Watch.here(now)
-    compared = install_bundles.comparisons_of(instances, now)
+    compared, ways = install_bundles.comparisons_of(instances, now), Ways.stored()
+    drains = draining.current(instances)
     for each in instances:
-        bundle = bundle_current(each, watch, compared.get(each.pk))
-        yield each, {**findings(each, watch, now, blockers={}), Type.BUNDLE_CURRENT: bundle}
+        found = findings(each, watch, now, blockers={})
+        found[Type.BUNDLE_CURRENT] = bundle_current(each, watch, compared.get(each.pk))
+        found[Type.SINGLE_PATH] = single_path(each, ways)
+        found[Type.DRAINING] = draining.draining(drains.get(each.pk), now)
+        found[Type.DRAINED] = draining.drained(drains.get(each.pk), now)
+        yield each, found
 
 
 def current_by(instance: Instance, found: dict[Condition.Type, Finding]) -> list[Condition]:

@@ -18,6 +18,7 @@ from instances import capacity, locks, tasks
 from instances.health import conditions, graph
 from instances.health.checks import ACTIVE_PROBES
 from instances.health.mesh_view import View
+from instances.health.reasons import FAULTS
 from instances.health.recording import bring_online, record_sighting, take_offline
 from instances.health.rules import CHECKABLE_STATES, LOSS_DETECTING_PROBES, LOST_ERROR, tolerance
 from instances.health.watch import Watch, through_receptor
@@ -143,7 +144,7 @@ class Inspection:
         Also one that a check could not reach: Receptor has just started, perhaps, and had no route to it yet.
         """
         if node.node_type == NodeType.HOP:
-            well = health.check_outcome not in conditions.FAULTS
+            well = health.check_outcome not in FAULTS
             return well and node.node_state in (State.UNAVAILABLE, State.INSTALLED)
         is_missed = was_away or health.check_outcome == NodeHealth.Check.UNREACHABLE
         return node.node_state in CHECKABLE_STATES and (is_missed or node.node_state == State.INSTALLED)

@@ -55,7 +55,7 @@ class Drain(models.Model):
         ENABLED = "enabled", "Somebody enabled the node meanwhile"
         REMOVED = "removed", "Somebody removed the node meanwhile, or requested it"
 
-    # By the foreign keys of migration 0009_drains the database itself sets these to null, whoever deletes a record.
+    # By the foreign keys of migration 0010_drains the database itself sets these to null, whoever deletes a record.
     instance = models.ForeignKey(
         "instances.Instance", null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="drains"
     )
@@ -91,9 +91,7 @@ class Drain(models.Model):
 
     objects = DrainQuerySet.as_manager()
 
-    # What the queryset's methods annotate.
-    has_jobs: bool
-    disabled_since: datetime | None
+    has_jobs: bool  # what the queryset's methods annotate
 
     class Meta:
         constraints = [

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from instances.models.fields import Severity, SeverityChoices
+from instances.models.fields import Severity
 
 
 class NodeHealth(models.Model):
@@ -61,6 +61,9 @@ class Condition(models.Model):
         CAPACITY_REPORTED = "CapacityReported"
         ENABLED = "Enabled"
         BUNDLE_CURRENT = "BundleCurrent"
+        SINGLE_PATH = "SinglePath"
+        DRAINING = "Draining"
+        DRAINED = "Drained"
 
         @property
         def question(self) -> str:
@@ -72,10 +75,30 @@ class Condition(models.Model):
                 self.CAPACITY_REPORTED: "Did it report its CPUs and memory?",
                 self.ENABLED: "Is it enabled?",
                 self.BUNDLE_CURRENT: "Is its last install bundle up to date?",
+                self.SINGLE_PATH: "Would the loss of one other node or link cut it off?",
+                self.DRAINING: "Is it being drained?",
+                self.DRAINED: "Is it drained?",
             }
             return questions.get(self, f"{self.label}?")
 
-    class Status(SeverityChoices):
+        @property
+        def good(self) -> str | None:
+            """The status that is good, where its contrary is bad; None where neither is."""
+            statuses: dict[str, str | None] = {self.SINGLE_PATH: "False", self.DRAINING: None, self.DRAINED: None}
+            return statuses.get(self, "True")
+
+        @property
+        def bad(self) -> str | None:
+            """The status that is bad; None where none is."""
+            return {"True": "False", "False": "True"}.get(self.good or "")
+
+        def severity(self, status: str) -> Severity:
+            """Of a condition of this type with this status."""
+            if status == Condition.Status.UNKNOWN:
+                return Severity.UNSURE
+            return {self.good: Severity.GOOD, self.bad: Severity.BAD}.get(status, Severity.QUIET)
+
+    class Status(models.TextChoices):
         TRUE = "True"
         FALSE = "False"
         UNKNOWN = "Unknown"
@@ -84,10 +107,6 @@ class Condition(models.Model):
         def answer(self) -> str:
             """The status as the answer to the condition's question."""
             return {self.TRUE: "Yes", self.FALSE: "No", self.UNKNOWN: "Not known"}.get(self, self.label)
-
-        @property
-        def severity(self) -> Severity:
-            return {self.TRUE: Severity.GOOD, self.FALSE: Severity.BAD}.get(self, Severity.UNSURE)
 
     instance = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="conditions")
     type = models.CharField(max_length=20, choices=Type)
@@ -103,6 +122,10 @@ class Condition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type}={self.status}"
+
+    @property
+    def severity(self) -> Severity:
+        return self.Type(self.type).severity(self.status)
 
 
 class NodeToken(models.Model):

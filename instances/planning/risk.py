@@ -8,7 +8,7 @@ stands above a node in the tree of dominators is what every way from the control
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -119,16 +119,9 @@ class MeshGraph:
         """By node or place of a link, the nodes that its loss cuts off."""
         behind: dict[Point, list[str]] = defaultdict(list)
         for name in sorted(self.nodes.keys() & self.before.keys()):
-            for point in self.stand_before(name):
+            for point in standing_before(self.before, name):
                 behind[point].append(name)
         return dict(behind)
-
-    def stand_before(self, name: str) -> Iterator[Point]:
-        """The nodes and places of links over which every way to a node leads, the nearest first."""
-        point = self.before[name]
-        while point != CONTROL_PLANE:
-            yield point
-            point = self.before[point]
 
     def single_path(self) -> list[str]:
         return sorted(set().union(*self.behind.values()))
@@ -201,7 +194,7 @@ class MeshGraph:
         lone = next(iter(self.controllers)) if len(self.controllers) == 1 else None
         of_threads: dict[Point, list[str]] = defaultdict(list)
         for name in self.single_path():
-            before = [point for point in self.stand_before(name) if point != lone]
+            before = [point for point in standing_before(self.before, name) if point != lone]
             if before and name not in self.behind:
                 of_threads[before[-1]].append(name)
         threads = sorted(of_threads, key=lambda thread: (-len(of_threads[thread]), str(thread)))
@@ -242,6 +235,14 @@ def dominators(controllers: Iterable[str], links: Sequence[Link]) -> dict[Point,
             reached += behind
             block.clear()  # its other points need not look at it
     return before
+
+
+def standing_before(before: Mapping[Point, Point], name: str) -> Iterator[Point]:
+    """The nodes and places of links over which every way to a node leads, the nearest first."""
+    point = before[name]
+    while point != CONTROL_PLANE:
+        yield point
+        point = before[point]
 
 
 # --- of what is stored

@@ -17,7 +17,7 @@ DROP = 'ALTER TABLE instances_drain DROP CONSTRAINT drain_{0}'
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instances', '0008_addresses'),
+        ('instances', '0009_single_path'),
     ]
 
     operations = [
@@ -85,6 +85,11 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='drain',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('ended_how', '')), models.Q(('ended_at__isnull', False), ('ended_how__in', ['done', 'undone', 'enabled', 'removed'])), _connector='OR'), name='drain_ended_in_a_known_way'),
+        ),
+        migrations.AlterField(
+            model_name='condition',
+            name='type',
+            field=models.CharField(choices=[('Seen', 'Seen'), ('HealthChecked', 'Health Checked'), ('Reachable', 'Reachable'), ('CapacityReported', 'Capacity Reported'), ('Enabled', 'Enabled'), ('BundleCurrent', 'Bundle Current'), ('SinglePath', 'Single Path'), ('Draining', 'Draining'), ('Drained', 'Drained')], max_length=20),
         ),
         *(
             migrations.RunSQL(ADD.format(column, table), DROP.format(column))
