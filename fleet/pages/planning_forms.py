@@ -49,6 +49,9 @@ class RecordsField(forms.Field):
             raise ValidationError(NOT_THERE)
         return [self.records[each] for each in chosen]
 
+    def has_changed(self, initial: Any, data: list[str] | None) -> bool:
+        return any(data or ())
+
 
 class RecordField(forms.ChoiceField):
     """One of the records, or None."""
@@ -206,7 +209,7 @@ class PlanForms:
     """All forms of a plan, with the choices in ``query``."""
 
     def __init__(self, query: QueryDict, nodes: Sequence[Instance], groups: Groups) -> None:
-        data = with_rows(query, "add", "policy")
+        data = with_rows(with_rows(query, AddedNodes, "add"), Policies, "policy")
         ordinary = [group for group in groups if not group.is_container_group]
         self.losses = LossForm(data, nodes, ordinary)
         self.added = AddedNodes(data, prefix="add", form_kwargs={"groups": ordinary})
@@ -243,16 +246,21 @@ class PlanForms:
         self.refusals = error.message_dict if hasattr(error, "error_dict") else {"plan": error.messages}
 
 
-def with_rows(data: QueryDict, *prefixes: str) -> QueryDict:
-    """The query with as many rows of each formset as it asks for: those that it has, and one more for ``more``."""
-    completed = data.copy()
-    for prefix in prefixes:
-        total = data.get(f"{prefix}-TOTAL_FORMS", "")
-        rows = int(total) if re.fullmatch("[0-9]{1,4}", total) else 1
-        rows += prefix in data.getlist("more")
-        completed[f"{prefix}-TOTAL_FORMS"] = str(max(1, min(rows, MOST_ROWS)))
-        completed[f"{prefix}-INITIAL_FORMS"] = "0"
-    return completed
+def with_rows(query: QueryDict, formset: type[Any], prefix: str) -> QueryDict:
+    """The query with as many rows of the formset as it asks for: those that it has, and one more for ``more``.
+
+    Of a field that it leaves out a row has the initial value.
+    """
+    data = query.copy()
+    total = data.get(f"{prefix}-TOTAL_FORMS", "")
+    rows = int(total) if re.fullmatch("[0-9]{1,4}", total) else 1
+    rows = max(1, min(rows + (prefix in data.getlist("more")), MOST_ROWS))
+    data[f"{prefix}-TOTAL_FORMS"], data[f"{prefix}-INITIAL_FORMS"] = str(rows), "0"
+    for name, field in formset.form.base_fields.items():
+        for row in range(rows):
+            if field.initial is not None:
+                data.setdefault(f"{prefix}-{row}-{name}", str(field.initial))
+    return data
 
 
 class WorkloadForm(forms.Form):

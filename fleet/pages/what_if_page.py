@@ -24,6 +24,7 @@ from instances.planning.what_if import WhatIf, what_if
 from instances.policies import Membership
 from instances.reader import Reader
 
+MOST_SENTENCES = 12  # that are shown at once
 MOST_LISTED = 200  # nodes, and groups, that are listed to choose from, beside those that are chosen
 Members = Mapping[int, Sequence[Instance]]
 
@@ -52,6 +53,7 @@ def planning(request: HttpRequest) -> HttpResponse:
         "tab": "planning",
         "forms": forms,
         "outcome": outcome(user.reader, forms, members),
+        "sentences": MOST_SENTENCES,
         "group_choices": group_choices(forms.losses, groups, members),
         "node_choices": node_choices(forms.losses, nodes, members),
         "total": len(nodes),
@@ -108,9 +110,11 @@ def group_choices(form: LossForm, groups: Sequence[InstanceGroup], members: Memb
 def choices(
     form: LossForm, names: tuple[str, str], records: Sequence[Any], listed: set[int], members: Members
 ) -> list[Choice]:
+    """Those that are chosen first."""
     removed, disabled = (set(form[name].value() or ()) for name in names)
-    return [
+    found = [
         Choice(each, len(members.get(each.pk, ())), str(each.pk) in removed, str(each.pk) in disabled)
         for each in records
         if each.pk in listed or str(each.pk) in removed | disabled
     ]
+    return sorted(found, key=lambda choice: not (choice.removed or choice.disabled))
