@@ -1,14 +1,15 @@
 """``manage.py drain``: take nodes out of service, and say what they still have to do."""
 
-import json
 import re
 import sys
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
@@ -19,10 +20,10 @@ from instances.drains import DrainPlan, DrainProgress, DrainRefusedError
 from instances.management.refusing import ErrorReportingCommand
 from instances.models import Drain, Instance
 from instances.planning.draining import Estimate
-from instances.tabular import utc
 from instances.text import exact, in_one_line, in_words
 
 PAUSE = 2  # seconds between two looks at the drains that are waited for
+JOB = ("name", "status", "started")  # of a job, in JSON
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -63,7 +64,7 @@ class Command(ErrorReportingCommand):
             help="drain them although others need them, and do the next step after the deadline though jobs remain",
         )
         parser.add_argument("--wait", action="store_true", help="wait until the drains have ended, or their deadline")
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.add_argument("--json", action="store_true", help="print all of it, as the API has it")
 
     def handle(self, *args: Any, hostname: list[str], **options: Any) -> None:
         if not hostname and (options["reason"] is not None or options["undo"]):
@@ -102,7 +103,8 @@ class Command(ErrorReportingCommand):
     def report(self, found: list[Drain], as_json: bool) -> None:
         progress = drains.progress_of(found)
         if as_json:
-            self.stdout.write(json.dumps([body(each, progress.get(each.pk)) for each in found], indent=2))
+            bodies = [body(each, progress.get(each.pk)) for each in found]
+            self.stdout.write(orjson.dumps(bodies, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
             return
         for each in found:
             for line in lines(each, progress.get(each.pk)):
@@ -132,22 +134,21 @@ def read(pks: list[int]) -> list[Drain]:
 
 
 def body(drain: Drain, progress: DrainProgress | None) -> dict[str, Any]:
-    """The drain as JSON; ``progress`` is None once it has ended."""
-    times = ("began", "deadline", "drained_at", "ended_at")
-    texts = ("hostname", "reason", "then", "force_reason", "ended_how")
+    """What the API answers; ``progress`` is None once it has ended."""
+    same = ("hostname", "reason", "began", "deadline", "then", "force_reason", "drained_at", "ended_at", "ended_how")
+    jobs = [(job._asdict(), asdict(eta)) for job, eta in progress.jobs] if progress else []
     return {
-        **{name: getattr(drain, name) for name in texts},
-        **{name: utc(getattr(drain, name)) for name in times},
+        **{name: getattr(drain, name) for name in same},
+        "id": drain.pk,
+        "instance": drain.instance_id,
         "requested_by": drain.requested_by_name,
-        "ended_by": drain.ended_by_name,
         "overdue": drain.is_overdue(timezone.now()),
-        "jobs": [{"id": job.pk, "name": job.name, "eta": of(eta)} for job, eta in progress.jobs] if progress else [],
-        "eta": of(progress.eta) if progress else None,
+        "forced": drain.is_forced,
+        "ended_by": drain.ended_by_name,
+        "jobs_remaining": len(jobs) if progress else None,
+        "jobs": [{"id": job["pk"], **{name: job[name] for name in JOB}, "eta": eta} for job, eta in jobs],
+        "eta": asdict(progress.eta) if progress else None,
     }
-
-
-def of(eta: Estimate) -> dict[str, Any]:
-    return {"median": utc(eta.median), "p90": utc(eta.p90), "basis": eta.basis}
 
 
 def lines(drain: Drain, progress: DrainProgress | None) -> Iterable[str]:
