@@ -104,7 +104,7 @@ class LossForm(forms.Form):
     @property
     def all_errors(self) -> list[str]:
         """The messages of all fields, which the page shows together."""
-        return [message for messages in self.errors.values() for message in messages]
+        return [str(message) for messages in self.errors.values() for message in messages]
 
     def losses(self, members: Mapping[int, Sequence[Instance]]) -> tuple[set[str], set[str]]:
         """The hostnames of the nodes to remove and to disable; ``members``: the nodes of each group, by its id."""

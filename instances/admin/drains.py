@@ -1,6 +1,6 @@
 """Drains: the actions on nodes that begin and undo them, and the list of all that were."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, Q
@@ -13,7 +13,7 @@ from instances.admin import show
 from instances.admin.base import MeshAdmin, NewestFirstAdmin
 from instances.admin.lists import ChoiceFilter
 from instances.drain_form import DrainForm
-from instances.models import Drain
+from instances.models import Drain, User
 
 
 class DrainActions(MeshAdmin):
@@ -29,7 +29,7 @@ class DrainActions(MeshAdmin):
         """Drain the nodes, all or none of them."""
         nodes = self.selected(request, queryset)
         form = DrainForm(request.POST if self.is_confirmed(request) else None)
-        if nodes and not form.begin([node.pk for node in nodes], request.user):  # type: ignore[arg-type]
+        if nodes and not form.begin([node.pk for node in nodes], cast(User, request.user)):
             return self.confirmation_page(
                 request,
                 nodes,
@@ -48,9 +48,9 @@ class DrainActions(MeshAdmin):
 
     @admin.action(description="Undo drain", permissions=["change"])
     def undo_drain(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        nodes = self.selected(request, queryset)
+        nodes, user = self.selected(request, queryset), cast(User, request.user)
         return self.run_action(
-            request, nodes, lambda node: drains.undo(node.pk, request.user), "no longer being drained", "Drain undone."
+            request, nodes, lambda node: drains.undo(node.pk, user), "no longer being drained", "Drain undone."
         )
 
 
