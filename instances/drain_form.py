@@ -60,6 +60,9 @@ class DrainForm(forms.Form):
             return False
         try:
             drains.begin(pks, drains.DrainPlan(**self.cleaned_data), by)
+        except ValidationError as error:
+            for name, messages in getattr(error, "message_dict", {"": error.messages}).items():
+                self.add_error(name if name in self.fields else None, messages)
         except ERRORS as error:
             self.add_error(None, reason_of(error))
         return self.is_valid()
