@@ -144,6 +144,9 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
     requested_by = serializers.CharField(
         source="requested_by_name", read_only=True, help_text="Who requested it; empty where a command did."
     )
+    ended_how = serializers.CharField(
+        read_only=True, help_text=f"How it ended: {', '.join(Drain.Ending.values)}; empty while it is open."
+    )
     ended_by = serializers.CharField(
         source="ended_by_name", read_only=True, help_text="Who undid it; empty where nobody did, or a command."
     )
@@ -166,7 +169,7 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
         fields = (
             *("id", "instance", "hostname", "reason", "requested_by", "began", "deadline", "overdue", "then"),
             *("forced", "force_reason", "drained_at", "ended_at", "ended_how", "ended_by"),
-            *("jobs_remaining", "jobs", "eta"),
+            *("pending_enabled", "awx_error", "jobs_remaining", "jobs", "eta"),
         )
         read_only_fields = fields
         extra_kwargs = {"instance": {"help_text": "The id of the node; null once it is gone."}}

@@ -133,6 +133,11 @@ FIT = {
         }
     ],
 }
+REMOVAL = {"hostname": "exec-1.example.org", "node_state": "deprovisioning", "active_jobs": 3}
+REMOVALS = {
+    "once its jobs have ended": {"reason": "It is replaced by exec-9."},
+    "at once": {"force": True, "reason": "Its machine burned down."},
+}
 DRAIN_PLANS = {
     "with a deadline": {
         "reason": "Replace the disk.",
@@ -166,6 +171,8 @@ DRAIN = {
     "ended_at": None,
     "ended_how": "",
     "ended_by": "",
+    "pending_enabled": None,
+    "awx_error": "",
     "jobs_remaining": 1,
     "jobs": [
         {"id": 42, "name": "Deploy", "status": "running", "started": "2023-12-21T11:41:10.500000Z", "eta": ETA},
@@ -235,6 +242,7 @@ ROOT = {
     "mirror": "/api/fleet/v1/mirror/",
     "what_if": "/api/fleet/v1/what_if/",
     "conditions": "/api/fleet/v1/instances/{key}/conditions/",
+    "deprovision": "/api/fleet/v1/instances/{key}/deprovision/",
     "drain": "/api/fleet/v1/instances/{key}/drain/",
     "ping": "/api/fleet/v1/instances/{key}/ping/",
     "report": "/api/fleet/v1/instances/{key}/report/",

@@ -257,6 +257,9 @@ class FleetRootSerializer(serializers.Serializer[Any]):
     mirror = serializers.CharField(read_only=True, help_text="The mirror and its last syncs.")
     what_if = serializers.CharField(read_only=True, help_text="What a change of the mesh would do.")
     conditions = serializers.CharField(read_only=True, help_text="The conditions of an instance.")
+    deprovision = serializers.CharField(
+        read_only=True, help_text="Path by which an instance is removed, and its removal undone."
+    )
     drain = serializers.CharField(read_only=True, help_text="The latest drain of an instance.")
     ping = serializers.CharField(read_only=True, help_text="Whether an instance is up, for load balancers.")
     report = serializers.CharField(read_only=True, help_text="Path to which a node sends its own report.")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleet import drains, fit, planning, views, what_if
+from fleet import deprovisioning, drains, fit, planning, views, what_if
 
 urlpatterns = [
     path("", views.FleetRoot.as_view(), name="fleet"),
@@ -19,5 +19,6 @@ urlpatterns = [
     path("instances/<key>/drain/", drains.InstanceDrain.as_view()),
     path("instances/<key>/report/", views.ReportView.as_view()),
     path("instances/<key>/conditions/", views.Conditions.as_view()),
+    path("instances/<key>/deprovision/", deprovisioning.Deprovisioning.as_view()),
     path("instances/<key>/ping/", views.InstancePing.as_view()),
 ]

@@ -65,7 +65,9 @@ class FleetRoot(ApiView):
         examples=openapi.response_example(openapi.ROOT),
     )
     def get(self, request: Request) -> Response:
-        below = {name: f"instances/{{key}}/{name}/" for name in ("conditions", "drain", "ping", "report")}
+        below = {
+            name: f"instances/{{key}}/{name}/" for name in ("conditions", "deprovision", "drain", "ping", "report")
+        }
         here = {name: f"{name}/" for name in ("bundles", "drains", "fit", "mesh", "metrics", "mirror", "what_if")}
         here |= {"mesh_risk": "mesh/risk/", "process_metrics": "metrics/process/"}
         root = reverse("fleet")

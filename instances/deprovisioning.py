@@ -2,10 +2,11 @@
 
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from instances.addresses import delete_unused_addresses
 from instances.locking import lock_links, lock_record
-from instances.models import Instance, InstanceLink, UnifiedJob
+from instances.models import Instance, InstanceLink, NodeHealth, UnifiedJob
 from instances.policies import lock_memberships
 
 
@@ -36,6 +37,7 @@ def begin_removal(pk: int) -> bool:
     if not lock_if_removable(pk):
         return False
     links_of(pk).update(link_state=InstanceLink.State.REMOVING)
+    NodeHealth.objects.update_or_create(instance_id=pk, defaults={"removal_began": timezone.now()})
     return True
 
 

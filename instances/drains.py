@@ -20,7 +20,7 @@ from django.utils import timezone
 from instances import audit, database, lifecycle
 from instances.capacity import CONTROLLING
 from instances.locking import lock_links, lock_rows
-from instances.mirror.guard import skip_if_mirrored
+from instances.mirror import draining, guard
 from instances.models import Drain, Instance, InstanceGroup, UnifiedJob, User
 from instances.planning.draining import Estimate, RemainingJob, estimates, of_all
 from instances.text import visible
@@ -70,6 +70,8 @@ def begin(pks: Collection[int], plan: DrainPlan, by: User | None = None) -> list
     instances = list(lock_rows(Instance.objects.filter(pk__in=pks)).order_by("pk"))
     if len(instances) < len(set(pks)):
         raise Instance.DoesNotExist
+    if reason := draining.refusal():
+        raise DrainRefusedError([reason])
     if reasons := [*cannot_drain(instances), *([] if plan.force_reason else needed_by_others(instances))]:
         raise DrainRefusedError(reasons)
     return [begin_one(instance, plan, by, now) for instance in instances]
@@ -88,8 +90,7 @@ def check_plan(plan: DrainPlan, now: datetime) -> None:
 def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetime) -> Drain:
     if plan.then == Then.DEPROVISION:
         check_deprovisioning(instance)
-    was_enabled = instance.enabled
-    set_enabled(instance, False, plan.reason if was_enabled else "")
+    was_enabled = draining.supersede(instance)
     drain: Drain = Drain.objects.create(
         instance=instance,
         hostname=instance.hostname,
@@ -102,11 +103,14 @@ def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetim
         force_reason=plan.force_reason,
         was_enabled=was_enabled,
     )
+    set_enabled(drain, instance, False, plan.reason if was_enabled else "")
     audit.log_event("drain began", node=drain.hostname, reason=drain.reason, then=drain.then, force=drain.force_reason)
     return drain
 
 
 def check_deprovisioning(instance: Instance) -> None:
+    if guard.current() is not None:
+        raise ValidationError({"then": draining.CANNOT_DEPROVISION})
     try:
         lifecycle.checked(instance, {"node_state": Instance.NodeState.DEPROVISIONING})
     except ValidationError as error:
@@ -119,14 +123,19 @@ def undo(pk: int, by: User | None = None) -> Drain:
     instance = lifecycle.lock_instance(pk)
     drain: Drain = lock_rows(Drain.objects.open()).get(instance=pk)
     if drain.was_enabled:
-        set_enabled(instance, True)
+        set_enabled(drain, instance, True)
+    else:
+        drain.pending_enabled = None
     end(drain, Ending.UNDONE, by)
     return drain
 
 
-def set_enabled(instance: Instance, enabled: bool, reason: str = "") -> None:
-    """Enable or disable the locked instance; ``reason``: why it is disabled."""
-    lifecycle.change(instance, lifecycle.checked(instance, {"enabled": enabled}), reason)
+def set_enabled(drain: Drain, instance: Instance, enabled: bool, reason: str = "") -> None:
+    """Enable or disable the locked instance, whatever its links are, of a mirror by the next sync; ``reason``: why."""
+    if guard.current() is not None:
+        draining.want(drain, enabled)
+    else:
+        lifecycle.change(instance, {"enabled": enabled}, reason)
 
 
 def end(drain: Drain, how: Drain.Ending, by: User | None = None) -> None:
@@ -134,7 +143,7 @@ def end(drain: Drain, how: Drain.Ending, by: User | None = None) -> None:
     drain.ended_how = how
     drain.ended_by = by
     drain.ended_by_name = by.username if by else ""
-    drain.save(update_fields=["ended_at", "ended_how", "ended_by", "ended_by_name"])
+    drain.save(update_fields=["ended_at", "ended_how", "ended_by", "ended_by_name", "pending_enabled"])
     audit.log_event("drain ended", node=drain.hostname, how=how, then=drain.then, requested=drain.requested_by_name)
 
 
@@ -154,6 +163,7 @@ def needed_by_others(instances: Sequence[Instance]) -> list[str]:
     """Why others need these nodes: groups would fall below their minimum, or no control node would be left."""
     enabled = [each for each in instances if each.enabled]
     staying = Instance.objects.filter(enabled=True).exclude(pk__in=[each.pk for each in enabled])
+    staying = staying.exclude(drains__pending_enabled=False)  # which a mirrored AWX is yet to disable
     groups = InstanceGroup.objects.filter(instances__in=enabled, policy_instance_minimum__gt=0).distinct()
     members = Q(instances__in=staying.exclude(node_state__in=LEAVING))
     below = [
@@ -175,9 +185,13 @@ def groups_with_members_left(groups: Any, members: Q) -> Any:
 # --- the worker
 
 
-@skip_if_mirrored
+@guard.skip_if_mirrored
 def advance() -> None:
-    """Take every open drain as far as it goes."""
+    """Take every open drain as far as it goes; in a mirror each sync does that, which reads what AWX did."""
+    advance_all()
+
+
+def advance_all() -> None:
     for drain in Drain.objects.open().with_jobs().order_by("pk"):
         if is_due(drain, drain.instance, timezone.now()):
             try:
@@ -190,7 +204,9 @@ def advance() -> None:
 
 
 def is_due(drain: Drain, instance: Instance | None, now: datetime) -> bool:
-    """Whether there is a step to take."""
+    """Whether there is a step to take; not before a mirrored AWX was given what the drain wants of it."""
+    if drain.pending_enabled is not None and instance is not None:
+        return False
     if ending_by_others(drain, instance) or drain.drained_at is not None:
         return True
     return not drain.has_jobs or (drain.is_forced and drain.is_overdue(now))
@@ -214,6 +230,7 @@ def take_step(pk: int) -> bool:
     if not drain.is_open or not is_due(drain, instance, now):
         return False
     if how := ending_by_others(drain, instance):
+        drain.pending_enabled = None
         end(drain, how)
     elif drain.drained_at is None and not drain.has_jobs:
         drain.drained_at = now
@@ -236,7 +253,7 @@ def lock(pk: int) -> tuple[Drain, Any]:
 def follow_up(drain: Drain, instance: Instance) -> None:
     """Do the drain's next step."""
     if drain.then == Then.ENABLE:
-        set_enabled(instance, True)
+        set_enabled(drain, instance, True)
     elif drain.then == Then.DEPROVISION:
         values = {"node_state": Instance.NodeState.DEPROVISIONING}
         lifecycle.change(instance, lifecycle.checked(instance, values), drain.reason)

@@ -128,7 +128,7 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     now = timezone.now()
     watch = conditions.Watch.here(now)
     earlier = conditions.findings(instance, watch, now)
-    was_enabled = instance.enabled
+    was_enabled, earlier_state = instance.enabled, instance.node_state
     fields = own_fields(values)
     for name, value in fields.items():
         setattr(instance, name, value)
@@ -140,6 +140,8 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     rules.current().update_control_node_links(instance, values)
     if reason or instance.enabled != was_enabled:
         save_disabled_reason(instance, reason)
+    if instance.node_state != earlier_state:
+        save_state_before_removal(instance, earlier_state)
     conditions.store([instance], now, watch, earlier={instance.pk: earlier})
     tasks.instance_changed(instance)
     return instance
@@ -149,6 +151,15 @@ def save_disabled_reason(instance: Instance, reason: str) -> None:
     """Store why the instance is disabled; of an enabled one, no reason."""
     health = conditions.health_of(instance)
     health.disabled_reason = "" if instance.enabled else reason
+    health.save()
+
+
+def save_state_before_removal(instance: Instance, earlier_state: str) -> None:
+    """Store the state that the instance gets back if its removal is undone; of one that is not removed, none."""
+    health = conditions.health_of(instance)
+    is_leaving = instance.node_state == Instance.NodeState.DEPROVISIONING
+    health.state_before_removal = earlier_state if is_leaving else ""
+    health.removal_began = None
     health.save()
 
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from instances import addresses, lifecycle, policies, renaming, rules, tasks
+from instances import addresses, lifecycle, policies, removals, renaming, rules, tasks
 from instances.locking import lock_links
 from instances.models import Instance, InstanceGroup, InstanceLink, ReceptorAddress
 from instances.models.group import CONTROL_PLANE
@@ -146,16 +146,12 @@ def peer_as_control_node(instance: Instance) -> bool:
 
 
 @transaction.atomic
-def deprovision(hostname: str) -> bool:
+def deprovision(hostname: str, reason: str = "") -> bool:
     """Remove the node, its links and its memberships at once, whatever runs there; False if there is no such node."""
-    lock_links()
-    policies.lock_memberships()
-    instance = Instance.objects.select_for_update().filter(hostname=hostname).first()
+    instance = removals.lock_to_remove(hostname=hostname)
     if instance is None:
         return False
-    instance.delete()
-    addresses.delete_unused_addresses()
-    tasks.policies_changed()
+    removals.remove(instance, reason)
     return True
 
 

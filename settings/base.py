@@ -125,6 +125,8 @@ PUBLIC_INSTANCE_PING = read.bool("PUBLIC_INSTANCE_PING", False)
 # Age in seconds from which on a mirror is stale; 0: three periods of "sync_awx --follow", and the time of a sync.
 MIRROR_STALE_AFTER = read.float("MIRROR_STALE_AFTER", 0, validate=env.not_negative)
 # Limits of one sync, which ends when it exceeds one. The memory of a sync is about three times the bytes.
+# With which a mirror disables nodes in its AWX; read from DRAIN_TOKEN_FILE, as a rule.
+DRAIN_TOKEN = read.str("DRAIN_TOKEN", "", validate=env.secret_line)
 MIRROR_MAX_RECORDS = read.int("MIRROR_MAX_RECORDS", 500_000, validate=env.positive)
 MIRROR_MAX_BYTES = read.int("MIRROR_MAX_BYTES", 2**30, validate=env.between(1, 2**40))  # decompressed
 MIRROR_MAX_SECONDS = read.int("MIRROR_MAX_SECONDS", 3600, validate=env.positive)

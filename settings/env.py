@@ -163,6 +163,12 @@ def can_be_written(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
+def secret_line(value: str) -> None:
+    """Validator: ``value`` can be sent in a header."""
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValidationError("Must be one line of ASCII without spaces.")
+
+
 def postgresql_url(value: str) -> None:
     """Validator: ``value`` is empty, or a connection string of libpq's that names a database."""
     if not value:

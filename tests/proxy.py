@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-PASSED_ON = ("Accept", "Authorization")
+PASSED_ON = ("Accept", "Authorization", "Content-Type")
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,16 @@ class Exchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.proxy.next_fault(self.path)(self)
 
+    def do_PATCH(self) -> None:
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.proxy.next_fault(f"PATCH {self.path}")(self)
+
     def answer(self) -> Answer:
         """What the service behind answers."""
-        return self.server.proxy.pass_on(self.path, {name: self.headers[name] or "" for name in PASSED_ON})
+        headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        if self.command == "PATCH":
+            return self.server.proxy.fetch("PATCH", self.path, headers, self.body)
+        return self.server.proxy.pass_on(self.path, headers)
 
     def send(self, answer: Answer) -> None:
         self.wfile.write(answer.head + answer.body)
@@ -102,7 +109,8 @@ class Server(ThreadingHTTPServer):
 class Proxy:
     """Stands in front of the service at the address ``upstream``, from ``with`` on; with ``tls``, behind HTTPS.
 
-    ``added``: answers to what that service does not know. ``asked``: the paths of the requests since ``begin()``.
+    ``added``: answers to what that service does not know. ``asked``: the paths of the requests since ``begin()``; that
+    of a PATCH after its method.
     """
 
     def __init__(self, upstream: str, added: Recording, tls: ssl.SSLContext | None = None) -> None:
@@ -142,17 +150,20 @@ class Proxy:
             return self.added[path]
         if recording is not None and path in recording:
             return recording[path]
-        connection = HTTPConnection(self.upstream, timeout=60)
-        try:
-            connection.request("GET", path, headers=headers)
-            told = connection.getresponse()
-            answer = Answer(told.status, told.read())
-        finally:
-            connection.close()
+        answer = self.fetch("GET", path, headers)
         if recording is not None:
             assert isinstance(recording, MutableMapping), f"{path} was not recorded"
             recording[path] = answer
         return answer
+
+    def fetch(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
+        connection = HTTPConnection(self.upstream, timeout=60)
+        try:
+            connection.request(method, path, body, headers)
+            told = connection.getresponse()
+            return Answer(told.status, told.read())
+        finally:
+            connection.close()
 
 
 # --- when a fault happens

@@ -19,7 +19,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from instances import drains, lifecycle, node_tokens, tasks, tokens
+from instances import drains, lifecycle, node_tokens, removals, tasks, tokens
 from instances.addresses import address_to_link, peers_of
 from instances.admin.nodes import InstanceAdmin
 from instances.drains import DrainPlan
@@ -714,6 +714,37 @@ def test_deprovisioning_is_asked_for_twice_and_says_what_it_ends(root: Client, e
     assert ProcrastinateJob.objects.get(task_name="deprovision").args == {"pk": one.pk}
 
 
+def test_deprovisioning_is_undone_from_the_page_of_the_node(root: Client) -> None:
+    one, two = node("exec-1"), node("exec-2")
+    assert 'value="undo_deprovisioning"' not in shown(root.get(page_of(one)))
+    act(root, NODES, "deprovision", one, confirmed="yes")
+    assert 'name="action" value="undo_deprovisioning"' in shown(root.get(page_of(one)))
+    answer = act(root, NODES, "undo_deprovisioning", one, two)
+    assert told(answer)[-2:] == [
+        "1 no longer being deprovisioned.",
+        f"<bdi>exec-2</bdi>: {removals.NOT_REQUESTED}",
+    ]
+    one.refresh_from_db()
+    assert (one.node_state, history(one), history(two)) == ("ready", ["Deprovisioned.", "Not deprovisioned."], [])
+
+
+def test_a_forced_removal_names_the_jobs_and_asks_for_a_reason(root: Client, edge: InstanceGroup) -> None:
+    one = edge.instances.get()
+    jobs = make_jobs(2, execution_node="exec-1", status="running")
+    act(root, NODES, "deprovision", one, confirmed="yes")
+    assert 'name="action" value="force_removal"' in shown(root.get(page_of(one)))
+    for sent in ({}, {"confirmed": "yes", "reason": " "}):
+        page = shown(act(root, NODES, "force_removal", one, **sent))
+        assert f"2: {jobs[1].pk}, {jobs[0].pk}" in page
+        assert "stays in the history" in page
+    assert Instance.objects.filter(pk=one.pk).exists()
+    answer = act(root, NODES, "force_removal", one, confirmed="yes", reason="burned down", back="yes")
+    assert (told(answer)[-1], answer.url) == ("1 removed.", NODES)
+    assert not Instance.objects.filter(pk=one.pk).exists()
+    assert history(one) == ["Deprovisioned.", "Removed by force: burned down"]
+    assert UnifiedJob.objects.filter(execution_node="exec-1", status="running").count() == 2
+
+
 def test_the_question_before_a_removal_costs_few_queries(root: Client) -> None:
     nodes = Instance.objects.bulk_create(Instance(hostname=f"exec-{n}", node_type="execution") for n in range(100))
     InstanceLink.objects.bulk_create(InstanceLink(source=one, target=address_to_link(nodes[0])) for one in nodes[1:])
@@ -736,7 +767,11 @@ def test_more_than_200_are_not_done_at_once(root: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "action", ["enable", "disable", "drain", "undo_drain", "check_health", "deprovision", "nothing"]
+    "action",
+    [
+        *("enable", "disable", "drain", "undo_drain", "check_health"),
+        *("deprovision", "undo_deprovisioning", "force_removal", "nothing"),
+    ],
 )
 def test_an_action_without_nodes_does_nothing(action: str, root: Client) -> None:
     one = node("exec-1")
@@ -994,7 +1029,7 @@ def test_an_auditor_sees_everything_and_changes_nothing(watcher: Client, edge: I
     assert watcher.post(page_of(one), {"capacity_adjustment": "0.5"}).status_code == 403
     assert watcher.post(page_of(edge), {"name": "x"}).status_code == 403
     assert watcher.post(f"{GROUPS}{edge.pk}/delete/", {"post": "yes"}).status_code == 403
-    for action in ("enable", "disable", "check_health", "deprovision"):
+    for action in ("enable", "disable", "check_health", "deprovision", "undo_deprovisioning", "force_removal"):
         act(watcher, NODES, action, one, confirmed="yes", reason="x")
     one.refresh_from_db()
     assert (one.enabled, one.node_state, one.health_check_pending, one.capacity_adjustment) == (True, "ready", False, 1)
@@ -1117,7 +1152,7 @@ def test_what_others_wrote_does_no_harm(root: Client, hostile: list[Any]) -> Non
     paths += [page_of(record).replace("change/", "history/") for record in hostile]
     paths += [f"{GROUPS}{hostile[3].pk}/delete/", f"{LINKS}{hostile[2].pk}/delete/"]
     pages = [root.get(path) for path in paths]
-    pages += [act(root, NODES, action, hostile[0]) for action in ("disable", "deprovision")]
+    pages += [act(root, NODES, action, hostile[0]) for action in ("disable", "deprovision", "force_removal")]
     pages.append(root.get(NODES) if act(root, NODES, "enable", *hostile[:2]).status_code == 302 else None)
     for page in pages:
         assert "<script>alert" not in shown(page)

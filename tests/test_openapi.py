@@ -255,8 +255,9 @@ def test_what_is_answered_here_is_as_described(
     nodes = [Instance.objects.create(hostname=name, node_type="execution", cpu=4, memory=2**30) for name in "ab"]
     make_link(source=nodes[0], target=nodes[1])
     edge.instances.set(nodes)
-    make_jobs(1, status="running", execution_node="a")
-    drains.begin([nodes[0].pk], drains.DrainPlan("repair"))
+    make_jobs(1, status="running", execution_node="b", representation=JOB)
+    drains.begin([node.pk for node in nodes], drains.DrainPlan("repair"))
+    drains.undo(nodes[0].pk)
     jobs = {name: make_jobs(1, type=kind, representation=JOB)[0].pk for name, kind in COLLECTIONS_OF_JOBS.items()}
     InstanceGroup.objects.create(name="pods", is_container_group=True, credential=3)
     keys = {

@@ -52,7 +52,7 @@ COSTS = {
     "/api/v2/jobs/{job}/": 2,
     "/api/v2/metrics/": 3,
     "/api/v2/metrics/?format=json": 3,
-    "/api/fleet/v1/metrics/": 8,
+    "/api/fleet/v1/metrics/": 10,
     "/api/v2/users/": 2,
     "/api/v2/users/admin/": 2,
     "/api/v2/users/user-0/roles/": 3,

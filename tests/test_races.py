@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from instances import groups, lifecycle, policies, provisioning
+from instances import deprovisioning, groups, lifecycle, policies, provisioning, removals
 from instances.locking import lock_links, lock_record
 from instances.models import Instance, InstanceGroup, InstanceLink, User
 from tests.conftest import client_of
@@ -199,6 +199,41 @@ def test_who_waits_to_remove_a_node_holds_nothing(listening: Instance) -> None:
         then=lambda: Instance.objects.select_for_update(nowait=True).get(),
     )
     assert removed is True
+
+
+@pytest.fixture
+def leaving(listening: Instance, dialling: Instance, settings: Any) -> Instance:
+    """A node that is being deprovisioned, without jobs, to which another one peers."""
+    settings.IS_K8S = True
+    make_link(source=dialling, target=listening, link_state="established")
+    removals.request(listening.pk)
+    return listening
+
+
+def test_who_undoes_a_removal_first_has_the_whole_node(leaving: Instance) -> None:
+    removed = meanwhile(lambda: removals.undo(leaving.pk), lambda: deprovisioning.deprovision(leaving.pk))
+    assert removed is False
+    assert Instance.objects.get(pk=leaving.pk).node_state == "ready"
+    assert [link.link_state for link in InstanceLink.objects.all()] == ["established"]
+
+
+def test_who_undoes_a_removal_that_begins_at_the_same_moment_is_late(admin: User, leaving: Instance) -> None:
+    path = f"/api/fleet/v1/instances/{leaving.pk}/deprovision/"
+    answer = meanwhile(lambda: deprovisioning.begin_removal(leaving.pk), lambda: client_of(admin).delete(path))
+    assert (answer.status_code, answer.json()) == (409, {"detail": removals.HAS_BEGUN})
+    answer = meanwhile(lambda: deprovisioning.remove(leaving.pk), lambda: client_of(admin).delete(path))
+    assert answer.status_code == 409
+    assert not Instance.objects.filter(pk=leaving.pk).exists()
+
+
+def test_who_forces_what_is_removed_at_the_same_moment_is_late(admin: User, leaving: Instance) -> None:
+    body = {"force": True, "reason": "x"}
+    path = f"/api/fleet/v1/instances/{leaving.pk}/deprovision/"
+    answer = meanwhile(
+        lambda: deprovisioning.deprovision(leaving.pk), lambda: client_of(admin).post(path, body, format="json")
+    )
+    assert answer.status_code == 409
+    assert not Instance.objects.filter(pk=leaving.pk).exists()
 
 
 def test_a_new_control_node_peers_to_who_is_about_to_want_it(listening: Instance) -> None:

@@ -172,6 +172,36 @@ def test_what_a_killed_worker_had_begun_is_finished_by_another(database: Databas
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("has_begun", [False, True], ids=["before the first step", "between the steps"])
+def test_what_a_killed_worker_left_is_undone_or_finished(has_begun: bool, database: Database) -> None:
+    """Killed before a step of a removal, which waits for a lock that this test has."""
+    lock = Lock.MEMBERSHIPS if has_begun else Lock.LINKS
+    node = database.one("SELECT id FROM instances_instance WHERE hostname = 'exec-4.example.org'")
+    removing = (
+        "SELECT count(*) FROM instances_instancelink WHERE link_state = 'removing' AND "
+        f"(source_id = {node} OR target_id IN (SELECT id FROM instances_receptoraddress WHERE instance_id = {node}))"
+    )
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+    before = database.one(removing)
+    with served(database.url) as address:
+        path = f"{address}/api/fleet/v1/instances/{node}/deprovision/"
+        assert requests.post(path, json={}, headers=ADMIN).status_code == 200
+        database.one("SELECT pg_advisory_lock(%s)", lock)
+        with working(database.url, signal.SIGKILL):
+            until(lambda: database.job("deprovision", status="doing") and database.one(waiting))
+            until(lambda: (database.one(removing) > before) == has_begun)
+        database.one("SELECT pg_advisory_unlock(%s)", lock)
+        answer = requests.delete(path, headers=ADMIN)
+        assert answer.status_code == (409 if has_begun else 200), answer.text
+        with working(database.url):
+            until(lambda: not database.one("SELECT 1 FROM procrastinate_jobs WHERE status IN ('doing', 'todo')"))
+        assert database.has("exec-4.example.org") == (not has_begun)
+        if not has_begun:
+            assert requests.get(path.removesuffix("deprovision/") + "conditions/", headers=ADMIN).status_code == 200
+            assert database.one(removing) == before
+
+
+@pytest.mark.slow
 def test_the_demo_has_a_worker_which_ends_with_it(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -20,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from awx_compat import paths
 from awx_compat.awx_client.errors import (
     AccessRefusedError,
+    ChangeRefusedError,
     ChangingError,
     FailingError,
     LimitError,
@@ -30,7 +31,7 @@ from awx_compat.awx_client.errors import (
     UnreachableError,
 )
 from awx_compat.awx_client.limits import Limits, Meter
-from awx_compat.awx_client.responses import chunks, redirect_target
+from awx_compat.awx_client.responses import chunks, redirect_target, refusal_in
 from awx_compat.awx_client.roots import Root
 from instances.snapshot.problems import shown
 from instances.snapshot.reader import refuse_constant
@@ -109,6 +110,10 @@ class Source:
         """
         return self.retrying(UnreachableError)(self.request, path, params, from_awx)
 
+    def patch(self, path: str, change: dict[str, Any]) -> Any:
+        """Send ``change`` to the record at ``path``, in one attempt; the JSON of the answer. Raises SourceError."""
+        return self.request(path, {}, from_awx=True, change=change)
+
     def ping(self) -> dict[str, Any]:
         """The answer of ``ping/``. If there is none at ``/api/v2/``, another API is looked for. Raises SourceError."""
         try:
@@ -149,13 +154,18 @@ class Source:
         if self.stopping.wait(seconds):
             raise StoppedError
 
-    def request(self, path: str, params: dict[str, Any], from_awx: bool) -> Any:
-        """The JSON of one attempt. A ``path`` from AWX is checked, so that the token is sent to no other host."""
+    def request(self, path: str, params: dict[str, Any], from_awx: bool, change: Any = None) -> Any:
+        """The JSON of one attempt to GET, or to PATCH where there is a ``change``.
+
+        A ``path`` from AWX is checked, so that the token is sent to no other host.
+        """
         path = self.root.below(path)
         if not (path.startswith("/") and path.isascii() and path.isprintable()) or path.startswith("//"):
             raise NotAWXError(f"{self.host} returned {shown(path)} instead of a path.")
         try:
-            response = self.wait_for_response(path, params)
+            response = self.wait_for_response(path, params, change)
+            if change is not None and response.status_code == 400:
+                raise ChangeRefusedError(f"{self.host} refuses to change {path}: {refusal_in(response.content)}")
             self.check_status(response, path, from_awx)
             self.check_is_not_html(response, path)
             return self.root.plain_paths(json.loads(response.content, parse_constant=refuse_constant))
@@ -168,10 +178,10 @@ class Source:
         except (ValueError, RecursionError):
             raise UnreachableError(f"{self.host} answers {path} with broken JSON.") from None
 
-    def wait_for_response(self, path: str, params: dict[str, Any]) -> httpx.Response:
+    def wait_for_response(self, path: str, params: dict[str, Any], change: Any) -> httpx.Response:
         """The response. Raises StoppedError if the sync is stopped, LimitError if its time is over, while waiting."""
         self.check_may_continue()
-        task = self.portal.start_task_soon(self.fetch, path, params)
+        task = self.portal.start_task_soon(self.fetch, path, params, change)
         while not wait([task], timeout=STOP_CHECK_INTERVAL).done:
             try:
                 self.check_may_continue()
@@ -187,10 +197,11 @@ class Source:
             raise StoppedError
         self.meter.check_time()
 
-    async def fetch(self, path: str, params: dict[str, Any]) -> httpx.Response:
+    async def fetch(self, path: str, params: dict[str, Any], change: Any) -> httpx.Response:
         """The complete response, decompressed. Raises TimeoutError after RESPONSE_TIMEOUT, LimitError if too large."""
         with anyio.fail_after(RESPONSE_TIMEOUT):
-            async with self.http.stream("GET", path, params=params or None) as response:
+            method = "GET" if change is None else "PATCH"
+            async with self.http.stream(method, path, params=params or None, json=change) as response:
                 body = bytearray()
                 async for chunk in chunks(response):
                     self.meter.add_bytes(len(chunk))

@@ -33,6 +33,10 @@ class FailingError(UnreachableError):
     """AWX answered with a server error, after several attempts too: possibly for one record alone."""
 
 
+class ChangeRefusedError(SourceError):
+    """AWX does not take a change of a record, for its own rules."""
+
+
 class ChangingError(SourceError):
     """AWX's records changed while they were read, so that they do not fit together."""
 

@@ -1,13 +1,17 @@
 """What a response of an AWX has: its body, piece by piece, and where it redirects to."""
 
+import json
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 
 from instances.snapshot.problems import shown
+from instances.text import in_one_line
 
 CHUNK = 2**18  # bytes that are decompressed at a time
+LONGEST_REFUSAL = 500  # characters
 GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -34,6 +38,23 @@ async def chunks(response: httpx.Response) -> AsyncIterator[bytes]:
         raise httpx.DecodingError("the response cannot be decompressed") from None
     if not decompressor.eof:
         raise httpx.DecodingError("the response ends too early to be decompressed")
+
+
+def refusal_in(content: bytes) -> str:
+    """The messages in the body by which an AWX refuses a change, in one line; without any, the body."""
+    try:
+        text = " ".join(messages_in(json.loads(content)))
+    except (ValueError, RecursionError):
+        text = ""
+    return in_one_line((text or content.decode(errors="replace"))[:LONGEST_REFUSAL])
+
+
+def messages_in(body: Any) -> Iterator[str]:
+    """All texts of a JSON value but the names of fields."""
+    if isinstance(body, str):
+        yield body
+    for each in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
+        yield from messages_in(each)
 
 
 def redirect_target(location: str) -> str:

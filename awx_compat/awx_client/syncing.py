@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils import timezone
 
+from awx_compat.awx_client import draining
 from awx_compat.awx_client.client import Access, Source
 from awx_compat.awx_client.copying import EndedJobs
 from awx_compat.awx_client.errors import SourceError
 from awx_compat.awx_client.limits import Limits
 from awx_compat.awx_client.reading import AWXReader, OnProgress
+from instances import drains
 from instances.mirror import history, writing
 from instances.mirror.baseline import ImpactError
 from instances.mirror.guard import sync_lock
@@ -49,9 +51,11 @@ class Sync:
         began = timezone.now()
         limits = Limits(settings.MIRROR_MAX_RECORDS, settings.MIRROR_MAX_BYTES, settings.MIRROR_MAX_SECONDS)
         with Source(self.access, self.stopping, limits, self.pause) as source:
+            draining.send_changes(source, self.access, self.plan.url, limits)
             reader = AWXReader(source, self.on_progress, self.concurrency)
             records = reader.records(writing.unfinished(self.plan))
             counts = writing.write_records(self.plan, records, began)
+            drains.advance_all()
             if copies_all:
                 counts[history.ALL] = EndedJobs(reader, self.plan.every).copy()
         return counts

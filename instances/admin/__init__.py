@@ -9,7 +9,7 @@ forms.py       forms whose values are checked by the domain
 show.py        HTML of names, times, shares and states
 lists.py       filters, and lists without a count
 site.py        the site and its first page, with overview.py
-nodes.py       instances, with removal.py: what ends where they are removed
+nodes.py       instances, with removal.py: how they are removed, and what ends then
 drains.py      draining nodes, and the drains that were
 addresses.py   the addresses at which they are dialled, and links.py: the links that lead there
 membership.py  groups, roles and users

@@ -119,6 +119,12 @@ class ReasonForm(forms.Form):
     )
 
 
+class RemovalReasonForm(ReasonForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "The reason stays in the history and in the audit log."
+
+
 class RevokesTokens(forms.Form):
     """Part of a form whose ``save()`` returns the user."""
 

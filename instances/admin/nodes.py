@@ -22,7 +22,7 @@ from instances.admin.drains import DrainActions
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
-from instances.admin.removal import REMOVAL, consequences, may_be_removed, node_table
+from instances.admin.removal import RemovalAdmin, may_be_removed, node_table
 from instances.health import conditions, reasons, start
 from instances.messages import NO_PROBE
 from instances.models import Condition, Instance, ReceptorAddress
@@ -75,7 +75,7 @@ class InstanceForm(CheckedForm):
 
 
 @admin.register(Instance)
-class InstanceAdmin(DrainActions):
+class InstanceAdmin(DrainActions, RemovalAdmin):
     form = InstanceForm
     list_display = ["shown_hostname", "kind", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
     list_filter = [
@@ -91,7 +91,10 @@ class InstanceAdmin(DrainActions):
     search_fields = ["hostname", "ip_address"]
     search_help_text = "Part of the hostname or of the IP address"
     ordering = ["hostname"]
-    actions = ["enable", "disable", "drain", "undo_drain", "check_health", "deprovision"]
+    actions = [
+        *("enable", "disable", "drain", "undo_drain", "check_health"),
+        *("deprovision", "undo_deprovisioning", "force_removal"),
+    ]
     change_form_template = "admin/instances/instance_form.html"
 
     reported = ["shown_version", "shown_uuid", "shown_address"]
@@ -308,37 +311,18 @@ class InstanceAdmin(DrainActions):
         nodes = self.selected(request, queryset)
         return self.run_action(request, nodes, begin_check, "queued for a health check", "Health check started.")
 
-    @admin.action(description="Deprovision …", permissions=["change"])
-    def deprovision(self, request: HttpRequest, queryset: Any) -> Any:
-        nodes = self.selected(request, queryset)
-        if nodes and not self.is_confirmed(request):
-            return self.confirmation_page(
-                request,
-                nodes,
-                title="Deprovision nodes",
-                explanation="These nodes are removed for good: once the active jobs of a node have ended, the node is"
-                " deleted with its links and memberships.",
-                details=consequences(nodes),
-                button="Deprovision",
-            )
-        return self.run_action(
-            request,
-            nodes,
-            lambda node: lifecycle.change_checked(node.pk, REMOVAL),
-            "being deprovisioned",
-            "Deprovisioned.",
-        )
-
 
 def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
     """The actions on the page of a node: name, label, and whether the action is applicable."""
-    leaves = node.node_state != State.DEPROVISIONING and may_be_removed(node)
+    is_leaving = node.node_state == State.DEPROVISIONING
     return [
         ("enable", "Enable", not node.enabled),
         ("disable", "Disable …", node.enabled),
         ("undo_drain", "Undo drain", True) if node.is_draining else ("drain", "Drain …", True),
         ("check_health", "Check health", bool(settings.HEALTH_PROBE) and start.is_checked_on_demand(node)),
-        ("deprovision", "Deprovision …", leaves),
+        ("deprovision", "Deprovision …", not is_leaving and may_be_removed(node)),
+        ("undo_deprovisioning", "Undo deprovisioning", is_leaving),
+        ("force_removal", "Force removal …", is_leaving),
     ]
 
 

@@ -1,18 +1,71 @@
-"""The consequences of removing nodes, for the page that confirms it."""
+"""Removing nodes, by actions on the pages of instances: when their jobs have ended, at once, and undoing it."""
 
 from typing import Any
 
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, Q, prefetch_related_objects
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.safestring import SafeString
 
-from instances import lifecycle, rules
+from instances import lifecycle, removals, rules
 from instances.addresses import DIALLED
 from instances.admin import show
+from instances.admin.base import MeshAdmin
+from instances.admin.forms import RemovalReasonForm
 from instances.models import Instance, InstanceGroup, InstanceLink, UnifiedJob
+from instances.removals import REMOVAL
 
 MOST_JOBS = 20  # active jobs that are listed before a node is removed
-REMOVAL = {"node_state": Instance.NodeState.DEPROVISIONING}
+
+
+class RemovalAdmin(MeshAdmin):
+    """The actions by which nodes leave, each confirmed on a page that names what ends."""
+
+    @admin.action(description="Deprovision …", permissions=["change"])
+    def deprovision(self, request: HttpRequest, queryset: Any) -> Any:
+        nodes = self.selected(request, queryset)
+        if nodes and not self.is_confirmed(request):
+            return self.confirmation_page(
+                request,
+                nodes,
+                title="Deprovision nodes",
+                explanation="Once the active jobs of a node have ended, the node is deleted with its links and"
+                " memberships. Until then this can be undone.",
+                details=consequences(nodes),
+                button="Deprovision",
+            )
+        return self.run_action(
+            request, nodes, lambda node: removals.request(node.pk), "being deprovisioned", "Deprovisioned."
+        )
+
+    @admin.action(description="Undo deprovisioning", permissions=["change"])
+    def undo_deprovisioning(self, request: HttpRequest, queryset: Any) -> Any:
+        nodes = self.selected(request, queryset)
+        return self.run_action(
+            request, nodes, lambda node: removals.undo(node.pk), "no longer being deprovisioned", "Not deprovisioned."
+        )
+
+    @admin.action(description="Force removal …", permissions=["change"])
+    def force_removal(self, request: HttpRequest, queryset: Any) -> Any:
+        nodes = self.selected(request, queryset)
+        form = RemovalReasonForm(request.POST if self.is_confirmed(request) else None)
+        if nodes and not form.is_valid():
+            return self.confirmation_page(
+                request,
+                nodes,
+                title="Force the removal of nodes",
+                explanation="These nodes are deleted at once with their links and memberships, though jobs run there."
+                " AWX may go on running these jobs; they stay known by the hostname. This cannot be undone.",
+                details=consequences(nodes),
+                button="Remove now",
+                form=form,
+            )
+        reason = form.cleaned_data["reason"] if nodes else ""
+        answer = self.run_action(
+            request, nodes, lambda node: removals.force(node.pk, reason), "removed", f"Removed by force: {reason}"
+        )
+        return HttpResponseRedirect(self.url_of("changelist")) if "back" in request.POST else answer
 
 
 def node_table(nodes: list[Instance]) -> SafeString | str:

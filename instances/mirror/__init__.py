@@ -4,6 +4,6 @@
 ``jobs.py``. ``left_out.py``: the records that cannot be stored. ``differences.py``: the rows to insert, update and
 delete. ``writing.py``: writing them in one transaction. ``baseline.py``: the load that does not come from copied jobs.
 ``history.py``: copying the jobs that have ended. ``guard.py``: the triggers that refuse all other changes.
-``spoken.py``: the version of AWX that a mirror speaks as.
+``draining.py``: what drains want of the AWX. ``spoken.py``: the version of AWX that a mirror speaks as.
 ``awx_compat/awx_client/`` reads from AWX; nothing here uses HTTP.
 """

@@ -13,7 +13,7 @@ from django.utils import timezone
 from instances import audit
 from instances.groups import UNFINISHED
 from instances.health import conditions
-from instances.mirror import baseline, guard, history, spoken
+from instances.mirror import baseline, draining, guard, history, spoken
 from instances.mirror.differences import Count, Difference, by_id, exchange, keyed, remove, write
 from instances.mirror.jobs import Values
 from instances.mirror.left_out import MOST_NAMED, LeftOut, counted, log
@@ -97,6 +97,7 @@ def write_records(plan: Plan, records: Records, began: datetime) -> Counts:
             if is_new:
                 remove_ended_jobs()
                 history.delete_left_out()
+                draining.drop_all()
                 conditions.delete_all_stored()  # that AWX's nodes have ids of earlier nodes means nothing
             counts = write_rows(rows)
             spoken.refuse_partial_mirror(records.version)
@@ -240,6 +241,7 @@ def detach() -> Mirror | None:
         move_sequences([INSTANCES, ADDRESSES, LINKS, GROUPS, JOBS])
         UnifiedJob.objects.filter(status__in=UNFINISHED).delete()
         baseline.reset_active()
+        draining.drop_all()
         history.delete_left_out()
         User.objects.filter(mirrored=True).update(
             mirrored=False, is_superuser=False, is_staff=False, is_system_auditor=False

@@ -88,6 +88,17 @@ class Drain(models.Model):
     ended_by_name = models.CharField(
         max_length=150, blank=True, default="", help_text="Who undid it; empty where nobody did, or a command."
     )
+    pending_enabled = models.BooleanField(
+        null=True,
+        help_text="The value of `enabled` that a mirrored AWX is yet to be given; null where nothing is to be changed "
+        "there.",
+    )
+    awx_error = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the mirrored AWX was not given it at the last attempt; empty where that did not fail.",
+    )
 
     objects = DrainQuerySet.as_manager()
 

@@ -46,6 +46,16 @@ class NodeHealth(models.Model):
     disabled_reason = models.TextField(
         blank=True, default="", help_text="Why an operator disabled the node; empty while it is enabled."
     )
+    state_before_removal = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The state of a node before it was deprovisioned; empty where it is not, or that is not known.",
+    )
+    removal_began = models.DateTimeField(
+        null=True, help_text="When the worker began to remove the node, after which that cannot be undone."
+    )
 
     def __str__(self) -> str:
         return str(self.instance_id)

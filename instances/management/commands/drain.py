@@ -22,7 +22,7 @@ from instances.models import Drain, Instance
 from instances.planning.draining import Estimate
 from instances.text import exact, in_one_line, in_words
 
-PAUSE = 2  # seconds between two looks at the drains that are waited for
+PAUSE = 2  # seconds between two reads of the drains that are waited for
 JOB = ("name", "status", "started")  # of a job, in JSON
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -136,9 +136,10 @@ def read(pks: list[int]) -> list[Drain]:
 def body(drain: Drain, progress: DrainProgress | None) -> dict[str, Any]:
     """What the API answers; ``progress`` is None once it has ended."""
     same = ("hostname", "reason", "began", "deadline", "then", "force_reason", "drained_at", "ended_at", "ended_how")
+    of_mirror = ("pending_enabled", "awx_error")
     jobs = [(job._asdict(), asdict(eta)) for job, eta in progress.jobs] if progress else []
     return {
-        **{name: getattr(drain, name) for name in same},
+        **{name: getattr(drain, name) for name in (*same, *of_mirror)},
         "id": drain.pk,
         "instance": drain.instance_id,
         "requested_by": drain.requested_by_name,
@@ -155,6 +156,8 @@ def lines(drain: Drain, progress: DrainProgress | None) -> Iterable[str]:
     """The drain in words, with a line for each job that remains."""
     name, since = in_one_line(drain.hostname), exact(drain.began)
     yield f"{name}: {standing(drain, progress)} Requested {since}: {in_one_line(drain.reason)}"
+    if drain.pending_enabled is not None:
+        yield f"    {pending_in_words(drain)}"
     if progress is None:
         return
     if progress.jobs:
@@ -169,6 +172,13 @@ def standing(drain: Drain, progress: DrainProgress | None) -> str:
     overdue = ", which should have ended before the deadline" if drain.is_overdue(timezone.now()) else ""
     number = len(progress.jobs)
     return f"{number} {'job' if number == 1 else 'jobs'} left{overdue}. Then: {drain.get_then_display()}."
+
+
+def pending_in_words(drain: Drain) -> str:
+    """What the mirrored AWX is yet to be given, and why that failed."""
+    verb = "enabled" if drain.pending_enabled else "disabled"
+    error = f" The last attempt failed: {in_one_line(drain.awx_error)}" if drain.awx_error else ""
+    return f"It is not {verb} in the mirrored AWX yet; the next sync does that.{error}"
 
 
 def in_future(eta: Estimate) -> str:
