@@ -43,7 +43,7 @@ from tests.make import change_node, make_jobs, make_link, make_node
 
 pytestmark = pytest.mark.django_db
 
-MOST_QUERIES = 13
+MOST_QUERIES = 15
 HOSTILE = "<script>alert(1)</script>\"'&\u202edlrow"
 INDEX = "/admin/"
 NODES = "/admin/instances/instance/"
