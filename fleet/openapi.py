@@ -222,8 +222,8 @@ SIDES = {"before": SIDE, "after": SIDE_AFTER, "falls_short": False}
 WHAT_IF = {
     "carries": False,
     "in_words": [
-        "No group and not the fleet would have less capacity than its load by this change.",
         "No way would lead from a control node to exec-1.example.org any more.",
+        "Group edge would gain new-1.",
     ],
     "fleet": SIDES,
     "groups": [{**SIDES, "name": "edge"}],

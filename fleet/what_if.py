@@ -65,8 +65,12 @@ class NewNodeSerializer(StrictSerializer):
 class NewPolicySerializer(StrictSerializer):
     """Policies of a group; those that are left out stay as they are."""
 
-    policy_instance_minimum = WholeNumberField(required=False, min_value=0, max_value=MOST_MINIMUM)
-    policy_instance_percentage = WholeNumberField(required=False, min_value=0, max_value=100)
+    policy_instance_minimum = WholeNumberField(
+        required=False, min_value=0, max_value=MOST_MINIMUM, help_text="Members that it has at least."
+    )
+    policy_instance_percentage = WholeNumberField(
+        required=False, min_value=0, max_value=100, help_text="Percentage of the nodes that it has at least."
+    )
     policy_instance_list = names("Hostnames of the nodes that are members in any case.")
 
 
@@ -194,14 +198,14 @@ class WhatIfView(ApiView):
     title = "What If"
 
     @extend_schema(
-        operation_id="fleet_what_if",
+        operation_id="fleet_what_if_create",
         request=ChangeSerializer,
         responses={200: WhatIfSerializer},
         summary="What a change of the mesh would do",
         examples=[*openapi.request_examples(openapi.CHANGES), *openapi.response_example(openapi.WHAT_IF)],
     )
     def post(self, request: Request) -> Response:
-        body = ChangeSerializer(data=request.data or {})
+        body = ChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         try:
             found = what_if.what_if(self.reader, body.change(), body.validated_data.get("over", ""))

@@ -1,6 +1,7 @@
 """Which instances the policies of the instance groups make members. Source: docs/awx-behaviour.md, "Policies"."""
 
 from collections.abc import Collection
+from heapq import nsmallest
 
 from django.db import transaction
 
@@ -68,12 +69,18 @@ def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[
     groups = [group for group in groups if not group.is_container_group]
     members = {group.pk: listed(instances, group) for group in groups}
     given = {instance.pk: 0 for instance in instances if instance.managed_by_policy}
+    kinds = {group.name == CONTROL_PLANE: group for group in groups}  # groups of a kind have the same eligible nodes
+    pools = {
+        kind: [i.pk for i in instances if i.managed_by_policy and may_be_member(i, group)]
+        for kind, group in kinds.items()
+    }
     for wanted in (by_minimum, by_percentage):
         for group in sorted(groups, key=lambda group: len(members[group.pk])):
             own = members[group.pk]
-            pool = [i.pk for i in instances if i.managed_by_policy and may_be_member(i, group)]
-            missing = max(0, wanted(group, len(pool)) - len(own))
-            for pk in sorted((pk for pk in pool if pk not in own), key=lambda pk: given[pk])[:missing]:
+            pool = pools[group.name == CONTROL_PLANE]
+            missing = wanted(group, len(pool)) - len(own)
+            others = (pk for pk in pool if pk not in own) if missing > 0 else ()
+            for pk in nsmallest(missing, others, key=given.__getitem__):
                 own.add(pk)
                 given[pk] += 1
     return members
@@ -82,6 +89,8 @@ def memberships(instances: list[Instance], groups: list[InstanceGroup]) -> dict[
 def listed(instances: list[Instance], group: InstanceGroup) -> set[int]:
     """The ids of the instances that the group's policy_instance_list makes members."""
     hostnames = set(group.policy_instance_list)
+    if not hostnames:
+        return set()
     return {i.pk for i in instances if i.hostname in hostnames and may_be_member(i, group)}
 
 

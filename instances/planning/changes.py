@@ -21,10 +21,12 @@ from instances.health.report import NodeReport, effective_figures
 from instances.lifecycle import hostname_error
 from instances.models import Instance, InstanceGroup
 from instances.planning.risk import Link
-from instances.policies import resulting
+from instances.policies import by_minimum, by_percentage, resulting
 
 MOST_NODES = 5_000  # of the mesh and of the change together
-MOST_PAIRS = 500_000  # nodes times groups: what the policies choose from
+MOST_PAIRS = 2_500_000  # nodes times groups: what the policies choose from
+
+MOST_MEMBERS = 100_000  # of all groups together
 
 Membership = tuple[int, int]  # the ids of group and node
 
@@ -88,6 +90,8 @@ def changed(state: MeshState, change: Change) -> MeshState:
     known = {node.hostname for node in nodes}
     groups = [changed_group(group, change, joining[group.name], known) for group in state.groups]
     joined = {(group.pk, node.pk) for group in groups for node in joining[group.name]}
+    refuse_too_many_members(len(state.members) + len(joined))
+    refuse_too_many_members(sum(most_members(group, len(nodes)) for group in groups))
     return replace(state, nodes=nodes, groups=groups, members=members_after(state, nodes, groups, joined))
 
 
@@ -188,6 +192,17 @@ def refuse_too_many(nodes: int, groups: int) -> None:
             f"This is answered while nodes times groups are no more than {MOST_PAIRS:,}: "
             f"these are {nodes:,} nodes and {groups:,} groups."
         )
+
+
+def refuse_too_many_members(number: int) -> None:
+    if number > MOST_MEMBERS:
+        raise ValidationError(f"This is answered for up to {MOST_MEMBERS:,} members of all groups together.")
+
+
+def most_members(group: InstanceGroup, nodes: int) -> int:
+    """How many members the policies of the group can give it, of so many nodes."""
+    wanted = max(by_minimum(group, nodes), by_percentage(group, nodes), len(group.policy_instance_list))
+    return min(nodes, wanted)
 
 
 def refuse_unknown(state: MeshState, change: Change) -> None:

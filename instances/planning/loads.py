@@ -10,13 +10,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain
 from operator import itemgetter
 from typing import NamedTuple
 
+from django.core.exceptions import ValidationError
+
 Place = str | int | None
 
+MOST_STEPS = 2_000_000  # starts and ends of jobs, each in every group that it belongs to
+
 SHARE_PLACES = 4  # decimals
+
+
+def refusal(reason: str) -> ValidationError:
+    """The error of the field that names the window."""
+    return ValidationError({"over": [reason]})
 
 
 class Run(NamedTuple):
@@ -49,13 +58,19 @@ class LoadHistory:
         self.began, self.ended = began, ended
         self.steps: dict[Place, list[tuple[float, int]]] = defaultdict(list)
         for start, end, place, forks in runs:
-            self.steps[place] += ((max(start, began), forks), (min(end, ended), -forks))
+            own = self.steps[place]
+            own.append((start if start > began else began, forks))  # max() takes three times as long
+            own.append((end if end < ended else ended, -forks))
+        self.counted = 0
         self.known: dict[frozenset[Place], Distribution] = {}
 
     def of(self, places: Collection[Place]) -> Distribution:
         """How the load of these places together was distributed; computed once for the same places."""
         own = frozenset(place for place in places if place in self.steps)
         if own not in self.known:
+            self.counted += sum(len(self.steps[place]) for place in own)
+            if self.counted > MOST_STEPS:
+                raise refusal("Too many groups share the jobs of that window: choose a shorter one.")
             self.known[own] = self.distribution(chain.from_iterable(map(self.steps.__getitem__, own)))
         return self.known[own]
 
@@ -64,11 +79,12 @@ class LoadHistory:
         return self.of(self.steps.keys())
 
     def distribution(self, steps: Iterable[tuple[float, int]]) -> Distribution:
-        ordered = [(self.began, 0), *sorted(steps, key=itemgetter(0)), (self.ended, 0)]
-        levels = accumulate(forks for _, forks in ordered)
         seconds: dict[int, float] = defaultdict(float)
-        for level, (start, end) in zip(levels, pairwise(moment for moment, _ in ordered), strict=False):
-            seconds[level] += end - start
+        level, since = 0, self.began
+        for moment, forks in sorted(steps, key=itemgetter(0)):
+            seconds[level] += moment - since
+            level, since = level + forks, moment
+        seconds[level] += self.ended - since
         return Distribution(seconds, self.ended - self.began)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from instances.models import Instance, InstanceGroup
 from instances.planning import windows
-from instances.planning.changes import MOST_NODES, Change, MeshState, changed, refuse_too_many
+from instances.planning.changes import MOST_MEMBERS, MOST_NODES, Change, MeshState, changed, refuse_too_many
 from instances.planning.loads import Distribution, LoadHistory, LoadOfWindow, Place
 from instances.planning.risk import Link, dominators, mesh_links
 from instances.planning.what_if_words import in_words
@@ -120,7 +120,7 @@ def stored(reader: Reader) -> MeshState:
     groups = InstanceGroup.objects.visible_to(reader).order_by("pk")
     found, found_groups = list(nodes[: MOST_NODES + 1]), list(groups)
     refuse_too_many(len(found), len(found_groups))
-    members = Membership.objects.filter(instancegroup__in=groups.order_by())
+    members = Membership.objects.filter(instancegroup__in=groups.order_by()).order_by()[: MOST_MEMBERS + 1]
     return MeshState(
         nodes=found,
         groups=found_groups,
@@ -137,11 +137,12 @@ def compare(before: MeshState, after: MeshState, history: LoadHistory | None, wi
     """Both states of the mesh, side by side."""
     members, members_after = members_of(before), members_of(after)
     serving = {node.pk for node in after.nodes if in_service(node)}
+    removed = {node.hostname for node in before.nodes} - {node.hostname for node in after.nodes}
     groups = []
     for group in after.groups:
         if not group.is_container_group:
             own, own_after = members[group.pk], members_after[group.pk]
-            past = loads_of_group(group, own, own_after, after, history)
+            past = loads_of_group(group, own, own_after, removed, history)
             groups.append(SidesOfGroup(name=group.name, **sides(own, own_after, serving, *past)))
     past_of_all = history.of_all if history else None
     fleet = Sides(**sides(before.nodes, after.nodes, serving, past_of_all, past_of_all))
@@ -203,7 +204,7 @@ def loads_of_group(
     group: InstanceGroup,
     members: Iterable[Instance],
     members_after: Iterable[Instance],
-    after: MeshState,
+    removed: Collection[str],
     history: LoadHistory | None,
 ) -> tuple[Distribution | None, Distribution | None]:
     """The load of the group over the window, before and after: that of its members in any state.
@@ -212,10 +213,9 @@ def loads_of_group(
     """
     if history is None:
         return None, None
-    stay = {node.hostname for node in after.nodes}
     own: set[Place] = {node.hostname for node in members}
     others: set[Place] = {node.hostname for node in members_after}
-    return history.of({*own, group.pk}), history.of({*others, *(own - stay), group.pk})
+    return history.of({*own, group.pk}), history.of({*others, *own.intersection(removed), group.pk})
 
 
 def cut_off(before: MeshState, after: MeshState) -> CutOff | None:

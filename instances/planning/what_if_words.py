@@ -19,7 +19,7 @@ def in_words(found: WhatIf, is_complete: bool) -> Iterator[str]:
     shortages = [sentence for name, sides in named.items() for sentence in shortages_of(name, sides)]
     differences = [sentence for name, sides in named.items() for sentence in differences_of(name, sides)]
     cut = list(cut_off_in_words(found))
-    yield from shortages or ["No group and not the fleet would have less capacity than its load by this change."]
+    yield from shortages or ["Neither a group nor the fleet would fall short of its load by this change."]
     yield from cut
     yield from differences or ["No member, capacity or load of a group would change."]
     if found.fleet.after.displaced:
@@ -31,8 +31,8 @@ def in_words(found: WhatIf, is_complete: bool) -> Iterator[str]:
         yield f"{some(found.added)} would need links to be reached: a new node has none, and no link is planned here."
     if not is_complete:
         yield (
-            "You do not see the whole mesh: policies choose among the nodes that you see and take none out, and nobody "
-            "says what would be cut off."
+            "You do not see the whole mesh: policies choose among the nodes that you see and take none out, and what "
+            "would be cut off is left open."
         )
 
 
@@ -58,13 +58,13 @@ def differences_of(name: str, sides: Sides) -> Iterator[str]:
         return
     yield (
         f"{name}: {counted(len(before.members), 'node')} and {counted(before.capacity, 'fork')}, "
-        f"{before.remaining:,} of them free, would be {counted(len(after.members), 'node')} and "
-        f"{counted(after.capacity, 'fork')}, {after.remaining:,} of them free."
+        f"{max(0, before.remaining):,} of them free, would be {counted(len(after.members), 'node')} and "
+        f"{counted(after.capacity, 'fork')}, {max(0, after.remaining):,} of them free."
     )
     gone, come = (sorted(set(one.members) - set(other.members)) for one, other in ((before, after), (after, before)))
     if gone or come:
-        parts = [f"{word} {some(names)}" for word, names in (("without", gone), ("with", come)) if names]
-        yield f"{name} would be {' and '.join(parts)}."
+        parts = [f"{word} {some(names)}" for word, names in (("lose", gone), ("gain", come)) if names]
+        yield f"{name} would {' and '.join(parts)}."
 
 
 def figures(side: Side) -> tuple[object, ...]:

@@ -9,28 +9,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import F, FloatField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Extract, Least
 from django.utils.dateparse import parse_datetime
 
 from instances import capacity
 from instances.capacity import Load
+from instances.locking import set_statement_timeout
 from instances.mirror import guard
 from instances.models import UnifiedJob
 from instances.planning.changes import MeshState
-from instances.planning.loads import LoadHistory, Place, Run
+from instances.planning.loads import LoadHistory, Place, Run, refusal
 from instances.querysets import ACTIVE
 from instances.text import exact
 
 MOST_JOBS = 100_000  # of a window
+LONGEST = 10  # seconds for reading them: no index leads to the jobs of a time
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FORMS = 'Name a time that is past as "7d", "12h" or "30m" until now, or as two times in ISO 8601 with "/" between them.'
-
-
-def refusal(reason: str) -> ValidationError:
-    """The error of the field that names the window."""
-    return ValidationError({"over": [reason]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +74,14 @@ def moment(text: str) -> datetime:
 
 
 def history(state: MeshState, window: Window, now: datetime) -> tuple[LoadHistory, int]:
-    """The load of the window by the stored jobs, and how many jobs that were. Three queries.
+    """The load of the window by the stored jobs, and how many jobs that were. Three queries, in part a transaction.
 
     Raises ValidationError where not all jobs of the window are stored, or where they are too many.
     """
     refuse_unknown_past(window, now)
-    jobs = list(jobs_of(state, window)[: MOST_JOBS + 1])
+    with transaction.atomic():
+        set_statement_timeout(LONGEST)
+        jobs = list(jobs_of(state, window)[: MOST_JOBS + 1])
     if len(jobs) > MOST_JOBS:
         raise refusal(f"More than {MOST_JOBS:,} jobs ran in that window: choose a shorter one.")
     return LoadHistory(runs(jobs, state), window.began.timestamp(), window.ended.timestamp()), len(jobs)
