@@ -1,6 +1,5 @@
 """Whether a job would run now, where, and why not; ``instances.planning`` has the answer."""
 
-from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import ValidationError as DomainError
@@ -33,7 +32,7 @@ class NumberField(serializers.IntegerField):
     """An integer. Texts and fractions are not converted to integers."""
 
     def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
+        if not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
 
@@ -184,7 +183,7 @@ class FitView(ApiView):
             fit = fit_of_workload(self.reader, wanted.workload(), values["count"], values.get("instance_groups", ()))
         except DomainError as error:
             raise serializers.ValidationError({"instance_groups": error.messages}) from None
-        return Response(FitSerializer(asdict(fit)).data)
+        return Response(FitSerializer(fit).data)
 
     def answer_for_job(self) -> Response:
         job = self.request.query_params.get("job")
@@ -194,4 +193,4 @@ class FitView(ApiView):
             fit = fit_of_job(self.reader, id_in(job))
         except UnifiedJob.DoesNotExist:
             raise NotFound(NO_JOB) from None
-        return Response(FitSerializer(asdict(fit)).data)
+        return Response(FitSerializer(fit).data)

@@ -19,6 +19,7 @@ from rest_framework.test import APIClient
 
 from instances.mirror import guard
 from instances.models import Instance, InstanceGroup, InstanceGroupRole, Mirror, UnifiedJob, User
+from instances.planning import fit_on_mesh
 from instances.planning.fit import MOST_COPIES, Fit, assess_fit
 from instances.planning.obstacles import Obstacle
 from instances.planning.placement import Candidate, CandidateGroup, Workload
@@ -253,14 +254,22 @@ def test_if_some_copies_fit_the_groups_are_as_the_next_one_finds_them() -> None:
 
 
 def test_an_idle_node_takes_what_is_larger_than_any_node() -> None:
-    idle = Candidate("exec-2", "execution", 30)
-    found = fit_on(EXEC, idle, replace(idle, hostname="exec-3", capacity=20), takes=99)
-    assert (found.fits, found.instance) == (True, "exec-2")
+    idle = Candidate("exec-3", "execution", 30)
+    found = fit_on(EXEC, replace(idle, hostname="exec-2", capacity=20), idle, takes=99)
+    assert (found.fits, found.instance) == (True, "exec-3")
     assert found.reason == (
-        "It fits on exec-2 in group edge: it takes 99 forks, and the node has only 30, but is idle, "
+        "It fits on exec-3 in group edge: it takes 99 forks, and the node has only 30, but is idle, "
         "and no node of the group has room."
     )
-    assert [node.fits for node in found.groups[0].nodes] == [False, True, False]
+    assert [node.fits for node in found.groups[0].nodes] == [False, False, True]
+
+
+def test_without_room_to_control_not_even_an_idle_hybrid_node_starts_a_job() -> None:
+    hybrid = Candidate("hybrid-1", "hybrid", 3, consumed=3)
+    room = Candidate("control-1", "control", 1)
+    for nodes, fits in (([hybrid], False), ([hybrid, room], True)):
+        found = fit_on(hybrid, control=CandidateGroup("controlplane", nodes))
+        assert (found.fits, found.control_node) == (fits, "hybrid-1" if fits else None)
 
 
 def test_a_workflow_needs_no_node() -> None:
@@ -493,7 +502,7 @@ def test_an_answer_costs_the_same_in_any_mesh(
         group.instances.add(*(make_node(f"{name}-{n}", node_type="execution") for n in range(number)))
         InstanceGroupRole.objects.create(user=bob, instance_group=group, role="read_role")
     client = client_of(bob)
-    with django_assert_num_queries(3):  # the token, the groups, their nodes
+    with django_assert_num_queries(4):  # the token, the groups, their members, the nodes
         ask(client, impact=3, count=number, instance_groups=names)
 
 
@@ -527,6 +536,27 @@ def test_a_job_waits_for_capacity(admin: User, edge: InstanceGroup) -> None:
 def test_a_job_without_a_group_would_run_in_the_default_one(admin: User, edge: InstanceGroup) -> None:
     assert ask_for_job(client_of(admin), job_of().pk)["groups"][0]["name"] == "default"
     assert ask_for_job(client_of(admin), job_of(type="system_job").pk)["groups"][0]["name"] == "controlplane"
+
+
+@pytest.mark.django_db
+def test_a_job_whose_group_does_not_exist_fits_nowhere(admin: User, edge: InstanceGroup) -> None:
+    InstanceGroup.objects.filter(name="default").delete()
+    job = job_of()
+    found = ask_for_job(client_of(admin), job.pk)
+    assert (found["fits"], found["reason"]) == (False, f"Job {job.pk} is pending. No group is named default.")
+
+
+@pytest.mark.django_db
+def test_more_nodes_than_are_answered_of_are_refused(
+    admin: User, bob: User, edge: InstanceGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_on_mesh, "MOST_NODES", 3)  # edge has two, controlplane one
+    client = client_of(admin)
+    assert ask(client, impact=3, instance_groups=["edge"])["fits"]
+    refused = ask(client, 400, impact=3, instance_groups=["edge", "hidden"])
+    assert refused["instance_groups"][0].startswith("These groups have more than 3 nodes together")
+    unknown = ask(client_of(bob), 400, impact=3, instance_groups=["edge", "hidden"])
+    assert unknown == {"instance_groups": ["No group is named hidden."]}
 
 
 @pytest.mark.django_db
@@ -582,7 +612,7 @@ def test_a_job_costs_the_same_in_any_mesh(
 ) -> None:
     make_jobs(30, status="running", unified_job_template=7)
     job, client = job_of(instance_group=edge, unified_job_template=7), client_of(admin)
-    with django_assert_num_queries(5):  # the token, the job, the groups, their nodes, a run of the template
+    with django_assert_num_queries(6):  # the token, the job, the groups, members and nodes, a run of the template
         client.get(FIT, {"job": job.pk})
 
 
@@ -636,7 +666,11 @@ def test_the_command_prints_as_json_what_the_api_answers(
     ("arguments", "message"),
     [
         ("", "Give --impact, or --forks and --hosts, or --job."),
-        ("--impact 3 --hosts 4", "--hosts goes with --forks alone."),
+        ("--impact 3 --hosts 4", "Give either --impact, or --forks and --hosts."),
+        ("--job 1 --group edge", "--job goes with --json alone."),
+        ("--job 1 --count 2", "--job goes with --json alone."),
+        ("--job 1 --kind job --hosts 3", "--job goes with --json alone."),
+        ("--job 1 --kind system_job", "--job goes with --json alone."),
         ("--impact 3 --count 1001", "--count is at most 1,000."),
         ("--impact 3 --group nope --group nil", "No group is named nope, nil."),
         ("--job 987654", "No job has the id 987654."),

@@ -1,10 +1,10 @@
 """Whether a job would run on the stored mesh, of which a reader learns no more than that reader sees."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch
 
 from instances.models import Instance, InstanceGroup, UnifiedJob
 from instances.models.group import CONTROL_PLANE, DEFAULT
@@ -13,14 +13,15 @@ from instances.planning.placement import Candidate, CandidateGroup, Workload
 from instances.querysets import ACTIVE
 from instances.reader import Reader
 
+MOST_NODES = 20_000  # of all groups that are named together, each node once for each of its groups
 QUEUED = (UnifiedJob.Status.NEW, UnifiedJob.Status.PENDING)
 
 
 def fit_of_workload(reader: Reader, workload: Workload, count: int = 1, group_names: Sequence[str] = ()) -> Fit:
-    """Whether ``count`` copies would run now, in the groups of these names or else in AWX's ``default``. Two queries.
+    """Whether ``count`` copies would run now, in the groups of these names or else in AWX's ``default``.
 
-    Raises ValidationError for names that no group has which the reader sees. Where the control plane executes the
-    job, groups need not be named, and make no difference.
+    Raises ValidationError for names that no group has which the reader sees, and for more than ``MOST_NODES`` nodes.
+    Where the control plane executes the job, groups need not be named, and make no difference. Three queries.
     """
     names = list(dict.fromkeys(group_names or (() if workload.is_on_control_plane else (DEFAULT,))))
     stored = stored_groups(reader, {*names, CONTROL_PLANE})
@@ -32,7 +33,7 @@ def fit_of_workload(reader: Reader, workload: Workload, count: int = 1, group_na
 
 
 def fit_of_job(reader: Reader, pk: int) -> Fit:
-    """Why a stored job waits, or what became of it. At most four queries.
+    """Why a stored job waits, or what became of it. At most five queries.
 
     Raises UnifiedJob.DoesNotExist for a job that the reader does not see.
     """
@@ -42,7 +43,10 @@ def fit_of_job(reader: Reader, pk: int) -> Fit:
         return fit_of_active(job, group)
     if job.status not in QUEUED:
         return Fit(None, 0, job.task_impact, f"Job {job.pk} has ended: {job.get_status_display().lower()}.")
-    fit = fit_of_workload(reader, Workload(job.type, job.task_impact), group_names=[group] if group else ())
+    try:
+        fit = fit_of_workload(reader, Workload(job.type, job.task_impact), group_names=[group] if group else ())
+    except ValidationError as error:  # there is no group "default"
+        fit = Fit(False, 0, job.task_impact, " ".join(error.messages))
     return replace(fit, reason=" ".join([f"Job {job.pk} is {job.status}.", fit.reason, *other_reasons(job, fit)]))
 
 
@@ -86,16 +90,26 @@ def active_runs(job: UnifiedJob) -> Iterable[int]:
 
 
 def stored_groups(reader: Reader, names: Iterable[str]) -> dict[str, CandidateGroup]:
-    """The groups that have these names, and their nodes. Two queries."""
-    nodes = Instance.objects.with_load().with_visibility(reader).order_by("hostname")
+    """The groups of these names that the reader sees, and in any case the control plane, with nodes. Three queries."""
     groups = InstanceGroup.objects.filter(name__in=names).with_load().with_visibility(reader)
-    return {group.name: candidate_group(group) for group in groups.prefetch_related(Prefetch("instances", nodes))}
+    by_id = {group.pk: group for group in groups if group.is_visible or group.name == CONTROL_PLANE}
+    memberships = InstanceGroup.instances.through.objects.filter(instancegroup__in=by_id).order_by("instance__hostname")
+    members = list(memberships.values_list("instancegroup_id", "instance_id")[: MOST_NODES + 1])
+    if len(members) > MOST_NODES:
+        raise ValidationError(f"These groups have more than {MOST_NODES:,} nodes together: name fewer at once.")
+    stored = Instance.objects.filter(pk__in={pk for _, pk in members}).with_load().with_visibility(reader)
+    candidates = {node.pk: candidate(node) for node in stored}
+    nodes = defaultdict(list)
+    for group, node in members:
+        if node in candidates:  # it may have been deleted meanwhile
+            nodes[group].append(candidates[node])
+    return {group.name: candidate_group(group, nodes[group.pk]) for group in by_id.values()}
 
 
-def candidate_group(group: InstanceGroup) -> CandidateGroup:
+def candidate_group(group: InstanceGroup, nodes: Sequence[Candidate]) -> CandidateGroup:
     return CandidateGroup(
         name=group.name,
-        nodes=[] if group.is_container_group else [candidate(node) for node in group.instances.all()],
+        nodes=() if group.is_container_group else nodes,
         is_container_group=group.is_container_group,
         max_forks=group.max_forks,
         max_concurrent_jobs=group.max_concurrent_jobs,

@@ -74,7 +74,7 @@ def examine_group(scheduler: Scheduler, group: CandidateGroup) -> GroupFit:
 
 
 def examine_node(scheduler: Scheduler, node: Candidate, taker: Candidate | None) -> NodeFit:
-    in_the_way = [] if node == taker else list(of_node(scheduler, node))
+    in_the_way = [] if node == taker else of_node(scheduler, node)
     free = max(0, scheduler.free[node.hostname])
     return NodeFit(node.hostname, node.capacity, free, not in_the_way, in_the_way)
 
@@ -117,22 +117,20 @@ def of_nodes(nodes: list[NodeFit]) -> Iterator[Obstacle]:
             yield Obstacle(code, f"{words}: {numbers[code]:,} of {counted(len(nodes), 'node')}.")
 
 
-def of_node(scheduler: Scheduler, node: Candidate) -> Iterator[Obstacle]:
-    """Why a node cannot take a copy. Only a node that is in service otherwise is short of capacity."""
-    is_out_of_service = False
+def of_node(scheduler: Scheduler, node: Candidate) -> list[Obstacle]:
+    """Why a node cannot take a copy. Only one that nothing else keeps out is short of capacity."""
+    in_the_way = list(of_service(scheduler, node))
+    if not in_the_way and (node.capacity <= 0 or scheduler.left(node) < 0):
+        free = f"{max(0, scheduler.free[node.hostname]):,} of {node.capacity:,} are free"
+        message = f"The job takes {counted(scheduler.cost(node), 'fork')} of it, and {free}."
+        in_the_way.append(Obstacle(Obstacle.Code.CAPACITY, message))
+    return in_the_way
+
+
+def of_service(scheduler: Scheduler, node: Candidate) -> Iterator[Obstacle]:
     if node.node_type not in scheduler.workload.node_types:
-        is_out_of_service = True
         yield Obstacle(Obstacle.Code.NODE_TYPE, f"It is of type {node.node_type}, which executes no such job.")
     if node.node_state != Instance.NodeState.READY:
-        is_out_of_service = True
         yield Obstacle(Obstacle.Code.STATE, f"Its state is {node.node_state}, not ready.")
     if not node.enabled:
-        is_out_of_service = True
         yield Obstacle(Obstacle.Code.DISABLED, "It is disabled.")
-    if not is_out_of_service and (node.capacity <= 0 or scheduler.left(node) < 0):
-        yield Obstacle(Obstacle.Code.CAPACITY, shortage(scheduler, node))
-
-
-def shortage(scheduler: Scheduler, node: Candidate) -> str:
-    free = max(0, scheduler.free[node.hostname])
-    return f"The job takes {counted(scheduler.cost(node), 'fork')} of it, and {free:,} of {node.capacity:,} are free."

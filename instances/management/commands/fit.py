@@ -74,8 +74,10 @@ def fit_of_options(**options: Any) -> Fit:
     """Raises ValidationError for options that do not go together, and for unknown groups."""
     impact, forks, hosts = (options[name] for name in ("impact", "forks", "hosts"))
     groups, count, kind = (options[name] for name in ("group", "count", "kind"))
-    if hosts is not None and (impact is not None or options["job"] is not None):
-        raise ValidationError("--hosts goes with --forks alone.")
+    if hosts is not None and impact is not None:
+        raise ValidationError("Give either --impact, or --forks and --hosts.")
+    if options["job"] is not None and (hosts is not None or groups or count > 1 or kind != UnifiedJob.Type.JOB):
+        raise ValidationError("--job goes with --json alone.")
     if count > MOST_COPIES:
         raise ValidationError(f"--count is at most {MOST_COPIES:,}.")
     if options["job"] is not None:
@@ -91,7 +93,7 @@ def lines(fit: Fit) -> Iterator[str]:
     """The answer in words, where the copies go, and a table of groups and nodes."""
     yield in_one_line(fit.reason)
     for place in fit.placements:
-        where = in_one_line(f"{place.instance or 'containers'} of {place.instance_group}")
+        where = in_one_line(" of ".join(filter(None, [place.instance or "containers", place.instance_group])))
         yield f"{place.count:>7,} on {where}"
     for group in fit.groups:
         yield ""
