@@ -407,7 +407,7 @@ def test_a_plan_costs_the_same_for_any_mesh(
     number: int, root: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """The mirror, nodes, groups and members to choose from; and what the domain reads: the same again and the links,
-    for a window also whether there is a mirror, the first job, and the jobs. A fit: the mirror, groups, and two.
+    for a window also whether there is a mirror, the first job, and the jobs, with more time for these. A fit: the mirror, groups, and two.
     """
     hop = node("hop-1", "hop")
     nodes = [node(f"exec-{each}") for each in range(number)]
@@ -420,7 +420,7 @@ def test_a_plan_costs_the_same_for_any_mesh(
     for path, queries in (
         ("/planning/", 4),
         (f"/planning/?{query}", 8),
-        (f"/planning/?{query}&over=7d", 11),
+        (f"/planning/?{query}&over=7d", 14),
         ("/planning/fit/", 2),
         (f"/planning/fit/?kind=job&impact=5&count=3&{groups}", 4),
     ):
