@@ -587,6 +587,26 @@ def test_every_role_has_its_pages(value: str, admin: User, alice: User) -> None:
     assert [browser.get(page).status_code for page in pages] == [200, 200]
 
 
+@pytest.mark.django_db
+def test_a_node_with_a_single_path_says_over_what_and_that_it_is_bad(admin: User) -> None:
+    control, hop, execution = node("control-1", "control"), node("hop-1", "hop"), node("exec-1")
+    for source, target in ((control, hop), (node("control-2", "control"), hop), (hop, execution)):
+        link(source, target)
+    url = f"/api/fleet/v1/instances/{execution.pk}/conditions/"
+    found = {each["type"]: each for each in client_of(admin).get(url).json()["results"]}["SinglePath"]
+    assert (found["status"], found["reason"]) == ("True", "OneLossCutsOff")
+    assert found["message"] == "Every way to a control node leads over the link hop-1 → exec-1, hop-1."
+    page = Client()
+    page.force_login(admin)
+    question = '<span class="question">Would the loss of one other node or link cut it off?</span> '
+    for path, answer in (
+        (f"/nodes/{execution.pk}/", f'{question}<strong class="answer answer-bad">Yes</strong>'),
+        (f"/nodes/{hop.pk}/", f'{question}<strong class="answer answer-good">No</strong>'),
+        (f"/admin/instances/instance/{execution.pk}/change/", 'mesh-bad">True</span>'),
+    ):
+        assert answer in page.get(path).content.decode()
+
+
 def test_every_value_has_a_text() -> None:
     assert all(kind.question.endswith("?") and kind.question != f"{kind.label}?" for kind in Type)
     assert {status.answer for status in Status} == {"Yes", "No", "Not known"}

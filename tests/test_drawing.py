@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from fleet.pages import drawing, grouping, layout, names
+from fleet.pages.breaking import LISTED, NOWHERE, find_breaks
 from fleet.pages.grouping import Kind, Link
 from fleet.pages.layout import Graph, Layout
 from fleet.pages.shapes import Drawing, Piece
@@ -196,8 +197,9 @@ def _database(db: None) -> None:
 database = pytest.mark.usefixtures("_database")
 
 
-def drawn(links: Collection[Link] = (), opened: Collection[str] = ()) -> Drawing:
-    return drawing.draw(Instance.objects.with_load().order_by("pk"), links, opened)
+def drawn(links: Collection[Link] = (), opened: Collection[str] = (), marked: bool = False) -> Drawing:
+    nodes = Instance.objects.with_load().order_by("pk")
+    return drawing.draw(nodes, links, opened, find_breaks(nodes, links) if marked else NOWHERE)
 
 
 def rendered(told: Drawing) -> str:
@@ -426,6 +428,82 @@ def rectangles(svg: ElementTree.Element) -> Iterator[tuple[str, Rectangle]]:
         inner = each if each.tag == f"{SVG}svg" else each.find(f"{SVG}svg")
         if key and inner is not None:
             yield key, tuple(float(str(inner.get(name))) for name in ("x", "y", "width", "height"))  # type: ignore[misc]
+
+
+# --- where the mesh would break
+
+
+def badges(told: Drawing) -> dict[str, str]:
+    """By the name of the first node, what is marked at a box."""
+    boxes = {box.instance.hostname: box.badge for piece in told.pieces for box in piece.boxes}
+    closed = {name: piece.badge for name, piece in pieces(told).items() if piece.closed}
+    return {name: badge.text for name, badge in {**boxes, **closed}.items() if badge}
+
+
+@database
+def test_what_a_loss_would_cut_off_is_marked_where_it_is_asked_for() -> None:
+    control, hop, other = node("control-1", "control"), node("hop-1", "hop"), node("control-2", "control")
+    execution, spare = node("exec-1"), node("exec-2")
+    links = [*fan([control, other], [hop, spare]), (hop.pk, execution.pk, "established")]
+    told = drawn(links, marked=True)
+    assert badges(told) == {"hop-1": "cuts off 1"}
+    description = pieces(told)["hop-1"].boxes[0].description
+    assert description.endswith(" Its loss cuts off \u2068exec-1\u2069 (81 forks, 50% of the mesh).")
+    marked = [line for line in told.lines if line.breaks]
+    assert [line.label for line in marked] == [("cuts off 1",)]
+    assert marked[0].title.endswith(": established; its loss cuts off \u2068exec-1\u2069 (81 forks, 50% of the mesh).")
+    page = rendered(told)
+    assert page.count('class="break"') == 1
+    assert 'aria-label="hop-1 Ready cuts off 1: ' in page
+    unmarked = drawn(links)
+    assert not badges(unmarked)
+    assert not any(line.breaks or line.label for line in unmarked.lines)
+    assert 'class="break"' not in rendered(unmarked)
+
+
+@database
+def test_a_link_that_is_being_removed_breaks_nothing() -> None:
+    control, hop, execution = node("control-1", "control"), node("hop-1", "hop"), node("exec-1")
+    links = [(control.pk, hop.pk, "removing"), (hop.pk, execution.pk, "established")]
+    told = drawn(links, marked=True)
+    assert not badges(told)
+    assert not any(line.breaks for line in told.lines)
+    assert find_breaks(Instance.objects.with_load(), links).unreachable == ["exec-1", "hop-1"]
+
+
+@database
+def test_of_several_nodes_and_links_it_is_marked_how_many_cut_off_others() -> None:
+    control, other, hop = node("control-1", "control"), node("control-2", "control"), node("hop-0", "hop")
+    executions = [node(f"exec-{number:02}") for number in range(30)]
+    far = node("far", "hop")
+    links = [*fan([control, other], [hop]), *fan([hop], executions), (executions[0].pk, far.pk, "established")]
+    told = drawn(links, marked=True)
+    assert badges(told) == {"hop-0": "cuts off 31", "exec-00": "cuts off 1"}
+    (bundle,) = (line for line in told.lines if line.is_bundle and line.breaks)
+    assert bundle.label == ("29 cut", "off nodes")
+    assert bundle.title.endswith("29 established; the loss of each of 29 of them cuts off nodes")
+    twins = drawn([*links, *((each.pk, far.pk, "established") for each in executions[1:])], marked=True)
+    assert badges(twins) == {"hop-0": "cuts off 31"}
+    near = [node(f"near-{number:02}", "hop") for number in range(30)]
+    behind = [(one.pk, node(f"last-{one.pk}").pk, "established") for one in near]
+    closed = drawn([*links, *fan([control, other], near), *behind], marked=True)
+    assert "31 cut off others" in badges(closed).values()
+    shown = next(piece for piece in closed.pieces if piece.badge)
+    assert shown.shown.endswith(" 31 cut off others")
+
+
+@database
+def test_the_list_below_the_drawing_names_the_most_harmful_and_counts_the_rest() -> None:
+    control, other, hop = node("control-1", "control"), node("control-2", "control"), node("hop-1", "hop")
+    links = [*fan([control, other], [hop]), *fan([hop], [node(f"exec-{number}") for number in range(9)])]
+    node("lone")
+    breaks = find_breaks(Instance.objects.with_load(), links)
+    told = breaks.sentences()
+    assert told[0] == "Node \u2068lone\u2069 can reach no control node now."
+    assert told[1].startswith("Node \u2068hop-1\u2069: its loss cuts off \u2068exec-0\u2069, ")
+    assert len(told) == 2 + LISTED
+    assert breaks.left_out == 9 - LISTED
+    assert NOWHERE.sentences() == ["The loss of one node or of one link cuts off no other node."]
 
 
 # --- the page

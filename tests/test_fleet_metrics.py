@@ -134,6 +134,11 @@ def test_conditions_are_those_of_the_api(admin: User, mesh: list[Instance]) -> N
     assert len(figures) == len(mesh) * len(Condition.Type) * len(Condition.Status)
 
 
+def test_the_bad_status_of_each_condition_is_named(admin: User) -> None:
+    bad = {("False", kind.value) for kind in Condition.Type if kind.good == "True"}
+    assert read(admin)["condition_bad"] == dict.fromkeys(bad | {("True", "SinglePath")}, 1)
+
+
 @pytest.mark.parametrize("ages", [(None, None), (30, None), (None, 30), (300, 30), (30, 300), (-10, None), (-7200, 30)])
 def test_the_age_of_the_last_sign_of_life(ages: tuple[float | None, float | None], admin: User) -> None:
     """By AWX or here, whichever is later; a time in the future, by another clock, is now, or none at all."""

@@ -16,6 +16,7 @@ from instances.health import conditions
 from instances.models import Condition, Instance, InstanceLink, User
 from instances.planning import risk
 from instances.planning.risk import Link, Node
+from instances.planning.ways import Ways
 from tests.conftest import client_of
 from tests.make import make_jobs
 
@@ -152,7 +153,7 @@ def test_the_api_names_what_would_be_cut_off(admin: User, django_assert_num_quer
         "share": 0.75,
         "jobs_running": 2,
     }
-    assert found["links"][0]["cuts_off"] == ["exec-1", "hop-1"]
+    assert found["links"][0]["cuts_off"] == ["hop-1", "exec-1"]
     assert found["unreachable"] == ["lone"]
     assert found["longest_ways"][0] == ["control", "hop-1", "exec-1"]
     assert found["remedy"]["links"] == [{"source": "exec-1", "target": "exec-2"}]
@@ -163,6 +164,31 @@ def test_a_link_that_is_being_removed_does_not_count(admin: User) -> None:
     store(*FORKED)
     InstanceLink.objects.filter(source__hostname="exec-1").update(link_state="removing")
     assert client_of(admin).get(RISK).json()["unreachable"] == ["exec-1", "lone"]
+    ways = Ways.stored()
+    assert ways.reach("exec-2")
+    assert not ways.reach("exec-1")
+
+
+@pytest.mark.django_db
+def test_of_a_long_chain_the_condition_names_the_nearest() -> None:
+    names = ["control", "hop-1", "hop-2", "exec"]
+    store([Node(name, name.partition("-")[0].replace("exec", "execution")) for name in names], chain(names))
+    ways = Ways.stored()
+    assert ways.threads("hop-2") == "the link hop-1 → hop-2, hop-1, the link control → hop-1, control"
+    assert ways.threads("exec") == "the link hop-2 → exec, hop-2, the link hop-1 → hop-2, hop-1 and others"
+
+
+def chain(names: list[str]) -> list[Link]:
+    return [Link(*pair) for pair in itertools.pairwise(names)]
+
+
+def test_in_a_chain_each_loss_cuts_off_all_behind_it_the_nearest_first() -> None:
+    names = ["control", *(f"hop-{number:04}" for number in range(2_000))]
+    found = risk.assess([Node(names[0], "control"), *(Node(name, "hop") for name in names[1:])], chain(names))
+    assert [(cut.hostname, cut.cuts_off) for cut in found.nodes] == [
+        (name, names[number:]) for number, name in enumerate(names[:-1], start=1)
+    ]
+    assert [len(cut.cuts_off) for cut in found.links] == list(range(2_000, 0, -1))
 
 
 @pytest.mark.django_db

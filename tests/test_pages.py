@@ -97,6 +97,30 @@ def test_jobs_are_told_to_those_who_may_see_jobs(admin: User, bob: User, edge: I
     assert "using 6 forks" in page
 
 
+@pytest.mark.parametrize("who", ["admin", "auditor"])
+def test_where_the_mesh_would_break_is_shown_to_who_sees_all_of_it(who: str, edge: InstanceGroup, request: Any) -> None:
+    control, hop = node("control-1", "control"), node("hop-1", "hop")
+    link(control, hop)
+    link(hop, edge.instances.get())
+    client = browser_of(request.getfixturevalue(who))
+    page = text(client, "/?sort=-node")
+    assert 'href="?sort=-node&amp;risk=1#topology-heading">Show where it would break</a>' in page
+    assert "cuts off" not in page
+    page = text(client, "/?sort=-node&risk=1")
+    assert 'href="?sort=-node#topology-heading">Hide where it would break</a>' in page
+    assert "Node \u2068hop-1\u2069: its loss cuts off \u2068exec-1\u2069" in page
+    assert '<input type="hidden" name="risk" value="1">' in page  # a filter leaves it as it is
+    assert "nodes.csv?sort=-node" in page
+
+
+def test_where_the_mesh_would_break_is_not_shown_to_others(bob: User, edge: InstanceGroup) -> None:
+    link(node("control-1", "control"), edge.instances.get())
+    page = text(browser_of(bob), "/?risk=1")
+    assert "exec-1" in page
+    assert "would break" not in page
+    assert "cuts off" not in page
+
+
 def test_a_node_that_is_not_there_is_not_found(admin: User) -> None:
     assert "Node not found" in text(browser_of(admin), "/nodes/7/", status=404)
     assert "Node not found" in text(browser_of(admin), f"/nodes/{10**30}/", status=404)
@@ -148,6 +172,7 @@ SESSION = 5
     [
         ("", 4),
         ("?open=execution&sort=-used&q=exec", 4),
+        ("?risk=1", 4),
         ("?group={group}", 5),
         ("nodes.csv", 2),
         ("nodes.json?q=exec&sort=-used&group={group}", 3),

@@ -407,7 +407,8 @@ def test_a_plan_costs_the_same_for_any_mesh(
     number: int, root: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """The mirror, nodes, groups and members to choose from; and what the domain reads: the same again and the links,
-    for a window also whether there is a mirror, the first job, and the jobs, with more time for these. A fit: the mirror, groups, and two.
+    for a window also whether there is a mirror, the first job, and the jobs, in a transaction with more time. A fit: the
+    mirror, groups, and two.
     """
     hop = node("hop-1", "hop")
     nodes = [node(f"exec-{each}") for each in range(number)]

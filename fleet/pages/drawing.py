@@ -8,10 +8,24 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from math import ceil
 
+from django.utils.text import capfirst
+
 from fleet.pages import layout
+from fleet.pages.breaking import NOWHERE, Breaks
 from fleet.pages.grouping import Kind, Link, Mesh, Part, group, urgency
 from fleet.pages.names import cut, shortened
-from fleet.pages.shapes import CHARACTERS, Band, Box, Drawing, Line, Piece, describe_states, in_words, short_states
+from fleet.pages.shapes import (
+    CHARACTERS,
+    Badge,
+    Band,
+    Box,
+    Drawing,
+    Line,
+    Piece,
+    describe_states,
+    in_words,
+    short_states,
+)
 from instances.models import Instance
 from instances.overview import (
     SEVERITY,
@@ -21,6 +35,8 @@ from instances.overview import (
     sums,
     tier,
 )
+from instances.planning.in_words import effect
+from instances.planning.risk import LinkCut
 from instances.text import isolated
 
 # Lengths in pixels.
@@ -39,14 +55,16 @@ ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)  # positions of a label as
 MIXED = "mixed"
 
 
-def draw(instances: Iterable[Instance], links: Iterable[Link], opened: Collection[str]) -> Drawing:
-    """The drawing of these nodes, in their given order, with the links between them."""
-    return _Drafting(group(instances, links, opened)).drawing()
+def draw(
+    instances: Iterable[Instance], links: Iterable[Link], opened: Collection[str], breaks: Breaks = NOWHERE
+) -> Drawing:
+    """The drawing of these nodes, in their given order, with the links between them, marked with what ``breaks``."""
+    return _Drafting(group(instances, links, opened), breaks).drawing()
 
 
 class _Drafting:
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
+    def __init__(self, mesh: Mesh, breaks: Breaks) -> None:
+        self.mesh, self.breaks = mesh, breaks
         by_tier: dict[Tier, list[str]] = defaultdict(list)
         for node in mesh.nodes.values():
             by_tier[tier(node)].append(node.hostname)
@@ -81,7 +99,7 @@ class _Drafting:
     def piece(self, part: Part) -> Piece:
         label, summed = self.label(part.nodes[0]), sums(part.nodes)
         if part.kind is Kind.CLOSED:
-            return Piece(part, label, summed, BOX_WIDTH, CLOSED_HEIGHT)
+            return Piece(part, label, summed, BOX_WIDTH, CLOSED_HEIGHT, badge=self.badge_of_all(part.nodes))
         if part.kind is Kind.NODE:
             return Piece(part, label, summed, BOX_WIDTH, BOX_HEIGHT, [self.box(part.nodes[0])])
         shown = part.nodes
@@ -103,7 +121,16 @@ class _Drafting:
     def box(self, node: Instance) -> Box:
         state, links = self.describe_state(node), self.describe_links(node)
         description = f"{isolated(node.hostname)}, {node.node_type}, {state}. {links}"
-        return Box(node, self.label(node), standing(node), description)
+        box = Box(node, self.label(node), standing(node), description)
+        loss = self.breaks.nodes.get(node.pk)
+        if loss:
+            box.badge = Badge(f"cuts off {len(loss.cuts_off)}")
+            box.description += f" {capfirst(effect(loss, isolated))}"
+        return box
+
+    def badge_of_all(self, nodes: list[Instance]) -> Badge | None:
+        number = sum(node.pk in self.breaks.nodes for node in nodes)
+        return Badge(f"{number} cut{'s' * (number == 1)} off others") if number else None
 
     def describe_state(self, node: Instance) -> str:
         load = f", {node.consumed_capacity} of {node.capacity} forks in use" if node.capacity else ""
@@ -139,16 +166,19 @@ class _Drafting:
     ) -> tuple[Line, list[layout.Point]]:
         states = Counter(state for *_, state in links)
         state = next(iter(states)) if len(states) == 1 else MIXED
-        description = describe_states(states) if len(links) > 1 else in_words(state)
+        cuts = self.breaks.of_links(links)
+        described = describe_states(states) if len(links) > 1 else in_words(state)
+        ends = f"{isolated(self.describe_end(first))} to {isolated(self.describe_end(second))}"
         line = Line(
             key=f"{first.key}--{second.key}",
             ends=f"{first.key} {second.key}",
             path=path(curve),
             state=state,
             is_bundle=len(links) > 1,
-            title=f"{isolated(self.describe_end(first))} to {isolated(self.describe_end(second))}: {description}",
-            label=short_states(states) if len(links) > 1 else (),
+            title=f"{ends}: {described}{describe_cuts(cuts, links)}",
+            label=(*(short_states(states) if len(links) > 1 else ()), *short_cuts(cuts, links)),
             urgent=states["removing"] > 0,
+            breaks=bool(cuts),
         )
         return line, curve
 
@@ -156,6 +186,24 @@ class _Drafting:
         if part.kind is Kind.NODE:
             return part.nodes[0].hostname
         return f"{len(part.nodes)} {part.tier.label.lower()} nodes"
+
+
+def describe_cuts(cuts: list[LinkCut], links: list[Link]) -> str:
+    """What the loss of these links cuts off, as the end of a title."""
+    if not cuts:
+        return ""
+    if len(links) == 1:
+        return f"; {effect(cuts[0], isolated)}"
+    return f"; the loss of each of {len(cuts)} of them cuts off nodes"
+
+
+def short_cuts(cuts: list[LinkCut], links: list[Link]) -> tuple[str, ...]:
+    """What the loss of these links cuts off, as short lines."""
+    if not cuts:
+        return ()
+    if len(links) == 1:
+        return (f"cuts off {len(cuts[0].cuts_off)}",)
+    return f"{len(cuts)} cut{'s' * (len(cuts) == 1)}", "off nodes"
 
 
 def grid(number: int) -> tuple[int, int]:

@@ -20,8 +20,24 @@ from instances.text import isolated
 
 CHARACTERS, FIGURES = 24, 32  # that fit into a box: of the name, and of the figures below it
 HEADING_WIDTH = 256  # least width of a tier's columns
+BADGE_PADDING, BADGE_CHARACTER = 12, 5.6
 COUNT_WIDTH, DIGIT = 20, 6  # widths of a mark with its space, and of a digit of the number beside it
 IN_WORDS = {"removing": "being removed", "adding": "being added", "established": "established"}
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What the loss of a node cuts off, or how many of several nodes cut off others: on the upper edge of a box."""
+
+    text: str
+
+    @property
+    def width(self) -> int:
+        return BADGE_PADDING + round(BADGE_CHARACTER * len(self.text))
+
+    @property
+    def middle(self) -> float:
+        return self.width / 2
 
 
 @dataclass(slots=True)
@@ -35,6 +51,7 @@ class Box:
     x: int = 0
     y: int = 0
     near: str = ""  # keys of linked parts, if the node does not share all lines of its own part
+    badge: Badge | None = None
 
     @property
     def key(self) -> str:
@@ -69,6 +86,7 @@ class Piece:
     x: int = 0
     y: int = 0
     query: str = ""  # query string of the address that opens or closes the part; "" if there is none
+    badge: Badge | None = None
 
     @property
     def key(self) -> str:
@@ -120,8 +138,9 @@ class Piece:
     def shown(self) -> str:
         """The texts in the box of several nodes, in reading order."""
         numbers = [str(number) for _, number in self.standings]
+        badge = self.badge.text if self.badge else ""
         return " ".join(
-            filter(None, [f"{self.label} and {self.more} more", *numbers, self.load, f"Show {self.number}"])
+            filter(None, [f"{self.label} and {self.more} more", *numbers, self.load, f"Show {self.number}", badge])
         )
 
     @property
@@ -157,6 +176,7 @@ class Line:
     label_x: int = 0  # of the label's middle
     label_y: int = 0  # of the label's upper edge
     urgent: bool = False  # some links are being removed
+    breaks: bool = False  # the loss of one of the links cuts off nodes
 
 
 @dataclass(slots=True)

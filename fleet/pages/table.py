@@ -55,7 +55,7 @@ class Selection(NodeFilter):
     @property
     def all_pages(self) -> str:
         """The query string with the filters and the order alone."""
-        return self.query(page=None, open=None)
+        return self.query(page=None, open=None, risk=None)
 
     @property
     def unfiltered(self) -> str:
@@ -68,7 +68,7 @@ class Selection(NodeFilter):
     @property
     def hidden(self) -> list[tuple[str, str]]:
         """The hidden fields of the filter's form: parameters that it does not change."""
-        return [(name, value) for name in ("sort", "open") for value in self.parameters.getlist(name)]
+        return [(name, value) for name in ("sort", "open", "risk") for value in self.parameters.getlist(name)]
 
     def headings(self) -> list[Heading]:
         return [self._heading(name, label, high_first) for name, (label, _, high_first) in COLUMNS.items()]

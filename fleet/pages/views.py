@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from awx_compat.bases import error_page
 from fleet.pages import node_page
+from fleet.pages.breaking import NOWHERE, find_breaks
 from fleet.pages.drain_views import NO_NODE
 from fleet.pages.drawing import draw
 from fleet.pages.grouping import Link
@@ -51,7 +52,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     selection = Selection(request.GET)
     opened = request.GET.getlist("open")
     nodes, groups = visible_nodes(user), visible_groups(user)
-    drawing = draw(nodes, all_links(), opened)
+    links = all_links()
+    risk = find_breaks(nodes, links) if user.sees_everything and request.GET.get("risk") == "1" else None
+    drawing = draw(nodes, links, opened, risk or NOWHERE)
     add_addresses(drawing, selection, opened)
     total = sums(nodes)
     context = {
@@ -63,6 +66,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "by_load": selection.query(sort="-used", page=None),
         "by_jobs": selection.query(sort="-jobs", page=None),
         "drawing": drawing,
+        "risk": risk,
+        "toggled_risk": selection.query(risk=None if risk else "1"),
         "page": selection.page(members(nodes, selection.group, groups)),
         "groups": groups.items(),
         "types": Instance.NodeType.choices,

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import networkx as nx
@@ -112,51 +113,94 @@ class MeshGraph:
         self.links = [link for link in links if set(link) <= self.nodes.keys()]
         self.controllers = {name for name, node in self.nodes.items() if node.controls}
         self.before = dominators(self.controllers, self.links)
-        self.behind = self.all_behind()
+        self.reached: list[str] = []
+        self.spans: dict[Point, slice] = {}
+        self.order_by_depth()
+        nodes = [self.nodes[name] for name in self.reached]
         self.capacity = sum(node.capacity for node in self.nodes.values())
+        self.forks_until = list(accumulate((node.capacity for node in nodes), initial=0))
+        self.jobs_until = list(accumulate((node.jobs_running for node in nodes), initial=0))
 
-    def all_behind(self) -> dict[Point, list[str]]:
-        """By node or place of a link, the nodes that its loss cuts off."""
-        behind: dict[Point, list[str]] = defaultdict(list)
-        for name in sorted(self.nodes.keys() & self.before.keys()):
-            for point in standing_before(self.before, name):
-                behind[point].append(name)
-        return dict(behind)
+    def order_by_depth(self) -> None:
+        """Fill ``reached`` with the nodes, each before those that it cuts off, and ``spans`` with where these stand.
+
+        So what a loss cuts off stands side by side, and is found without a look at each node of it.
+        """
+        below: dict[Point, list[Point]] = defaultdict(list)
+        for point, nearest in self.before.items():
+            below[nearest].append(point)
+
+        def name(point: Point) -> str:
+            """Of a link the node that it cuts off: there is at most one directly below it."""
+            return point if isinstance(point, str) else str(next(iter(below[point]), ""))
+
+        ahead = below[CONTROL_PLANE]
+        begun: dict[Point, int] = {}
+        while ahead:
+            point = ahead.pop()
+            if point in begun:
+                self.spans[point] = slice(begun[point], len(self.reached))
+                continue
+            if isinstance(point, str):
+                self.reached.append(point)
+            begun[point] = len(self.reached)
+            ahead += [point, *sorted(below[point], key=name, reverse=True)]
+
+    def cuts_off(self, point: Point) -> list[str]:
+        """The nodes that the loss of a node, or of the link at this place, cuts off, the nearest of each way first."""
+        return self.reached[self.spans[point]]
+
+    @cached_property
+    def cutting(self) -> list[Point]:
+        """The nodes and the places of links whose loss cuts off nodes."""
+        return [point for point, span in self.spans.items() if span.start < span.stop]
 
     def single_path(self) -> list[str]:
-        return sorted(set().union(*self.behind.values()))
+        return sorted(name for name in self.reached if self.before[name] != CONTROL_PLANE)
 
     def risk(self) -> Risk:
-        nodes = [NodeCut(hostname=point, **self.loss(point)) for point in self.behind if isinstance(point, str)]
-        places = [point for point in self.behind if isinstance(point, int)]
-        links = [LinkCut(**self.links[place]._asdict(), **self.loss(place)) for place in places]
         return Risk(
-            nodes=sorted(nodes, key=lambda cut: (-len(cut.cuts_off), cut.hostname)),
-            links=sorted(links, key=lambda cut: (-len(cut.cuts_off), cut.source, cut.target)),
-            unreachable=sorted(self.nodes.keys() - self.before.keys()),
+            nodes=self.node_cuts(),
+            links=self.link_cuts(),
+            unreachable=self.unreachable(),
             single_path=self.single_path(),
             longest_ways=self.longest_ways(),
             remedy=self.remedy(),
         )
 
+    def node_cuts(self) -> list[NodeCut]:
+        """The most harmful first."""
+        cuts = [NodeCut(hostname=point, **self.loss(point)) for point in self.cutting if isinstance(point, str)]
+        return sorted(cuts, key=lambda cut: (-len(cut.cuts_off), cut.hostname))
+
+    def link_cuts(self) -> list[LinkCut]:
+        """The most harmful first."""
+        places = [point for point in self.cutting if isinstance(point, int)]
+        cuts = [LinkCut(**self.links[place]._asdict(), **self.loss(place)) for place in places]
+        return sorted(cuts, key=lambda cut: (-len(cut.cuts_off), cut.source, cut.target))
+
+    def unreachable(self) -> list[str]:
+        return sorted(self.nodes.keys() - self.before.keys())
+
     def loss(self, point: Point) -> dict[str, Any]:
-        nodes = [self.nodes[name] for name in self.behind[point]]
-        forks = sum(node.capacity for node in nodes)
+        span = self.spans[point]
+        forks = self.forks_until[span.stop] - self.forks_until[span.start]
         return {
-            "cuts_off": self.behind[point],
+            "cuts_off": self.cuts_off(point),
             "capacity": forks,
             "share": forks / self.capacity if self.capacity else 0.0,
-            "jobs_running": sum(node.jobs_running for node in nodes),
+            "jobs_running": self.jobs_until[span.stop] - self.jobs_until[span.start],
         }
 
     def longest_ways(self) -> list[list[str]]:
         """The shortest ways to the nodes that are the farthest from the control plane, the longest way first."""
         graph: nx.Graph[Point] = nx.Graph(self.links)
-        graph.add_node(CONTROL_PLANE)
         graph.add_edges_from((CONTROL_PLANE, name) for name in self.controllers)
-        found = nx.single_source_shortest_path(graph, CONTROL_PLANE).values()
-        ways = [way[1:] for way in found if len(way) > 2]
-        return sorted(ways, key=lambda way: (-len(way), way[-1]))[:LONGEST_WAYS]
+        graph.add_node(CONTROL_PLANE)
+        far = nx.single_source_shortest_path_length(graph, CONTROL_PLANE)
+        farthest = sorted(self.reached, key=lambda name: (-far[name], name))[:LONGEST_WAYS]
+        ways = [nx.shortest_path(graph, CONTROL_PLANE, name) for name in farthest if far[name] > 1]
+        return [[str(name) for name in way[1:]] for way in ways]
 
     # --- what would repair it
 
@@ -192,25 +236,29 @@ class MeshGraph:
         no link makes its loss good.
         """
         lone = next(iter(self.controllers)) if len(self.controllers) == 1 else None
-        of_threads: dict[Point, list[str]] = defaultdict(list)
-        for name in self.single_path():
-            before = [point for point in standing_before(self.before, name) if point != lone]
-            if before and name not in self.behind:
-                of_threads[before[-1]].append(name)
-        threads = sorted(of_threads, key=lambda thread: (-len(of_threads[thread]), str(thread)))
-        return [(name, thread) for thread in threads for name in of_threads[thread]]
+        cutting = set(self.cutting)
+        ends = {
+            thread: sorted(name for name in self.cuts_off(thread) if name not in cutting)
+            for thread in self.cutting
+            if thread != lone and self.before[thread] in (CONTROL_PLANE, lone)
+        }
+        threads = sorted(ends, key=lambda thread: (-len(ends[thread]), str(thread)))
+        return [(name, thread) for thread in threads for name in ends[thread]]
 
     def elsewhere(self, name: str, thread: Point, neighbours: nx.Graph[str]) -> str | None:
         """A node that does not hang by the thread, nor is it: a hop or control node before an execution node."""
-        hanging = {thread, *self.behind[thread]}
-        others = (other for other in self.by_use if other not in hanging and not neighbours.has_edge(name, other))
-        return next(others, None)
+        others = (other for other in self.by_use if not self.hangs(other, thread))
+        return next((other for other in others if not neighbours.has_edge(name, other)), None)
+
+    def hangs(self, name: str, thread: Point) -> bool:
+        """Whether the node is the thread, or is cut off by its loss."""
+        span = self.spans[thread]
+        return name == thread or span.start < self.spans[name].start <= span.stop
 
     @cached_property
     def by_use(self) -> list[str]:
         """The nodes that can be reached, execution nodes last: those are not there to pass on the work of others."""
-        reached = self.nodes.keys() & self.before.keys()
-        return sorted(reached, key=lambda name: (self.nodes[name].node_type == EXECUTION, name))
+        return sorted(self.reached, key=lambda name: (self.nodes[name].node_type == EXECUTION, name))
 
     def joining(self, *names: str) -> Link:
         return Link(*sorted(names, key=lambda name: (self.nodes[name].dials_before, name)))

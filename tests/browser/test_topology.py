@@ -299,3 +299,37 @@ def test_it_is_accessible_while_something_is_pointed_out(mesh: Page, path: str) 
     assert_accessible(mesh)
     mesh.locator("svg.topology a.box").first.hover()
     assert_accessible(mesh, exclude=[".topology a:not(.near)", ".topology .frame:not(.near)", ".line-label"])
+
+
+# --- where the mesh would break
+
+
+def test_where_it_would_break_is_shown_and_hidden_by_keyboard(mesh: Page) -> None:
+    switch = mesh.get_by_role("link", name="Show where it would break")
+    switch.focus()
+    mesh.keyboard.press("Enter")
+    hides = mesh.get_by_role("link", name="Hide where it would break")
+    expect(hides).to_be_focused()
+    assert mesh.url.endswith("?risk=1#topology-heading")
+    expect(mesh.locator("svg.topology .badge-text").first).to_have_text("cuts off 25")
+    expect(mesh.locator("svg.topology g.break")).to_have_count(3)
+    expect(mesh.locator("#breaking li").filter(has_text="hop-frankfurt-00-0").first).to_contain_text(
+        "its loss cuts off"
+    )
+    assert_accessible(mesh)
+    mesh.keyboard.press("Enter")
+    expect(mesh.get_by_role("link", name="Show where it would break")).to_be_focused()
+    expect(mesh.locator("svg.topology g.break")).to_have_count(0)
+    expect(mesh.locator("#breaking li")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_where_it_would_break_is_shown_without_scripts(scheme: str, new_page: NewPage, company: Service) -> None:
+    page = new_page(
+        storage_state=company.cookies, java_script_enabled=False, viewport=PHONE, color_scheme=scheme, is_mobile=True
+    )
+    page.goto("/")
+    page.get_by_role("link", name="Show where it would break").click()
+    expect(page.locator("svg.topology .badge-text")).to_have_count(3)
+    expect(page.locator("#breaking li").first).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")

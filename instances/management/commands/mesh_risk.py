@@ -9,10 +9,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from instances.management.refusing import ErrorReportingCommand
-from instances.planning.risk import Cut, Link, LinkCut, Risk, of_mesh
-from instances.text import counted, in_one_line
-
-NAMED = 3  # nodes in a line, of those that are cut off
+from instances.planning.in_words import NO_RISK, arrow, effect, some, unreachable
+from instances.planning.risk import Risk, of_mesh
+from instances.text import in_one_line
 
 
 class Command(ErrorReportingCommand):
@@ -44,34 +43,17 @@ def body(risk: Risk) -> dict[str, Any]:
 def lines(risk: Risk) -> Iterable[str]:
     """The risk in words."""
     if not (risk.single_path or risk.unreachable):
-        yield "The loss of one node or of one link cuts off no other node."
+        yield NO_RISK
         return
     for name in risk.unreachable:
-        yield f"Node {in_one_line(name)} can reach no control node now."
+        yield unreachable(name, in_one_line)
     for node in risk.nodes:
-        yield f"Node {in_one_line(node.hostname)}: {effect(node)}"
+        yield f"Node {in_one_line(node.hostname)}: {effect(node, in_one_line)}"
     for link in risk.links:
-        yield f"Link {arrow(link)}: {effect(link)}"
+        yield f"Link {arrow(link.source, link.target, in_one_line)}: {effect(link, in_one_line)}"
     if risk.remedy.links:
         yield "These new links would repair it:"
     for new in risk.remedy.links:
-        yield f"    {arrow(new)}"
+        yield f"    {arrow(*new, in_one_line)}"
     if risk.remedy.unrepaired:
-        yield f"No link repairs the risk of {some(risk.remedy.unrepaired)}: add a control node."
-
-
-def arrow(link: Link | LinkCut) -> str:
-    return f"{in_one_line(link.source)} → {in_one_line(link.target)}"
-
-
-def effect(cut: Cut) -> str:
-    jobs = f", with {counted(cut.jobs_running, 'job')} now" if cut.jobs_running else ""
-    forks = f"{counted(cut.capacity, 'fork')}, {cut.share:.0%} of the mesh"
-    return f"its loss cuts off {some(cut.cuts_off)} ({forks}{jobs})."
-
-
-def some(names: list[str]) -> str:
-    """ "a, b, c and 4 others"."""
-    named = [in_one_line(name) for name in names[:NAMED]]
-    more = len(names) - len(named)
-    return f"{', '.join(named)} and {counted(more, 'other')}" if more else ", ".join(named)
+        yield f"No link repairs the risk of {some(risk.remedy.unrepaired, in_one_line)}: add a control node."
