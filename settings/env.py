@@ -82,7 +82,9 @@ def peers(entries: list[str]) -> None:
 
 
 # Of the service's own paths.
-FIRST_SEGMENTS = ("admin", "api", "favicon.ico", "healthz", "nodes", "nodes.csv", "nodes.json", "readyz", "static")
+FIRST_SEGMENTS = (
+    *("admin", "api", "favicon.ico", "healthz", "nodes", "nodes.csv", "nodes.json", "planning", "readyz", "static"),
+)
 SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 
 

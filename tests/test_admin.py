@@ -19,9 +19,10 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from instances import lifecycle, node_tokens, removals, tasks, tokens
+from instances import drains, lifecycle, node_tokens, removals, tasks, tokens
 from instances.addresses import address_to_link, peers_of
 from instances.admin.nodes import InstanceAdmin
+from instances.drains import DrainPlan
 from instances.locking import StaleError
 from instances.mirror import guard
 from instances.models import (
@@ -56,7 +57,8 @@ NODE_TOKENS = "/admin/instances/nodetoken/"
 QUEUE = "/admin/procrastinate/procrastinatejob/"
 MIRROR = "/admin/instances/mirror/"
 LOOKS = "/admin/instances/meshinspection/"
-LISTS = [NODES, ADDRESSES, LINKS, GROUPS, JOBS, USERS, TOKENS, NODE_TOKENS, QUEUE, MIRROR, LOOKS]
+DRAINS = "/admin/instances/drain/"
+LISTS = [NODES, ADDRESSES, LINKS, GROUPS, JOBS, USERS, TOKENS, NODE_TOKENS, QUEUE, MIRROR, LOOKS, DRAINS]
 
 
 # --- who
@@ -342,6 +344,7 @@ def grow(admin: User, number: int) -> dict[str, str]:
         MeshInspection.objects.create(inspector=f"c-{number}-{n}", began=now, watching_since=now)
     tasks.check_health(nodes)
     jobs = make_jobs(number, execution_node=nodes[0].hostname, status="running", instance_group=groups[0])
+    drain, *_ = drains.begin([each.pk for each in nodes], DrainPlan("cables"), admin)
     LogEntry.objects.log_actions(admin.pk, [nodes[0]] * number, 2, change_message="Enabled.")
     found: list[Any] = [
         nodes[0],
@@ -351,6 +354,7 @@ def grow(admin: User, number: int) -> dict[str, str]:
         jobs[0],
         users[0],
         token,
+        drain,
     ]
     found += [NodeToken.objects.first(), ProcrastinateJob.objects.first()]
     return {f"{type(record).__name__} {record}"[:12]: page_of(record) for record in found}
@@ -763,7 +767,11 @@ def test_more_than_200_are_not_done_at_once(root: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "action", ["enable", "disable", "check_health", "deprovision", "undo_deprovisioning", "force_removal", "nothing"]
+    "action",
+    [
+        *("enable", "disable", "drain", "undo_drain", "check_health"),
+        *("deprovision", "undo_deprovisioning", "force_removal", "nothing"),
+    ],
 )
 def test_an_action_without_nodes_does_nothing(action: str, root: Client) -> None:
     one = node("exec-1")

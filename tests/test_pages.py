@@ -195,11 +195,11 @@ def test_the_dashboard_costs_the_same_for_any_mesh(
 def test_a_node_costs_the_same_for_any_mesh(
     mesh: list[Instance], admin: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """The mirror, the node, its conditions, who watches, all links and its drain, its jobs as executor and as
-    controller, two for its own links, the groups, the addresses.
+    """The mirror, the node, its conditions, who watches, all links and its drain, its drain for itself, its jobs as
+    executor and as controller, two for its own links, the groups, the addresses.
     """
     client = browser_of(admin)
-    with django_assert_num_queries(SESSION + 12):
+    with django_assert_num_queries(SESSION + 13):
         client.get(f"/nodes/{mesh[0].pk}/")
 
 

@@ -258,7 +258,7 @@ def test_login_and_logout_stay_in_the_form(form: Form, admin: User) -> None:
 @all_forms
 def test_pages_of_the_api_link_in_the_form(form: Form, records: dict[str, object], authorization: str) -> None:
     """But to what has no prefix."""
-    beside = {f"{form.base}{path}" for path in ("/", "/api/", "/api/docs/", "/admin/")}
+    beside = {f"{form.base}{path}" for path in ("/", "/api/", "/api/docs/", "/admin/", "/planning/")}
     with served_as(form):
         for path in ("/api/", "/api/v2/", "/api/v2/instances/", "/api/v2/instances/exec-1/", "/api/v2/unified_jobs/"):
             page = ask(form.request(path), authorization, accept="text/html").content.decode()

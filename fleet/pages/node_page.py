@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from fleet.pages.drain_views import drain_of, may_drain
 from instances import capacity
 from instances.capacity import Load
+from instances.drain_form import DrainForm
 from instances.health import conditions, reasons
 from instances.models import Condition, Instance, InstanceLink, UnifiedJob
 from instances.models.address import full_address
@@ -51,7 +53,7 @@ class PeerRow:
     address: str  # to which the link leads; "" if no other link joins the two nodes in this direction
 
 
-def context_of(node: Instance, reader: Reader) -> dict[str, Any]:
+def context_of(node: Instance, reader: Reader, now: datetime) -> dict[str, Any]:
     """The template's context. ``node`` must be read with load, links and conditions."""
     jobs = active_jobs(node, reader)
     return {
@@ -61,6 +63,9 @@ def context_of(node: Instance, reader: Reader) -> dict[str, Any]:
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
         "conditions": [condition_row(each, node) for each in conditions.current(node)],
+        "open_drain": drain_of(node, now),
+        "may_drain": may_drain(reader),
+        "form": DrainForm(),
         "sees_jobs": reader.sees_everything,
         "jobs": jobs,
         "forks_of_others": node.consumed_capacity - sum(job.forks for job in jobs),

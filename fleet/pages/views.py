@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from awx_compat.bases import error_page
 from fleet.pages import node_page
 from fleet.pages.breaking import NOWHERE, find_breaks
+from fleet.pages.drain_views import NO_NODE
 from fleet.pages.drawing import draw
 from fleet.pages.grouping import Link
 from fleet.pages.shapes import Drawing
@@ -149,14 +150,10 @@ def node(request: HttpRequest, pk: int) -> HttpResponse:
     readable = Instance.objects.visible_to(user.reader).with_load().with_addressed_links().with_conditions()
     found = readable.filter(pk=pk).first() if pk <= HIGHEST_ID else None
     if found is None:
-        return error_page(
-            request, HTTPStatus.NOT_FOUND, "Node not found", "The node does not exist, or you may not see it."
-        )
-    return render(
-        request,
-        "pages/node.html",
-        {**common_context(request), "back": back(request), **node_page.context_of(found, user.reader)},
-    )
+        return error_page(request, HTTPStatus.NOT_FOUND, *NO_NODE)
+    context = common_context(request)
+    context |= {"back": back(request), **node_page.context_of(found, user.reader, context["now"])}
+    return render(request, "pages/node.html", context)
 
 
 def back(request: HttpRequest) -> str:

@@ -54,3 +54,15 @@ def bar(percent: float, width: int = 100) -> dict[str, Any]:
     """A bar of a share in use, in percent. The template must show the numbers beside it."""
     level = "over" if percent > 100 else "high" if percent >= 80 else "usual"
     return {"filled": round(min(100.0, percent), 1), "level": level, "width": width}
+
+
+@register.filter
+def share(part: float) -> str:
+    """A part from 0 to 1 as a percentage to one place."""
+    return f"{part:.1%}"
+
+
+@register.simple_tag
+def before_after(before: object, after: object) -> str:
+    """Both values, or one where they are the same."""
+    return str(before) if before == after else f"{before} \u2192 {after}"

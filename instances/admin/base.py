@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, DataError, IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, DataError, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -16,18 +15,15 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from psycopg.errors import QueryCanceled
 
-from instances import database
-from instances.addresses import TakenAddressError
 from instances.admin import show
 from instances.admin.forms import RejectedForm
 from instances.admin.lists import MeshList, NewestFirst
-from instances.locking import StaleError, lock_record
-from instances.messages import BUSY, CONFLICT, STALE
+from instances.locking import lock_record
 from instances.mirror import guard
 from instances.models import Mirror
 from instances.reader import Reader
+from instances.refusals import ERRORS, reason_of
 
-ERRORS = (ValidationError, StaleError, TakenAddressError, DatabaseError, ObjectDoesNotExist)
 MOST_AT_ONCE = 200  # records of one action
 MOST_ERRORS = 10  # errors of an action that are shown
 TOO_LONG = "The query takes too long. Use other filters or a shorter search."
@@ -40,25 +36,6 @@ def mirror_of(request: HttpRequest) -> Mirror | None:
         known["mirror"] = guard.current()
     mirror: Mirror | None = known["mirror"]
     return mirror
-
-
-def reason_of(error: Exception) -> str:
-    """The message of an error by which the domain or the database refused a change; raises any other error."""
-    if database.is_away(error):
-        raise error
-    if refused := guard.error_message(error):
-        return refused
-    if isinstance(error, ValidationError):
-        return " ".join(error.messages)
-    if isinstance(error, StaleError):
-        return STALE
-    if isinstance(error, TakenAddressError):
-        return str(error)
-    if isinstance(error.__cause__, QueryCanceled) or isinstance(error, OperationalError):
-        return BUSY
-    if isinstance(error, IntegrityError | ObjectDoesNotExist):
-        return CONFLICT
-    raise error
 
 
 class MeshAdmin(admin.ModelAdmin):

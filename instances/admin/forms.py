@@ -8,12 +8,11 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.core.validators import RegexValidator
 from django.db import transaction
 from django.db.models import Model
 
 from instances import tokens
-from instances.text import TURNING
+from instances.drain_form import no_turning
 
 Check = Callable[[Any, Any], Any]
 
@@ -114,9 +113,7 @@ class ManyPicker(AutocompleteSelectMultiple):
 class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
-        validators=[
-            RegexValidator(TURNING, "Characters that change the direction of text are not allowed.", inverse_match=True)
-        ],
+        validators=[no_turning],
         widget=forms.TextInput(attrs={"size": 60, "autofocus": True}),
         help_text="The reason is shown with the node until the node is enabled again, and stays in the history.",
     )

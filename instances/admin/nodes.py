@@ -18,6 +18,7 @@ from instances import lifecycle, overview, rules
 from instances.addresses import INSTALLABLE, LISTENER
 from instances.admin import show
 from instances.admin.addresses import address_table
+from instances.admin.drains import DrainActions
 from instances.admin.forms import CheckedForm, ManyPicker, ReasonForm
 from instances.admin.links import links_of
 from instances.admin.lists import CapacityLeftFilter, ErrorsFilter, GroupFilter, LastContactFilter, StandingFilter
@@ -74,7 +75,7 @@ class InstanceForm(CheckedForm):
 
 
 @admin.register(Instance)
-class InstanceAdmin(RemovalAdmin):
+class InstanceAdmin(DrainActions, RemovalAdmin):
     form = InstanceForm
     list_display = ["shown_hostname", "kind", "shown_state", "shown_load", "jobs", "seen", "shown_errors"]
     list_filter = [
@@ -90,7 +91,10 @@ class InstanceAdmin(RemovalAdmin):
     search_fields = ["hostname", "ip_address"]
     search_help_text = "Part of the hostname or of the IP address"
     ordering = ["hostname"]
-    actions = ["enable", "disable", "check_health", "deprovision", "undo_deprovisioning", "force_removal"]
+    actions = [
+        *("enable", "disable", "drain", "undo_drain", "check_health"),
+        *("deprovision", "undo_deprovisioning", "force_removal"),
+    ]
     change_form_template = "admin/instances/instance_form.html"
 
     reported = ["shown_version", "shown_uuid", "shown_address"]
@@ -160,6 +164,7 @@ class InstanceAdmin(RemovalAdmin):
     def shown_state(self, node: Instance) -> SafeString:
         state = show.badge(State.severity_of(node.node_state, Severity.BAD), node.get_node_state_display())
         more = [] if node.enabled else [show.badge("unsure", "Disabled")]
+        more += [show.badge("unsure", "Draining")] if node.is_draining else []
         more += [show.badge("bad", "Errors")] if node.errors else []
         more += [show.badge("bad", "Over capacity")] if overview.is_overloaded(node) else []
         return format_html_join(" ", "{}", ((badge,) for badge in (state, *more)))
@@ -313,6 +318,7 @@ def page_actions(node: Instance) -> list[tuple[str, str, bool]]:
     return [
         ("enable", "Enable", not node.enabled),
         ("disable", "Disable …", node.enabled),
+        ("undo_drain", "Undo drain", True) if node.is_draining else ("drain", "Drain …", True),
         ("check_health", "Check health", bool(settings.HEALTH_PROBE) and start.is_checked_on_demand(node)),
         ("deprovision", "Deprovision …", not is_leaving and may_be_removed(node)),
         ("undo_deprovisioning", "Undo deprovisioning", is_leaving),

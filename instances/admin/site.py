@@ -14,6 +14,7 @@ ORDER = (
     "InstanceGroup",
     "InstanceLink",
     "ReceptorAddress",
+    "Drain",
     "UnifiedJob",
     "User",
     "NodeToken",

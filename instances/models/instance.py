@@ -132,6 +132,7 @@ class Instance(Timestamped):
 
     # What the queryset's methods annotate.
     load: Load
+    is_draining: bool
     is_mirrored: bool
     is_up: bool
     is_visible: bool
