@@ -165,6 +165,24 @@ def compare(node: Instance, model: Model) -> None:
     assert [drain.drained_at is not None for drain in found] == ([model.drain["drained"]] if model.drain else [])
 
 
+@pytest.mark.parametrize("forced", [False, True])
+@pytest.mark.parametrize("then", Drain.Then.values)
+def test_after_the_deadline_only_a_forced_drain_goes_on_though_jobs_are_left(
+    then: str, forced: bool, node: Instance
+) -> None:
+    make_jobs(1, status="running", execution_node="exec-1")
+    drains.begin([node.pk], DrainPlan("repair", then, timezone.now() + HOUR, "it burns" if forced else ""))
+    drains.advance()
+    assert Drain.objects.open().exists()
+    let_deadline_pass()
+    drains.advance()
+    drain = Drain.objects.get()
+    node.refresh_from_db()
+    assert (drain.ended_how, drain.drained_at) == ("done" if forced else "", None)
+    assert node.enabled == (forced and then == "enable")
+    assert (node.node_state == "deprovisioning") == (forced and then == "deprovision")
+
+
 # --- refusals
 
 

@@ -158,14 +158,16 @@ def test_a_killed_worker_leaves_a_step_that_another_takes_once(
     database.connection.execute(ENDS.format(column))
     with shut_gate(database):
         with working(database.url, signal.SIGKILL):
-            until(lambda: somebody_waits(database))
+            until(lambda: somebody_waits(database), seconds=60)
         drained = database.one("SELECT drained_at IS NOT NULL FROM instances_drain")
         assert drained == (column == "ended_at")  # the first transaction was committed, or not
     until(lambda: not somebody_waits(database))
     assert database.one("SELECT ended_at FROM instances_drain") is None
     assert database.one("SELECT count(*) FROM steps") == 0
+    database.connection.execute("DELETE FROM procrastinate_workers")
     with working(database.url), working(database.url):
-        until(lambda: database.one("SELECT ended_how FROM instances_drain") == "done")
+        until(lambda: database.one("SELECT count(*) FROM procrastinate_workers") == 2, seconds=60)
+        until(lambda: database.one("SELECT ended_how FROM instances_drain") == "done", seconds=60)
         if then == "deprovision":
             until(lambda: not database.has(NODE))
     assert [row[0] for row in database.connection.execute("SELECT step FROM steps")] == [step]
@@ -196,7 +198,7 @@ def test_a_killed_server_leaves_nothing_or_a_drain(database: Database) -> None:
         answer = requests.post(where, json={"reason": "repair", "then": "enable"}, headers=ADMIN, timeout=60)
         assert answer.status_code == 201
     with working(database.url):
-        until(lambda: database.one("SELECT ended_how FROM instances_drain") == "done")
+        until(lambda: database.one("SELECT ended_how FROM instances_drain") == "done", seconds=60)
     assert [row[0] for row in database.connection.execute("SELECT step FROM steps")] == ["f ready", "t ready"]
 
 
