@@ -190,7 +190,7 @@ class WhatIfSerializer(serializers.Serializer[Any]):
 
 
 class WhatIfView(ApiView):
-    """What groups and fleet would be after a change that is only thought of. Nothing is changed.
+    """POST a change that is only thought of: the answer is what groups and fleet would be after it. Nothing is changed.
 
     Everybody plans with the nodes and groups that they see.
     """
