@@ -880,5 +880,5 @@ def test_bundles_cost_the_same_in_any_mesh(
         issue_without_keys(each, mesh_ca)
     with django_assert_num_queries(1 + 2):
         assert len(listed(client)) == rows + 1
-    with django_assert_num_queries(5 + 1):
+    with django_assert_num_queries(6 + 1):
         assert told_of(client, node)[0] == "True"
