@@ -31,8 +31,8 @@ RECORDED = {job["representation"]["type"]: job for job in DATASET["unified_jobs"
 READERS = ("admin", "auditor", "group admin", "nobody")
 REFUSED = {401, 403, 404, 405, 501}
 ANSWERS = {200, 302, 403}  # of what is given as a path; the login redirects who is logged in
-# 404 where nothing is mirrored, and where nothing is measured; 400 where no job is named.
-ABSENT = ("/api/fleet/v1/mirror/", "/api/fleet/v1/metrics/process/", "/api/fleet/v1/fit/")
+# 404 where nothing is mirrored, and where nothing is measured; 400 where no job is named; 405 where a body is needed.
+ABSENT = ("/api/fleet/v1/mirror/", "/api/fleet/v1/metrics/process/", "/api/fleet/v1/fit/", "/api/fleet/v1/what_if/")
 SESSIONS = ("/api/login/", "/api/logout/", "/api/o/")  # forms of pages, whose OPTIONS describe nothing
 
 
