@@ -52,7 +52,7 @@ class RemovalSerializer(serializers.Serializer[Any]):
 
 
 class Deprovisioning(OfInstance):
-    """Removes an execution or hop node once it has no active jobs, or at once, and undoes that until it has begun."""
+    """POST removes an execution or hop node, at once or once no job is active on it; DELETE undoes what has not begun."""
 
     title = "Instance Deprovisioning"
     permission_classes = [ChangesNeedSuperuser]

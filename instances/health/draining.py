@@ -50,5 +50,5 @@ def reason_of(drain: Drain, now: datetime) -> Reason:
 
 def message_of(drain: Drain) -> str:
     by = f" by {drain.requested_by_name}" if drain.requested_by_name else ""
-    deadline = f" Deadline: {exact(drain.deadline)}." if drain.deadline else ""
-    return f"Requested{by}: {drain.reason}{deadline}"
+    deadline = f", to end before {exact(drain.deadline)}" if drain.deadline else ""
+    return f"Requested{by}{deadline}: {drain.reason}"
