@@ -52,7 +52,7 @@ class RemovalSerializer(serializers.Serializer[Any]):
 
 
 class Deprovisioning(OfInstance):
-    """POST removes an execution or hop node, at once or once no job is active on it; DELETE undoes what has not begun."""
+    """POST removes an execution or hop node once it has no jobs, or at once; DELETE undoes what did not begin."""
 
     title = "Instance Deprovisioning"
     permission_classes = [ChangesNeedSuperuser]
