@@ -100,6 +100,7 @@ def test_a_drain_is_undone_once(client: APIClient, node: Instance) -> None:
         ({"reason": "x", "deadline": "2020-01-01T00:00:00Z"}, "deadline"),
         ({"reason": "x", "force": True}, "force_reason"),
         ({"reason": "x", "force_reason": "y"}, "force_reason"),
+        ({"reason": "x", "dealine": "2030-01-01T00:00:00Z"}, "dealine"),
     ],
     ids=str,
 )

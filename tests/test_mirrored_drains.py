@@ -234,7 +234,7 @@ def test_a_worker_does_nothing_to_drains_of_a_mirror(site: Site) -> None:
         (silent, "did not answer /api/v2/instances/2/ in time."),
         (broken_json, "with broken JSON."),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_fails_is_said_at_the_drain_and_tried_again(
     fault: Fault, reason: str, times: int, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
