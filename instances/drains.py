@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -28,6 +28,7 @@ from instances.text import visible
 logger = logging.getLogger(__name__)
 
 PERIOD = 5  # seconds between two calls of advance() by a worker
+LONGEST = timedelta(days=3650)  # of a deadline; PostgreSQL stores years that Python cannot read back
 MOST_RUNS = 100  # of a template, the latest, from which the end of its jobs is estimated
 LEAVING = (Instance.NodeState.DEPROVISIONING, Instance.NodeState.DEPROVISION_FAIL)
 Then, Ending = Drain.Then, Drain.Ending
@@ -35,6 +36,7 @@ Then, Ending = Drain.Then, Drain.Ending
 NOT_DRAINING = "The node is not being drained."
 NO_REASON = "A reason is required: why the node is drained."
 PAST_DEADLINE = "The deadline must be in the future."
+FAR_DEADLINE = f"The deadline must be within {LONGEST.days:,} days."
 
 
 class DrainRefusedError(Exception):
@@ -83,6 +85,8 @@ def check_plan(plan: DrainPlan, now: datetime) -> None:
         errors["reason"] = NO_REASON
     if plan.deadline is not None and plan.deadline <= now:
         errors["deadline"] = PAST_DEADLINE
+    elif plan.deadline is not None and plan.deadline > now + LONGEST:
+        errors["deadline"] = FAR_DEADLINE
     if errors:
         raise ValidationError(errors)
 

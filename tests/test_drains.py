@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
 from typing import Any
 
 import pytest
@@ -226,6 +227,13 @@ def test_a_reason_is_required(reason: str, node: Instance) -> None:
 def test_so_is_a_deadline_in_the_future(node: Instance) -> None:
     with pytest.raises(ValidationError, match="future"):
         drains.begin([node.pk], DrainPlan("repair", deadline=timezone.now()))
+
+
+def test_a_deadline_that_could_not_be_read_back_is_refused(node: Instance) -> None:
+    late = datetime(9999, 12, 31, 23, tzinfo=fixed_zone(-12 * HOUR))  # in UTC that is the year 10000
+    with pytest.raises(ValidationError, match="within 3,650 days"):
+        drains.begin([node.pk], DrainPlan("repair", deadline=late))
+    assert list(Drain.objects.all()) == []
 
 
 @pytest.mark.parametrize("node_type", ["control", "hybrid"])
