@@ -241,6 +241,7 @@ def take_step(pk: int) -> bool:
         drain.save(update_fields=["drained_at"])
         return True
     else:
+        log_jobs_left(drain, instance)
         follow_up(drain, instance)
         end(drain, Ending.DONE)
     return False
@@ -252,6 +253,14 @@ def lock(pk: int) -> tuple[Drain, Any]:
     instance = lock_rows(Instance.objects.filter(drains=pk)).first()
     drain: Drain = lock_rows(Drain.objects.with_jobs()).get(pk=pk)
     return drain, instance
+
+
+def log_jobs_left(drain: Drain, instance: Instance) -> None:
+    """Log the jobs that a forced drain does not wait for."""
+    jobs = [job.pk for job in remaining_jobs([instance])[instance.pk]]
+    if jobs:
+        ids = ", ".join(map(str, jobs))
+        audit.log_event("drain deadline passed", node=drain.hostname, active_jobs=len(jobs), jobs=ids)
 
 
 def follow_up(drain: Drain, instance: Instance) -> None:

@@ -1,5 +1,6 @@
 """Draining a node: who may not, what follows, and that it ends once; held against a plain model."""
 
+import logging
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -182,6 +183,19 @@ def test_after_the_deadline_only_a_forced_drain_goes_on_though_jobs_are_left(
     assert (drain.ended_how, drain.drained_at) == ("done" if forced else "", None)
     assert node.enabled == (forced and then == "enable")
     assert (node.node_state == "deprovisioning") == (forced and then == "deprovision")
+
+
+def test_the_jobs_that_a_forced_drain_leaves_behind_are_logged(
+    node: Instance, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    jobs = make_jobs(2, status="running", execution_node="exec-1")
+    drains.begin([node.pk], DrainPlan("repair", deadline=timezone.now() + HOUR, force_reason="it burns"))
+    let_deadline_pass()
+    caplog.set_level(logging.INFO, "instances.audit")
+    with django_capture_on_commit_callbacks(execute=True):
+        drains.advance()
+    ids = ", ".join(str(job.pk) for job in jobs)
+    assert f'drain deadline passed node="exec-1" active_jobs="2" jobs="{ids}" by="-"' in caplog.text
 
 
 # --- refusals
