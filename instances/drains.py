@@ -35,6 +35,7 @@ Then, Ending = Drain.Then, Drain.Ending
 
 NOT_DRAINING = "The node is not being drained."
 NO_REASON = "A reason is required: why the node is drained."
+NO_FORCE_REASON = "A forced drain needs a reason for that, too."
 PAST_DEADLINE = "The deadline must be in the future."
 FAR_DEADLINE = f"The deadline must be within {LONGEST.days:,} days."
 
@@ -83,6 +84,8 @@ def check_plan(plan: DrainPlan, now: datetime) -> None:
     errors = {}
     if not plan.reason.strip():
         errors["reason"] = NO_REASON
+    if plan.force_reason.isspace():
+        errors["force_reason"] = NO_FORCE_REASON
     if plan.deadline is not None and plan.deadline <= now:
         errors["deadline"] = PAST_DEADLINE
     elif plan.deadline is not None and plan.deadline > now + LONGEST:

@@ -238,6 +238,13 @@ def test_a_reason_is_required(reason: str, node: Instance) -> None:
     assert not Drain.objects.exists()
 
 
+def test_so_is_one_to_force_it(node: Instance) -> None:
+    members(1, node)
+    with pytest.raises(ValidationError, match="force_reason"):
+        drains.begin([node.pk], DrainPlan("repair", force_reason=" "))
+    assert not Drain.objects.exists()
+
+
 def test_so_is_a_deadline_in_the_future(node: Instance) -> None:
     with pytest.raises(ValidationError, match="future"):
         drains.begin([node.pk], DrainPlan("repair", deadline=timezone.now()))
