@@ -107,8 +107,10 @@ PLANS: list[tuple[dict[str, Any], Change]] = [
     (
         {
             "policy-TOTAL_FORMS": "2",
-            **{"policy-0-group": "spare", "policy-0-policy_instance_minimum": "3"},
-            **{"policy-1-group": "spare", "policy-1-policy_instance_percentage": "0"},
+            "policy-0-group": "spare",
+            "policy-0-policy_instance_minimum": "3",
+            "policy-1-group": "spare",
+            "policy-1-policy_instance_percentage": "0",
         },
         Change(policies={"spare": {"policy_instance_minimum": 3, "policy_instance_percentage": 0}}),
     ),
