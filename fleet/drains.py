@@ -154,6 +154,10 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
     forced = serializers.BooleanField(
         source="is_forced", read_only=True, help_text="Whether its next step follows after the deadline in any case."
     )
+    awx_error = serializers.SerializerMethodField(
+        help_text="Why the mirrored AWX was not given it at the last attempt; empty where that did not fail, and for "
+        "users who do not see the state of the mirror."
+    )
     jobs_remaining = serializers.SerializerMethodField(
         help_text="How many jobs the node still has; null once the drain has ended."
     )
@@ -177,6 +181,9 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
     def get_overdue(self, drain: Drain) -> bool:
         return drain.is_overdue(timezone.now())
 
+    def get_awx_error(self, drain: Drain) -> str:
+        return drain.awx_error if self.context["sees_everything"] else ""
+
     def get_jobs_remaining(self, drain: Drain) -> int | None:
         progress = self.context["progress"].get(drain.pk)
         return None if progress is None else len(progress.jobs)
@@ -184,7 +191,7 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
     @extend_schema_field(RemainingJobSerializer(many=True))
     def get_jobs(self, drain: Drain) -> Any:
         progress = self.context["progress"].get(drain.pk)
-        if progress is None or not self.context["sees_jobs"]:
+        if progress is None or not self.context["sees_everything"]:
             return []
         jobs = [{"job": job, "eta": estimate} for job, estimate in progress.jobs[:MOST_JOBS]]
         return RemainingJobSerializer(jobs, many=True).data
@@ -194,7 +201,7 @@ class DrainSerializer(serializers.ModelSerializer[Drain]):
         progress = self.context["progress"].get(drain.pk)
         if progress is None:
             return None
-        eta = progress.eta if self.context["sees_jobs"] else replace(progress.eta, job=None)
+        eta = progress.eta if self.context["sees_everything"] else replace(progress.eta, job=None)
         return EtaSerializer(eta).data
 
 
@@ -207,7 +214,7 @@ class DrainsBegunSerializer(serializers.Serializer[Any]):
 
 def rendered(found: list[Drain], reader: Any) -> list[Any]:
     """The bodies of drains that were read ``with_jobs()``."""
-    context = {"progress": drains.progress_of(found), "sees_jobs": reader.sees_everything}
+    context = {"progress": drains.progress_of(found), "sees_everything": reader.sees_everything}
     return list(DrainSerializer(found, many=True, context=context).data)
 
 

@@ -114,7 +114,7 @@ class Conditions(OfInstance):
         examples=openapi.response_example(openapi.CONDITIONS),
     )
     def get(self, request: Request, key: str) -> Response:
-        found = conditions.current(self.instance)
+        found = conditions.current_for(self.reader, self.instance)
         return Response(ConditionsSerializer({"count": len(found), "results": found}).data)
 
 

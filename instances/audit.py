@@ -19,7 +19,7 @@ from instances.models import InstanceGroupRole, NodeToken, User
 
 logger = logging.getLogger(__name__)
 
-LONGEST = 150  # characters of a value, as many as a username may have
+LONGEST = 1_000  # characters of a value, as many as a reason may have
 RANKS = ("is_superuser", "is_system_auditor", "is_staff", "is_active")
 WATCHED = ("username", "password", *RANKS)
 

@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -28,13 +28,16 @@ from instances.text import visible
 logger = logging.getLogger(__name__)
 
 PERIOD = 5  # seconds between two calls of advance() by a worker
+LONGEST = timedelta(days=3650)  # of a deadline; PostgreSQL stores years that Python cannot read back
 MOST_RUNS = 100  # of a template, the latest, from which the end of its jobs is estimated
 LEAVING = (Instance.NodeState.DEPROVISIONING, Instance.NodeState.DEPROVISION_FAIL)
 Then, Ending = Drain.Then, Drain.Ending
 
 NOT_DRAINING = "The node is not being drained."
 NO_REASON = "A reason is required: why the node is drained."
+NO_FORCE_REASON = "A forced drain needs a reason for that, too."
 PAST_DEADLINE = "The deadline must be in the future."
+FAR_DEADLINE = f"The deadline must be within {LONGEST.days:,} days."
 
 
 class DrainRefusedError(Exception):
@@ -81,8 +84,12 @@ def check_plan(plan: DrainPlan, now: datetime) -> None:
     errors = {}
     if not plan.reason.strip():
         errors["reason"] = NO_REASON
+    if plan.force_reason.isspace():
+        errors["force_reason"] = NO_FORCE_REASON
     if plan.deadline is not None and plan.deadline <= now:
         errors["deadline"] = PAST_DEADLINE
+    elif plan.deadline is not None and plan.deadline > now + LONGEST:
+        errors["deadline"] = FAR_DEADLINE
     if errors:
         raise ValidationError(errors)
 
@@ -237,6 +244,7 @@ def take_step(pk: int) -> bool:
         drain.save(update_fields=["drained_at"])
         return True
     else:
+        log_jobs_left(drain, instance)
         follow_up(drain, instance)
         end(drain, Ending.DONE)
     return False
@@ -248,6 +256,14 @@ def lock(pk: int) -> tuple[Drain, Any]:
     instance = lock_rows(Instance.objects.filter(drains=pk)).first()
     drain: Drain = lock_rows(Drain.objects.with_jobs()).get(pk=pk)
     return drain, instance
+
+
+def log_jobs_left(drain: Drain, instance: Instance) -> None:
+    """Log the jobs that a forced drain does not wait for."""
+    jobs = [job.pk for job in remaining_jobs([instance])[instance.pk]]
+    if jobs:
+        ids = ", ".join(map(str, jobs))
+        audit.log_event("drain deadline passed", node=drain.hostname, active_jobs=len(jobs), jobs=ids)
 
 
 def follow_up(drain: Drain, instance: Instance) -> None:

@@ -607,6 +607,31 @@ def test_a_node_with_a_single_path_says_over_what_and_that_it_is_bad(admin: User
         assert answer in page.get(path).content.decode()
 
 
+@pytest.mark.django_db
+def test_what_a_node_hangs_by_is_named_to_those_alone_who_see_the_whole_mesh(alice: User, auditor: User) -> None:
+    hop, execution, lost = node("hop-1", "hop"), node("exec-1"), node("exec-2", node_state="unavailable")
+    link(node("control-1", "control"), hop)
+    link(hop, execution)
+    link(hop, lost)
+    NodeHealth.objects.create(instance=lost, lost_since=timezone.now())
+    message = "Every path to it leads over hop-1, which is down."
+    Condition.objects.create(instance=lost, type="Reachable", status="False", reason="CutOff", message=message)
+    group = InstanceGroup.objects.create(name="edge")
+    group.instances.set([execution, lost])
+    InstanceGroupRole.objects.create(user=alice, instance_group=group, role="admin_role")
+    for each, kind, reason in ((execution, "SinglePath", "OneLossCutsOff"), (lost, "Reachable", "CutOff")):
+        for user, is_named in ((alice, False), (auditor, True)):
+            answer = client_of(user).get(f"/api/fleet/v1/instances/{each.pk}/conditions/").json()["results"]
+            found = next(row for row in answer if row["type"] == kind)
+            assert (found["reason"], "hop-1" in found["message"]) == (reason, is_named)
+            page = Client()
+            page.force_login(user)
+            assert (
+                f"leads over {'hop-1' if each is lost else 'the link hop-1'}"
+                in page.get(f"/nodes/{each.pk}/").content.decode()
+            ) is is_named
+
+
 def test_every_value_has_a_text() -> None:
     assert all(kind.question.endswith("?") and kind.question != f"{kind.label}?" for kind in Type)
     assert {status.answer for status in Status} == {"Yes", "No", "Not known"}

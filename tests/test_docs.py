@@ -47,6 +47,12 @@ def test_relative_links_lead_to_what_exists(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{relative(page)}: {link}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_each_section_is_there_once(page: Path) -> None:
+    sections = re.findall(r"^## .+$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(sections) == len(set(sections))
+
+
 def test_the_readme_is_short() -> None:
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 

@@ -239,6 +239,16 @@ def test_open_drains_are_listed_for_the_nodes_that_are_seen(root: Client, bob: U
     assert Client().get("/planning/drains/")["Location"] == "/api/login/?next=/planning/drains/"
 
 
+def test_a_long_list_is_cut_and_says_so(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.pages.drain_views.MOST_DRAINS", 2)
+    for number in range(3):
+        assert "are shown" not in text(root, "/planning/drains/")
+        drain(root, node(f"exec-{number}"))
+    page = text(root, "/planning/drains/")
+    assert ("exec-1" in page, "exec-2" in page) == (True, False)
+    assert "The 2 that began first are shown; the API lists all." in page
+
+
 @pytest.mark.parametrize("number", [1, 20])
 def test_drains_cost_the_same_however_many_there_are(
     number: int, root: Client, django_assert_num_queries: DjangoAssertNumQueries

@@ -1,10 +1,12 @@
 """Draining a node: who may not, what follows, and that it ends once; held against a plain model."""
 
+import logging
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
 from typing import Any
 
 import pytest
@@ -183,6 +185,19 @@ def test_after_the_deadline_only_a_forced_drain_goes_on_though_jobs_are_left(
     assert (node.node_state == "deprovisioning") == (forced and then == "deprovision")
 
 
+def test_the_jobs_that_a_forced_drain_leaves_behind_are_logged(
+    node: Instance, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    jobs = make_jobs(2, status="running", execution_node="exec-1")
+    drains.begin([node.pk], DrainPlan("repair", deadline=timezone.now() + HOUR, force_reason="it burns"))
+    let_deadline_pass()
+    caplog.set_level(logging.INFO, "instances.audit")
+    with django_capture_on_commit_callbacks(execute=True):
+        drains.advance()
+    ids = ", ".join(str(job.pk) for job in jobs)
+    assert f'drain deadline passed node="exec-1" active_jobs="2" jobs="{ids}" by="-"' in caplog.text
+
+
 # --- refusals
 
 
@@ -223,9 +238,23 @@ def test_a_reason_is_required(reason: str, node: Instance) -> None:
     assert not Drain.objects.exists()
 
 
+def test_so_is_one_to_force_it(node: Instance) -> None:
+    members(1, node)
+    with pytest.raises(ValidationError, match="force_reason"):
+        drains.begin([node.pk], DrainPlan("repair", force_reason=" "))
+    assert not Drain.objects.exists()
+
+
 def test_so_is_a_deadline_in_the_future(node: Instance) -> None:
     with pytest.raises(ValidationError, match="future"):
         drains.begin([node.pk], DrainPlan("repair", deadline=timezone.now()))
+
+
+def test_a_deadline_that_could_not_be_read_back_is_refused(node: Instance) -> None:
+    late = datetime(9999, 12, 31, 23, tzinfo=fixed_zone(-12 * HOUR))  # in UTC that is the year 10000
+    with pytest.raises(ValidationError, match="within 3,650 days"):
+        drains.begin([node.pk], DrainPlan("repair", deadline=late))
+    assert list(Drain.objects.all()) == []
 
 
 @pytest.mark.parametrize("node_type", ["control", "hybrid"])

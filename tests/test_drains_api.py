@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from pytest_django import DjangoAssertNumQueries
@@ -233,6 +234,23 @@ def test_a_groups_admin_sees_drains_of_its_nodes_without_jobs_and_drains_none(
     assert Drain.objects.open().count() == 2
 
 
+@pytest.mark.parametrize("sees_mirror", [False, True])
+def test_where_the_mirrored_awx_is_those_learn_alone_who_see_the_mirror(
+    sees_mirror: bool, node: Instance, edge: InstanceGroup, auditor: User
+) -> None:
+    user = auditor if sees_mirror else User.objects.create_user("group-admin")
+    InstanceGroupRole.objects.create(user=user, instance_group=edge, role="admin_role")
+    drains.begin([node.pk], PLAN)
+    Drain.objects.update(pending_enabled=False, awx_error="awx.internal did not answer in time.")
+    client = client_of(user)
+    assert (client.get("/api/fleet/v1/mirror/").status_code == 403) is not sees_mirror
+    browser = Client()
+    browser.force_login(user)
+    for found in (client.get(DRAINS), client.get(path("exec-1")), browser.get(f"/nodes/{node.pk}/")):
+        assert found.status_code == 200
+        assert ("awx.internal" in found.content.decode()) is sees_mirror
+
+
 def test_an_auditor_sees_all_and_changes_nothing(node: Instance, auditor: User) -> None:
     make_jobs(1, status="running", execution_node="exec-1", name="deploy")
     drains.begin([node.pk], PLAN)
@@ -312,7 +330,7 @@ def test_the_command_drains_shows_and_undoes(
     assert abs(drain.deadline - timezone.now() - 2 * HOUR) < timedelta(minutes=5)  # type: ignore[operator]
     assert (drain.requested_by_name, drain.reason, drain.then) == ("", "repair\n", "enable")
     assert json.loads(run(capsys, "--json")) == client.get(DRAINS).json()["results"]
-    assert "It was undone" in run(capsys, "exec-1", "--undo")
+    assert run(capsys, "exec-1", "exec-1", "--undo").count("It was undone") == 1
     assert Instance.objects.get(pk=node.pk).enabled
     assert run(capsys) == "No node is being drained.\n"
     assert "It was undone" in run(capsys, "exec-1", "--status")
@@ -331,6 +349,9 @@ def test_the_command_is_refused_in_words(node: Instance, edge: InstanceGroup) ->
         (["exec-1", "--undo", "--wait"], "Nothing is to be waited for"),
         (["exec-1", "--reason", "x", "--undo"], "not allowed with"),
         (["exec-1", "--reason", "x", "--deadline", "soon"], "neither a duration"),
+        (["exec-1", "--deadline", "2h", "--then", "stay"], "--deadline and --then without --reason"),
+        (["exec-1", "--force", "it burns", "--wait"], "--force without --reason"),
+        (["exec-1", "--undo", "--then", "enable"], "--then without --reason"),
     ):
         with pytest.raises(CommandError, match=message):
             call_command("drain", *arguments)

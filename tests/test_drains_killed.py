@@ -176,7 +176,7 @@ def test_a_killed_worker_leaves_a_step_that_another_takes_once(
 
 @pytest.mark.slow
 def test_a_killed_server_leaves_nothing_or_a_drain(database: Database) -> None:
-    """Killed after it has disabled the node, and before it has stored why."""
+    """Killed while it stores the drain, before it disables the node."""
     port = free_port()
     where = f"http://127.0.0.1:{port}/api/fleet/v1/instances/{NODE}/drain/"
 

@@ -104,9 +104,19 @@ PLANS: list[tuple[dict[str, Any], Change]] = [
         {"policy-0-group": "edge", "policy-0-policy_instance_percentage": "0"},
         Change(policies={"edge": {"policy_instance_percentage": 0}}),
     ),
+    (
+        {
+            "policy-TOTAL_FORMS": "2",
+            "policy-0-group": "spare",
+            "policy-0-policy_instance_minimum": "3",
+            "policy-1-group": "spare",
+            "policy-1-policy_instance_percentage": "0",
+        },
+        Change(policies={"spare": {"policy_instance_minimum": 3, "policy_instance_percentage": 0}}),
+    ),
     ({"capacity_adjustment": "0.5"}, Change(capacity_adjustment=Decimal("0.5"))),
 ]
-NAMING = re.compile("(remove|disable)(_members)?|add-0-groups|policy-0-group")
+NAMING = re.compile("(remove|disable)(_members)?|add-0-groups|policy-[01]-group")
 
 
 def by_ids(query: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoAssertNumQueries
 
+from fleet.deprovisioning import LONGEST_REASON
 from instances import counters, deprovisioning, policies, removals, tasks
 from instances.health.recording import record
 from instances.health.report import NodeReport
@@ -318,6 +319,14 @@ def test_the_audit_log_says_who_and_why(admin: User, node: Instance, caplog: pyt
         f'deprovisioning undone node="exec-1" state="ready" {by}',
         f'node removed node="exec-1" active_jobs="2" reason="it \\"burns\\"" {by}',
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_audit_log_has_the_whole_of_a_reason(admin: User, node: Instance, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "instances.audit")
+    reason = "x" * LONGEST_REASON
+    assert client_of(admin).post(path(node), {"force": True, "reason": reason}, format="json").status_code == 200
+    assert f'reason="{reason}"' in caplog.text
 
 
 # --- the command

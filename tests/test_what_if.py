@@ -523,6 +523,7 @@ def test_bounds(mesh: Any, admin: User, monkeypatch: pytest.MonkeyPatch) -> None
     wide = {"policies": {"edge": {"policy_instance_percentage": 51}}}
     assert "up to 2 members" in post(admin, wide).json()["__all__"][0]
     assert "up to 2 members" in post(admin, {"add": [{**NEW, "groups": ["edge"]}]}).json()["__all__"][0]
+    assert "up to 2 members" in post(admin, {"add": [{**NEW, "groups": ["nobody"] * 3}]}).json()["__all__"][0]
     monkeypatch.setattr("instances.planning.changes.MOST_PAIRS", 3)
     assert "4 nodes and 1 groups" in post(admin, {}).json()["__all__"][0]
     monkeypatch.setattr("instances.planning.changes.MOST_PAIRS", 5)

@@ -109,7 +109,14 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def drain_list(request: HttpRequest) -> HttpResponse:
     """The open drains of the nodes that the user sees, by hostname."""
     user: Any = request.user
-    found = list(Drain.objects.open().with_jobs().visible_to(user.reader).order_by("pk")[:MOST_DRAINS])
-    rows = open_drains(sorted(found, key=lambda each: natural(each.hostname)), timezone.now())
-    context = {"tab": "drains", "drains": rows, "may_drain": may_drain(user.reader), "sees_jobs": user.sees_everything}
+    found = list(Drain.objects.open().with_jobs().visible_to(user.reader).order_by("pk")[: MOST_DRAINS + 1])
+    listed = sorted(found[:MOST_DRAINS], key=lambda each: natural(each.hostname))
+    context = {
+        "tab": "drains",
+        "drains": open_drains(listed, timezone.now()),
+        "most_drains": MOST_DRAINS,
+        "is_cut": len(found) > MOST_DRAINS,
+        "may_drain": may_drain(user.reader),
+        "sees_jobs": user.sees_everything,
+    }
     return render(request, "pages/drains.html", context)

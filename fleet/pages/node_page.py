@@ -62,7 +62,7 @@ def context_of(node: Instance, reader: Reader, now: datetime) -> dict[str, Any]:
         "state_in_words": node.state_sentence,
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
-        "conditions": [condition_row(each, node) for each in conditions.current(node)],
+        "conditions": [condition_row(each, node) for each in conditions.current_for(reader, node)],
         "open_drain": drain_of(node, now),
         "may_drain": may_drain(reader),
         "form": DrainForm(),

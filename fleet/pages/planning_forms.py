@@ -5,6 +5,7 @@ take 8 KB of an address, so that no more than MOST_CHOSEN nodes are chosen one b
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -238,8 +239,16 @@ class PlanForms:
             disable=sorted(disable),
             add=[node for form in self.added if form.has_changed() for node in form.nodes()],
             capacity_adjustment=self.measures.cleaned_data["capacity_adjustment"],
-            policies={form.cleaned_data["group"].name: form.policies() for form in self.policies if form.has_changed()},
+            policies=self.changed_policies(),
         )
+
+    def changed_policies(self) -> dict[str, dict[str, int]]:
+        """By the name of each group what its rows say together."""
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for form in self.policies:
+            if form.has_changed():
+                found[form.cleaned_data["group"].name] |= form.policies()
+        return found
 
     def refuse(self, error: ValidationError) -> None:
         """Show an error of the domain."""

@@ -22,6 +22,7 @@ from instances.health.watch import Watch as Watch
 from instances.install_bundles import Comparison
 from instances.models import Condition, Instance, IssuedBundle, NodeHealth
 from instances.planning.ways import Ways
+from instances.reader import Reader
 
 State = Instance.NodeState
 Status, Type, Check = Condition.Status, Condition.Type, NodeHealth.Check
@@ -30,6 +31,8 @@ Blockers = Mapping[int, list[str]]  # id of a node that is cut off -> the hostna
 
 # Outcomes of a check that did not reach the node, and the status of Reachable that follows.
 UNREACHED = {Check.UNREACHABLE: Status.FALSE, Check.NO_RECEPTOR: Status.UNKNOWN}
+
+NAMING_OTHERS = (Reason.CUT_OFF, Reason.ONE_WAY)  # in their messages
 
 Findings = Mapping[Condition.Type, Finding]
 
@@ -211,6 +214,15 @@ def single_path(instance: Instance, ways: Ways) -> Finding:
 def current(instance: Instance, now: datetime | None = None) -> list[Condition]:
     """The conditions of an instance that was read ``with_conditions()``; none is stored. At most four queries."""
     return all_current([instance], now)[instance.pk]
+
+
+def current_for(reader: Reader, instance: Instance) -> list[Condition]:
+    """The same, without the messages that name other nodes if ``reader`` does not see all of these."""
+    found = current(instance)
+    if not reader.sees_everything:
+        for each in found:
+            each.message = "" if each.reason in NAMING_OTHERS else each.message
+    return found
 
 
 def all_current(instances: Collection[Instance], now: datetime | None = None) -> dict[int, list[Condition]]:

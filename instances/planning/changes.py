@@ -80,6 +80,7 @@ class MeshState:
 
 def changed(state: MeshState, change: Change) -> MeshState:
     """The mesh once the change was made and policies have followed. Raises ValidationError by the change's fields."""
+    refuse_too_many_members(sum(len(new.groups) for new in change.add))
     refuse_unknown(state, change)
     refuse_too_many(len(state.nodes) + len(change.add), len(state.groups))
     removed = set(change.remove)

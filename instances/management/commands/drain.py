@@ -24,6 +24,7 @@ from instances.text import exact, in_one_line, in_words
 
 PAUSE = 2  # seconds between two reads of the drains that are waited for
 JOB = ("name", "status", "started")  # of a job, in JSON
+OF_A_NEW_DRAIN = ("deadline", "then", "force")  # options
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -54,9 +55,7 @@ class Command(ErrorReportingCommand):
         act.add_argument("--undo", action="store_true", help="end their open drains; they become what they were before")
         act.add_argument("--status", action="store_true", help="say how far their drains are (default)")
         parser.add_argument("--deadline", type=moment, metavar="TIME", help="90m, 2h, 1d, or a time in ISO 8601")
-        parser.add_argument(
-            "--then", choices=Drain.Then.values, default=Drain.Then.STAY, help="the next step (default: stay)"
-        )
+        parser.add_argument("--then", choices=Drain.Then.values, help="the next step (default: stay)")
         parser.add_argument(
             "--force",
             metavar="REASON",
@@ -69,6 +68,8 @@ class Command(ErrorReportingCommand):
     def handle(self, *args: Any, hostname: list[str], **options: Any) -> None:
         if not hostname and (options["reason"] is not None or options["undo"]):
             raise CommandError("Name the nodes.")
+        if options["reason"] is None and (unused := [name for name in OF_A_NEW_DRAIN if options[name]]):
+            raise CommandError(f"Nothing was changed: --{' and --'.join(unused)} without --reason, which drains nodes.")
         if options["undo"] and options["wait"]:
             raise CommandError("Nothing is to be waited for: --undo is done at once.")
         pks = [drain.pk for drain in self.chosen(hostname, options)]
@@ -80,8 +81,8 @@ class Command(ErrorReportingCommand):
     def chosen(self, hostnames: list[str], options: dict[str, Any]) -> Iterable[Drain]:
         """The drains that the command is about, after it has begun or undone them."""
         if options["reason"] is not None:
-            names = ("reason", "then", "deadline")
-            plan = DrainPlan(**{name: options[name] for name in names}, force_reason=options["force"])
+            reason, deadline, force_reason = (options[name] for name in ("reason", "deadline", "force"))
+            plan = DrainPlan(reason, options["then"] or Drain.Then.STAY, deadline, force_reason)
             try:
                 return drains.begin(ids_of(hostnames), plan)
             except DrainRefusedError as error:
@@ -118,7 +119,7 @@ def ids_of(hostnames: list[str]) -> list[int]:
     missing = [in_one_line(name) for name in hostnames if name not in found]
     if missing:
         raise CommandError(f"No instance is named {', '.join(missing)}; nothing was changed.")
-    return [found[name] for name in hostnames]
+    return [found[name] for name in dict.fromkeys(hostnames)]
 
 
 @transaction.atomic
