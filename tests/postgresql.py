@@ -69,7 +69,10 @@ class Server:
         options["env"].update(self.variables)
         with embedded.opened(self.data) as (place, number):
             self.process = subprocess.Popen(
-                embedded.command(place, self.socket), pass_fds=(number,), stderr=subprocess.DEVNULL, **options
+                embedded.command(place, self.socket, *self.account),
+                pass_fds=(number,),
+                stderr=subprocess.DEVNULL,
+                **options,
             )
         deadline = time.monotonic() + 60
         while not embedded.answers(self.socket):
