@@ -129,7 +129,7 @@ class FitSerializer(serializers.Serializer[Any]):
 
 
 JOB_MISSING = ErrorResponse("JobMissing", JOB_IS_MISSING, (ErrorSerializer,), detail(JOB_IS_MISSING))
-JOB_PARAMETER = OpenApiParameter("job", OpenApiTypes.INT64, description="Id of a job that is stored.")
+JOB: dict[str, Any] = {"name": "job", "type": OpenApiTypes.INT64, "description": "Id of a job that is stored."}
 
 
 class FitView(ApiView):
@@ -143,7 +143,7 @@ class FitView(ApiView):
 
     @extend_schema(
         operation_id="fit_retrieve",
-        parameters=[JOB_PARAMETER],
+        parameters=[OpenApiParameter(**JOB, required=True)],
         responses={200: FitSerializer, 400: JOB_MISSING},
         summary="Why a job waits",
         examples=openapi.response_example(openapi.FIT),
@@ -153,7 +153,7 @@ class FitView(ApiView):
 
     @extend_schema(
         operation_id="fit_create",
-        parameters=[JOB_PARAMETER],
+        parameters=[OpenApiParameter(**JOB)],
         request=WorkloadSerializer,
         responses={200: FitSerializer},
         summary="Whether a job would run, and why not",
