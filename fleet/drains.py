@@ -29,7 +29,6 @@ from instances import drains
 from instances.models import Drain, Instance, UnifiedJob
 from instances.models.fields import HIGHEST_ID
 
-LONGEST_REASON = 1_000  # characters
 MOST_AT_ONCE = 100  # nodes in one request
 MOST_JOBS = 100  # of a node, that are named
 FORCED_WITHOUT_REASON = "A forced drain needs a reason, and a reason to force it needs force."
@@ -48,7 +47,7 @@ NOT_DRAINING = ErrorResponse("NotDraining", drains.NOT_DRAINING, (ErrorSerialize
 class DrainPlanSerializer(StrictSerializer):
     """A drain to begin."""
 
-    reason = TextField(max_length=LONGEST_REASON, help_text="Why the node is drained.")
+    reason = TextField(max_length=drains.LONGEST_REASON, help_text="Why the node is drained.")
     then = serializers.ChoiceField(
         choices=Drain.Then.choices, default=Drain.Then.STAY, help_text="The next step, once no job is left."
     )
@@ -60,7 +59,10 @@ class DrainPlanSerializer(StrictSerializer):
         help_text="Drain it although others need it, and do the next step after the deadline though jobs remain.",
     )
     force_reason = TextField(
-        max_length=LONGEST_REASON, allow_blank=True, default="", help_text="Why it is forced; required with `force`."
+        max_length=drains.LONGEST_REASON,
+        allow_blank=True,
+        default="",
+        help_text="Why it is forced; required with `force`.",
     )
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:

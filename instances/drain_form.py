@@ -14,7 +14,6 @@ from instances.models import Drain, User
 from instances.refusals import ERRORS, reason_of
 from instances.text import TURNING
 
-LONGEST_REASON = 1_000  # characters, as over the API
 MINUTES = "%Y-%m-%dT%H:%M"  # as browsers write a time
 no_turning = RegexValidator(
     TURNING, "Characters that change the direction of text are not allowed.", inverse_match=True
@@ -25,7 +24,7 @@ class DrainForm(forms.Form):
     """What is requested of a drain. ``begin()`` drains nodes; what refuses that is shown as errors of the form."""
 
     reason = forms.CharField(
-        max_length=LONGEST_REASON,
+        max_length=drains.LONGEST_REASON,
         validators=[no_turning],
         help_text="Why the node is taken out. It is shown with the node, and recorded.",
     )
@@ -38,7 +37,7 @@ class DrainForm(forms.Form):
     force_reason = forms.CharField(
         label="Reason to force it",
         required=False,
-        max_length=LONGEST_REASON,
+        max_length=drains.LONGEST_REASON,
         validators=[no_turning],
         help_text="Usually empty. With a reason, a group's minimum or the last control node does not refuse the drain, "
         "and the next step follows after the deadline even if jobs still run.",

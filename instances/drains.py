@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 PERIOD = 5  # seconds between two calls of advance() by a worker
 LONGEST = timedelta(days=3650)  # of a deadline; PostgreSQL stores years that Python cannot read back
+LONGEST_REASON = 1_000  # characters, of pages and of the API
 MOST_RUNS = 100  # of a template, the latest, from which the end of its jobs is estimated
 LEAVING = (Instance.NodeState.DEPROVISIONING, Instance.NodeState.DEPROVISION_FAIL)
 Then, Ending = Drain.Then, Drain.Ending
