@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import networkx as nx
+from django.db.models import QuerySet
 
 from instances.capacity import CONTROLLING, EXECUTING
 from instances.models import Instance, InstanceLink
@@ -304,8 +305,12 @@ def of_mesh() -> Risk:
 
 def mesh_links() -> list[Link]:
     """The stored links that count. One query."""
-    links = InstanceLink.objects.exclude(link_state=InstanceLink.State.REMOVING)
-    return [Link(*ends) for ends in links.values_list("source__hostname", "target__instance__hostname")]
+    return [Link(*ends) for ends in counting_links().values_list("source__hostname", "target__instance__hostname")]
+
+
+def counting_links() -> QuerySet[InstanceLink]:
+    """The stored links but for those that are being removed."""
+    return InstanceLink.objects.exclude(link_state=InstanceLink.State.REMOVING)
 
 
 def node_at_risk(instance: Instance) -> Node:

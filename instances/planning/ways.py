@@ -9,8 +9,7 @@ from itertools import islice
 from typing import Self
 
 from instances.capacity import CONTROLLING
-from instances.models import InstanceLink
-from instances.planning.risk import Link, Point, dominators, standing_before
+from instances.planning.risk import Link, Point, counting_links, dominators, standing_before
 
 NAMED = 4  # nodes and links that are named of those over which all ways lead
 
@@ -28,7 +27,7 @@ class Ways:
     @classmethod
     def stored(cls) -> Self:
         """Over the stored links, but for those that are being removed. One query."""
-        links = InstanceLink.objects.exclude(link_state=InstanceLink.State.REMOVING).order_by("pk")
+        links = counting_links().order_by("pk")
         ends: list[Link] = []
         controllers: set[str] = set()
         for source, source_type, target, target_type in links.values_list(*SOURCE, *TARGET):
