@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import prometheus_client
 import pytest
@@ -124,6 +125,13 @@ def forgotten_jobs(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """What a test, or the code that it runs, sets in the environment is not there for processes of the next test."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @contextlib.contextmanager

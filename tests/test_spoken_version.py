@@ -30,8 +30,8 @@ NOW = "2026-11-29T11:00:00Z"
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    """What a process chooses at its start is forgotten after each test."""
+def _undecided(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """No process has chosen yet."""
     monkeypatch.delenv("AWX_VERSION", raising=False)
     settings.AWX_VERSION, settings.CHOSEN_AWX_VERSION = AWX23, None
 
