@@ -18,6 +18,7 @@ from django.db.models import Count, F, OuterRef, Q
 from django.utils import timezone
 
 from instances import audit, database, lifecycle
+from instances.addresses import DIALLED
 from instances.capacity import CONTROLLING
 from instances.locking import lock_links, lock_rows
 from instances.mirror import draining, guard
@@ -71,14 +72,23 @@ def begin(pks: Collection[int], plan: DrainPlan, by: User | None = None) -> list
     now = timezone.now()
     check_plan(plan, now)
     lock_links()
-    instances = list(lock_rows(Instance.objects.filter(pk__in=pks)).order_by("pk"))
+    found = Instance.objects.filter(pk__in=pks).select_related("canonical_address").prefetch_related(DIALLED)
+    instances = list(lock_rows(found).order_by("pk"))
     if len(instances) < len(set(pks)):
         raise Instance.DoesNotExist
     if reason := draining.refusal():
         raise DrainRefusedError([reason])
     if reasons := [*cannot_drain(instances), *([] if plan.force_reason else needed_by_others(instances))]:
         raise DrainRefusedError(reasons)
-    return [begin_one(instance, plan, by, now) for instance in instances]
+    if plan.then == Then.DEPROVISION:
+        check_deprovisioning(instances)
+    was_enabled = draining.supersede(instances)
+    drains = [drain_of(each, plan, by, now, was_enabled[each.pk]) for each in instances]
+    Drain.objects.bulk_create(drains)
+    set_enabled(drains, False, plan.reason)
+    for drain in drains:
+        audit.log_event("drain began", node=drain.hostname, reason=plan.reason, then=plan.then, force=plan.force_reason)
+    return drains
 
 
 def check_plan(plan: DrainPlan, now: datetime) -> None:
@@ -95,11 +105,8 @@ def check_plan(plan: DrainPlan, now: datetime) -> None:
         raise ValidationError(errors)
 
 
-def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetime) -> Drain:
-    if plan.then == Then.DEPROVISION:
-        check_deprovisioning(instance)
-    was_enabled = draining.supersede(instance)
-    drain: Drain = Drain.objects.create(
+def drain_of(instance: Instance, plan: DrainPlan, by: User | None, now: datetime, was_enabled: bool) -> Drain:
+    return Drain(
         instance=instance,
         hostname=instance.hostname,
         requested_by=by,
@@ -111,16 +118,15 @@ def begin_one(instance: Instance, plan: DrainPlan, by: User | None, now: datetim
         force_reason=plan.force_reason,
         was_enabled=was_enabled,
     )
-    set_enabled(drain, instance, False, plan.reason if was_enabled else "")
-    audit.log_event("drain began", node=drain.hostname, reason=drain.reason, then=drain.then, force=drain.force_reason)
-    return drain
 
 
-def check_deprovisioning(instance: Instance) -> None:
+def check_deprovisioning(instances: Iterable[Instance]) -> None:
+    """Raise ValidationError if one of these, read with their DIALLED addresses, must not be deprovisioned."""
     if guard.current() is not None:
         raise ValidationError({"then": draining.CANNOT_DEPROVISION})
     try:
-        lifecycle.checked(instance, {"node_state": Instance.NodeState.DEPROVISIONING})
+        for instance in instances:
+            lifecycle.checked(instance, {"node_state": Instance.NodeState.DEPROVISIONING})
     except ValidationError as error:
         raise ValidationError({"then": error.messages}) from None
 
@@ -130,20 +136,21 @@ def undo(pk: int, by: User | None = None) -> Drain:
     """End the open drain of the instance, which is enabled again if it was before. Raises Drain.DoesNotExist."""
     instance = lifecycle.lock_instance(pk)
     drain: Drain = lock_rows(Drain.objects.open()).get(instance=pk)
+    drain.instance = instance
     if drain.was_enabled:
-        set_enabled(drain, instance, True)
+        set_enabled([drain], True)
     else:
         drain.pending_enabled = None
     end(drain, Ending.UNDONE, by)
     return drain
 
 
-def set_enabled(drain: Drain, instance: Instance, enabled: bool, reason: str = "") -> None:
-    """Enable or disable the locked instance, whatever its links are, of a mirror by the next sync; ``reason``: why."""
+def set_enabled(drains: Sequence[Drain], enabled: bool, reason: str = "") -> None:
+    """Enable or disable the locked instances of these drains, of a mirror by the next sync; ``reason``: why."""
     if guard.current() is not None:
-        draining.want(drain, enabled)
+        draining.want(drains, enabled)
     else:
-        lifecycle.change(instance, {"enabled": enabled}, reason)
+        lifecycle.set_enabled([drain.instance for drain in drains if drain.instance], enabled, reason)
 
 
 def end(drain: Drain, how: Drain.Ending, by: User | None = None) -> None:
@@ -270,7 +277,7 @@ def log_jobs_left(drain: Drain, instance: Instance) -> None:
 def follow_up(drain: Drain, instance: Instance) -> None:
     """Do the drain's next step."""
     if drain.then == Then.ENABLE:
-        set_enabled(drain, instance, True)
+        set_enabled([drain], True)
     elif drain.then == Then.DEPROVISION:
         values = {"node_state": Instance.NodeState.DEPROVISIONING}
         lifecycle.change(instance, lifecycle.checked(instance, values), drain.reason)

@@ -6,18 +6,20 @@ Source: docs/awx-behaviour.md, "Changing instances", and recorded answers.
 import ipaddress
 import re
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from instances import rules, tasks
 from instances.addresses import LISTENER, set_listener, set_peers
 from instances.health import conditions
 from instances.locking import lock_links, lock_record
-from instances.models import Instance, ReceptorAddress
+from instances.models import Instance, NodeHealth, ReceptorAddress
 from instances.text import IN_A_LINE
 
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -139,7 +141,7 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
         set_peers(instance, values["peers"])
     rules.current().update_control_node_links(instance, values)
     if reason or instance.enabled != was_enabled:
-        save_disabled_reason(instance, reason)
+        save_disabled_reason([instance], reason)
     if instance.node_state != earlier_state:
         save_state_before_removal(instance, earlier_state)
     conditions.store([instance], now, watch, earlier={instance.pk: earlier})
@@ -147,11 +149,34 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
     return instance
 
 
-def save_disabled_reason(instance: Instance, reason: str) -> None:
-    """Store why the instance is disabled; of an enabled one, no reason."""
-    health = conditions.health_of(instance)
-    health.disabled_reason = "" if instance.enabled else reason
-    health.save()
+@transaction.atomic
+def set_enabled(instances: Iterable[Instance], enabled: bool, reason: str = "") -> None:
+    """Enable or disable those of these instances that are not so yet, whatever their links are; ``reason``: why.
+
+    The number of queries does not depend on theirs. The caller has locked them, and called ``lock_links()`` before.
+    """
+    changed = [each for each in instances if each.enabled != enabled]
+    now = timezone.now()
+    watch = conditions.Watch.here(now)
+    prefetch_related_objects(changed, "health")
+    earlier = {each.pk: conditions.findings(each, watch, now) for each in changed}
+    for each in changed:
+        each.enabled = enabled
+        each.recompute_capacity()
+    Instance.objects.bulk_update(changed, ["enabled", "capacity"])
+    save_disabled_reason(changed, reason)
+    conditions.store(changed, now, watch, earlier=earlier)
+    tasks.policies_changed()
+
+
+def save_disabled_reason(instances: Iterable[Instance], reason: str) -> None:
+    """Store why these instances are disabled; of an enabled one, no reason."""
+    found = [conditions.health_of(each) for each in instances]
+    for health in found:
+        health.disabled_reason = "" if health.instance.enabled else reason
+    NodeHealth.objects.bulk_create(
+        found, update_conflicts=True, unique_fields=["instance"], update_fields=["disabled_reason"]
+    )
 
 
 def save_state_before_removal(instance: Instance, earlier_state: str) -> None:

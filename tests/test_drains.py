@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from instances import drains, lifecycle, renaming
 from instances.drains import DrainPlan, DrainRefusedError
 from instances.mirror import guard
-from instances.models import Drain, Instance, InstanceGroup, Mirror, UnifiedJob, User
+from instances.models import Drain, Instance, InstanceGroup, Mirror, NodeHealth, UnifiedJob, User
 from instances.planning.draining import RemainingJob, estimates, of_all
 from tests.make import change_node, make_jobs, make_link, make_node
 
@@ -480,6 +481,35 @@ def percentile(values: list[float], share: float) -> float:
 def seconds(moment: datetime | None) -> float:
     assert moment is not None
     return (moment - NOW).total_seconds()
+
+
+@pytest.mark.parametrize("then", Drain.Then.values)
+@pytest.mark.parametrize("mirrored", [False, True], ids=["own", "mirrored"])
+def test_beginning_drains_costs_the_same_for_one_and_for_many(
+    then: str, mirrored: bool, settings: Settings
+) -> None:
+    """Whatever the nodes have: an address, links, a group, an earlier disabling."""
+    if mirrored and then == Drain.Then.DEPROVISION:
+        return  # which is refused
+    hop = make_node("hop-1", node_type="hop")
+    nodes = [make_node(f"exec-{n}", node_type="execution", listener_port=27199 if n % 2 else None) for n in range(42)]
+    for node in nodes[1::2]:
+        make_link(hop, node)
+    members(1, *nodes)
+    lifecycle.set_enabled(nodes[40:], False, "spare")
+    if mirrored:
+        settings.DRAIN_TOKEN = "secret"
+        Mirror.objects.create(url="https://awx.example.org", version="23.6.0", began=NOW, finished=NOW)
+    costs = []
+    for chosen in (nodes[:2], nodes[2:]):
+        with CaptureQueriesContext(connection) as queries:
+            drains.begin([node.pk for node in chosen], DrainPlan("repair", then, force_reason="all of them"))
+        costs.append(len(queries))
+    assert costs[1] <= costs[0]
+    assert not mirrored or set(Drain.objects.values_list("pending_enabled", flat=True)) == {False}
+    assert mirrored or not Instance.objects.filter(node_type="execution", enabled=True).exists()
+    reasons = dict(NodeHealth.objects.values_list("instance", "disabled_reason"))
+    assert [reasons.get(node.pk) for node in nodes] == [None if mirrored else "repair"] * 40 + ["spare"] * 2
 
 
 @pytest.mark.parametrize("rows", [1, 20])

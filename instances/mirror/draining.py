@@ -5,6 +5,7 @@ harm, so a sync that is killed anywhere is followed by one that does what is lef
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -28,18 +29,19 @@ def refusal() -> str:
     return CANNOT_DRAIN if guard.current() is not None and not settings.DRAIN_TOKEN else ""
 
 
-def supersede(instance: Instance) -> bool:
-    """Drop what earlier drains want of the AWX; return whether the node is, or was to be, enabled there."""
-    earlier = Drain.objects.filter(instance=instance).exclude(pending_enabled=None)
-    wanted: bool | None = earlier.order_by("pk").values_list("pending_enabled", flat=True).last()
+def supersede(instances: Sequence[Instance]) -> dict[int, bool]:
+    """Drop what earlier drains want of the AWX; by id, whether the node is, or was to be, enabled there."""
+    earlier = Drain.objects.filter(instance__in=instances).exclude(pending_enabled=None)
+    wanted = dict(earlier.order_by("pk").values_list("instance", "pending_enabled"))
     drop(earlier)
-    return instance.enabled if wanted is None else wanted
+    return {each.pk: wanted.get(each.pk, each.enabled) for each in instances}
 
 
-def want(drain: Drain, enabled: bool) -> None:
-    """Let the next sync enable or disable the node in the AWX."""
-    drain.pending_enabled, drain.awx_error = enabled, ""
-    drain.save(update_fields=["pending_enabled", "awx_error"])
+def want(drains: Sequence[Drain], enabled: bool) -> None:
+    """Let the next sync enable or disable the nodes of these drains in the AWX."""
+    for drain in drains:
+        drain.pending_enabled, drain.awx_error = enabled, ""
+    Drain.objects.bulk_update(drains, ["pending_enabled", "awx_error"])
 
 
 def pending(url: str) -> list[Drain]:
