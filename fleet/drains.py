@@ -246,7 +246,7 @@ class InstanceDrain(OfInstance):
         examples=openapi.response_example(openapi.DRAIN),
     )
     def get(self, request: Request, key: str) -> Response:
-        drain = Drain.objects.with_jobs().filter(instance=self.instance).order_by("-pk").first()
+        drain = Drain.objects.with_jobs().of_present_nodes().filter(instance=self.instance).order_by("-pk").first()
         if drain is None:
             raise NotFound(drains.NOT_DRAINING)
         return self.answer(drain)

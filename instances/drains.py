@@ -14,7 +14,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from instances import audit, database, lifecycle
@@ -85,7 +85,7 @@ def begin(pks: Collection[int], plan: DrainPlan, by: User | None = None) -> list
     was_enabled = draining.supersede(instances)
     drains = [drain_of(each, plan, by, now, was_enabled[each.pk]) for each in instances]
     Drain.objects.bulk_create(drains)
-    set_enabled(drains, False, plan.reason)
+    set_enabled(drains, False, now, plan.reason)
     for drain in drains:
         audit.log_event("drain began", node=drain.hostname, reason=plan.reason, then=plan.then, force=plan.force_reason)
     return drains
@@ -135,22 +135,22 @@ def check_deprovisioning(instances: Iterable[Instance]) -> None:
 def undo(pk: int, by: User | None = None) -> Drain:
     """End the open drain of the instance, which is enabled again if it was before. Raises Drain.DoesNotExist."""
     instance = lifecycle.lock_instance(pk)
-    drain: Drain = lock_rows(Drain.objects.open()).get(instance=pk)
+    drain: Drain = lock_rows(Drain.objects.open().of_present_nodes()).get(instance=pk)
     drain.instance = instance
     if drain.was_enabled:
-        set_enabled([drain], True)
+        set_enabled([drain], True, timezone.now())
     else:
         drain.pending_enabled = None
     end(drain, Ending.UNDONE, by)
     return drain
 
 
-def set_enabled(drains: Sequence[Drain], enabled: bool, reason: str = "") -> None:
+def set_enabled(drains: Sequence[Drain], enabled: bool, now: datetime, reason: str = "") -> None:
     """Enable or disable the locked instances of these drains, of a mirror by the next sync; ``reason``: why."""
     if guard.current() is not None:
         draining.want(drains, enabled)
     else:
-        lifecycle.set_enabled([drain.instance for drain in drains if drain.instance], enabled, reason)
+        lifecycle.set_enabled([drain.instance for drain in drains if drain.instance], enabled, now, reason)
 
 
 def end(drain: Drain, how: Drain.Ending, by: User | None = None) -> None:
@@ -178,7 +178,8 @@ def needed_by_others(instances: Sequence[Instance]) -> list[str]:
     """Why others need these nodes: groups would fall below their minimum, or no control node would be left."""
     enabled = [each for each in instances if each.enabled]
     staying = Instance.objects.filter(enabled=True).exclude(pk__in=[each.pk for each in enabled])
-    staying = staying.exclude(drains__pending_enabled=False)  # which a mirrored AWX is yet to disable
+    # A mirrored AWX may be yet to disable others that are being drained, or to say that it did.
+    staying = staying.exclude(Exists(Drain.objects.open().filter(instance=OuterRef("pk"))))
     groups = InstanceGroup.objects.filter(instances__in=enabled, policy_instance_minimum__gt=0).distinct()
     members = Q(instances__in=staying.exclude(node_state__in=LEAVING))
     below = [
@@ -219,10 +220,11 @@ def advance_all() -> None:
 
 
 def is_due(drain: Drain, instance: Instance | None, now: datetime) -> bool:
-    """Whether there is a step to take; not before a mirrored AWX was given what the drain wants of it."""
-    if drain.pending_enabled is not None and instance is not None:
+    """Whether there is a step to take; while the node is there, not before a mirrored AWX was given what is wanted."""
+    how = ending_by_others(drain, instance)
+    if drain.pending_enabled is not None and how != Ending.REMOVED:
         return False
-    if ending_by_others(drain, instance) or drain.drained_at is not None:
+    if how or drain.drained_at is not None:
         return True
     return not drain.has_jobs or (drain.is_forced and drain.is_overdue(now))
 
@@ -248,7 +250,7 @@ def take_step(pk: int) -> bool:
         drain.pending_enabled = None
         end(drain, how)
     elif drain.drained_at is None and not drain.has_jobs:
-        drain.drained_at = now
+        drain.drained_at = max(now, drain.began)  # which another machine's clock told
         drain.save(update_fields=["drained_at"])
         return True
     else:
@@ -277,7 +279,7 @@ def log_jobs_left(drain: Drain, instance: Instance) -> None:
 def follow_up(drain: Drain, instance: Instance) -> None:
     """Do the drain's next step."""
     if drain.then == Then.ENABLE:
-        set_enabled([drain], True)
+        set_enabled([drain], True, timezone.now())
     elif drain.then == Then.DEPROVISION:
         values = {"node_state": Instance.NodeState.DEPROVISIONING}
         lifecycle.change(instance, lifecycle.checked(instance, values), drain.reason)

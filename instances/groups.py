@@ -69,11 +69,13 @@ def checked_policy_list(
         raise ValidationError(f"{group.name} instance group policy_instance_list may not be changed.")
     if known is None:
         known = set(Instance.objects.filter(hostname__in=hostnames).values_list("hostname", flat=True))
-    for n, hostname in enumerate(hostnames):
-        if hostname in hostnames[:n]:
+    earlier: set[str] = set()
+    for hostname in hostnames:
+        if hostname in earlier:
             raise ValidationError(f"Duplicate entry {hostname}.")
         if hostname not in known:
             raise ValidationError(f"{hostname} is not a valid hostname of an existing instance.")
+        earlier.add(hostname)
     checked_policy(group, hostnames)
     return hostnames
 

@@ -7,6 +7,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -150,20 +151,19 @@ def change(instance: Instance, values: dict[str, Any], reason: str = "") -> Inst
 
 
 @transaction.atomic
-def set_enabled(instances: Iterable[Instance], enabled: bool, reason: str = "") -> None:
+def set_enabled(instances: Iterable[Instance], enabled: bool, now: datetime, reason: str = "") -> None:
     """Enable or disable those of these instances that are not so yet, whatever their links are; ``reason``: why.
 
     The number of queries does not depend on theirs. The caller has locked them, and called ``lock_links()`` before.
     """
     changed = [each for each in instances if each.enabled != enabled]
-    now = timezone.now()
     watch = conditions.Watch.here(now)
     prefetch_related_objects(changed, "health")
     earlier = {each.pk: conditions.findings(each, watch, now) for each in changed}
     for each in changed:
-        each.enabled = enabled
+        each.enabled, each.modified = enabled, now
         each.recompute_capacity()
-    Instance.objects.bulk_update(changed, ["enabled", "capacity"])
+    Instance.objects.bulk_update(changed, ["enabled", "capacity", "modified"])
     save_disabled_reason(changed, reason)
     conditions.store(changed, now, watch, earlier=earlier)
     tasks.policies_changed()

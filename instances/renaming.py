@@ -32,7 +32,7 @@ def follow(node: Instance, earlier: str) -> None:
         ReceptorAddress.objects.filter(instance=node, address=earlier).update(address=node.hostname)
     move_baseline(earlier, node.hostname)
     rename_in_policies(earlier, node.hostname)
-    Drain.objects.open().filter(instance=node).update(hostname=node.hostname)
+    Drain.objects.filter(instance=node, hostname=earlier).update(hostname=node.hostname)
     tasks.instance_changed(node)
 
 

@@ -168,6 +168,19 @@ def current_silence() -> float | None:
     return None if silence is None else float(silence)
 
 
+def worker_fault() -> str:
+    """Why no worker can be relied on; "" while one sends its heartbeats."""
+    silence = current_silence()
+    if silence is None:
+        return "No worker runs: start 'awx-instances worker'."
+    if silence > longest_silence():
+        return (
+            f"The last heartbeat of a worker was {silence:.0f} seconds ago; "
+            f"after {longest_silence()} a worker counts as lost."
+        )
+    return ""
+
+
 async def resume_retries() -> None:
     """Let jobs that would wait longer than any pause be tried now: the clock was set back since they failed."""
     await app.connector.execute_query_async(

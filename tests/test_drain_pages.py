@@ -239,6 +239,15 @@ def test_open_drains_are_listed_for_the_nodes_that_are_seen(root: Client, bob: U
     assert Client().get("/planning/drains/")["Location"] == "/api/login/?next=/planning/drains/"
 
 
+def test_a_drain_whose_node_is_gone_is_no_page_of_errors(root: Client, own: Instance) -> None:
+    drain(root, own)
+    drain(root, node("exec-2"))
+    Instance.objects.filter(pk=own.pk).delete()
+    page = text(root, "/planning/drains/")
+    assert ("exec-1" in page, "exec-2" in page) == (False, True)
+    assert "No node is being drained" not in page
+
+
 def test_a_long_list_is_cut_and_says_so(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleet.pages.drain_views.MOST_DRAINS", 2)
     for number in range(3):

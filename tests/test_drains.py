@@ -20,6 +20,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from instances import drains, lifecycle, renaming
 from instances.drains import DrainPlan, DrainRefusedError
+from instances.health import conditions
 from instances.mirror import guard
 from instances.models import Drain, Instance, InstanceGroup, Mirror, NodeHealth, UnifiedJob, User
 from instances.planning.draining import RemainingJob, estimates, of_all
@@ -369,10 +370,25 @@ def test_the_record_outlives_its_node_whoever_removes_it(node: Instance, admin: 
 def test_it_is_not_the_drain_of_another_node_that_got_the_id(node: Instance) -> None:
     drains.begin([node.pk], DrainPlan("repair", "enable"))
     Instance.objects.filter(pk=node.pk).update(hostname="stranger")
+    with pytest.raises(Drain.DoesNotExist):
+        drains.undo(node.pk)
     drains.advance()
     assert Drain.objects.get().ended_how == "removed"
     node.refresh_from_db()
     assert not node.enabled
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_nor_in_a_mirror_whatever_is_still_wanted_of_the_awx(enabled: bool, node: Instance, settings: Settings) -> None:
+    settings.DRAIN_TOKEN = "secret"
+    Mirror.objects.create(url="https://awx.example.org", version="23.6.0", began=NOW, finished=NOW)
+    drains.begin([node.pk], PLAN)
+    with guard.allow_writes():
+        Instance.objects.filter(pk=node.pk).update(hostname="stranger", enabled=enabled)
+    drains.advance_all()
+    drain = Drain.objects.get()
+    assert (drain.ended_how, drain.pending_enabled) == ("removed", None)
+    drains.begin([node.pk], PLAN)
 
 
 def test_a_renamed_node_goes_on_being_drained(node: Instance) -> None:
@@ -386,6 +402,36 @@ def test_a_renamed_node_goes_on_being_drained(node: Instance) -> None:
     UnifiedJob.objects.update(status="failed")
     drains.advance()
     assert Drain.objects.get().ended_how == "done"
+
+
+def condition_of(node: Instance, kind: str) -> str:
+    (found,) = (
+        each.status
+        for each in conditions.current(Instance.objects.with_conditions().get(pk=node.pk))
+        if each.type == kind
+    )
+    return str(found)
+
+
+def test_a_node_that_is_renamed_after_its_drain_stays_drained(node: Instance) -> None:
+    drains.begin([node.pk], PLAN)
+    drains.advance()
+    Instance.objects.filter(pk=node.pk).update(hostname="exec-9")
+    node.refresh_from_db()
+    renaming.follow(node, "exec-1")
+    assert condition_of(node, "Drained") == "True"
+
+
+def test_a_worker_whose_clock_is_behind_lets_the_node_be_drained(
+    node: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drains.begin([node.pk], PLAN)
+    behind = timezone.now() - timedelta(seconds=30)
+    with monkeypatch.context() as changed:
+        changed.setattr(drains.timezone, "now", lambda: behind)
+        drains.advance()
+    assert Drain.objects.get().ended_how == "done"
+    assert condition_of(node, "Drained") == "True"
 
 
 def test_a_drain_that_cannot_go_on_stops_no_other(node: Instance, caplog: pytest.LogCaptureFixture) -> None:
@@ -485,9 +531,7 @@ def seconds(moment: datetime | None) -> float:
 
 @pytest.mark.parametrize("then", Drain.Then.values)
 @pytest.mark.parametrize("mirrored", [False, True], ids=["own", "mirrored"])
-def test_beginning_drains_costs_the_same_for_one_and_for_many(
-    then: str, mirrored: bool, settings: Settings
-) -> None:
+def test_beginning_drains_costs_the_same_for_one_and_for_many(then: str, mirrored: bool, settings: Settings) -> None:
     """Whatever the nodes have: an address, links, a group, an earlier disabling."""
     if mirrored and then == Drain.Then.DEPROVISION:
         return  # which is refused
@@ -496,7 +540,7 @@ def test_beginning_drains_costs_the_same_for_one_and_for_many(
     for node in nodes[1::2]:
         make_link(hop, node)
     members(1, *nodes)
-    lifecycle.set_enabled(nodes[40:], False, "spare")
+    lifecycle.set_enabled(nodes[40:], False, timezone.now(), "spare")
     if mirrored:
         settings.DRAIN_TOKEN = "secret"
         Mirror.objects.create(url="https://awx.example.org", version="23.6.0", began=NOW, finished=NOW)

@@ -251,6 +251,35 @@ def test_where_the_mirrored_awx_is_those_learn_alone_who_see_the_mirror(
         assert ("awx.internal" in found.content.decode()) is sees_mirror
 
 
+def test_a_drain_is_not_shown_as_that_of_a_node_that_got_the_id(
+    client: APIClient, node: Instance, edge: InstanceGroup
+) -> None:
+    """An import gives the id to another node."""
+    user = User.objects.create_user("group-admin")
+    InstanceGroupRole.objects.create(user=user, instance_group=edge, role="admin_role")
+    drains.begin([node.pk], PLAN)
+    Instance.objects.filter(pk=node.pk).update(hostname="stranger")
+    for each in (client, client_of(user)):
+        assert each.get(path("stranger")).status_code == 404
+    assert client_of(user).get(DRAINS).json()["count"] == 0
+    assert client.get(DRAINS).json()["count"] == 1
+
+
+def test_who_read_the_node_before_does_not_overwrite_the_drain(client: APIClient, node: Instance) -> None:
+    """A client that asks for that by If-Match learns of each step that changed the node."""
+    url = f"/api/v2/instances/{node.pk}/"
+    for change in (
+        lambda: drains.begin([node.pk], DrainPlan("x", "enable")),
+        lambda: drains.undo(node.pk),
+        lambda: drains.begin([node.pk], DrainPlan("x", "enable")),
+        drains.advance,
+    ):
+        tag = client.get(url)["ETag"]
+        change()
+        answer = client.patch(url, {"enabled": True}, format="json", headers={"If-Match": tag})
+        assert answer.status_code == 412
+
+
 def test_an_auditor_sees_all_and_changes_nothing(node: Instance, auditor: User) -> None:
     make_jobs(1, status="running", execution_node="exec-1", name="deploy")
     drains.begin([node.pk], PLAN)
@@ -309,11 +338,13 @@ def told(moment: Any) -> str:
 # --- the command
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0, errors: str = "") -> str:
     with pytest.raises(SystemExit) if code else nullcontext() as ended:
         call_command("drain", *arguments)
     assert code == (ended.value.code if ended else 0)
-    return capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert errors in printed.err
+    return printed.out
 
 
 def test_the_command_drains_shows_and_undoes(
@@ -376,6 +407,22 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_it_waits_until_the_drain_has_ended(node: Instance, worked: list[int], capsys: Any) -> None:
     assert "The next step was done" in run(capsys, "exec-1", "--reason", "x", "--wait")
     assert worked == [1]
+
+
+def test_who_waits_is_told_that_no_worker_runs(node: Instance, worked: list[int], capsys: Any) -> None:
+    run(capsys, "exec-1", "--reason", "x", "--wait", errors="No worker runs: start 'awx-instances worker'. ")
+
+
+def test_a_drain_whose_node_is_gone(node: Instance, capsys: Any) -> None:
+    drains.begin([node.pk], PLAN)
+    Instance.objects.filter(pk=node.pk).delete()
+    assert run(capsys).startswith("exec-1: The node is gone. Requested ")
+
+
+def test_nodes_without_a_drain(node: Instance, capsys: Any) -> None:
+    assert run(capsys, "exec-1", errors="No drain is known of exec-1.") == "No node is being drained.\n"
+    with pytest.raises(CommandError, match=r"No drain is known of exec-1\. There is nothing to wait for\."):
+        call_command("drain", "exec-1", "--wait")
 
 
 def test_a_deadline_that_passes_is_no_success(node: Instance, worked: list[int], capsys: Any) -> None:

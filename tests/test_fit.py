@@ -68,6 +68,7 @@ class Mesh:
             }
             roomy = [node for node in nodes if self.left(node) >= needs[node.hostname]]
             idle = [node for node in nodes if not node.jobs_running and node.hostname not in self.busy]
+            idle = [] if on_control_plane else idle
             if roomy:
                 node = most(roomy, lambda each, needs=needs: self.left(each) - needs[each.hostname])
             elif idle:

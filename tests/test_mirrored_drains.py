@@ -352,6 +352,18 @@ def test_nodes_that_are_yet_to_be_disabled_count_as_gone(site: Site) -> None:
     assert "The group edge would keep 1 of the 2 enabled nodes" in answer.json()["detail"]
 
 
+def test_so_do_nodes_that_were_disabled_and_not_read_since(site: Site) -> None:
+    site.awx.execute("UPDATE instances_instancegroup SET policy_instance_minimum = 2")
+    site.sync()
+    site.drain()
+    with psycopg.connect(site.mirror) as database:
+        database.execute("UPDATE instances_drain SET pending_enabled = NULL")
+    with in_process(site.mirror) as browser:
+        path = "/api/fleet/v1/instances/exec-3/drain/"
+        answer = browser.post(path, json={"reason": "x"}, headers=site.headers["admin"])
+    assert answer.status_code == 409
+
+
 def test_a_mirror_does_not_deprovision(site: Site) -> None:
     answer = site.drain(then="deprovision")
     assert (answer.status_code, answer.json()) == (400, {"then": [CANNOT_DEPROVISION]})

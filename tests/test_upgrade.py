@@ -119,6 +119,7 @@ INCOMPATIBLE = {
     "makes required": r"\bALTER COLUMN \S+ SET NOT NULL",
     "adds a column without a default": r"\bADD COLUMN (?![^;]*\bDEFAULT\b)[^;]*\bNOT NULL|\bDROP DEFAULT",
     "restricts": r"\bADD CONSTRAINT \S+|\bCREATE UNIQUE INDEX \S+",
+    "keeps writers waiting": r"\bCREATE INDEX (?!CONCURRENTLY )\S+",
 }
 # The migrations with which the service must be stopped, and why that was worth it.
 NEEDS_STOP = {
@@ -139,7 +140,7 @@ def incompatible(sql: str) -> list[str]:
     ]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # within another, indexes are not made concurrently
 @pytest.mark.parametrize("name", MIGRATIONS[1:])
 def test_a_migration_is_additive_unless_it_is_named(name: str) -> None:
     """So that the earlier version goes on serving while a database is migrated, and until the last process is new."""
@@ -165,7 +166,8 @@ def test_a_migration_is_additive_unless_it_is_named(name: str) -> None:
         ('CREATE TABLE "new" ("a" integer);\nALTER TABLE "a" ADD CONSTRAINT "c" CHECK ("b" > 0);', "restricts"),
         ('ALTER TABLE "a" ADD COLUMN "b" integer NULL;', None),
         ('ALTER TABLE "a" ADD COLUMN "b" integer DEFAULT 0 NOT NULL;', None),
-        ('CREATE INDEX "c" ON "a" ("b");', None),
+        ('CREATE INDEX "c" ON "a" ("b");', "keeps writers waiting"),
+        ('CREATE INDEX CONCURRENTLY "c" ON "a" ("b");', None),
         ('CREATE TABLE "a" ("b" integer NOT NULL);\nALTER TABLE "a" ADD CONSTRAINT "c" CHECK ("b" > 0);', None),
         ('-- Remove field b: ALTER TABLE "a" DROP COLUMN "b"\nALTER TABLE "a" DROP CONSTRAINT "c";', None),
     ],

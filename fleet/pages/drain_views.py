@@ -44,14 +44,14 @@ class OpenDrain:
 
 
 def open_drains(found: list[Drain], now: datetime) -> list[OpenDrain]:
-    """With two queries for any number of them, and none for none."""
+    """Those whose node is still there, with two queries for any number of them, and none for none."""
     progress = drains.progress_of(found, now) if found else {}
-    return [OpenDrain(each, progress[each.pk], each.is_overdue(now)) for each in found]
+    return [OpenDrain(each, progress[each.pk], each.is_overdue(now)) for each in found if each.pk in progress]
 
 
 def drain_of(node: Instance, now: datetime) -> OpenDrain | None:
     """The open drain of the node."""
-    found = list(Drain.objects.open().with_jobs().filter(instance=node))
+    found = list(Drain.objects.open().of_present_nodes().with_jobs().filter(instance=node))
     return next(iter(open_drains(found, now)), None)
 
 

@@ -18,9 +18,11 @@ Status, Type = Condition.Status, Condition.Type
 def current(instances: Collection[Instance]) -> dict[int, Drain]:
     """By id, the drain of each of these instances that is open, or after which it stays drained. One query."""
     disabled = Condition.objects.filter(instance=OuterRef("instance"), type=Type.ENABLED, status=Status.FALSE)
-    of_disabled = Drain.objects.filter(
-        instance__in=instances, hostname=F("instance__hostname"), instance__enabled=False
-    ).annotate(disabled_since=Subquery(disabled.values("last_transition")))
+    of_disabled = (
+        Drain.objects.of_present_nodes()
+        .filter(instance__in=instances, instance__enabled=False)
+        .annotate(disabled_since=Subquery(disabled.values("last_transition")))
+    )
     was_not_enabled = Q(disabled_since=None) | Q(disabled_since__lte=F("drained_at"))
     stays = was_not_enabled & Q(ended_how=Drain.Ending.DONE, then=Drain.Then.STAY, drained_at__isnull=False)
     latest = of_disabled.filter(Q(ended_at=None) | stays).order_by("instance", "-pk").distinct("instance")

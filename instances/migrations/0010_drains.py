@@ -39,14 +39,6 @@ class Migration(migrations.Migration):
                 ('ended_by_name', models.CharField(blank=True, default='', help_text='Who undid it; empty where nobody did, or a command.', max_length=150)),
             ],
         ),
-        migrations.AddIndex(
-            model_name='unifiedjob',
-            index=models.Index(condition=models.Q(('status__in', ['running', 'waiting'])), fields=['execution_node'], name='active_job_by_execution_node'),
-        ),
-        migrations.AddIndex(
-            model_name='unifiedjob',
-            index=models.Index(condition=models.Q(('finished__isnull', False), ('status', 'successful')), fields=['unified_job_template', '-finished'], name='last_runs_of_template'),
-        ),
         migrations.AddField(
             model_name='drain',
             name='ended_by',

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
 
 from instances.mirror import guard
 from instances.models import Drain, Instance
@@ -49,8 +48,7 @@ def pending(url: str) -> list[Drain]:
     mirror = guard.current()
     if mirror is None or mirror.url != url:
         return []
-    found = Drain.objects.exclude(pending_enabled=None).filter(hostname=F("instance__hostname"))
-    return list(found.order_by("pk"))
+    return list(Drain.objects.exclude(pending_enabled=None).of_present_nodes().order_by("pk"))
 
 
 def record_attempt(drain: Drain, error: str) -> None:

@@ -3,7 +3,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
 
 from instances.capacity import CONTROLLING
 from instances.models.fields import NameField
@@ -16,11 +16,16 @@ from instances.reader import Reader
 class DrainQuerySet(VisibleQuerySet):
     def visible_condition(self, reader: Reader) -> Exists:
         """Who sees an instance sees its drains."""
-        return Exists(Instance.objects.visible_to(reader).filter(pk=OuterRef("instance")))
+        nodes = Instance.objects.visible_to(reader)
+        return Exists(nodes.filter(pk=OuterRef("instance"), hostname=OuterRef("hostname")))
 
     def open(self) -> Self:
         """Those that have not ended."""
         return self.filter(ended_at=None)
+
+    def of_present_nodes(self) -> Self:
+        """Without those of a node whose id an import or a mirror has given to another one meanwhile."""
+        return self.filter(hostname=F("instance__hostname"))
 
     def with_jobs(self) -> Self:
         """``has_jobs``: whether the node has active jobs; a control node also those that it controls.

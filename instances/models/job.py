@@ -112,6 +112,7 @@ class UnifiedJob(models.Model):
                 condition=Q(status="successful", finished__isnull=False),
                 name="last_runs_of_template",
             ),
+            models.Index(fields=["finished"], name="job_by_end"),  # as AWX's pages order jobs
         ]
 
     def __str__(self) -> str:

@@ -81,12 +81,13 @@ class MeshState:
 def changed(state: MeshState, change: Change) -> MeshState:
     """The mesh once the change was made and policies have followed. Raises ValidationError by the change's fields."""
     refuse_too_many_members(sum(len(new.groups) for new in change.add))
+    refuse_too_many_members(sum(len(values.get("policy_instance_list") or ()) for values in change.policies.values()))
     refuse_unknown(state, change)
     refuse_too_many(len(state.nodes) + len(change.add), len(state.groups))
-    removed = set(change.remove)
+    removed, disabled = set(change.remove), set(change.disable)
     new = list(new_nodes(state, change))
     stay = (node for node in state.nodes if node.hostname not in removed)
-    nodes = [changed_node(node, change) for node in [*stay, *new]]
+    nodes = [changed_node(node, node.hostname in disabled, change) for node in [*stay, *new]]
     joining = joining_nodes(change, new)
     known = {node.hostname for node in nodes}
     groups = [changed_group(group, change, joining[group.name], known) for group in state.groups]
@@ -112,13 +113,13 @@ def members_after(
 # --- nodes
 
 
-def changed_node(node: Instance, change: Change) -> Instance:
+def changed_node(node: Instance, is_disabled: bool, change: Change) -> Instance:
     """The node as the change makes it, a copy; the node itself where nothing changes."""
     adjustment = change.adjustment_of(node.hostname)
-    if node.hostname not in change.disable and adjustment is None:
+    if not is_disabled and adjustment is None:
         return node
     node = copy.copy(node)
-    if node.hostname in change.disable:
+    if is_disabled:
         node.enabled = node.is_up = False
     if adjustment is not None:
         node.capacity_adjustment = adjustment
@@ -164,7 +165,8 @@ def changed_group(
     changed = copy.copy(group)
     for name, value in policies.items():
         setattr(changed, name, value)
-    further = [node.hostname for node in joining if node.hostname not in changed.policy_instance_list]
+    listed = set(changed.policy_instance_list)
+    further = [node.hostname for node in joining if node.hostname not in listed]
     changed.policy_instance_list = [*changed.policy_instance_list, *further]
     return changed
 
@@ -225,7 +227,8 @@ def unknown(names: Iterable[str], known: Collection[str], noun: str = "node") ->
 
 def errors_of_disabled(state: MeshState, change: Change) -> Iterator[str]:
     yield from unknown(change.disable, {node.hostname for node in state.nodes})
-    yield from (f"{name} is to be removed as well." for name in change.disable if name in set(change.remove))
+    removed = set(change.remove)
+    yield from (f"{name} is to be removed as well." for name in change.disable if name in removed)
 
 
 def errors_of_adjusted(state: MeshState, change: Change) -> Iterator[str]:

@@ -45,7 +45,7 @@ def of_job(job: RemainingJob, runs: Sequence[float], now: datetime) -> Estimate:
         return Estimate(job.pk, None, None, "unknown: no earlier run of the same template succeeded")
     of_runs = f"of {len(runs)} earlier {'run' if len(runs) == 1 else 'runs'} of the same template"
     elapsed = max(0.0, (now - job.started).total_seconds()) if job.started else 0.0
-    if elapsed >= p90(runs):
+    if elapsed > p90(runs):
         return Estimate(job.pk, None, None, f"unknown: it has run longer than the p90 {of_runs}")
     median, late = (now + timedelta(seconds=max(0.0, each - elapsed)) for each in (statistics.median(runs), p90(runs)))
     return Estimate(job.pk, median, late, f"median and p90 {of_runs}")

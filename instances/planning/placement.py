@@ -144,9 +144,14 @@ class Scheduler:
         return 0 < group.max_forks < self.forks[group.name] + self.workload.impact
 
     def find_node(self, group: CandidateGroup) -> Candidate | None:
-        """The node of the group with the most left after a copy; if none has room, the largest one that is idle."""
-        idle = (node for node in self.eligible[group.name] if node.hostname not in self.busy)
-        return self.roomiest[group.name].first() or next(idle, None)
+        """The node of the group with the most left after a copy; if none has room, the largest one that is idle.
+
+        Of the control plane an idle one is none: it may control jobs, which do not count as running on it.
+        """
+        node = self.roomiest[group.name].first()
+        if node is not None or self.workload.is_on_control_plane:
+            return node
+        return next((node for node in self.eligible[group.name] if node.hostname not in self.busy), None)
 
     def place(self) -> Placement | None:
         """Place another copy, and take what it needs; None where AWX would let it wait."""

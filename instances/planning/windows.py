@@ -25,7 +25,7 @@ from instances.querysets import ACTIVE
 from instances.text import exact
 
 MOST_JOBS = 100_000  # of a window
-LONGEST = 10  # seconds for reading them: no index leads to the jobs of a time
+LONGEST = 10  # seconds for reading them
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FORMS = 'Name a time that is past as "7d", "12h" or "30m" until now, or as two times in ISO 8601 with "/" between them.'
 

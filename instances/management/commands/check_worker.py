@@ -13,12 +13,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_unmigrated_database()
-        silence = tasks.current_silence()
-        if silence is None:
-            raise CommandError("No worker runs: start 'awx-instances worker'.")
-        if silence > tasks.longest_silence():
-            raise CommandError(
-                f"The last heartbeat of a worker was {silence:.0f} seconds ago; "
-                f"after {tasks.longest_silence()} a worker counts as lost."
-            )
-        self.stdout.write(f"The last heartbeat of a worker was {silence:.0f} seconds ago.")
+        if fault := tasks.worker_fault():
+            raise CommandError(fault)
+        self.stdout.write(f"The last heartbeat of a worker was {tasks.current_silence():.0f} seconds ago.")

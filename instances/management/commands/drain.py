@@ -15,9 +15,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from instances import drains
+from instances import drains, tasks
 from instances.drains import DrainPlan, DrainProgress, DrainRefusedError
 from instances.management.refusing import ErrorReportingCommand
+from instances.mirror import guard
 from instances.models import Drain, Instance
 from instances.planning.draining import Estimate
 from instances.text import exact, in_one_line, in_words
@@ -89,16 +90,33 @@ class Command(ErrorReportingCommand):
                 raise CommandError(str(error)) from None
         if options["undo"]:
             return undone(ids_of(hostnames))
-        if hostnames:
-            return Drain.objects.filter(instance__in=ids_of(hostnames)).order_by("instance", "-pk").distinct("instance")
-        return Drain.objects.open()
+        if not hostnames:
+            return Drain.objects.open()
+        drains_of_nodes = Drain.objects.of_present_nodes().filter(instance__in=ids_of(hostnames))
+        found = drains_of_nodes.order_by("instance", "-pk").distinct("instance")
+        self.say_undrained(set(hostnames) - {drain.hostname for drain in found}, options)
+        return found
+
+    def say_undrained(self, hostnames: set[str], options: dict[str, Any]) -> None:
+        """Say of which of the nodes no drain is known; there is nothing to wait for then."""
+        if not hostnames:
+            return
+        names = ", ".join(in_one_line(name) for name in sorted(hostnames))
+        message = f"No drain is known of {names}."
+        if options["wait"]:
+            raise CommandError(f"{message} There is nothing to wait for.")
+        self.stderr.write(message)
 
     def waited_for(self, pks: list[int]) -> list[Drain]:
         """The drains, once each has ended, or is overdue and waits for its jobs nevertheless."""
+        is_told = guard.current() is not None  # of a mirror, each sync takes the next steps
         while True:
             found, now = read(pks), timezone.now()
             if not any(each.is_open and (each.is_forced or not each.is_overdue(now)) for each in found):
                 return found
+            if not is_told and (fault := tasks.worker_fault()):
+                self.stderr.write(f"{fault} The drains go on once a worker runs.")
+                is_told = True
             time.sleep(PAUSE)
 
     def report(self, found: list[Drain], as_json: bool) -> None:
@@ -125,7 +143,7 @@ def ids_of(hostnames: list[str]) -> list[int]:
 @transaction.atomic
 def undone(pks: list[int]) -> list[Drain]:
     try:
-        return [drains.undo(pk) for pk in pks]
+        return [drains.undo(pk) for pk in sorted(pks)]  # in the order in which others lock nodes
     except Drain.DoesNotExist:
         raise CommandError(f"{drains.NOT_DRAINING} Nothing was changed.") from None
 
@@ -168,8 +186,10 @@ def lines(drain: Drain, progress: DrainProgress | None) -> Iterable[str]:
 
 
 def standing(drain: Drain, progress: DrainProgress | None) -> str:
-    if progress is None:
+    if drain.ended_at is not None:
         return f"{drain.get_ended_how_display()}, {exact(drain.ended_at)}."
+    if progress is None:
+        return "The node is gone."
     overdue = ", which should have ended before the deadline" if drain.is_overdue(timezone.now()) else ""
     number = len(progress.jobs)
     return f"{number} {'job' if number == 1 else 'jobs'} left{overdue}. Then: {drain.get_then_display()}."
