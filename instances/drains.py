@@ -250,7 +250,7 @@ def take_step(pk: int) -> bool:
         drain.pending_enabled = None
         end(drain, how)
     elif drain.drained_at is None and not drain.has_jobs:
-        drain.drained_at = max(now, drain.began)  # which another machine's clock told
+        drain.drained_at = max(now, drain.began)  # by another machine's clock
         drain.save(update_fields=["drained_at"])
         return True
     else:

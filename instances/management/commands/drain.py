@@ -109,14 +109,14 @@ class Command(ErrorReportingCommand):
 
     def waited_for(self, pks: list[int]) -> list[Drain]:
         """The drains, once each has ended, or is overdue and waits for its jobs nevertheless."""
-        is_told = guard.current() is not None  # of a mirror, each sync takes the next steps
+        is_reported = guard.current() is not None  # of a mirror, each sync takes the next steps
         while True:
             found, now = read(pks), timezone.now()
             if not any(each.is_open and (each.is_forced or not each.is_overdue(now)) for each in found):
                 return found
-            if not is_told and (fault := tasks.worker_fault()):
+            if not is_reported and (fault := tasks.worker_fault()):
                 self.stderr.write(f"{fault} The drains go on once a worker runs.")
-                is_told = True
+                is_reported = True
             time.sleep(PAUSE)
 
     def report(self, found: list[Drain], as_json: bool) -> None:
