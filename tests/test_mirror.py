@@ -385,6 +385,7 @@ def test_commands_are_refused_in_the_same_words(pair: Pair) -> None:
     refused = manage(pair.mirror_url, "provision_instance", *new, check=False)
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"CommandError: This service mirrors {pair.source} and changes nothing of it")
+    assert 'end the mirror by "awx-instances sync_awx --detach".' in refused.stderr
     hostname = pair.ask(pair.mirror, "/api/v2/instances/")["results"][0]["hostname"]
     refused = manage(pair.mirror_url, "issue_node_token", hostname, check=False)
     assert (refused.returncode, refused.stdout) == (1, "")
