@@ -114,17 +114,15 @@ class DrainPlansSerializer(DrainPlanSerializer):
 
 
 class EtaSerializer(serializers.Serializer[Any]):
-    """When a job, or the last of several, will probably have ended, by how long earlier runs of its template took."""
+    """When a job will probably have ended, by how long earlier runs of its template took; of several the latest."""
 
     job = serializers.IntegerField(
         allow_null=True, help_text="The job that it depends on; null without jobs, and for users who see no jobs."
     )
     median = serializers.DateTimeField(
-        allow_null=True, help_text="As likely before this time as after it; null where it is not known."
+        allow_null=True, help_text="By the median of earlier runs; null where it is not known."
     )
-    p90 = serializers.DateTimeField(
-        allow_null=True, help_text="In nine of ten cases before this time; null where it is not known."
-    )
+    p90 = serializers.DateTimeField(allow_null=True, help_text="By their 90th percentile; null where it is not known.")
     basis = serializers.CharField(help_text="What it follows from, or why it is not known.")
 
 

@@ -71,11 +71,14 @@ class ObjectFormatter(JsonFormatter):
 
 
 class RequestIdFilter(logging.Filter):
-    """A logging filter that gives each record the id of the current request, unless it names one itself."""
+    """A logging filter that gives each record the id of the current request, unless it names one itself.
+
+    ``of_request`` is the same for lines of text; empty without a request.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not hasattr(record, "request_id"):
-            record.request_id = get_guid()
+        request_id = vars(record).setdefault("request_id", get_guid())
+        record.of_request = f"[{request_id}] " if request_id else ""
         return True
 
 

@@ -6,10 +6,11 @@ from psycopg.errors import QueryCanceled
 
 from instances import database
 from instances.addresses import TakenAddressError
-from instances.drains import DrainRefusedError
+from instances.drains import NOT_DRAINING, DrainRefusedError
 from instances.locking import StaleError
 from instances.messages import BUSY, CONFLICT, STALE
 from instances.mirror import guard
+from instances.models import Drain
 
 ERRORS = (
     ValidationError,
@@ -31,6 +32,8 @@ def reason_of(error: Exception) -> str:
         return " ".join(error.messages)
     if isinstance(error, StaleError):
         return STALE
+    if isinstance(error, Drain.DoesNotExist):
+        return NOT_DRAINING
     if isinstance(error, TakenAddressError | DrainRefusedError):
         return str(error)
     if isinstance(error.__cause__, QueryCanceled) or isinstance(error, OperationalError):

@@ -316,7 +316,7 @@ LOGGING = {
     "formatters": {
         "text": {
             "()": "instances.logs.LineFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(of_request)s%(message)s",
         },
         "json": {"()": "instances.logs.ObjectFormatter"},
     },

@@ -6,6 +6,7 @@ Django runs each command. Help needs no settings, as it is what an operator read
 import errno
 import os
 import re
+import signal
 import sys
 from importlib.metadata import version
 from textwrap import wrap
@@ -76,6 +77,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python writes the rest
         # Whoever reads the output, as head, has had enough.
         sys.exit(1 if error.errno == errno.EPIPE else f"{error.filename or 'The output'}: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except SettingsError as error:  # also of the embedded database, which starts when first needed
         sys.exit(str(error))
     except Exception as error:

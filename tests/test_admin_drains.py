@@ -64,7 +64,7 @@ def test_a_drain_is_undone_for_each_node_that_has_one(root: Client, nodes: list[
     act(root, NODES, "drain", nodes[0], **CONFIRMED)
     answer = act(root, NODES, "undo_drain", *nodes)
     assert told(answer)[-2] == "1 no longer being drained."
-    assert told(answer)[-1].startswith("<bdi>exec-1</bdi>: ")
+    assert told(answer)[-1] == f"<bdi>exec-1</bdi>: {drains.NOT_DRAINING}"
     assert enabled() == ["exec-0", "exec-1"]
     assert Drain.objects.get().ended_by == admin
     assert history(nodes[0]) == ["Drained: new disks", "Drain undone."]

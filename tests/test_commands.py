@@ -1,6 +1,7 @@
 """The command ``awx-instances``: its list of commands, its settings, and what it refuses."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
+from pytest_django import DjangoDbBlocker
 
 from settings import commands, env
-from tests.service import PROJECT, environment
+from tests.make import make_jobs, make_node
+from tests.service import PROJECT, connected_to, environment, new_database
 
 OWN_APPS = {"awx_compat", "fleet", "instances"}
 PROGRAM = Path(sys.executable).parent / "awx-instances"
@@ -63,6 +66,22 @@ def test_data_are_in_the_users_folder_where_the_package_is_installed(
     monkeypatch.setattr(env, "PROJECT", tmp_path)  # as site-packages, it has no manage.py
     monkeypatch.setenv("XDG_DATA_HOME", "/home/alice/data")
     assert env.default_data_dir() == Path("/home/alice/data/awx-instance-service")
+
+
+@pytest.mark.slow
+def test_an_interrupt_from_the_keyboard_is_no_fault(migrated: str, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock(), new_database(migrated) as url:
+        with connected_to(url):
+            make_node("exec-1", node_type="execution")
+            make_jobs(1, status="running", execution_node="exec-1")
+        command = [PROGRAM, "drain", "exec-1", "--reason", "x", "--wait"]
+        with subprocess.Popen(command, env=environment(url), stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
+            while not process.stderr.readline().endswith("The drains go on once a worker runs.\n"):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+    assert (process.returncode, rest) == (130, "No longer waited for; the drains go on.\n")
 
 
 def test_the_demo_prints_no_address_where_another_service_listens(tmp_path: Path) -> None:

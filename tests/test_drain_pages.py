@@ -14,8 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 from instances import drains
 from instances.drains import DrainPlan
 from instances.mirror import guard
-from instances.models import Drain, Instance, InstanceGroup, Mirror, User
-from tests.make import make_jobs
+from instances.models import Drain, Instance, InstanceGroup, Mirror, UnifiedJob, User
+from tests.make import change_node, make_jobs
 from tests.mesh import node
 from tests.test_pages import SCRIPT, SESSION, browser_of, text
 
@@ -75,7 +75,7 @@ def test_the_end_is_estimated_with_its_basis(root: Client, own: Instance) -> Non
     make_jobs(1, status="running", execution_node=own.hostname, unified_job_template=7, started=now)
     drain(root, own)
     page = text(root, f"/nodes/{own.pk}/")
-    assert "in nine of ten cases before" in page
+    assert "by the p90" in page
     assert "median and p90 of 4 earlier runs of the same template" in page
 
 
@@ -87,6 +87,15 @@ def test_a_drain_is_undone(root: Client, own: Instance) -> None:
     assert Drain.objects.get().ended_how == "undone"
     assert Instance.objects.get(pk=own.pk).enabled
     assert messages_of(root.post(f"/nodes/{own.pk}/drain/undo/"))[-1] == drains.NOT_DRAINING
+
+
+def test_the_page_says_that_the_node_was_drained_and_stays_disabled(root: Client, own: Instance) -> None:
+    drain(root, own)
+    UnifiedJob.objects.all().delete()
+    drains.advance()
+    assert "The node was drained, and stays disabled until somebody enables it." in text(root, f"/nodes/{own.pk}/")
+    change_node(own, {"enabled": True})
+    assert "The node is not being drained." in text(root, f"/nodes/{own.pk}/")
 
 
 @pytest.mark.parametrize(("minutes", "jobs", "state"), [(-5, 1, "Overdue"), (5, 1, "Draining"), (-5, 0, "Drained")])

@@ -355,7 +355,7 @@ def test_the_command_drains_shows_and_undoes(
     make_jobs(1, unified_job_template=1, finished=now, elapsed=3700)
     begun = run(capsys, "exec-1", "--reason", "repair\n", "--deadline", "2h", "--then", "enable")
     assert begun.startswith("exec-1: 1 job left. Then: It is enabled again. Requested ")
-    assert "deploy\\u001b), running: in 1 h, or at most 1 h in nine of ten cases (median and p90 of 1 earlier" in begun
+    assert "deploy\\u001b), running: in 1 h, by the p90 in 1 h (median and p90 of 1 earlier" in begun
     assert run(capsys) == run(capsys, "--status") == run(capsys, "exec-1")
     drain = Drain.objects.get()
     assert abs(drain.deadline - timezone.now() - 2 * HOUR) < timedelta(minutes=5)  # type: ignore[operator]
@@ -375,7 +375,6 @@ def test_the_command_is_refused_in_words(node: Instance, edge: InstanceGroup) ->
         (["exec-1", "--reason", ""], "A reason is required"),
         (["exec-1", "--reason", "x", "--deadline", "2020-01-01"], "in the future"),
         (["exec-1", "nobody", "--reason", "x"], "No instance is named nobody"),
-        (["exec-1", "--undo"], "not being drained"),
         (["--undo"], "Name the nodes"),
         (["exec-1", "--undo", "--wait"], "Nothing is to be waited for"),
         (["exec-1", "--reason", "x", "--undo"], "not allowed with"),
@@ -383,6 +382,8 @@ def test_the_command_is_refused_in_words(node: Instance, edge: InstanceGroup) ->
         (["exec-1", "--deadline", "2h", "--then", "stay"], "--deadline and --then without --reason"),
         (["exec-1", "--force", "it burns", "--wait"], "--force without --reason"),
         (["exec-1", "--undo", "--then", "enable"], "--then without --reason"),
+        (["exec-1", "--undo"], r"Not being drained: exec-1\. Nothing was changed\."),
+        (["exec-1", "--reason", "x", "--force", ""], "A forced drain needs a reason"),
     ):
         with pytest.raises(CommandError, match=message):
             call_command("drain", *arguments)
@@ -423,6 +424,19 @@ def test_nodes_without_a_drain(node: Instance, capsys: Any) -> None:
     assert run(capsys, "exec-1", errors="No drain is known of exec-1.") == "No node is being drained.\n"
     with pytest.raises(CommandError, match=r"No drain is known of exec-1\. There is nothing to wait for\."):
         call_command("drain", "exec-1", "--wait")
+
+
+def test_who_no_longer_waits_is_told_that_the_drain_goes_on(
+    node: Instance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):  # of which the program makes exit status 130
+        call_command("drain", "exec-1", "--reason", "x", "--wait")
+    assert "No longer waited for; the drains go on." in capsys.readouterr().err
+    assert Drain.objects.open().exists()
 
 
 def test_a_deadline_that_passes_is_no_success(node: Instance, worked: list[int], capsys: Any) -> None:

@@ -237,6 +237,14 @@ def test_each_obstacle_has_a_code_and_the_numbers(code: str) -> None:
     assert group.in_the_way[0].message in found.reason
 
 
+@pytest.mark.parametrize("changes", [{"enabled": False}, {"node_state": "unavailable"}, {"capacity": 0}])
+def test_that_no_node_controls_is_no_matter_of_room(changes: dict[str, Any]) -> None:
+    found = fit_on(EXEC, takes=9, control=replace(CONTROL, nodes=[replace(CONTROL.nodes[0], **changes)]))
+    message = "No control or hybrid node of controlplane is ready and enabled to control the job."
+    assert found.groups[0].in_the_way[0].message == message
+    assert message in found.reason
+
+
 def test_what_is_free_of_a_group_is_within_its_limit() -> None:
     assert fit_on(EXEC, takes=1).groups[0].free == 40
     assert fit_on(EXEC, takes=1, max_forks=50, impact=42).groups[0].free == 8

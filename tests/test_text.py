@@ -15,7 +15,7 @@ from django.utils.html import escape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instances.logs import LineFormatter
+from instances.logs import LineFormatter, RequestIdFilter
 from instances.management.refusing import ErrorReportingCommand
 from instances.models import Condition, Instance, InstanceGroup, User
 from instances.text import escaped, in_one_line, visible
@@ -55,7 +55,8 @@ def log() -> Iterator[io.StringIO]:
     assert settings.LOGGING["formatters"]["text"]["()"] == "instances.logs.LineFormatter"
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(LineFormatter(settings.LOGGING["formatters"]["text"]["format"], defaults={"request_id": 1}))
+    handler.setFormatter(LineFormatter(settings.LOGGING["formatters"]["text"]["format"]))
+    handler.addFilter(RequestIdFilter())
     logger = logging.getLogger("tests.text")
     logger.addHandler(handler)
     yield stream
@@ -65,6 +66,13 @@ def log() -> Iterator[io.StringIO]:
 def begins(line: str) -> bool:
     """Whether the line looks like the first of a record."""
     return re.match(r"\d{4}-\d\d-\d\d ", line) is not None
+
+
+def test_a_record_has_the_id_of_the_request_if_there_is_one(log: io.StringIO) -> None:
+    logging.getLogger("tests.text").warning("A node answers.")
+    logging.getLogger("tests.text").warning("A node answers.", extra={"request_id": "0a1b"})
+    lines = log.getvalue().splitlines()
+    assert [line.partition("WARNING tests.text ")[2] for line in lines] == ["A node answers.", "[0a1b] A node answers."]
 
 
 @pytest.mark.parametrize("odd", [*CONTROLS, *TURNING, ODD])

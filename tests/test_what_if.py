@@ -147,14 +147,15 @@ def changes(draw: st.DrawFn, nodes: list[dict[str, Any]]) -> Change:
     fates = {node["hostname"]: draw(st.sampled_from(["stay", "stay", "remove", "disable"])) for node in nodes}
     removed, disabled = ([name for name, fate in fates.items() if fate == each] for each in ("remove", "disable"))
     new = []
-    for number in range(draw(st.integers(0, 2))):
+    free = [*removed, "added-0", "added-1"]  # one that goes can be replaced under its name
+    for name in draw(st.lists(st.sampled_from(free), unique=True, max_size=2)):
         kind = draw(st.sampled_from(TYPES))
         moves = kind in ("execution", "hybrid")
         new.append(
             NewNode(
                 cpu=Decimal(draw(st.integers(1, 9))),
                 memory=draw(st.integers(1, 9)) * GIB,
-                hostname=f"added-{number}",
+                hostname=name,
                 node_type=kind,
                 groups=draw(st.lists(st.sampled_from(GROUP_NAMES[:-1]), max_size=2)) if moves else (),
             )
@@ -194,8 +195,9 @@ def whole_fleet() -> tuple[int, int, list[str]]:
     )
 
 
-def loads_in_service() -> dict[str, int]:
-    return {node.hostname: node.consumed_capacity for node in Instance.objects.in_service().with_load()}
+def loads(nodes: Any) -> dict[int, int]:
+    """By id."""
+    return {node.pk: node.consumed_capacity for node in nodes.with_load()}
 
 
 @pytest.mark.slow
@@ -207,20 +209,24 @@ def test_equals_what_the_change_really_does(admin: User, fleet: Fleet) -> None:
     with rolled_back():
         fleet.store()
         found = what_if(OPERATOR, fleet.change)
-        before, loads, lost = groups_of_the_api(admin), loads_in_service(), set(risk.of_mesh().unreachable)
+        before, lost = groups_of_the_api(admin), set(risk.of_mesh().unreachable)
+        all_loads, served = loads(Instance.objects), loads(Instance.objects.in_service())
+        names = dict(Instance.objects.values_list("pk", "hostname"))
         assert figures(found, "before") == before
         assert (found.fleet.before.capacity, found.fleet.before.consumed, found.fleet.before.members) == whole_fleet()
-        hostnames = set(Instance.objects.values_list("hostname", flat=True))
         fleet.make_the_change()
         assert figures(found, "after") == groups_of_the_api(admin)
         assert (found.fleet.after.capacity, found.fleet.after.consumed, found.fleet.after.members) == whole_fleet()
         assert found.cut_off is not None
-        assert set(found.cut_off.nodes) == (set(risk.of_mesh().unreachable) & hostnames) - lost
-        gone = loads.keys() - loads_in_service().keys()
+        stayed = set(Instance.objects.filter(pk__in=names).values_list("hostname", flat=True))
+        assert set(found.cut_off.nodes) == (set(risk.of_mesh().unreachable) & stayed) - lost
+        gone = served.keys() - loads(Instance.objects.in_service()).keys()
+        gone |= names.keys() - set(Instance.objects.values_list("pk", flat=True))
     for group in found.groups:
-        assert group.after.displaced == sum(loads[name] for name in gone.intersection(before[group.name][2]))
+        own = [pk for pk in gone if names[pk] in before[group.name][2]]
+        assert group.after.displaced == sum(all_loads[pk] for pk in own)
         assert group.after.remaining == group.after.capacity - group.after.consumed - group.after.displaced
-    assert found.fleet.after.displaced == sum(loads[name] for name in gone)
+    assert found.fleet.after.displaced == sum(all_loads[pk] for pk in gone)
     assert found.added == [new.hostname for new in fleet.change.add]
 
 
@@ -362,6 +368,60 @@ def test_a_node_that_goes_leaves_its_load(mesh: Any, admin: User) -> None:
     assert (edge["falls_short"], answer["carries"]) == (True, False)
     assert "Group edge would lack 10 forks: its load is 40 forks now, its capacity would be 30." in answer["in_words"]
     assert answer["cut_off"] == {"nodes": [], "links": []}
+
+
+def test_so_does_one_that_is_disabled_already(mesh: Any, admin: User) -> None:
+    change_node(mesh["exec-1"], {"enabled": False})
+    assert post(admin, {}).json()["fleet"]["after"]["displaced"] == 0
+    answer = post(admin, {"remove": ["exec-1"]}).json()
+    assert (answer["fleet"]["after"]["displaced"], answer["carries"]) == (40, False)
+
+
+@pytest.mark.parametrize("over", ["", "1h"])
+def test_a_group_with_load_that_is_left_without_nodes_falls_short(over: str, mesh: Any, admin: User) -> None:
+    now = timezone.now()
+    UnifiedJob.objects.update(created=now - timedelta(hours=9), started=now - timedelta(hours=9))
+    body = {"policies": {"edge": {"policy_instance_list": [], "policy_instance_minimum": 0}}}
+    answer = post(admin, {**body, "over": over} if over else body).json()
+    (edge,) = answer["groups"]
+    assert (edge["after"]["capacity"], edge["falls_short"], answer["carries"]) == (0, True, False)
+    window = ", and up to 40 were over the window" if over else ""
+    assert f"Group edge would have no capacity left: 40 forks are in use now{window}." in answer["in_words"]
+    UnifiedJob.objects.all().delete()
+    assert post(admin, body).json()["carries"] is True
+
+
+@pytest.mark.parametrize(
+    ("minimum", "change", "left"),
+    [
+        (2, {"disable": ["exec-2"]}, 1),
+        (2, {"remove": ["exec-1", "exec-2"]}, 0),
+        (1, {"disable": ["exec-2"]}, None),
+        (2, {"disable": ["hop-1"]}, None),
+        (3, {}, None),
+    ],
+)
+def test_what_a_drain_would_be_refused_for_is_said(
+    minimum: int, change: Any, left: int | None, mesh: Any, admin: User
+) -> None:
+    InstanceGroup.objects.update(policy_instance_minimum=minimum)
+    said = [line for line in post(admin, change).json()["in_words"] if "its policy asks for" in line]
+    assert said == (
+        []
+        if left is None
+        else [f"Group edge would keep {left} of the {minimum} enabled nodes that its policy asks for."]
+    )
+
+
+def test_a_node_is_replaced_under_its_name(mesh: Any, admin: User) -> None:
+    new = {"hostname": "exec-1", "cpu": 4, "memory": 16 * GIB}
+    answer = post(admin, {"remove": ["exec-1"], "add": [new]}).json()
+    assert answer["added"] == ["exec-1"]
+    assert answer["fleet"]["after"]["displaced"] == 40
+    assert "exec-1 would need links to be reached" in " ".join(answer["in_words"])
+    assert answer["cut_off"] == {"nodes": [], "links": []}
+    assert post(admin, {"add": [new]}).status_code == 400
+    assert post(admin, {"remove": ["exec-1"], "add": [new, new]}).status_code == 400
 
 
 def test_a_hop_that_goes_cuts_off_what_is_behind_it(mesh: Any, admin: User) -> None:

@@ -56,13 +56,15 @@ class PeerRow:
 def context_of(node: Instance, reader: Reader, now: datetime) -> dict[str, Any]:
     """The template's context. ``node`` must be read with load, links and conditions."""
     jobs = active_jobs(node, reader)
+    found = conditions.current_for(reader, node)
     return {
         "node": node,
         "standing": standing(node),
         "state_in_words": node.state_sentence,
         "explained": node.capacity_explained,
         "free": node.capacity - node.consumed_capacity,
-        "conditions": [condition_row(each, node) for each in conditions.current_for(reader, node)],
+        "conditions": [condition_row(each, node) for each in found],
+        "is_drained": (Condition.Type.DRAINED, Condition.Status.TRUE) in ((each.type, each.status) for each in found),
         "open_drain": drain_of(node, now),
         "may_drain": may_drain(reader),
         "form": DrainForm(),

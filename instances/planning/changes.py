@@ -239,7 +239,7 @@ def errors_of_adjusted(state: MeshState, change: Change) -> Iterator[str]:
 
 def errors_of_added(state: MeshState, change: Change) -> Iterator[str]:
     groups = {group.name: group for group in state.groups}
-    taken = {node.hostname for node in state.nodes}
+    taken = {node.hostname for node in state.nodes} - set(change.remove)
     for new in change.add:
         if new.hostname and (error := hostname_error(new.hostname)):
             yield error

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from instances.text import counted
+
 
 class RemainingJob(NamedTuple):
     """A job that has not ended, with the id of its template; ``started`` is None while it waits."""
@@ -22,7 +24,7 @@ class RemainingJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """When the job with this id ends: as likely before ``median`` as after it, in nine of ten cases before ``p90``.
+    """When the job with this id ends, by the median and the 90th percentile of how long earlier runs took.
 
     Both are None where that is not known; ``basis`` says in words what they follow from, or why they are not known.
     """
@@ -43,12 +45,14 @@ def estimates(
 def of_job(job: RemainingJob, runs: Sequence[float], now: datetime) -> Estimate:
     if not runs:
         return Estimate(job.pk, None, None, "unknown: no earlier run of the same template succeeded")
-    of_runs = f"of {len(runs)} earlier {'run' if len(runs) == 1 else 'runs'} of the same template"
+    of_runs = f"{counted(len(runs), 'earlier run')} of the same template"
     elapsed = max(0.0, (now - job.started).total_seconds()) if job.started else 0.0
-    if elapsed > p90(runs):
-        return Estimate(job.pk, None, None, f"unknown: it has run longer than the p90 {of_runs}")
-    median, late = (now + timedelta(seconds=max(0.0, each - elapsed)) for each in (statistics.median(runs), p90(runs)))
-    return Estimate(job.pk, median, late, f"median and p90 {of_runs}")
+    left = [seconds - elapsed for seconds in runs if seconds >= elapsed]
+    if not left:
+        return Estimate(job.pk, None, None, f"unknown: it has run longer than {of_runs}")
+    median, late = (now + timedelta(seconds=seconds) for seconds in (statistics.median(left), p90(left)))
+    longer = "" if len(left) == len(runs) else f", of which {len(left)} took longer than it has run"
+    return Estimate(job.pk, median, late, f"median and p90 of {of_runs}{longer}")
 
 
 def p90(values: Sequence[float]) -> float:
@@ -62,7 +66,7 @@ def latest(estimate: Estimate) -> float:
 
 
 def of_all(found: Sequence[Estimate]) -> Estimate:
-    """The end of the last job; not known where that of one of them is not."""
+    """The latest median and the latest p90 of several jobs; not known where those of one of them are not."""
     if not found:
         return Estimate(None, None, None, "no job is left")
     unknown = [each for each in found if each.p90 is None]
@@ -71,4 +75,6 @@ def of_all(found: Sequence[Estimate]) -> Estimate:
         counted = f"{len(unknown)} of {len(found)} jobs"
         return Estimate(first.job, None, None, f"{first.basis} (the end of {counted} is not known)")
     last = max(found, key=latest)
-    return Estimate(last.job, max(each.median for each in found if each.median), last.p90, last.basis)
+    of_several = f", the latest of {len(found)} jobs" if len(found) > 1 else ""
+    median = max(each.median for each in found if each.median)
+    return Estimate(last.job, median, last.p90, f"{last.basis}{of_several}")

@@ -133,6 +133,11 @@ class Scheduler:
         return self.free[node.hostname] - self.cost(node)
 
     @property
+    def has_controllers(self) -> bool:
+        """Whether a node of the control plane is in service, with room or without."""
+        return bool(self.controllers.heap)
+
+    @property
     def lacks_controller(self) -> bool:
         """Whether no node has room to control a copy. Where the control plane executes it, that node does."""
         return not self.workload.is_on_control_plane and self.controllers.first() is None

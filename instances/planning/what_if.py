@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,14 +18,15 @@ from instances.planning.risk import Link, dominators, mesh_links
 from instances.planning.what_if_words import in_words
 from instances.policies import Membership
 from instances.reader import Reader
+from instances.text import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Side:
     """A group, or the whole fleet, before the change or after it; capacities and loads are in forks.
 
-    ``displaced``: the load of now on nodes that the change removes or disables. It has to run elsewhere, and is taken
-    off ``remaining`` as ``consumed`` is. ``load`` is that of the window.
+    ``displaced``: the load of now on nodes that the change removes, whatever their state, or takes out of service. It
+    has to run elsewhere, and is taken off ``remaining`` as ``consumed`` is. ``load`` is that of the window.
     """
 
     members: list[str]
@@ -34,6 +35,10 @@ class Side:
     displaced: int
     remaining: int
     load: LoadOfWindow | None
+
+    @property
+    def has_load(self) -> bool:
+        return self.consumed > 0 or bool(self.load and self.load.peak > 0)
 
     @property
     def missing_now(self) -> int:
@@ -48,11 +53,18 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sides:
-    """Both sides. ``falls_short``: whether the change leaves less capacity than the load, by more than before."""
+    """Both sides. ``falls_short``: whether the change leaves less capacity than the load, by more than before.
+
+    That nothing is left where there was capacity, and load, falls short as well, wherever the jobs of now run on.
+    """
 
     before: Side
     after: Side
     falls_short: bool
+
+    @property
+    def loses_all(self) -> bool:
+        return self.before.has_load and self.before.capacity > 0 and self.after.capacity == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +121,8 @@ def what_if(reader: Reader, change: Change, over: str = "") -> WhatIf:
         history, jobs = windows.history(before, window, now)
         past = PastLoad(began=window.began, ended=window.ended, jobs=jobs)
     found = compare(before, after, history, past)
-    return replace(found, in_words=list(in_words(found, is_complete=before.is_complete)))
+    words = [*in_words(found, is_complete=before.is_complete), *below_minimum(before, after)]
+    return replace(found, in_words=words)
 
 
 def stored(reader: Reader) -> MeshState:
@@ -136,39 +149,48 @@ def stored(reader: Reader) -> MeshState:
 def compare(before: MeshState, after: MeshState, history: LoadHistory | None, window: PastLoad | None) -> WhatIf:
     """Both states of the mesh, side by side."""
     members, members_after = members_of(before), members_of(after)
-    serving = {node.pk for node in after.nodes if in_service(node)}
-    removed = {node.hostname for node in before.nodes} - {node.hostname for node in after.nodes}
+    staying = {node.pk for node in after.nodes}
+    removed = {node.hostname for node in before.nodes if node.pk not in staying}
+    displaced = displaced_nodes(before, after)
     groups = []
     for group in after.groups:
         if not group.is_container_group:
             own, own_after = members[group.pk], members_after[group.pk]
             past = loads_of_group(group, own, own_after, removed, history)
-            groups.append(SidesOfGroup(name=group.name, **sides(own, own_after, serving, *past)))
+            groups.append(SidesOfGroup(name=group.name, **sides(own, own_after, displaced, *past)))
     past_of_all = history.of_all if history else None
-    fleet = Sides(**sides(before.nodes, after.nodes, serving, past_of_all, past_of_all))
+    fleet = Sides(**sides(before.nodes, after.nodes, displaced, past_of_all, past_of_all))
     cut = cut_off(before, after)
-    hostnames = {node.hostname for node in before.nodes}
+    known = {node.pk for node in before.nodes}
     return WhatIf(
         carries=not any(each.falls_short for each in [fleet, *groups]) and not (cut and cut.nodes),
         fleet=fleet,
         groups=sorted(groups, key=lambda each: each.name),
-        added=[node.hostname for node in after.nodes if node.hostname not in hostnames],
+        added=[node.hostname for node in after.nodes if node.pk not in known],
         cut_off=cut,
         window=window,
     )
 
 
+def displaced_nodes(before: MeshState, after: MeshState) -> set[int]:
+    """The ids of the nodes whose jobs of now have to run elsewhere: they are removed, or no longer in service."""
+    staying = {node.pk for node in after.nodes}
+    serving = {node.pk for node in after.nodes if in_service(node)}
+    return {node.pk for node in before.nodes if node.pk not in serving and (in_service(node) or node.pk not in staying)}
+
+
 def sides(
-    before: Iterable[Instance], after: Iterable[Instance], serving: Collection[int], *loads: Distribution | None
+    before: Iterable[Instance], after: Iterable[Instance], displaced: Collection[int], *loads: Distribution | None
 ) -> dict[str, Any]:
-    """Both sides of these nodes, ``serving`` being the ids of all that are in service after the change.
+    """Both sides of these nodes. ``displaced``: ids, as of ``displaced_nodes()``.
 
     ``loads``: those of the window, before and after.
     """
-    displaced = [node for node in before if in_service(node) and node.pk not in serving]
-    first, second = side(before, (), loads[0]), side(after, displaced, loads[1])
-    falls_short = second.missing_now > first.missing_now or second.missing_at_peak > first.missing_at_peak
-    return {"before": first, "after": second, "falls_short": falls_short}
+    first = side(before, (), loads[0])
+    second = side(after, [node for node in before if node.pk in displaced], loads[1])
+    both = Sides(before=first, after=second, falls_short=False)
+    is_more = second.missing_now > first.missing_now or second.missing_at_peak > first.missing_at_peak
+    return {"before": first, "after": second, "falls_short": is_more or both.loses_all}
 
 
 def side(nodes: Iterable[Instance], displaced: Iterable[Instance], load: Distribution | None) -> Side:
@@ -183,6 +205,18 @@ def side(nodes: Iterable[Instance], displaced: Iterable[Instance], load: Distrib
         remaining=forks - consumed - elsewhere,
         load=load.against(forks) if load else None,
     )
+
+
+def below_minimum(before: MeshState, after: MeshState) -> Iterator[str]:
+    """In words, which groups the change takes below their policy's minimum of enabled nodes, as a drain refuses it."""
+    if not before.is_complete:
+        return
+    members, members_after = members_of(before), members_of(after)
+    for group in sorted(after.groups, key=lambda each: each.name):
+        had, left = (sum(node.enabled for node in each[group.pk]) for each in (members, members_after))
+        if left < min(had, group.policy_instance_minimum):
+            minimum = counted(group.policy_instance_minimum, "enabled node")
+            yield f"Group {group.name} would keep {left} of the {minimum} that its policy asks for."
 
 
 def in_service(node: Instance) -> bool:
@@ -222,8 +256,10 @@ def cut_off(before: MeshState, after: MeshState) -> CutOff | None:
     """What is cut off after the change, and was not before; new nodes have no links yet, and do not count."""
     if before.links is None:
         return None
-    known = {node.hostname for node in before.nodes}
-    nodes = known & unreachable(after.nodes, before.links) - unreachable(before.nodes, before.links)
+    known = {node.pk: node.hostname for node in before.nodes}
+    stay = [node for node in after.nodes if node.pk in known]  # a new one may have the name of one that goes
+    left = {node.hostname for node in stay}
+    nodes = left & unreachable(stay, before.links) - unreachable(before.nodes, before.links)
     return CutOff(nodes=sorted(nodes), links=sorted(link for link in before.links if nodes.issuperset(link)))
 
 

@@ -39,6 +39,12 @@ def in_words(found: WhatIf, is_complete: bool) -> Iterator[str]:
 def shortages_of(name: str, sides: Sides) -> Iterator[str]:
     """That a group lacks capacity for its load of now, or of the window, if it does so by the change."""
     after, before = sides.after, sides.before
+    if sides.loses_all:
+        yield (
+            f"{name} would have no capacity left: {counted(before.consumed, 'fork')} are in use now"
+            f"{f', and up to {before.load.peak:,} were over the window' if before.load else ''}."
+        )
+        return
     if after.missing_now > before.missing_now:
         yield (
             f"{name} would lack {counted(after.missing_now, 'fork')}: its load is "

@@ -60,7 +60,6 @@ class Command(ErrorReportingCommand):
         parser.add_argument(
             "--force",
             metavar="REASON",
-            default="",
             help="drain them although others need them, and do the next step after the deadline though jobs remain",
         )
         parser.add_argument("--wait", action="store_true", help="wait until the drains have ended, or their deadline")
@@ -69,7 +68,7 @@ class Command(ErrorReportingCommand):
     def handle(self, *args: Any, hostname: list[str], **options: Any) -> None:
         if not hostname and (options["reason"] is not None or options["undo"]):
             raise CommandError("Name the nodes.")
-        if options["reason"] is None and (unused := [name for name in OF_A_NEW_DRAIN if options[name]]):
+        if options["reason"] is None and (unused := [name for name in OF_A_NEW_DRAIN if options[name] is not None]):
             raise CommandError(f"Nothing was changed: --{' and --'.join(unused)} without --reason, which drains nodes.")
         if options["undo"] and options["wait"]:
             raise CommandError("Nothing is to be waited for: --undo is done at once.")
@@ -83,7 +82,9 @@ class Command(ErrorReportingCommand):
         """The drains that the command is about, after it has begun or undone them."""
         if options["reason"] is not None:
             reason, deadline, force_reason = (options[name] for name in ("reason", "deadline", "force"))
-            plan = DrainPlan(reason, options["then"] or Drain.Then.STAY, deadline, force_reason)
+            if force_reason is not None and not force_reason.strip():
+                raise CommandError(drains.NO_FORCE_REASON)
+            plan = DrainPlan(reason, options["then"] or Drain.Then.STAY, deadline, force_reason or "")
             try:
                 return drains.begin(ids_of(hostnames), plan)
             except DrainRefusedError as error:
@@ -117,7 +118,11 @@ class Command(ErrorReportingCommand):
             if not is_reported and (fault := tasks.worker_fault()):
                 self.stderr.write(f"{fault} The drains go on once a worker runs.")
                 is_reported = True
-            time.sleep(PAUSE)
+            try:
+                time.sleep(PAUSE)
+            except KeyboardInterrupt:
+                self.stderr.write("No longer waited for; the drains go on.")
+                raise
 
     def report(self, found: list[Drain], as_json: bool) -> None:
         progress = drains.progress_of(found)
@@ -142,9 +147,13 @@ def ids_of(hostnames: list[str]) -> list[int]:
 
 @transaction.atomic
 def undone(pks: list[int]) -> list[Drain]:
+    found = dict(Drain.objects.open().of_present_nodes().filter(instance__in=pks).values_list("instance", "hostname"))
+    if missing := set(pks) - found.keys():
+        names = Instance.objects.filter(pk__in=missing).order_by("hostname").values_list("hostname", flat=True)
+        raise CommandError(f"Not being drained: {', '.join(map(in_one_line, names))}. Nothing was changed.")
     try:
         return [drains.undo(pk) for pk in sorted(pks)]  # in the order in which others lock nodes
-    except Drain.DoesNotExist:
+    except Drain.DoesNotExist:  # since a moment
         raise CommandError(f"{drains.NOT_DRAINING} Nothing was changed.") from None
 
 
@@ -207,4 +216,4 @@ def in_future(eta: Estimate) -> str:
     if eta.median is None or eta.p90 is None:
         return eta.basis
     median, p90 = (in_words(max(0.0, (each - timezone.now()).total_seconds())) for each in (eta.median, eta.p90))
-    return f"in {median}, or at most {p90} in nine of ten cases ({eta.basis})"
+    return f"in {median}, by the p90 in {p90} ({eta.basis})"

@@ -17,7 +17,7 @@ from instances.text import in_one_line
 class Command(ErrorReportingCommand):
     help = (
         "Say which nodes and links cut off others from every control node if they are lost, and which new links would "
-        "repair that. Exits with 0 if one loss cuts off no node, and with 1 otherwise."
+        "repair that. Exits with 0 if every node can be reached and one loss cuts off none, and with 1 otherwise."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
