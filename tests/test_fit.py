@@ -240,7 +240,7 @@ def test_each_obstacle_has_a_code_and_the_numbers(code: str) -> None:
 @pytest.mark.parametrize("changes", [{"enabled": False}, {"node_state": "unavailable"}, {"capacity": 0}])
 def test_that_no_node_controls_is_no_matter_of_room(changes: dict[str, Any]) -> None:
     found = fit_on(EXEC, takes=9, control=replace(CONTROL, nodes=[replace(CONTROL.nodes[0], **changes)]))
-    message = "No control or hybrid node of controlplane is ready and enabled to control the job."
+    message = "No control or hybrid node of controlplane that is ready and enabled has capacity to control the job."
     assert found.groups[0].in_the_way[0].message == message
     assert message in found.reason
 
@@ -552,7 +552,11 @@ def test_a_job_whose_group_does_not_exist_fits_nowhere(admin: User, edge: Instan
     InstanceGroup.objects.filter(name="default").delete()
     job = job_of()
     found = ask_for_job(client_of(admin), job.pk)
-    assert (found["fits"], found["reason"]) == (False, f"Job {job.pk} is pending. No group is named default.")
+    assert found["fits"] is False
+    assert found["reason"] == (
+        f"Job {job.pk} is pending. Which groups may run it is not known here before it starts: this is about the group "
+        "default. No group is named default."
+    )
 
 
 @pytest.mark.django_db

@@ -14,6 +14,7 @@ from instances.querysets import ACTIVE
 from instances.reader import Reader
 
 MOST_NODES = 20_000  # of all groups that are named together, each node once for each of its groups
+ASSUMED = f"Which groups may run it is not known here before it starts: this is about the group {DEFAULT}."
 QUEUED = (UnifiedJob.Status.NEW, UnifiedJob.Status.PENDING)
 
 
@@ -43,11 +44,14 @@ def fit_of_job(reader: Reader, pk: int) -> Fit:
         return fit_of_active(job, group)
     if job.status not in QUEUED:
         return Fit(None, 0, job.task_impact, f"Job {job.pk} has ended: {job.get_status_display().lower()}.")
+    workload = Workload(job.type, job.task_impact)
     try:
-        fit = fit_of_workload(reader, Workload(job.type, job.task_impact), group_names=[group] if group else ())
+        fit = fit_of_workload(reader, workload, group_names=[group] if group else ())
     except ValidationError as error:  # there is no group "default"
         fit = Fit(False, 0, job.task_impact, " ".join(error.messages))
-    return replace(fit, reason=" ".join([f"Job {job.pk} is {job.status}.", fit.reason, *other_reasons(job, fit)]))
+    is_assumed = group is None and workload.needs_node and not workload.is_on_control_plane
+    words = [f"Job {job.pk} is {job.status}.", *([ASSUMED] if is_assumed else []), fit.reason, *other_reasons(job, fit)]
+    return replace(fit, reason=" ".join(words))
 
 
 def fit_of_active(job: UnifiedJob, group: str | None) -> Fit:

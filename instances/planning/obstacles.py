@@ -103,7 +103,9 @@ def of_limits(scheduler: Scheduler, group: CandidateGroup) -> Iterator[Obstacle]
 
 def no_controller(scheduler: Scheduler) -> Obstacle:
     if not scheduler.has_controllers:
-        message = f"No control or hybrid node of {CONTROL_PLANE} is ready and enabled to control the job."
+        message = (
+            f"No control or hybrid node of {CONTROL_PLANE} that is ready and enabled has capacity to control the job."
+        )
         return Obstacle(Obstacle.Code.CONTROL_CAPACITY, message)
     forks = counted(scheduler.control_impact, "fork")
     message = f"No node of {CONTROL_PLANE} has room for the {forks} that it takes to control the job."
