@@ -25,8 +25,8 @@ def build(folder: Path, pages: Path = PROJECT / "docs") -> subprocess.CompletedP
     """Build the site as the Makefile does."""
     recipe = re.search(r"^\t\$\(BIN\)/sphinx-build (.*)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
     assert recipe is not None
-    options = recipe[1].replace(" build/", f" {folder}/").replace(" docs ", f" {pages} ")
-    command = [sys.executable, "-m", "sphinx", *options.split()]
+    options = [str(pages) if each == "docs" else each.replace("build/", f"{folder}/") for each in recipe[1].split()]
+    command = [sys.executable, "-m", "sphinx", *options]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -32,14 +33,15 @@ def make_root(folder: Path) -> None:
 
 def packed_root(folder: Path) -> Path:
     """The root as a file below ``folder``. It is made once a day, as Debian's mirrors drop what is outdated."""
-    packed, root = folder / "root.tar", folder / "root"
+    packed = folder / "root.tar"
     with filled_once(folder, f"{SUITE} {date.today()}") as is_missing:
         if is_missing:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            make_root(root)
-            run("tar", "--directory", root, "--create", "--file", packed, ".")
-            shutil.rmtree(root)
+            with tempfile.TemporaryDirectory(prefix="debian-") as place:  # debootstrap takes no path with a space
+                root = Path(place) / "root"
+                make_root(root)
+                run("tar", "--directory", root, "--create", "--file", packed, ".")
     return packed
 
 

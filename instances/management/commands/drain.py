@@ -73,7 +73,11 @@ class Command(ErrorReportingCommand):
         if options["undo"] and options["wait"]:
             raise CommandError("Nothing is to be waited for: --undo is done at once.")
         pks = [drain.pk for drain in self.chosen(hostname, options)]
-        found = self.waited_for(pks) if options["wait"] else read(pks)
+        try:
+            found = self.waited_for(pks) if options["wait"] else read(pks)
+        except KeyboardInterrupt:
+            self.stderr.write("No longer waited for; the drains go on.")
+            raise
         self.report(found, options["json"])
         if options["wait"] and not all(each.ended_how == Drain.Ending.DONE for each in found):
             sys.exit(1)
@@ -118,11 +122,7 @@ class Command(ErrorReportingCommand):
             if not is_reported and (fault := tasks.worker_fault()):
                 self.stderr.write(f"{fault} The drains go on once a worker runs.")
                 is_reported = True
-            try:
-                time.sleep(PAUSE)
-            except KeyboardInterrupt:
-                self.stderr.write("No longer waited for; the drains go on.")
-                raise
+            time.sleep(PAUSE)
 
     def report(self, found: list[Drain], as_json: bool) -> None:
         progress = drains.progress_of(found)
