@@ -49,7 +49,7 @@ def of_job(job: RemainingJob, runs: Sequence[float], now: datetime) -> Estimate:
     elapsed = max(0.0, (now - job.started).total_seconds()) if job.started else 0.0
     left = [seconds - elapsed for seconds in runs if seconds >= elapsed]
     if not left:
-        return Estimate(job.pk, None, None, f"unknown: it has run longer than {of_runs}")
+        return Estimate(job.pk, None, None, f"unknown: it has run longer than the {of_runs}")
     median, late = (now + timedelta(seconds=seconds) for seconds in (statistics.median(left), p90(left)))
     longer = "" if len(left) == len(runs) else f", of which {len(left)} took longer than it has run"
     return Estimate(job.pk, median, late, f"median and p90 of {of_runs}{longer}")
