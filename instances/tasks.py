@@ -168,9 +168,8 @@ def current_silence() -> float | None:
     return None if silence is None else float(silence)
 
 
-def worker_fault() -> str:
-    """Why no worker can be relied on; "" while one sends its heartbeats."""
-    silence = current_silence()
+def worker_fault(silence: float | None) -> str:
+    """Why no worker can be relied on, by the ``current_silence()``; "" while one sends its heartbeats."""
     if silence is None:
         return "No worker runs: start 'awx-instances worker'."
     if silence > longest_silence():

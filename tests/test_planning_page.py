@@ -146,6 +146,8 @@ def test_what_gets_worse_is_in_words(root: Client, mesh: list[Instance]) -> None
     assert edge.after.missing_now > 0
     assert f'<strong class="worse">lacks {edge.after.missing_now} now</strong>' in page
     assert f"{edge.before.capacity} \u2192 {edge.after.capacity}</td>" in page
+    query = by_ids({"policy-0-group": "edge", "policy-0-policy_instance_minimum": "0"})
+    assert '<strong class="worse">no capacity left</strong>' in plan(root, query).content.decode()
     page = plan(root, {"remove": pk_of("hop-1")}).content.decode()
     assert page.index("Nodes that would be cut off") < page.index('<bdi dir="ltr">exec-0</bdi>')
 

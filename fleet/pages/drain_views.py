@@ -94,8 +94,6 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     try:
         drains.undo(pk, user)
-    except Drain.DoesNotExist:
-        messages.error(request, drains.NOT_DRAINING)
     except ERRORS as error:
         messages.error(request, reason_of(error))
     else:

@@ -37,10 +37,6 @@ class Side:
     load: LoadOfWindow | None
 
     @property
-    def has_load(self) -> bool:
-        return self.consumed > 0 or bool(self.load and self.load.peak > 0)
-
-    @property
     def missing_now(self) -> int:
         """Forks by which the load of now is above the capacity."""
         return max(0, -self.remaining)
@@ -49,6 +45,11 @@ class Side:
     def missing_at_peak(self) -> int:
         """The same at the peak of the window; 0 without a window."""
         return max(0, self.load.peak - self.capacity) if self.load else 0
+
+    def is_lost_in(self, after: Side) -> bool:
+        """Whether no capacity would be left for the load of now, or of the window, that there is capacity for."""
+        has_load = self.consumed > 0 or (self.load is not None and self.load.peak > 0)
+        return has_load and self.capacity > 0 and after.capacity == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,7 @@ class Sides:
 
     @property
     def loses_all(self) -> bool:
-        return self.before.has_load and self.before.capacity > 0 and self.after.capacity == 0
+        return self.before.is_lost_in(self.after)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,9 +189,8 @@ def sides(
     """
     first = side(before, (), loads[0])
     second = side(after, [node for node in before if node.pk in displaced], loads[1])
-    both = Sides(before=first, after=second, falls_short=False)
     is_more = second.missing_now > first.missing_now or second.missing_at_peak > first.missing_at_peak
-    return {"before": first, "after": second, "falls_short": is_more or both.loses_all}
+    return {"before": first, "after": second, "falls_short": is_more or first.is_lost_in(second)}
 
 
 def side(nodes: Iterable[Instance], displaced: Iterable[Instance], load: Distribution | None) -> Side:
@@ -256,7 +256,7 @@ def cut_off(before: MeshState, after: MeshState) -> CutOff | None:
     """What is cut off after the change, and was not before; new nodes have no links yet, and do not count."""
     if before.links is None:
         return None
-    known = {node.pk: node.hostname for node in before.nodes}
+    known = {node.pk for node in before.nodes}
     stay = [node for node in after.nodes if node.pk in known]  # a new one may have the name of one that goes
     left = {node.hostname for node in stay}
     nodes = left & unreachable(stay, before.links) - unreachable(before.nodes, before.links)

@@ -13,6 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_unmigrated_database()
-        if fault := tasks.worker_fault():
+        silence = tasks.current_silence()
+        if fault := tasks.worker_fault(silence):
             raise CommandError(fault)
-        self.stdout.write(f"The last heartbeat of a worker was {tasks.current_silence():.0f} seconds ago.")
+        self.stdout.write(f"The last heartbeat of a worker was {silence:.0f} seconds ago.")

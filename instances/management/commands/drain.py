@@ -119,7 +119,7 @@ class Command(ErrorReportingCommand):
             found, now = read(pks), timezone.now()
             if not any(each.is_open and (each.is_forced or not each.is_overdue(now)) for each in found):
                 return found
-            if not is_reported and (fault := tasks.worker_fault()):
+            if not is_reported and (fault := tasks.worker_fault(tasks.current_silence())):
                 self.stderr.write(f"{fault} The drains go on once a worker runs.")
                 is_reported = True
             time.sleep(PAUSE)
@@ -147,9 +147,10 @@ def ids_of(hostnames: list[str]) -> list[int]:
 
 @transaction.atomic
 def undone(pks: list[int]) -> list[Drain]:
-    found = dict(Drain.objects.open().of_present_nodes().filter(instance__in=pks).values_list("instance", "hostname"))
-    if missing := set(pks) - found.keys():
-        names = Instance.objects.filter(pk__in=missing).order_by("hostname").values_list("hostname", flat=True)
+    undrained = Instance.objects.filter(pk__in=pks).exclude(
+        pk__in=Drain.objects.open().of_present_nodes().filter(instance__in=pks).values("instance")
+    )
+    if names := list(undrained.order_by("hostname").values_list("hostname", flat=True)):
         raise CommandError(f"Not being drained: {', '.join(map(in_one_line, names))}. Nothing was changed.")
     try:
         return [drains.undo(pk) for pk in sorted(pks)]  # in the order in which others lock nodes
